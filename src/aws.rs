@@ -1,0 +1,196 @@
+//! AWS clients, keyed by account and region, and what an AWS error means to its caller.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+use crate::ids::{AccountId, Region};
+
+/// What the caller of a failed AWS call has to decide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsErrorKind {
+    /// We may not: a person must change a policy.
+    AccessDenied,
+    /// What the call names is not there (any more).
+    NotFound,
+    /// Somebody changed it meanwhile: look again.
+    Conflict,
+    /// Throttled, timed out, unreachable: later it may work.
+    Transient,
+    /// Anything else; trying again will not help.
+    Other,
+}
+
+/// A failed AWS call.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{operation} failed: {code}: {message}")]
+pub struct AwsError {
+    /// The IAM action, `ec2:RevokeSecurityGroupIngress`.
+    pub operation: &'static str,
+    /// What to do about it.
+    pub kind: AwsErrorKind,
+    /// AWS's code, `InvalidGroup.NotFound`.
+    pub code: String,
+    /// AWS's words.
+    pub message: String,
+}
+
+impl AwsError {
+    /// Sorts what the SDK returned, after its own retries.
+    pub fn from_sdk<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let kind = match &error {
+            SdkError::ServiceError(_) => {
+                kind_of(code.as_deref().unwrap_or_default(), status.unwrap_or_default())
+            }
+            SdkError::ConstructionFailure(_) => AwsErrorKind::Other,
+            _ => AwsErrorKind::Transient,
+        };
+        let message = error.message().map(str::to_owned);
+        let chain = || aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
+        Self {
+            operation,
+            kind,
+            message: message.unwrap_or_else(chain),
+            code: code
+                .unwrap_or_else(|| status.map_or("NoAnswer".to_owned(), |status| format!("HTTP {status}"))),
+        }
+    }
+
+    /// A failure that a later try may not meet.
+    pub fn transient(operation: &'static str, code: Option<&str>, message: &str) -> Self {
+        let code = code.unwrap_or("Failed").to_owned();
+        Self { operation, kind: AwsErrorKind::Transient, code, message: message.to_owned() }
+    }
+
+    /// A failure that every later try will meet.
+    pub fn other(operation: &'static str, code: &str, message: impl Into<String>) -> Self {
+        Self { operation, kind: AwsErrorKind::Other, code: code.to_owned(), message: message.into() }
+    }
+}
+
+/// Sorts the services' error codes; unknown ones by their HTTP status.
+fn kind_of(code: &str, status: u16) -> AwsErrorKind {
+    match code {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthFailure" => {
+            AwsErrorKind::AccessDenied
+        }
+        "NoSuchBucket" | "InvalidGroup.NotFound" | "InvalidGroupId.Malformed" => AwsErrorKind::NotFound,
+        "OperationAborted"
+        | "InvalidPermission.NotFound"
+        | "InvalidSecurityGroupRuleId.NotFound"
+        | "ConflictException"
+        | "ConcurrentModificationException" => AwsErrorKind::Conflict,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestTimeout"
+        | "RequestTimeoutException" => AwsErrorKind::Transient,
+        _ if status == 429 || status >= 500 => AwsErrorKind::Transient,
+        _ => AwsErrorKind::Other,
+    }
+}
+
+/// Makes clients. Those of the home account and region are cheap to make and made by whoever
+/// needs one; those of resources are kept, one for each account and region.
+#[derive(Debug)]
+pub struct Aws {
+    config: SdkConfig,
+    home: AccountId,
+    config_service: Option<String>,
+    ec2: Mutex<HashMap<Region, aws_sdk_ec2::Client>>,
+    s3: Mutex<HashMap<Region, aws_sdk_s3::Client>>,
+}
+
+impl Aws {
+    /// Clients by `config`, whose credentials are of the account `home`.
+    pub fn new(config: SdkConfig, home: AccountId) -> Self {
+        Self { config, home, config_service: None, ec2: Mutex::default(), s3: Mutex::default() }
+    }
+
+    /// Speaks to a stand-in for AWS Config at `endpoint` instead of the service.
+    pub fn with_config_service(self, endpoint: String) -> Self {
+        Self { config_service: Some(endpoint), ..self }
+    }
+
+    /// AWS Config, in the home account and region.
+    pub fn config_service(&self) -> aws_sdk_config::Client {
+        let mut builder = aws_sdk_config::config::Builder::from(&self.config);
+        if let Some(endpoint) = &self.config_service {
+            builder = builder.endpoint_url(endpoint);
+        }
+        aws_sdk_config::Client::from_conf(builder.build())
+    }
+
+    /// The configuration for clients of the home account and region.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// EC2 in one account and region. We hold credentials for the home account only.
+    pub fn ec2(&self, account: &AccountId, region: &Region) -> Result<aws_sdk_ec2::Client, AwsError> {
+        self.check_account("ec2", account)?;
+        let mut clients = self.ec2.lock().expect("nothing panics while it holds the clients");
+        let client = clients.entry(region.clone()).or_insert_with(|| {
+            let region = aws_sdk_ec2::config::Region::new(region.to_string());
+            aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&self.config).region(region).build(),
+            )
+        });
+        Ok(client.clone())
+    }
+
+    /// S3 in one account and region. Emulators, which have one name for all buckets, are
+    /// addressed by path.
+    pub fn s3(&self, account: &AccountId, region: &Region) -> Result<aws_sdk_s3::Client, AwsError> {
+        self.check_account("s3", account)?;
+        let mut clients = self.s3.lock().expect("nothing panics while it holds the clients");
+        let client = clients.entry(region.clone()).or_insert_with(|| {
+            let by_path =
+                self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+            let region = aws_sdk_s3::config::Region::new(region.to_string());
+            let builder =
+                aws_sdk_s3::config::Builder::from(&self.config).region(region).force_path_style(by_path);
+            aws_sdk_s3::Client::from_conf(builder.build())
+        });
+        Ok(client.clone())
+    }
+
+    fn check_account(&self, service: &'static str, account: &AccountId) -> Result<(), AwsError> {
+        if *account == self.home {
+            return Ok(());
+        }
+        let message =
+            format!("Defendable runs in account {} and has no access to account {account}", self.home);
+        Err(AwsError {
+            kind: AwsErrorKind::AccessDenied,
+            ..AwsError::other(service, "ForeignAccount", message)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_what_to_do() {
+        assert_eq!(kind_of("UnauthorizedOperation", 403), AwsErrorKind::AccessDenied);
+        assert_eq!(kind_of("NoSuchBucket", 404), AwsErrorKind::NotFound);
+        assert_eq!(kind_of("OperationAborted", 409), AwsErrorKind::Conflict);
+        assert_eq!(kind_of("SlowDown", 503), AwsErrorKind::Transient);
+        assert_eq!(kind_of("InternalError", 500), AwsErrorKind::Transient);
+        assert_eq!(kind_of("MalformedPolicy", 400), AwsErrorKind::Other);
+    }
+}

@@ -1,0 +1,96 @@
+//! `/dd autoresponse [on|off]`, its confirmation, and the answer to a run that stopped.
+
+use jiff::Timestamp;
+use slack_morphism::prelude::*;
+
+use super::status::auto_response_line;
+use super::{Answer, CommandError, SlackFunction};
+use crate::finding::auto_response::{Switch, Wanted};
+use crate::queue::QueueUrl;
+use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::request::BlockAction;
+use crate::slack::text::count;
+use crate::slack::{Content, action, notice_message};
+
+/// Is it on, and the button to change that.
+pub(super) async fn show(function: &SlackFunction) -> Answer {
+    let (rule, recorded) = tokio::join!(function.schedule.state(), function.table.auto_response());
+    let (rule, recorded) = (rule?, recorded?);
+    let line = auto_response_line(rule, &recorded);
+    let button = match rule {
+        Switch::On => button(action::AUTORESPONSE_OFF, "Turn off", "off"),
+        Switch::Off => return ask_with(function, &line).await,
+    };
+    Ok(message(&line, vec![section(&line), actions(vec![button])]))
+}
+
+/// Asks before turning it on, showing what is waiting.
+pub(super) async fn ask(function: &SlackFunction) -> Answer {
+    ask_with(function, "*Turn auto-response on?*").await
+}
+
+async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
+    let waiting = waiting(function, &function.remediation_queue).await?;
+    let text = format!(
+        "{heading}\n{} waiting. Each is checked again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
+        match waiting {
+            0 => "Nothing is".to_owned(),
+            1 => "1 violation is".to_owned(),
+            number => format!("About {} are", count(number, "violation")),
+        }
+    );
+    let turn_on = button(action::AUTORESPONSE_ON, "Turn on", "on").with_style(SlackBlockButtonStyle::Primary);
+    Ok(message(&text, vec![section(&text), actions(vec![turn_on])]))
+}
+
+/// About how many messages wait in a queue.
+pub(super) async fn waiting(function: &SlackFunction, queue: &QueueUrl) -> Result<u64, CommandError> {
+    Ok(function.queues.waiting(queue).await?)
+}
+
+/// The **Turn on** button, or **Go on** under a run that stopped.
+pub(super) async fn on_clicked(
+    function: &SlackFunction,
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let Some(hold) = action.value.strip_prefix("hold ") else {
+        let answer = switch(function, Switch::On, &action.user).await?;
+        return settle(function, action, answer).await;
+    };
+    let released = match hold.parse::<Timestamp>() {
+        Ok(at) => function.table.release_hold(at).await?,
+        Err(_) => false,
+    };
+    if !released {
+        return Ok(Some(note("Somebody has answered that already.")));
+    }
+    tracing::info!(user = %action.user.to_string(), "auto-response goes on");
+    settle(function, action, notice_message::went_on(&action.user.0)).await
+}
+
+/// Records what is wanted, then tells EventBridge, then the channel. Recorded first: if we die
+/// in between, "off" holds and "on" is not yet on.
+pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &SlackUserId) -> Answer {
+    let wanted = Wanted { switch, by: user.to_string(), at: Timestamp::now() };
+    function.table.want(&wanted).await?;
+    function.schedule.set(switch).await?;
+    tracing::info!(switch = switch.as_str(), user = wanted.by, "auto-response was switched");
+    function.slack.post(&notice_message::switched(switch, &wanted.by), None).await?;
+    Ok(note(&format!("Auto-response is *{}*. Everybody in the channel has been told.", switch.as_str())))
+}
+
+/// Puts the answer where the button was: nobody should press it again.
+pub(super) async fn settle(
+    function: &SlackFunction,
+    action: &BlockAction,
+    answer: Content,
+) -> Result<Option<Content>, CommandError> {
+    let Some(url) = &action.response_url else { return Ok(Some(answer)) };
+    match function.slack.replace(url, &answer).await {
+        Ok(()) => Ok(None),
+        Err(error) => {
+            tracing::warn!(%error, "cannot replace a message");
+            Ok(Some(answer))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `/dd findings`: the newest findings, by state.
+
+use jiff::Timestamp;
+
+use super::{Answer, FindingsFilter, SlackFunction};
+use crate::finding::StateName;
+use crate::slack::blocks::{message, note, section};
+use crate::slack::finding_message::finding_line;
+
+/// How many findings one answer shows of each state.
+const LIMIT: i32 = 10;
+
+pub(super) async fn run(function: &SlackFunction, filter: FindingsFilter) -> Answer {
+    let states = match filter {
+        Some(state) => vec![state],
+        None => vec![StateName::Open, StateName::Fixing, StateName::Ignored],
+    };
+    let (mut blocks, now) = (Vec::new(), Timestamp::now());
+    let mut total = 0;
+    for state in states {
+        // One more than is shown tells whether there are more.
+        let records = function.table.by_state(state, LIMIT + 1).await?;
+        if records.is_empty() {
+            continue;
+        }
+        total += records.len();
+        let shown = records.iter().take(LIMIT as usize);
+        let lines: Vec<String> = shown.map(|record| format!("• {}", finding_line(&record.finding))).collect();
+        let title = title(state, records.len());
+        for (index, lines) in lines.chunks(5).enumerate() {
+            let heading = if index == 0 { format!("*{title}*\n") } else { String::new() };
+            blocks.push(section(&format!("{heading}{}", lines.join("\n"))));
+        }
+        debug_assert!(
+            records
+                .iter()
+                .all(|record| record.finding.state_name(now) == state || state == StateName::Ignored)
+        );
+    }
+    if total == 0 {
+        let which = filter.map_or("open, fixing or ignored", StateName::as_str);
+        return Ok(note(&format!(":white_check_mark: No finding is {which}.")));
+    }
+    Ok(message(&format!("Findings: {total} shown."), blocks))
+}
+
+fn title(state: StateName, found: usize) -> String {
+    let name = match state {
+        StateName::Open => "Open",
+        StateName::Fixing => "Fixing",
+        StateName::Ignored => "Ignored",
+        StateName::Fixed => "Fixed",
+    };
+    if found > LIMIT as usize { format!("{name}, the newest {LIMIT}") } else { name.to_owned() }
+}

@@ -1,0 +1,68 @@
+//! `/dd ignore <id>`, the **Ignore…** button with its modal, and **Stop ignoring**.
+
+use jiff::Timestamp;
+use slack_morphism::prelude::*;
+
+use super::{Answer, CommandError, SlackFunction, refused};
+use crate::finding::table::Changed;
+use crate::finding::{Actor, Finding, Refusal, StateName};
+use crate::ids::FindingId;
+use crate::slack::Content;
+use crate::slack::blocks::note;
+use crate::slack::ignore_view::{ignore_view, read_submission};
+
+pub(super) async fn ask(function: &SlackFunction, id: &FindingId, trigger: &SlackTriggerId) -> Answer {
+    let asked =
+        || note(&format!("Tell me for how long and why in the window that opened, and `{id}` is ignored."));
+    Ok(open(function, id, trigger).await?.unwrap_or_else(asked))
+}
+
+/// Opens the modal; this stays in the request because a trigger lasts three seconds.
+pub(super) async fn open(
+    function: &SlackFunction,
+    id: &FindingId,
+    trigger: &SlackTriggerId,
+) -> Result<Option<Content>, CommandError> {
+    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    if record.finding.state_name(Timestamp::now()) == StateName::Fixed {
+        return Ok(Some(refused(id, Some(&Refusal::Fixed))));
+    }
+    function.slack.open_view(trigger, ignore_view(&record.finding)).await?;
+    Ok(None)
+}
+
+pub(super) async fn submitted(
+    function: &SlackFunction,
+    event: &SlackInteractionViewSubmissionEvent,
+) -> Result<Option<Content>, CommandError> {
+    let Some(submission) = read_submission(&event.view) else {
+        tracing::warn!("a view submission that is not ours");
+        return Ok(None);
+    };
+    let (now, user) = (Timestamp::now(), event.user.id.to_string());
+    let until = submission.duration.end(now);
+    let ignore =
+        |finding: &Finding| finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone());
+    change(function, &submission.finding, ignore).await
+}
+
+pub(super) async fn unignore(
+    function: &SlackFunction,
+    id: &FindingId,
+) -> Result<Option<Content>, CommandError> {
+    change(function, id, Finding::unignored).await
+}
+
+async fn change(
+    function: &SlackFunction,
+    id: &FindingId,
+    decide: impl Fn(&Finding) -> Result<Finding, Refusal>,
+) -> Result<Option<Content>, CommandError> {
+    match function.table.change_existing(id, decide).await? {
+        Changed::Yes(record) => {
+            function.publish(&record.finding.id).await;
+            Ok(None)
+        }
+        Changed::No(_, refusal) => Ok(Some(refused(id, refusal.as_ref()))),
+    }
+}

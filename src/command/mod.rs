@@ -1,0 +1,222 @@
+//! What people ask of Defendable in Slack: one file per command. A button leads into the same
+//! file as the command that it stands for.
+
+mod autoresponse;
+mod findings;
+mod fix;
+mod help;
+mod ignore;
+mod parse;
+mod status;
+
+use std::sync::Arc;
+
+use slack_morphism::prelude::*;
+
+pub use parse::{Command, FindingsFilter};
+
+use crate::aws::Aws;
+use crate::finding::Refusal;
+use crate::finding::auto_response::Switch;
+use crate::finding::table::{Table, TableError};
+use crate::ids::FindingId;
+use crate::queue::{QueueUrl, Queues};
+use crate::schedule::ScheduledRule;
+use crate::slack::authorisation::{Authoriser, Permission};
+use crate::slack::blocks::note;
+use crate::slack::client::Slack;
+use crate::slack::request::BlockAction;
+use crate::slack::text::{actor, code, mention, when};
+use crate::slack::{Content, action};
+
+/// What the Slack function calls beside the table's actions.
+pub const ACTIONS: &[&str] = &[
+    "config:DescribeComplianceByConfigRule",
+    "events:DescribeRule",
+    "events:DisableRule",
+    "events:EnableRule",
+    "sqs:GetQueueAttributes",
+    "sqs:SendMessage",
+    "ssm:GetParameter",
+];
+
+/// The Slack function: does what people ask, if they may.
+#[derive(Debug, Clone)]
+pub struct SlackFunction {
+    /// Who may act.
+    pub authoriser: Authoriser,
+    /// The findings.
+    pub table: Table,
+    /// Where people are.
+    pub slack: Slack,
+    /// For fixes.
+    pub queues: Queues,
+    /// Where a person's fixes go.
+    pub fix_queue: QueueUrl,
+    /// Where violations wait for auto-response.
+    pub remediation_queue: QueueUrl,
+    /// Queues whose dead letters `/dd status` counts.
+    pub watched_queues: Vec<QueueUrl>,
+    /// The scheduled rule, which is auto-response's switch.
+    pub schedule: ScheduledRule,
+    /// For what AWS Config says.
+    pub aws: Arc<Aws>,
+}
+
+/// Why something could not be done; people are told in plain words.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Aws(#[from] crate::aws::AwsError),
+    #[error(transparent)]
+    Slack(#[from] crate::slack::client::SlackError),
+}
+
+type Answer = Result<Content, CommandError>;
+
+impl SlackFunction {
+    /// A slash command; the answer is for the one who typed it.
+    pub async fn command(&self, event: &SlackCommandEvent) -> SlackCommandEventResponse {
+        let command = Command::parse(event.text.as_deref().unwrap_or_default());
+        tracing::info!(?command, user = %event.user_id.to_string(), "slash command");
+        let content = match self.run(command, event).await {
+            Ok(content) => content,
+            Err(error) => sorry(&error),
+        };
+        SlackCommandEventResponse::new(content).with_response_type(SlackMessageResponseType::Ephemeral)
+    }
+
+    async fn run(&self, command: Command, event: &SlackCommandEvent) -> Answer {
+        let user = &event.user_id;
+        if command.acts()
+            && let Some(refusal) = self.refusal(user).await
+        {
+            return Ok(refusal);
+        }
+        match command {
+            Command::Status => Ok(status::run(self).await),
+            Command::AutoResponse(None) => autoresponse::show(self).await,
+            Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(self).await,
+            Command::AutoResponse(Some(Switch::Off)) => autoresponse::switch(self, Switch::Off, user).await,
+            Command::Findings(filter) => findings::run(self, filter).await,
+            Command::Fix(id) => fix::run(self, &id, user).await,
+            Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
+            Command::Help => Ok(help::run()),
+            Command::Invalid { problem } => Ok(note(&problem)),
+        }
+    }
+
+    /// A pressed button. Slack ignores the answer's body, so whoever pressed it is told apart.
+    pub async fn block_action(&self, action: &BlockAction) {
+        tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
+        let told = match self.refusal(&action.user).await {
+            Some(refusal) => Some(refusal),
+            None => self.act(action).await.unwrap_or_else(|error| Some(sorry(&error))),
+        };
+        if let Some(content) = told {
+            self.tell(action.channel.as_ref(), &action.user, &content).await;
+        }
+    }
+
+    async fn act(&self, action: &BlockAction) -> Result<Option<Content>, CommandError> {
+        let user = &action.user;
+        match action.action_id.as_str() {
+            action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
+            action::AUTORESPONSE_OFF => {
+                let answer = autoresponse::switch(self, Switch::Off, user).await?;
+                autoresponse::settle(self, action, answer).await
+            }
+            about_a_finding => {
+                let Ok(id) = action.value.parse::<FindingId>() else {
+                    tracing::warn!(action_id = about_a_finding, "a button without a finding");
+                    return Ok(Some(note("This button carries no finding that I know. Nothing was done.")));
+                };
+                match about_a_finding {
+                    action::FIX => fix::clicked(self, &id, user).await,
+                    action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
+                    action::UNIGNORE => ignore::unignore(self, &id).await,
+                    _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
+                }
+            }
+        }
+    }
+
+    /// A modal that was sent off.
+    pub async fn view_submission(&self, event: &SlackInteractionViewSubmissionEvent) {
+        let user = &event.user.id;
+        let told = match self.refusal(user).await {
+            Some(refusal) => Some(refusal),
+            None => ignore::submitted(self, event).await.unwrap_or_else(|error| Some(sorry(&error))),
+        };
+        if let Some(content) = told {
+            self.tell(None, user, &content).await;
+        }
+    }
+
+    /// What somebody who may not act is told.
+    async fn refusal(&self, user: &SlackUserId) -> Option<Content> {
+        match self.authoriser.permission(user).await {
+            Permission::Granted => None,
+            Permission::Denied => {
+                tracing::warn!(user = %user.to_string(), "refused: not an operator");
+                Some(note(
+                    ":lock: You are not an operator of Defendable, so nothing was done. \
+                     Ask whoever runs it to add you; `/dd status` and `/dd findings` are for everybody.",
+                ))
+            }
+            Permission::Unknown => Some(note(
+                ":lock: Slack did not say who is in the operators' user group, so nothing was done. Try again in a minute.",
+            )),
+        }
+    }
+
+    async fn tell(&self, channel: Option<&SlackChannelId>, user: &SlackUserId, content: &Content) {
+        let channel = channel.unwrap_or(self.slack.channel());
+        if let Err(error) = self.slack.tell(channel, user, content).await {
+            tracing::error!(%error, "cannot tell somebody what came of a click");
+        }
+    }
+
+    /// Brings the finding's message up to date. What was decided stands whether or not Slack
+    /// shows it at once: the next report or notification shows it too.
+    async fn publish(&self, id: &FindingId) {
+        if let Err(error) = crate::slack::publish::publish(&self.table, &self.slack, id).await {
+            tracing::error!(%error, finding_id = %id, "cannot show a finding");
+        }
+    }
+}
+
+/// People learn what happened and what to do next; the log has the cause.
+fn sorry(error: &CommandError) -> Content {
+    tracing::error!(%error, "a command failed");
+    note(&format!(
+        ":warning: That did not work, and nothing more was done: {} Try again in a minute; `/dd status` shows where things stand.",
+        match error {
+            CommandError::Table(_) => "the findings table did not answer.",
+            CommandError::Aws(_) => "AWS did not do as it was asked.",
+            CommandError::Slack(_) => "Slack did not do as it was asked.",
+        }
+    ))
+}
+
+/// Why a wish about a finding changes nothing, for people.
+fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
+    let id = code(id.as_str());
+    note(&match refusal {
+        None => format!("There is no finding {id}. `/dd findings` lists them."),
+        Some(Refusal::Fixing { asked_by, since }) => {
+            format!("A fix of {id} is on its way already, asked for by {} {}.", actor(asked_by), when(*since))
+        }
+        Some(Refusal::Fixed) => format!("{id} is fixed already."),
+        Some(Refusal::Ignored) => format!("{id} is ignored. Press *Stop ignoring* under it first."),
+        Some(Refusal::NotIgnored) => format!("{id} is not ignored."),
+        Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),
+    })
+}
+
+/// `U0ALICE` as a mention.
+fn who(user: &str) -> String {
+    mention(user)
+}

@@ -1,0 +1,163 @@
+//! `/dd status`: everything at a glance, gathered side by side under a deadline. A part that
+//! could not be read says so; the rest is shown.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{SlackFunction, who};
+use crate::aws::AwsError;
+use crate::finding::StateName;
+use crate::finding::auto_response::{AutoResponse, Switch};
+use crate::finding::table::TableError;
+use crate::slack::Content;
+use crate::slack::blocks::{context, message, section};
+use crate::slack::text::{age, code, count, when};
+
+/// Slack waits three seconds.
+const DEADLINE: Duration = Duration::from_millis(2200);
+
+pub(super) async fn run(function: &SlackFunction) -> Content {
+    let (auto_response, compliance, findings, queues) = tokio::join!(
+        part("Auto-response", auto_response(function)),
+        part("Compliance", compliance(function)),
+        part("Findings", findings(function)),
+        part("Queues", queues(function)),
+    );
+    let parts = [auto_response, compliance, findings, queues];
+    let mut blocks: Vec<_> = parts.iter().map(|text| section(text)).collect();
+    blocks.push(context(&format!("As of {}", when(Timestamp::now()))));
+    message(&parts.join("\n"), blocks)
+}
+
+/// A part's text, or that it could not be read.
+async fn part<E: Display>(name: &str, gather: impl Future<Output = Result<String, E>>) -> String {
+    match tokio::time::timeout(DEADLINE, gather).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => {
+            tracing::error!(%error, part = name, "cannot read a part of the status");
+            format!(":warning: *{name}:* could not be read")
+        }
+        Err(_) => format!(":warning: *{name}:* could not be read in time"),
+    }
+}
+
+async fn auto_response(function: &SlackFunction) -> Result<String, super::CommandError> {
+    let (rule, recorded) = tokio::join!(function.schedule.state(), function.table.auto_response());
+    Ok(auto_response_line(rule?, &recorded?))
+}
+
+/// On or off, since when, by whom; and what does not fit.
+pub(super) fn auto_response_line(rule: Switch, recorded: &AutoResponse) -> String {
+    let mut line = format!("*Auto-response is {}*", rule.as_str());
+    match &recorded.wanted {
+        Some(wanted) if wanted.switch == rule => {
+            line += &format!(" since {}, by {}", when(wanted.at), who(&wanted.by));
+        }
+        Some(wanted) => {
+            line += &format!(
+                "\n:warning: {} turned it {} {}, but the rule is {}. Use `/dd autoresponse {}` to settle it.",
+                who(&wanted.by),
+                wanted.switch.as_str(),
+                when(wanted.at),
+                rule.as_str(),
+                wanted.switch.as_str(),
+            );
+        }
+        None => line += ", as it was deployed",
+    }
+    if let Some(hold) = &recorded.hold {
+        line += &format!(
+            "\n:raised_hand: It stopped {} after {} and waits for an answer in the channel.",
+            when(hold.at),
+            count(u64::from(hold.dispatched), "fix").replace("fixs", "fixes"),
+        );
+    }
+    line
+}
+
+async fn compliance(function: &SlackFunction) -> Result<String, AwsError> {
+    let config = function.aws.config_service();
+    let (mut lines, mut next) = (Vec::new(), None);
+    loop {
+        let page = config.describe_compliance_by_config_rule().set_next_token(next).send().await;
+        let page =
+            page.map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error))?;
+        for rule in page.compliance_by_config_rules() {
+            let name = code(rule.config_rule_name().unwrap_or_default());
+            lines.push(format!("• {name}: {}", compliance_words(rule.compliance())));
+        }
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    if lines.is_empty() {
+        return Ok("*Compliance:* AWS Config has no rules yet".to_owned());
+    }
+    Ok(format!("*Compliance by rule*\n{}", lines.join("\n")))
+}
+
+fn compliance_words(compliance: Option<&aws_sdk_config::types::Compliance>) -> String {
+    use aws_sdk_config::types::ComplianceType;
+    let breaches = compliance.and_then(|compliance| compliance.compliance_contributor_count());
+    match compliance.and_then(|compliance| compliance.compliance_type()) {
+        Some(ComplianceType::Compliant) => ":white_check_mark: compliant".to_owned(),
+        Some(ComplianceType::NonCompliant) => match breaches {
+            Some(breaches) if breaches.cap_exceeded() => {
+                format!(
+                    ":red_circle: more than {} break it",
+                    count(breaches.capped_count().unsigned_abs().into(), "resource")
+                )
+            }
+            Some(breaches) => {
+                let number = u64::from(breaches.capped_count().unsigned_abs());
+                format!(
+                    ":red_circle: {} {} it",
+                    count(number, "resource"),
+                    if number == 1 { "breaks" } else { "break" }
+                )
+            }
+            None => ":red_circle: not compliant".to_owned(),
+        },
+        _ => ":white_circle: not evaluated yet".to_owned(),
+    }
+}
+
+async fn findings(function: &SlackFunction) -> Result<String, TableError> {
+    let (open, fixing, ignored, oldest) = tokio::try_join!(
+        function.table.count(StateName::Open),
+        function.table.count(StateName::Fixing),
+        function.table.count(StateName::Ignored),
+        function.table.oldest(StateName::Open),
+    )?;
+    let oldest = oldest.map_or_else(String::new, |oldest| {
+        format!("; the oldest open one is of {}", when(oldest.finding.opened_at))
+    });
+    Ok(format!("*Findings:* {open} open, {fixing} fixing, {ignored} ignored{oldest}"))
+}
+
+async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
+    let dead = function
+        .watched_queues
+        .iter()
+        .map(|queue| async { function.queues.waiting(&queue.dead_letters()).await });
+    let (waiting, dead) = tokio::try_join!(
+        function.queues.waiting(&function.remediation_queue),
+        futures::future::try_join_all(dead),
+    )?;
+    let oldest = match function.table.oldest(StateName::Open).await {
+        Ok(Some(record)) if waiting > 0 => {
+            let seconds = Timestamp::now().duration_since(record.finding.opened_at).as_secs();
+            format!(" (the oldest for {})", age(seconds))
+        }
+        _ => String::new(),
+    };
+    let dead: u64 = dead.into_iter().sum();
+    let alarm = if dead > 0 { ":warning: " } else { "" };
+    Ok(format!(
+        "*Waiting for auto-response:* {}{oldest}\n{alarm}*Dead letters:* {dead}",
+        count(waiting, "violation")
+    ))
+}

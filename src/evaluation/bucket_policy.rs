@@ -1,0 +1,297 @@
+//! Which statements of a bucket policy AWS calls public.
+//!
+//! S3 user guide,
+//! [The meaning of "public"](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status):
+//! a statement that allows everybody is public unless one of its conditions limits it to *fixed
+//! values* (no wildcard, no policy variable) of certain keys. The rule (AWS Config's items) and
+//! the remediation (the live policy) both ask here.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A bucket policy over its own text, so that statements can be taken out and everything
+/// beside them stays byte for byte.
+#[derive(Debug)]
+pub struct BucketPolicy<'a> {
+    text: &'a str,
+    /// The text of the `Statement` element: a list, or one statement.
+    element: &'a str,
+    statements: Vec<&'a str>,
+}
+
+/// A statement that lets everybody in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicStatement {
+    /// Its place in the policy, from 0.
+    pub index: usize,
+    /// Its `Sid`, where it has one.
+    pub sid: Option<String>,
+    /// Its JSON, as the policy spells it.
+    pub text: String,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(rename = "Statement", borrow)]
+    statement: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: Option<String>,
+    effect: String,
+    principal: Option<Principal>,
+    not_principal: Option<Principal>,
+    #[serde(default)]
+    condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Principal {
+    Anyone(String),
+    Named(BTreeMap<String, OneOrMany>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    Many(Vec<Value>),
+    One(Value),
+}
+
+impl OneOrMany {
+    fn values(&self) -> &[Value] {
+        match self {
+            Self::Many(values) => values,
+            Self::One(value) => std::slice::from_ref(value),
+        }
+    }
+}
+
+impl<'a> BucketPolicy<'a> {
+    /// Reads a policy document: `{"Version": "2012-10-17", "Statement": [{…}]}`.
+    pub fn parse(text: &'a str) -> serde_json::Result<Self> {
+        let element = serde_json::from_str::<Document>(text)?.statement.get();
+        let statements = if element.starts_with('[') {
+            serde_json::from_str::<Vec<&RawValue>>(element)?.into_iter().map(RawValue::get).collect()
+        } else {
+            vec![element]
+        };
+        Ok(Self { text, element, statements })
+    }
+
+    /// The statements that AWS calls public, in their order.
+    pub fn public_statements(&self) -> serde_json::Result<Vec<PublicStatement>> {
+        let mut public = Vec::new();
+        for (index, text) in self.statements.iter().enumerate() {
+            let statement: Statement = serde_json::from_str(text)?;
+            if statement.is_public() {
+                public.push(PublicStatement { index, sid: statement.sid, text: (*text).to_owned() });
+            }
+        }
+        Ok(public)
+    }
+
+    /// The policy's text without some statements; `None` when none is left.
+    pub fn without(&self, indices: &[usize]) -> Option<String> {
+        let kept = self.statements.iter().enumerate().filter(|(index, _)| !indices.contains(index));
+        let kept: Vec<&str> = kept.map(|(_, text)| *text).collect();
+        (!kept.is_empty()).then(|| self.with_statements(&kept))
+    }
+
+    fn with_statements(&self, statements: &[&str]) -> String {
+        // `element` is a slice of `text`: serde_json borrowed it.
+        let start = self.element.as_ptr() as usize - self.text.as_ptr() as usize;
+        let (before, after) = (&self.text[..start], &self.text[start + self.element.len()..]);
+        format!("{before}[{}]{after}", statements.join(","))
+    }
+}
+
+impl Statement {
+    fn is_public(&self) -> bool {
+        self.effect == "Allow" && self.is_for_everybody() && !self.is_narrowed()
+    }
+
+    fn is_for_everybody(&self) -> bool {
+        self.not_principal.is_some()
+            || self.principal.as_ref().is_some_and(|principal| match principal {
+                Principal::Anyone(text) => text == "*",
+                Principal::Named(kinds) => {
+                    kinds.get("AWS").is_some_and(|names| names.values().iter().any(|name| name == "*"))
+                }
+            })
+    }
+
+    /// Conditions are joined by "and": one that narrows is enough.
+    fn is_narrowed(&self) -> bool {
+        self.condition
+            .iter()
+            .filter(|(operator, _)| can_narrow(operator))
+            .flat_map(|(_, keys)| keys)
+            .any(|(key, values)| all_fixed(key, values.values()))
+    }
+}
+
+/// Whether a condition operator can only match what it names. Negated ones let everybody else
+/// in, `…IfExists` lets a request without the key in, and so does `ForAllValues:`.
+fn can_narrow(operator: &str) -> bool {
+    let operator = operator.to_ascii_lowercase();
+    let operator = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
+    matches!(
+        operator,
+        "stringequals" | "stringequalsignorecase" | "stringlike" | "arnequals" | "arnlike" | "ipaddress"
+    )
+}
+
+/// Values are joined by "or": each must be fixed.
+fn all_fixed(key: &str, values: &[Value]) -> bool {
+    let fixed: fn(&str) -> bool = match key.to_ascii_lowercase().as_str() {
+        "aws:sourceip" => is_narrow_range,
+        "s3:dataaccesspointarn" => has_fixed_account,
+        "aws:sourcearn"
+        | "aws:sourcevpc"
+        | "aws:sourcevpce"
+        | "aws:sourceowner"
+        | "aws:sourceaccount"
+        | "aws:sourceorgid"
+        | "aws:principalarn"
+        | "aws:principalaccount"
+        | "aws:principalorgid"
+        | "aws:userid"
+        | "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        | "s3:dataaccesspointaccount" => is_fixed,
+        _ => return false,
+    };
+    !values.is_empty() && values.iter().all(|value| value.as_str().is_some_and(fixed))
+}
+
+fn is_fixed(value: &str) -> bool {
+    !value.is_empty() && !value.contains(['*', '?']) && !value.contains("${")
+}
+
+/// Ranges broader than /8 (IPv4) or /32 (IPv6) are public all the same.
+fn is_narrow_range(value: &str) -> bool {
+    let range =
+        value.parse::<IpNet>().or_else(|_| value.parse().map(|address: std::net::IpAddr| address.into()));
+    range.is_ok_and(|range| match range {
+        IpNet::V4(range) => range.prefix_len() >= 8,
+        IpNet::V6(range) => range.prefix_len() >= 32,
+    })
+}
+
+/// An access point's name may be a wildcard while its account is fixed:
+/// `arn:aws:s3:us-west-2:123456789012:accesspoint/*`.
+fn has_fixed_account(value: &str) -> bool {
+    value.split(':').nth(4).is_some_and(is_fixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn public(statement: Value) -> bool {
+        let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        !BucketPolicy::parse(&text).unwrap().public_statements().unwrap().is_empty()
+    }
+
+    fn allow(principal: Value) -> Value {
+        json!({"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "*"})
+    }
+
+    fn with_condition(condition: Value) -> Value {
+        let mut statement = allow(json!("*"));
+        statement["Condition"] = condition;
+        statement
+    }
+
+    #[test]
+    fn everybody_has_several_spellings() {
+        for principal in [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["arn:aws:iam::1:root", "*"]})] {
+            assert!(public(allow(principal.clone())), "{principal}");
+        }
+        assert!(public(
+            json!({"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}})
+        ));
+        for principal in
+            [json!({"AWS": "arn:aws:iam::123456789012:root"}), json!({"Service": "config.amazonaws.com"})]
+        {
+            assert!(!public(allow(principal.clone())), "{principal}");
+        }
+        assert!(!public(json!({"Effect": "Deny", "Principal": "*"})));
+    }
+
+    #[test]
+    fn a_condition_on_a_fixed_value_narrows() {
+        for condition in [
+            json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}),
+            json!({"StringLike": {"AWS:SOURCEVPC": ["vpc-1", "vpc-2"]}}),
+            json!({"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7"]}}),
+            json!({"ForAnyValue:StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
+            json!({"StringLike": {"s3:DataAccessPointArn": "arn:aws:s3:us-west-2:123456789012:accesspoint/*"}}),
+            json!({"StringLike": {"aws:SourceVpc": "*"}, "StringEquals": {"aws:SourceAccount": "123456789012"}}),
+        ] {
+            assert!(!public(with_condition(condition.clone())), "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_condition_on_anything_else_does_not() {
+        for condition in [
+            json!({"StringLike": {"aws:SourceVpc": "vpc-*"}}),
+            json!({"StringLike": {"aws:SourceVpc": ["vpc-1", "vpc-*"]}}),
+            json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}),
+            json!({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}),
+            json!({"ForAllValues:StringEquals": {"aws:SourceVpc": "vpc-1"}}),
+            json!({"StringEquals": {"aws:userid": "${aws:userid}"}}),
+            json!({"StringEquals": {"aws:Referer": "https://example.com"}}),
+            json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/1"}}),
+            json!({"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "::/0"]}}),
+            json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
+            json!({"Bool": {"aws:SecureTransport": "true"}}),
+            json!({"StringLike": {"s3:DataAccessPointArn": "arn:aws:s3:us-west-2:*:accesspoint/x"}}),
+        ] {
+            assert!(public(with_condition(condition.clone())), "{condition}");
+        }
+    }
+
+    #[test]
+    fn taking_statements_out_leaves_the_rest_byte_for_byte() {
+        let text = "{ \"Id\":\"x\",  \"Statement\" : [ {\"Sid\":\"a\"},\n {\"Sid\" : \"b\", \"n\": 1.50} ] , \"Version\":\"2012-10-17\"}";
+        let policy = BucketPolicy::parse(text).unwrap();
+        assert_eq!(
+            policy.without(&[0]).unwrap(),
+            "{ \"Id\":\"x\",  \"Statement\" : [{\"Sid\" : \"b\", \"n\": 1.50}] , \"Version\":\"2012-10-17\"}"
+        );
+        assert_eq!(policy.without(&[0, 1]), None);
+        assert_eq!(BucketPolicy::parse(r#"{"Statement":{"Sid":"a"}}"#).unwrap().without(&[0]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn without_its_public_statements_a_policy_is_not_public(kinds in prop::collection::vec(0usize..3, 0..8)) {
+            let statements: Vec<Value> = kinds.iter().map(|kind| match kind {
+                0 => allow(json!("*")),
+                1 => allow(json!({"AWS": "arn:aws:iam::123456789012:root"})),
+                _ => with_condition(json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}})),
+            }).collect();
+            let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            let policy = BucketPolicy::parse(&text).unwrap();
+            let public: Vec<usize> = policy.public_statements().unwrap().iter().map(|public| public.index).collect();
+            prop_assert_eq!(public.len(), kinds.iter().filter(|kind| **kind == 0).count());
+            if let Some(rest) = policy.without(&public) {
+                let rest = BucketPolicy::parse(&rest).unwrap();
+                prop_assert!(rest.public_statements().unwrap().is_empty());
+                prop_assert_eq!(rest.statements.len(), kinds.len() - public.len());
+            }
+        }
+    }
+}

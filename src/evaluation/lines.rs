@@ -1,0 +1,108 @@
+//! `defendable evaluate`: rules over NDJSON, one line at a time and in constant memory.
+
+use std::io::{self, BufRead, Write};
+
+use serde::Deserialize;
+
+use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
+use super::{ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters};
+
+#[derive(Debug, thiserror::Error)]
+enum LineError {
+    #[error("not a configuration item: {0}")]
+    Shape(#[from] serde_json::Error),
+    #[error(transparent)]
+    Event(#[from] InvalidRuleEvent),
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    #[error("the item of {0} is oversized: its event lacks the configuration, which AWS Config keeps")]
+    Oversized(String),
+}
+
+/// Judges every line of `input` (a configuration item, or a whole rule event, whose own
+/// parameters then count) and writes one evaluation a line. Complaints about a line go to
+/// `complaints` with its number; the rest is still judged. Returns how many lines were bad.
+pub fn evaluate_lines(
+    rule: RuleKind,
+    parameters: &RuleParameters,
+    mut input: impl BufRead,
+    mut output: impl Write,
+    mut complaints: impl Write,
+) -> io::Result<u64> {
+    let rules = RuleDefaults::default();
+    let (mut line, mut number, mut bad) = (Vec::new(), 0u64, 0);
+    while input.read_until(b'\n', &mut line)? > 0 {
+        number += 1;
+        if !line.trim_ascii().is_empty() {
+            match evaluate_line(&rules, rule, parameters, &line) {
+                Ok(evaluation) => {
+                    serde_json::to_writer(&mut output, &evaluation)?;
+                    output.write_all(b"\n")?;
+                }
+                Err(error) => {
+                    bad += 1;
+                    writeln!(complaints, "line {number}: {error}")?;
+                }
+            }
+        }
+        line.clear();
+    }
+    output.flush()?;
+    Ok(bad)
+}
+
+fn evaluate_line(
+    rules: &RuleDefaults,
+    rule: RuleKind,
+    parameters: &RuleParameters,
+    line: &[u8],
+) -> Result<Evaluation, LineError> {
+    /// Tells a rule event from an item without reading the rest.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Probe {
+        invoking_event: Option<serde::de::IgnoredAny>,
+    }
+    const KEY: &[u8] = b"\"invokingEvent\"";
+    let may_be_event = line.windows(KEY.len()).any(|window| window == KEY);
+    if !may_be_event || serde_json::from_slice::<Probe>(line)?.invoking_event.is_none() {
+        let item: ConfigurationItem = serde_json::from_slice(line)?;
+        return Ok(rules.evaluate(rule, parameters, &item, false)?);
+    }
+    let event: RuleEvent = serde_json::from_slice(line)?;
+    match event.subject()? {
+        Subject::Oversized(summary) if summary.exists() => {
+            Err(LineError::Oversized(summary.resource_id.into_owned()))
+        }
+        Subject::Item(item) | Subject::Oversized(item) => {
+            Ok(rules.evaluate(rule, &event.parameters()?, &item, event.event_left_scope)?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_lines_are_named_and_the_rest_is_judged() {
+        let input = concat!(
+            r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","configurationItemStatus":"OK"}"#,
+            "\n\nnot json\n",
+            r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-2","configurationItemStatus":"ResourceDeleted"}"#,
+        );
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        let bad = evaluate_lines(
+            RuleKind::RestrictedPorts,
+            &RuleParameters::default(),
+            input.as_bytes(),
+            &mut output,
+            &mut complaints,
+        );
+        assert_eq!(bad.unwrap(), 1);
+        assert!(String::from_utf8(complaints).unwrap().starts_with("line 3: not a configuration item"));
+        let output = String::from_utf8(output).unwrap();
+        assert_eq!(output.lines().count(), 2);
+        assert!(output.contains(r#""resourceId":"sg-1","complianceType":"COMPLIANT""#), "{output}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Rules: a configuration item in, an evaluation out. Pure, but for [`rule_function`].
+
+pub mod bucket_policy;
+mod configuration_item;
+pub mod ingress;
+pub mod lines;
+mod parameters;
+mod ports;
+mod restricted_ports;
+pub mod rule_event;
+pub mod rule_function;
+mod s3_public_access;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use configuration_item::{ConfigurationItem, from_stringified};
+pub use parameters::{InvalidParameter, RuleParameters, list};
+pub use ports::{InvalidPorts, PortRange, ProhibitedPorts};
+pub use restricted_ports::RestrictedPorts;
+pub use s3_public_access::{PublicAccessBlock, S3PublicAccess, is_public_group};
+
+use crate::ids::ResourceType;
+use crate::remediation::ViolationType;
+
+/// The longest annotation that PutEvaluations takes, in characters
+/// ([Evaluation](https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html)).
+pub const ANNOTATION_LIMIT: usize = 256;
+
+/// AWS Config's compliance types, less INSUFFICIENT_DATA, which PutEvaluations refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ComplianceType {
+    /// `COMPLIANT`
+    Compliant,
+    /// `NON_COMPLIANT`
+    NonCompliant,
+    /// `NOT_APPLICABLE`: deleted, out of scope, or of another type.
+    NotApplicable,
+}
+
+/// One breach of a rule, as a remediation request carries it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Violation {
+    /// Which remediation mends it.
+    pub violation_type: ViolationType,
+    /// The offending part: a permission, grants, statements.
+    pub details: Value,
+}
+
+/// What a rule says of a resource that exists.
+#[derive(Debug)]
+pub struct Verdict {
+    compliance_type: ComplianceType,
+    annotation: String,
+    violations: Vec<Violation>,
+}
+
+impl Verdict {
+    fn compliant(annotation: &str) -> Self {
+        Self {
+            compliance_type: ComplianceType::Compliant,
+            annotation: annotation.to_owned(),
+            violations: Vec::new(),
+        }
+    }
+}
+
+/// The outcome of a rule for one resource.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evaluation {
+    /// `AWS::EC2::SecurityGroup`
+    pub resource_type: String,
+    /// `sg-0123456789abcdef0`
+    pub resource_id: String,
+    /// The verdict.
+    pub compliance_type: ComplianceType,
+    /// Why, in at most [`ANNOTATION_LIMIT`] characters.
+    pub annotation: String,
+    /// The breaches; empty unless non-compliant.
+    pub violations: Vec<Violation>,
+}
+
+/// Why a rule could not judge an item.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// The rule's own parameters are wrong.
+    #[error(transparent)]
+    Parameter(#[from] InvalidParameter),
+    /// The item is not of the shape that its type has.
+    #[error("the configuration item of {resource_id} cannot be read: {source}")]
+    Item {
+        /// Whose item it is.
+        resource_id: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// The custom rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RuleKind {
+    /// No security group opens a prohibited port to everybody.
+    RestrictedPorts,
+    /// No bucket is public.
+    S3PublicAccess,
+}
+
+impl RuleKind {
+    /// The one resource type that the rule judges.
+    pub fn resource_type(self) -> &'static str {
+        match self {
+            Self::RestrictedPorts => ResourceType::SECURITY_GROUP,
+            Self::S3PublicAccess => ResourceType::BUCKET,
+        }
+    }
+}
+
+/// What every rule is told where its own parameters say nothing. The remediations plan by the
+/// same values.
+#[derive(Debug, Clone, Default)]
+pub struct RuleDefaults {
+    /// For restricted-ports.
+    pub restricted_ports: RestrictedPorts,
+    /// For s3-public-access.
+    pub s3_public_access: S3PublicAccess,
+}
+
+impl RuleDefaults {
+    /// Judges one item. `left_scope` is the rule event's `eventLeftScope`.
+    pub fn evaluate(
+        &self,
+        rule: RuleKind,
+        parameters: &RuleParameters,
+        item: &ConfigurationItem,
+        left_scope: bool,
+    ) -> Result<Evaluation, EvaluationError> {
+        let verdict = match not_applicable(rule, item, left_scope) {
+            Some(annotation) => Ok(Verdict {
+                compliance_type: ComplianceType::NotApplicable,
+                ..Verdict::compliant(&annotation)
+            }),
+            None => match rule {
+                RuleKind::RestrictedPorts => {
+                    self.restricted_ports.with_parameters(parameters)?.evaluate(item)
+                }
+                RuleKind::S3PublicAccess => self.s3_public_access.with_parameters(parameters).evaluate(item),
+            },
+        };
+        let resource_id = item.resource_id.to_string();
+        let verdict =
+            verdict.map_err(|source| EvaluationError::Item { resource_id: resource_id.clone(), source })?;
+        Ok(Evaluation {
+            resource_type: item.resource_type.to_string(),
+            resource_id,
+            compliance_type: verdict.compliance_type,
+            annotation: cut(&verdict.annotation, ANNOTATION_LIMIT),
+            violations: verdict.violations,
+        })
+    }
+}
+
+fn not_applicable(rule: RuleKind, item: &ConfigurationItem, left_scope: bool) -> Option<String> {
+    if item.resource_type != rule.resource_type() {
+        return Some(format!("The rule does not apply to resources of type {}.", item.resource_type));
+    }
+    if left_scope {
+        return Some("The resource has left the rule's scope.".to_owned());
+    }
+    let status = &item.configuration_item_status;
+    (!item.exists()).then(|| format!("The resource is not there any more ({status})."))
+}
+
+/// At most `limit` characters of `text`; what is cut ends in an ellipsis.
+pub fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(item: &str, left_scope: bool) -> Evaluation {
+        let item = serde_json::from_str(item).unwrap();
+        let rules = RuleDefaults::default();
+        rules.evaluate(RuleKind::RestrictedPorts, &RuleParameters::default(), &item, left_scope).unwrap()
+    }
+
+    fn item(resource_type: &str, status: &str) -> String {
+        format!(
+            r#"{{"resourceType":"{resource_type}","resourceId":"sg-1","configurationItemStatus":"{status}",
+            "configuration":{{"ipPermissions":[{{"ipProtocol":"-1","ipRanges":["0.0.0.0/0"]}}]}}}}"#
+        )
+    }
+
+    #[test]
+    fn deleted_left_scope_and_other_types_are_not_applicable() {
+        let group = ResourceType::SECURITY_GROUP;
+        for (text, left_scope) in [
+            (item(group, "ResourceDeleted"), false),
+            (item(group, "ResourceNotRecorded"), false),
+            (item(group, "ResourceDeletedNotRecorded"), false),
+            (item(group, "OK"), true),
+            (item(ResourceType::BUCKET, "OK"), false),
+        ] {
+            assert_eq!(evaluate(&text, left_scope).compliance_type, ComplianceType::NotApplicable, "{text}");
+        }
+        let discovered = evaluate(&item(group, "ResourceDiscovered"), false);
+        assert_eq!(discovered.compliance_type, ComplianceType::NonCompliant);
+    }
+
+    #[test]
+    fn annotations_are_cut_at_a_character() {
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("äöüß", 3), "äö…");
+        assert_eq!(cut(&"ß".repeat(300), ANNOTATION_LIMIT).chars().count(), ANNOTATION_LIMIT);
+    }
+}

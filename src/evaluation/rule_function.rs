@@ -1,0 +1,219 @@
+//! The rule functions: AWS Config invokes, we judge, queue the violations, put the evaluation.
+
+use aws_sdk_config::types::{self, ResourceType as ConfigResourceType};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
+use super::{
+    ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
+};
+use crate::aws::AwsError;
+use crate::ids::{AccountId, InvalidId, Region};
+use crate::queue::QueueUrl;
+use crate::remediation::RemediationRequest;
+
+/// What a rule function calls.
+pub const ACTIONS: &[&str] = &["config:GetResourceConfigHistory", "config:PutEvaluations", "sqs:SendMessage"];
+
+/// A rule's function.
+#[derive(Debug, Clone)]
+pub struct RuleFunction {
+    /// Which rule it is.
+    pub rule: RuleKind,
+    /// What the rule's parameters leave open.
+    pub defaults: RuleDefaults,
+    /// Where violations go, unless the rule's `sqsUrl` says otherwise.
+    pub remediation_queue: QueueUrl,
+    /// Where we run, for items that do not say where they live.
+    pub home: (AccountId, Region),
+    /// AWS Config's client.
+    pub config: aws_sdk_config::Client,
+    /// SQS's client.
+    pub sqs: aws_sdk_sqs::Client,
+}
+
+/// Why an invocation failed; AWS Config then invokes again.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleFunctionError {
+    /// The event is not one that we can judge.
+    #[error(transparent)]
+    Event(#[from] InvalidRuleEvent),
+    /// The rule could not judge.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// The item, or what we made of it, is not JSON of the documented shape.
+    #[error("the configuration item cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The item names something that is no AWS id.
+    #[error("the configuration item is wrong: {0}")]
+    Id(#[from] InvalidId),
+    /// The item's capture time is not RFC 3339.
+    #[error("the configuration item's capture time is wrong: {0}")]
+    Time(#[from] jiff::Error),
+    /// The event has no result token, so that there is nowhere to put the evaluation.
+    #[error("the rule event has no resultToken")]
+    NoResultToken,
+    /// AWS Config has no history of an oversized item.
+    #[error("AWS Config has no history of {0}, whose item is oversized")]
+    NoHistory(String),
+    /// An AWS call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+impl RuleFunction {
+    /// Judges the item of one invocation. Violations are queued first, so that none is lost when
+    /// the evaluation is put and the function then dies; a repeat finds nothing left to fix.
+    pub async fn handle(&self, event: &RuleEvent) -> Result<Evaluation, RuleFunctionError> {
+        let parameters = event.parameters()?;
+        match event.subject()? {
+            Subject::Oversized(summary) if summary.exists() => {
+                let history = self.history(&summary).await?;
+                self.judge(event, &parameters, &serde_json::from_str(&history)?).await
+            }
+            Subject::Item(item) | Subject::Oversized(item) => self.judge(event, &parameters, &item).await,
+        }
+    }
+
+    async fn judge(
+        &self,
+        event: &RuleEvent,
+        parameters: &RuleParameters,
+        item: &ConfigurationItem<'_>,
+    ) -> Result<Evaluation, RuleFunctionError> {
+        let token = event.result_token.as_deref().ok_or(RuleFunctionError::NoResultToken)?;
+        let evaluation = self.defaults.evaluate(self.rule, parameters, item, event.event_left_scope)?;
+        self.queue_violations(event, parameters, item, &evaluation).await?;
+        self.put(token, item, &evaluation).await?;
+        tracing::info!(
+            resource_id = evaluation.resource_id,
+            compliance_type = ?evaluation.compliance_type,
+            annotation = evaluation.annotation,
+            violations = evaluation.violations.len(),
+            "evaluated"
+        );
+        Ok(evaluation)
+    }
+
+    async fn queue_violations(
+        &self,
+        event: &RuleEvent,
+        parameters: &RuleParameters,
+        item: &ConfigurationItem<'_>,
+        evaluation: &Evaluation,
+    ) -> Result<(), RuleFunctionError> {
+        let requests = self.requests(event, item, evaluation)?;
+        let queue = parameters.text("sqsUrl").unwrap_or(self.remediation_queue.as_str());
+        // SendMessageBatch takes ten entries.
+        for batch in requests.chunks(10) {
+            let entries = batch.iter().enumerate().map(|(index, request)| {
+                let body = serde_json::to_string(request)?;
+                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
+                Ok(entry.build().expect("an entry with id and body is complete"))
+            });
+            let entries = entries.collect::<Result<Vec<_>, serde_json::Error>>()?;
+            let sent = self.sqs.send_message_batch().queue_url(queue).set_entries(Some(entries)).send().await;
+            let sent = sent.map_err(|error| AwsError::from_sdk("sqs:SendMessageBatch", error))?;
+            if let Some(failed) = sent.failed().first() {
+                let reason = failed.message().unwrap_or_default();
+                return Err(AwsError::transient("sqs:SendMessageBatch", Some(failed.code()), reason).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn requests(
+        &self,
+        event: &RuleEvent,
+        item: &ConfigurationItem<'_>,
+        evaluation: &Evaluation,
+    ) -> Result<Vec<RemediationRequest>, InvalidId> {
+        let (home_account, home_region) = &self.home;
+        let account = item.aws_account_id.as_deref().or(event.account_id.as_deref());
+        let account = account.map_or_else(|| Ok(home_account.clone()), str::parse)?;
+        let region = item.aws_region.as_deref().map_or_else(|| Ok(home_region.clone()), str::parse)?;
+        let rule = event.config_rule_name.as_deref().unwrap_or(match self.rule {
+            RuleKind::RestrictedPorts => "restricted-ports",
+            RuleKind::S3PublicAccess => "s3-public-access",
+        });
+        let requests = evaluation.violations.iter().map(|violation| {
+            Ok(RemediationRequest {
+                raised_by_rule: rule.parse()?,
+                target_resource_type: evaluation.resource_type.parse()?,
+                target_resource_id: evaluation.resource_id.parse()?,
+                aws_region: region.clone(),
+                violation_type: violation.violation_type,
+                violation_details: violation.details.clone(),
+                aws_account_id: Some(account.clone()),
+                requested_by: None,
+                finding_id: None,
+            })
+        });
+        requests.collect()
+    }
+
+    async fn put(
+        &self,
+        token: &str,
+        item: &ConfigurationItem<'_>,
+        evaluation: &Evaluation,
+    ) -> Result<(), RuleFunctionError> {
+        let captured = match item.configuration_item_capture_time.as_deref() {
+            Some(time) => time.parse()?,
+            None => Timestamp::now(),
+        };
+        let put = types::Evaluation::builder()
+            .compliance_resource_type(&evaluation.resource_type)
+            .compliance_resource_id(&evaluation.resource_id)
+            .compliance_type(match evaluation.compliance_type {
+                ComplianceType::Compliant => types::ComplianceType::Compliant,
+                ComplianceType::NonCompliant => types::ComplianceType::NonCompliant,
+                ComplianceType::NotApplicable => types::ComplianceType::NotApplicable,
+            })
+            .annotation(&evaluation.annotation)
+            .ordering_timestamp(aws_sdk_config::primitives::DateTime::from_millis(captured.as_millisecond()))
+            .build()
+            .expect("an evaluation with type, id, compliance and time is complete");
+        let answer = self.config.put_evaluations().evaluations(put).result_token(token).send().await;
+        let answer = answer.map_err(|error| AwsError::from_sdk("config:PutEvaluations", error))?;
+        if answer.failed_evaluations().is_empty() {
+            Ok(())
+        } else {
+            Err(AwsError::transient("config:PutEvaluations", None, "AWS Config did not take the evaluation")
+                .into())
+        }
+    }
+
+    /// The newest item of the History API up to the summary's capture time, as JSON.
+    async fn history(&self, summary: &ConfigurationItem<'_>) -> Result<String, RuleFunctionError> {
+        let answer = self
+            .config
+            .get_resource_config_history()
+            .resource_type(ConfigResourceType::from(summary.resource_type.as_ref()))
+            .resource_id(summary.resource_id.as_ref())
+            .limit(1)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk("config:GetResourceConfigHistory", error))?;
+        let item = answer
+            .configuration_items()
+            .first()
+            .ok_or_else(|| RuleFunctionError::NoHistory(summary.resource_id.to_string()))?;
+        let captured =
+            item.configuration_item_capture_time().map(|time| time.to_millis().unwrap_or_default());
+        let captured = captured.map(Timestamp::from_millisecond).transpose()?;
+        Ok(json!({
+            "resourceType": summary.resource_type,
+            "resourceId": summary.resource_id,
+            "accountId": item.account_id(),
+            "awsRegion": item.aws_region(),
+            "configurationItemStatus": item.configuration_item_status().map_or("OK", |status| status.as_str()),
+            "configurationItemCaptureTime": captured,
+            "configuration": item.configuration(),
+            "supplementaryConfiguration": item.supplementary_configuration(),
+        })
+        .to_string())
+    }
+}

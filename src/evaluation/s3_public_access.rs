@@ -1,0 +1,261 @@
+//! The rule *s3-public-access*: no bucket is public by its ACL or by its policy.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::bucket_policy::BucketPolicy;
+use super::configuration_item::{ConfigurationItem, nullable, stringified};
+use super::parameters::{RuleParameters, list};
+use super::{ComplianceType, Verdict, Violation};
+use crate::remediation::ViolationType;
+
+/// What the rule is told.
+#[derive(Debug, Clone, Default)]
+pub struct S3PublicAccess {
+    /// `bucketWhitelist` (DD-AWS's name): buckets that may be public, `assets,downloads`.
+    pub bucket_whitelist: BTreeSet<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Supplement {
+    #[serde(default, deserialize_with = "stringified")]
+    access_control_list: AccessControlList,
+    #[serde(default, deserialize_with = "stringified")]
+    bucket_policy: PolicyHolder,
+    #[serde(default, deserialize_with = "stringified")]
+    public_access_block_configuration: PublicAccessBlock,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessControlList {
+    #[serde(default, deserialize_with = "nullable")]
+    grant_list: Vec<Grant>,
+    #[serde(default, deserialize_with = "nullable")]
+    grant_set: Vec<Grant>,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    grantee: Value,
+    permission: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyHolder {
+    policy_text: Option<String>,
+}
+
+/// The two of the four [Public Access Block](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html)
+/// settings that make existing public access ineffective; the other two only refuse new grants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicAccessBlock {
+    /// Public ACL grants have no effect.
+    #[serde(default, deserialize_with = "nullable")]
+    pub ignore_public_acls: bool,
+    /// Public policy statements let in nobody but the account and AWS services.
+    #[serde(default, deserialize_with = "nullable")]
+    pub restrict_public_buckets: bool,
+}
+
+/// Whether a grantee is one of the two groups that hold everybody. AWS Config writes the bare
+/// name, S3 the URI `http://acs.amazonaws.com/groups/global/AllUsers`.
+pub fn is_public_group(grantee: &str) -> bool {
+    matches!(grantee.rsplit('/').next(), Some("AllUsers" | "AuthenticatedUsers"))
+}
+
+impl Grant {
+    fn public_group(&self) -> Option<&str> {
+        let name = match &self.grantee {
+            Value::String(name) => Some(name.as_str()),
+            Value::Object(fields) => {
+                ["uri", "URI", "identifier"].iter().find_map(|key| fields.get(*key)?.as_str())
+            }
+            _ => None,
+        };
+        name.filter(|name| is_public_group(name))
+    }
+}
+
+/// One way in which a bucket is public, and the setting that makes it ineffective, if one does.
+struct Exposure {
+    what: String,
+    violation: Violation,
+    blocked_by: Option<&'static str>,
+}
+
+impl S3PublicAccess {
+    /// Reads the rule's parameters; those that are absent keep the values of `self`.
+    pub fn with_parameters(&self, parameters: &RuleParameters) -> Self {
+        let whitelist = parameters.text("bucketWhitelist").map(list);
+        Self { bucket_whitelist: whitelist.unwrap_or_else(|| self.bucket_whitelist.clone()) }
+    }
+
+    /// Judges a bucket that exists.
+    pub fn evaluate(&self, item: &ConfigurationItem) -> serde_json::Result<Verdict> {
+        if self.bucket_whitelist.contains(item.resource_id.as_ref()) {
+            return Ok(Verdict::compliant("Exempt: the rule's bucketWhitelist names this bucket."));
+        }
+        let supplement: Supplement = item.supplementary_configuration()?;
+        let exposures: Vec<Exposure> =
+            acl_exposure(&supplement).into_iter().chain(policy_exposure(&supplement)?).collect();
+        Ok(verdict(exposures))
+    }
+}
+
+fn acl_exposure(supplement: &Supplement) -> Option<Exposure> {
+    let acl = &supplement.access_control_list;
+    let public = acl.grant_list.iter().chain(&acl.grant_set);
+    let public: BTreeSet<(&str, &str)> =
+        public.filter_map(|grant| Some((grant.public_group()?, grant.permission.as_str()))).collect();
+    let say = |(group, permission): &(&str, &str)| format!("{permission} to {group}");
+    (!public.is_empty()).then(|| Exposure {
+        what: format!("the ACL grants {}", public.iter().map(say).collect::<Vec<_>>().join(" and ")),
+        violation: Violation {
+            violation_type: ViolationType::S3BucketPublicAcl,
+            details: public
+                .iter()
+                .map(|(grantee, permission)| json!({"grantee": grantee, "permission": permission}))
+                .collect(),
+        },
+        blocked_by: supplement
+            .public_access_block_configuration
+            .ignore_public_acls
+            .then_some("IgnorePublicAcls"),
+    })
+}
+
+fn policy_exposure(supplement: &Supplement) -> serde_json::Result<Option<Exposure>> {
+    let Some(text) = supplement.bucket_policy.policy_text.as_deref().filter(|text| !text.trim().is_empty())
+    else {
+        return Ok(None);
+    };
+    let public = BucketPolicy::parse(text)?.public_statements()?;
+    if public.is_empty() {
+        return Ok(None);
+    }
+    let names = public.iter().map(|statement| match &statement.sid {
+        Some(sid) => format!("{sid:?}"),
+        None => format!("number {}", statement.index + 1),
+    });
+    let statements = public.iter().map(|statement| serde_json::from_str(&statement.text));
+    Ok(Some(Exposure {
+        what: format!("the policy allows everybody (statement {})", names.collect::<Vec<_>>().join(", ")),
+        violation: Violation {
+            violation_type: ViolationType::S3BucketPublicPolicy,
+            details: Value::Array(statements.collect::<Result<_, _>>()?),
+        },
+        blocked_by: supplement
+            .public_access_block_configuration
+            .restrict_public_buckets
+            .then_some("RestrictPublicBuckets"),
+    }))
+}
+
+fn verdict(exposures: Vec<Exposure>) -> Verdict {
+    let say = |exposure: &Exposure| match exposure.blocked_by {
+        Some(setting) => {
+            format!("{}, which {setting} of the Public Access Block makes ineffective", exposure.what)
+        }
+        None => exposure.what.clone(),
+    };
+    let annotation = exposures.iter().map(say).collect::<Vec<_>>().join("; ");
+    let violations: Vec<Violation> = exposures
+        .into_iter()
+        .filter(|exposure| exposure.blocked_by.is_none())
+        .map(|exposure| exposure.violation)
+        .collect();
+    match (violations.is_empty(), annotation.is_empty()) {
+        (true, true) => Verdict::compliant("Neither the ACL nor the policy is public."),
+        (true, false) => Verdict::compliant(&format!("Not public: {annotation}.")),
+        (false, _) => Verdict {
+            compliance_type: ComplianceType::NonCompliant,
+            annotation: format!("Public: {annotation}."),
+            violations,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLIC_POLICY: &str =
+        r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
+
+    fn bucket(supplement: Value) -> Verdict {
+        let item = json!({
+            "resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
+            "configuration": {"name": "b"}, "supplementaryConfiguration": supplement,
+        })
+        .to_string();
+        S3PublicAccess::default().evaluate(&serde_json::from_str(&item).unwrap()).unwrap()
+    }
+
+    fn acl(grantee: &Value) -> Value {
+        json!({"grantSet": null, "grantList": [
+            {"grantee": {"id": "abc", "displayName": "owner"}, "permission": "FullControl"},
+            {"grantee": grantee, "permission": "Read"},
+        ]})
+    }
+
+    #[test]
+    fn every_spelling_of_a_public_grant_is_found() {
+        for grantee in [
+            json!("AllUsers"),
+            json!("AuthenticatedUsers"),
+            json!("http://acs.amazonaws.com/groups/global/AuthenticatedUsers"),
+            json!({"uri": "http://acs.amazonaws.com/groups/global/AllUsers"}),
+        ] {
+            let once = acl(&grantee).to_string();
+            let twice = serde_json::to_string(&once).unwrap();
+            for list in [json!(once), json!(twice), acl(&grantee)] {
+                let verdict = bucket(json!({"AccessControlList": list}));
+                assert_eq!(verdict.compliance_type, ComplianceType::NonCompliant, "{grantee}");
+                assert_eq!(verdict.violations[0].violation_type, ViolationType::S3BucketPublicAcl);
+            }
+        }
+        let private = bucket(json!({"AccessControlList": acl(&json!("LogDelivery")).to_string()}));
+        assert_eq!(private.compliance_type, ComplianceType::Compliant);
+    }
+
+    #[test]
+    fn a_bucket_can_be_public_in_both_ways() {
+        let verdict = bucket(json!({
+            "AccessControlList": acl(&json!("AllUsers")).to_string(),
+            "BucketPolicy": {"policyText": PUBLIC_POLICY},
+        }));
+        assert_eq!(verdict.violations.len(), 2);
+        assert_eq!(
+            verdict.annotation,
+            "Public: the ACL grants Read to AllUsers; the policy allows everybody (statement \"Open\")."
+        );
+    }
+
+    #[test]
+    fn what_the_public_access_block_makes_ineffective_is_compliant_and_says_why() {
+        let verdict = bucket(json!({
+            "BucketPolicy": {"policyText": PUBLIC_POLICY},
+            "PublicAccessBlockConfiguration": {"restrictPublicBuckets": true, "blockPublicPolicy": false},
+        }));
+        assert_eq!(verdict.compliance_type, ComplianceType::Compliant);
+        assert!(verdict.annotation.contains("RestrictPublicBuckets"), "{}", verdict.annotation);
+        let refused_only = bucket(json!({
+            "BucketPolicy": json!({"policyText": PUBLIC_POLICY}).to_string(),
+            "PublicAccessBlockConfiguration": json!({"blockPublicPolicy": true}).to_string(),
+        }));
+        assert_eq!(refused_only.compliance_type, ComplianceType::NonCompliant);
+    }
+
+    #[test]
+    fn a_bucket_without_acl_or_policy_is_private() {
+        for supplement in [json!({}), json!(null), json!({"BucketPolicy": {"policyText": null}})] {
+            assert_eq!(bucket(supplement).compliance_type, ComplianceType::Compliant);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The findings table: conditional writes, so that two hands never both win.
+//!
+//! One DynamoDB table, key `pk`/`sk`, index `by-state` (`state`, `openedAt`). Beside a finding
+//! lies what Slack shows of it, which only [`crate::slack::publish`] writes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
+
+use super::{Actor, Finding, Refusal, State, StateName};
+use crate::aws::AwsError;
+use crate::ids::FindingId;
+
+/// What whoever reads and writes findings calls.
+pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
+
+/// The index of findings by state.
+pub const STATE_INDEX: &str = "by-state";
+
+/// A writer that dies while it edits a Slack message blocks others for this long.
+const LEASE: SignedDuration = SignedDuration::from_secs(20);
+
+/// How often a lost race is run again.
+const ATTEMPTS: usize = 10;
+
+/// One attribute map.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub(super) dynamodb: Client,
+    pub(super) name: String,
+}
+
+/// Why the table did not do as it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// AWS said no.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An item is not of the shape that we write.
+    #[error("an item of the findings table cannot be read: {0}")]
+    Shape(#[from] serde_dynamo::Error),
+    /// Others kept winning.
+    #[error("the finding keeps changing; try again")]
+    Contended,
+}
+
+/// What Slack shows of a finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// The channel of the message.
+    pub channel: String,
+    /// The message's timestamp, which is its id.
+    pub ts: String,
+    /// The episode that the message is of.
+    pub episode: u32,
+    /// The version of the finding that it shows.
+    pub version: u64,
+    /// How many of the thread's replies have been posted.
+    pub replies: usize,
+    /// The link to the message of the episode before.
+    #[serde(default)]
+    pub previous: Option<String>,
+}
+
+/// A finding with what belongs to it in the table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The finding.
+    pub finding: Finding,
+    /// How often it has been written.
+    pub version: u64,
+    /// What Slack shows.
+    #[serde(default)]
+    pub shown: Option<Shown>,
+}
+
+impl Record {
+    /// Whether Slack shows the finding as it is.
+    pub fn is_shown(&self) -> bool {
+        match &self.shown {
+            // Broken and mended before anybody could see it: nothing to show.
+            None => matches!(self.finding.state, State::Fixed { by: Actor::Elsewhere, .. }),
+            Some(shown) => {
+                shown.version == self.version
+                    && shown.episode == self.finding.episode
+                    && shown.replies >= self.finding.thread.len()
+            }
+        }
+    }
+}
+
+/// The result of a change.
+#[derive(Debug)]
+pub enum Changed<E> {
+    /// Written; the record as it is now.
+    Yes(Box<Record>),
+    /// Nothing to write; the record as it is, if there is one.
+    No(Option<Box<Record>>, E),
+}
+
+pub(super) fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn key(id: &FindingId) -> (String, String) {
+    (format!("FINDING#{id}"), "FINDING".to_owned())
+}
+
+impl Table {
+    /// The table `name`.
+    pub fn new(dynamodb: Client, name: String) -> Self {
+        Self { dynamodb, name }
+    }
+
+    /// A finding, read consistently.
+    pub async fn get(&self, id: &FindingId) -> Result<Option<Record>, TableError> {
+        let (pk, sk) = key(id);
+        self.get_item(pk, sk).await
+    }
+
+    pub(super) async fn get_item<T: DeserializeOwned>(
+        &self,
+        pk: String,
+        sk: String,
+    ) -> Result<Option<T>, TableError> {
+        let got = self.dynamodb.get_item().table_name(&self.name).consistent_read(true);
+        let got = got.key("pk", text(pk)).key("sk", text(sk)).send().await;
+        let got = got.map_err(|error| AwsError::from_sdk("dynamodb:GetItem", error))?;
+        Ok(got.item.map(from_item).transpose()?)
+    }
+
+    /// Changes a finding by a pure function of what it is now. When another writer comes
+    /// between, the function is asked again.
+    pub async fn change<E>(
+        &self,
+        id: &FindingId,
+        decide: impl Fn(Option<&Finding>) -> Result<Finding, E>,
+    ) -> Result<Changed<E>, TableError> {
+        for _ in 0..ATTEMPTS {
+            let record = self.get(id).await?;
+            let finding = match decide(record.as_ref().map(|record| &record.finding)) {
+                Ok(finding) => finding,
+                Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
+            };
+            let version = record.map_or(0, |record| record.version);
+            if let Some(record) = self.write(&finding, version).await? {
+                return Ok(Changed::Yes(Box::new(record)));
+            }
+        }
+        Err(TableError::Contended)
+    }
+
+    /// As [`Table::change`], for a finding that must exist.
+    pub async fn change_existing(
+        &self,
+        id: &FindingId,
+        decide: impl Fn(&Finding) -> Result<Finding, Refusal>,
+    ) -> Result<Changed<Option<Refusal>>, TableError> {
+        self.change(id, |finding| decide(finding.ok_or(None)?).map_err(Some)).await
+    }
+
+    /// Writes over version `version` (0: there is none); `None` when that is not the current one.
+    async fn write(&self, finding: &Finding, version: u64) -> Result<Option<Record>, TableError> {
+        let (pk, sk) = key(&finding.id);
+        // The index must not count an expired ignore, so it follows the state as written.
+        let state = finding.state_name(Timestamp::MIN);
+        let update = self
+            .dynamodb
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .update_expression(
+                "SET #finding = :finding, #version = :next, #state = :state, #openedAt = :openedAt",
+            )
+            .condition_expression(
+                "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
+            )
+            .expression_attribute_names("#finding", "finding")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#openedAt", "openedAt")
+            .expression_attribute_values(":finding", to_attribute_value(finding)?)
+            .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":next", number(version + 1))
+            .expression_attribute_values(":state", text(state.as_str()))
+            .expression_attribute_values(":openedAt", text(finding.opened_at.to_string()))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(written) => Ok(written.attributes.map(from_item).transpose()?),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+            Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
+        }
+    }
+
+    /// The findings in a state, newest first, at most `limit`.
+    pub async fn by_state(&self, state: StateName, limit: i32) -> Result<Vec<Record>, TableError> {
+        let found = self.state_query(state).scan_index_forward(false).limit(limit).send().await;
+        let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+        Ok(found.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?)
+    }
+
+    /// The finding that has been in a state's index the longest.
+    pub async fn oldest(&self, state: StateName) -> Result<Option<Record>, TableError> {
+        let found = self.state_query(state).limit(1).send().await;
+        let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+        Ok(found.items.unwrap_or_default().into_iter().next().map(from_item).transpose()?)
+    }
+
+    /// How many findings are in a state.
+    pub async fn count(&self, state: StateName) -> Result<u64, TableError> {
+        let (mut count, mut from) = (0, None);
+        loop {
+            let page =
+                self.state_query(state).select(Select::Count).set_exclusive_start_key(from).send().await;
+            let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+            count += u64::try_from(page.count).unwrap_or_default();
+            match page.last_evaluated_key {
+                Some(key) => from = Some(key),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    fn state_query(
+        &self,
+        state: StateName,
+    ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        self.dynamodb
+            .query()
+            .table_name(&self.name)
+            .index_name(STATE_INDEX)
+            .key_condition_expression("#state = :state")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", text(state.as_str()))
+    }
+
+    /// Becomes the only one who may edit the finding's Slack message, for a while; `None` while
+    /// somebody else is.
+    pub async fn lease(&self, id: &FindingId, now: Timestamp) -> Result<Option<Record>, TableError> {
+        let lease = self
+            .display_update(id)
+            .update_expression("SET leaseUntil = :until")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)",
+            )
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
+            .return_values(ReturnValue::AllNew);
+        conditional(lease.send().await.map(|updated| updated.attributes))
+    }
+
+    /// Notes what Slack shows now; returns the record as it is, which may have changed meanwhile.
+    pub async fn set_shown(&self, id: &FindingId, shown: &Shown) -> Result<Option<Record>, TableError> {
+        let update = self
+            .display_update(id)
+            .update_expression("SET shown = :shown")
+            .expression_attribute_values(":shown", to_attribute_value(shown)?)
+            .return_values(ReturnValue::AllNew);
+        conditional(update.send().await.map(|updated| updated.attributes))
+    }
+
+    /// Gives the lease back, provided that Slack shows `version`; otherwise returns the newer
+    /// record, which is still ours to show. Without `version` gives it back in any case.
+    pub async fn release(&self, id: &FindingId, version: Option<u64>) -> Result<Option<Record>, TableError> {
+        let update = self.display_update(id).update_expression("REMOVE leaseUntil");
+        let Some(version) = version else {
+            let released = update.send().await;
+            released.map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error))?;
+            return Ok(None);
+        };
+        let update = update
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(version));
+        match update.send().await {
+            Ok(_) => Ok(None),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => self.get(id).await,
+            Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
+        }
+    }
+
+    fn display_update(
+        &self,
+        id: &FindingId,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        let (pk, sk) = key(id);
+        self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk))
+    }
+
+    /// Claims a message that belongs to no finding, so that a duplicate posts nothing. `false`
+    /// when it has been posted, or somebody is at it; a claim that was never confirmed lapses.
+    pub async fn claim(&self, key: &str, now: Timestamp) -> Result<bool, TableError> {
+        let claim = self
+            .posted_update(key)
+            .update_expression("SET claimedUntil = :until, expiresAt = :expires")
+            .condition_expression("attribute_not_exists(posted) AND (attribute_not_exists(claimedUntil) OR claimedUntil < :now)")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
+            .expression_attribute_values(":expires", number((now + SignedDuration::from_hours(24 * 14)).as_second()))
+            .return_values(ReturnValue::AllNew);
+        Ok(conditional::<serde::de::IgnoredAny, _>(claim.send().await.map(|updated| updated.attributes))?
+            .is_some())
+    }
+
+    /// Whether a claimed message has been posted.
+    pub async fn is_posted(&self, key: &str) -> Result<bool, TableError> {
+        #[derive(Deserialize)]
+        struct Posted {
+            #[serde(default)]
+            posted: bool,
+        }
+        let item = self.get_item::<Posted>(format!("POSTED#{key}"), "POSTED".to_owned()).await?;
+        Ok(item.is_some_and(|item| item.posted))
+    }
+
+    /// Confirms a claim: the message is in Slack.
+    pub async fn confirm(&self, key: &str) -> Result<(), TableError> {
+        let update = self.posted_update(key).update_expression("SET posted = :true");
+        let update = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
+        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    fn posted_update(
+        &self,
+        key: &str,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        let pk = text(format!("POSTED#{key}"));
+        self.dynamodb.update_item().table_name(&self.name).key("pk", pk).key("sk", text("POSTED"))
+    }
+}
+
+/// An update's new item; `None` when its condition did not hold.
+pub(super) fn conditional<T, E>(
+    updated: Result<
+        Option<Item>,
+        aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
+    >,
+) -> Result<Option<T>, TableError>
+where
+    T: DeserializeOwned,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match updated {
+        Ok(item) => Ok(item.map(from_item).transpose()?),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+        Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
+    }
+}

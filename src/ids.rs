@@ -1,0 +1,219 @@
+//! Identifiers, each its own type; parsing is the only way in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Why a text is not the identifier that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct InvalidId {
+    text: String,
+    expected: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    let text = text.chars().take(80).collect();
+                    Err(InvalidId { text, expected: $expected })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// An AWS account: twelve digits, `123456789012`.
+    AccountId,
+    "an AWS account id (twelve digits, such as 123456789012)",
+    |text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+id! {
+    /// An AWS region: `us-east-1`.
+    Region,
+    "an AWS region (such as us-east-1)",
+    |text| {
+        !text.is_empty()
+            && text.len() <= 32
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    }
+}
+
+id! {
+    /// A name of an AWS Config rule: `defendable-restricted-ports`.
+    /// At most 128 characters
+    /// ([ConfigRule](https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigRule.html)).
+    RuleName,
+    "a rule name of AWS Config (1 to 128 characters)",
+    |text| !text.is_empty() && text.chars().count() <= 128 && !text.chars().any(char::is_control)
+}
+
+id! {
+    /// A resource type as AWS Config spells it: `AWS::EC2::SecurityGroup`.
+    ResourceType,
+    "a resource type of AWS Config (such as AWS::EC2::SecurityGroup)",
+    |text| {
+        text.starts_with("AWS::")
+            && text.len() <= 128
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':')
+    }
+}
+
+impl ResourceType {
+    /// `AWS::EC2::SecurityGroup`
+    pub const SECURITY_GROUP: &str = "AWS::EC2::SecurityGroup";
+    /// `AWS::S3::Bucket`
+    pub const BUCKET: &str = "AWS::S3::Bucket";
+}
+
+id! {
+    /// A resource's id as AWS Config gives it: `sg-0123456789abcdef0`, a bucket's name.
+    /// At most 768 characters
+    /// ([ResourceKey](https://docs.aws.amazon.com/config/latest/APIReference/API_ResourceKey.html)).
+    ResourceId,
+    "a resource id (1 to 768 characters)",
+    |text| !text.is_empty() && text.chars().count() <= 768 && !text.chars().any(char::is_control)
+}
+
+id! {
+    /// A finding: `f-3fa9c01b22de`. Short and stable, so that it can be typed in `/dd fix <id>`.
+    FindingId,
+    "a finding id (f- and twelve hexadecimal digits, such as f-3fa9c01b22de)",
+    |text| {
+        text.strip_prefix("f-").is_some_and(|digits| {
+            digits.len() == 12 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+}
+
+/// A resource's full address. Nothing else identifies one: ids repeat across accounts and regions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// The owning account.
+    pub account: AccountId,
+    /// The region that it lives in.
+    pub region: Region,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub resource_type: ResourceType,
+    /// Which one it is.
+    pub id: ResourceId,
+}
+
+impl Resource {
+    /// The page of the AWS console that shows the resource.
+    pub fn console_link(&self) -> String {
+        let (region, id) = (&self.region, utf8_percent(self.id.as_str()));
+        match self.resource_type.as_str() {
+            ResourceType::SECURITY_GROUP => format!(
+                "https://{region}.console.aws.amazon.com/ec2/home?region={region}#SecurityGroup:groupId={id}"
+            ),
+            ResourceType::BUCKET => {
+                format!("https://s3.console.aws.amazon.com/s3/buckets/{id}?region={region}&tab=permissions")
+            }
+            other => format!(
+                "https://{region}.console.aws.amazon.com/config/home?region={region}#/resources/details?resourceId={id}&resourceType={}",
+                utf8_percent(other)
+            ),
+        }
+    }
+}
+
+fn utf8_percent(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+impl FindingId {
+    /// The id of the finding that `rule` makes of `resource`: the same inputs always give the
+    /// same id, so that every notification, request and report about it meets in one record.
+    pub fn of(rule: &RuleName, resource: &Resource) -> Self {
+        let mut hash = Sha256::new();
+        let Resource { account, region, resource_type, id } = resource;
+        for part in [account.as_str(), region.as_str(), rule.as_str(), resource_type.as_str(), id.as_str()] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        Self(format!("f-{}", hex::encode(&hash.finalize()[..6])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(id: &str) -> Resource {
+        Resource {
+            account: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            resource_type: ResourceType::SECURITY_GROUP.parse().unwrap(),
+            id: id.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_finding_id_is_stable_printable_and_parses_back() {
+        let rule: RuleName = "restricted-ports".parse().unwrap();
+        let id = FindingId::of(&rule, &group("sg-1"));
+        assert_eq!(id, FindingId::of(&rule, &group("sg-1")));
+        assert_ne!(id, FindingId::of(&rule, &group("sg-2")));
+        assert_eq!(id.as_str().parse::<FindingId>(), Ok(id));
+    }
+
+    #[test]
+    fn malformed_ids_are_refused_with_what_was_expected() {
+        assert!("1234".parse::<AccountId>().is_err());
+        assert!("f-xyz".parse::<FindingId>().is_err());
+        assert!("US EAST".parse::<Region>().is_err());
+        let error = "x".repeat(500).parse::<FindingId>().unwrap_err().to_string();
+        assert!(error.contains("such as f-3fa9c01b22de") && error.len() < 200, "{error}");
+    }
+
+    #[test]
+    fn console_links_escape_the_id() {
+        assert!(group("a b&c").console_link().ends_with("groupId=a%20b%26c"));
+    }
+}

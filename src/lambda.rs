@@ -1,0 +1,129 @@
+//! On Lambda: `_HANDLER` names the function, the same code handles its events.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::evaluation::RuleKind;
+use crate::evaluation::rule_event::RuleEvent;
+use crate::evaluation::rule_function::RuleFunction;
+use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
+use crate::remediation::RemediatorKind;
+use crate::slack::endpoint::router;
+use crate::wiring::Wiring;
+
+/// How long before Lambda's deadline a scheduled run stops.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// The seven functions, by the name in `_HANDLER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Function {
+    /// Slack's requests, by HTTPS.
+    Slack,
+    /// What arrives on the events queue.
+    Notifier,
+    /// The schedule and the fix queue.
+    Coordinator,
+    /// Security groups.
+    SecurityGroupRemediator,
+    /// Buckets.
+    S3BucketRemediator,
+    /// The rule on ports.
+    RestrictedPortsRule,
+    /// The rule on buckets.
+    S3PublicAccessRule,
+}
+
+/// Serves one function until Lambda ends the process.
+pub async fn serve(function: Function, wiring: &Wiring) -> Result<()> {
+    let queues = &wiring.settings.queues;
+    let served = match function {
+        Function::Slack => lambda_http::run(router(wiring.endpoint())).await,
+        Function::Notifier => queue_function(wiring, &queues.events, wiring.notifier()).await,
+        Function::Coordinator => coordinator(wiring).await,
+        Function::SecurityGroupRemediator => {
+            let remediator = wiring.remediator(RemediatorKind::SecurityGroup);
+            queue_function(wiring, &queues.security_group, remediator).await
+        }
+        Function::S3BucketRemediator => {
+            let remediator = wiring.remediator(RemediatorKind::S3Bucket);
+            queue_function(wiring, &queues.s3_bucket, remediator).await
+        }
+        Function::RestrictedPortsRule => rule(&wiring.rule_function(RuleKind::RestrictedPorts)?).await,
+        Function::S3PublicAccessRule => rule(&wiring.rule_function(RuleKind::S3PublicAccess)?).await,
+    };
+    served.map_err(anyhow::Error::from_boxed).context("the Lambda runtime failed")
+}
+
+async fn queue_function(wiring: &Wiring, queue: &QueueUrl, handler: impl QueueHandler) -> Result<(), Error> {
+    let (queues, handler) = (wiring.queues(), &handler);
+    let queues = &queues;
+    let handle = async |event: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(batch(queues, queue, handler, event.payload).await)
+    };
+    run(service_fn(handle)).await
+}
+
+async fn batch(
+    queues: &Queues,
+    queue: &QueueUrl,
+    handler: &impl QueueHandler,
+    event: SqsEvent,
+) -> SqsBatchResponse {
+    let messages: Vec<QueueMessage> = event
+        .records
+        .into_iter()
+        .map(|record| QueueMessage {
+            id: record.message_id.unwrap_or_default(),
+            body: record.body.unwrap_or_default(),
+        })
+        .collect();
+    let failed = queues.handle_batch(queue, handler, &messages).await;
+    let failures = failed.into_iter().map(|id| {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = id;
+        failure
+    });
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures.collect();
+    response
+}
+
+/// The coordinator's two triggers: the fix queue, and anything else is the schedule.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CoordinatorEvent {
+    FixQueue(SqsEvent),
+    Schedule(#[expect(dead_code, reason = "only tells that it is not a batch")] Value),
+}
+
+async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
+    let (queues, coordinator) = (&wiring.queues(), &wiring.coordinator());
+    let fix_queue = &wiring.settings.queues.fix;
+    let handle = async |event: LambdaEvent<CoordinatorEvent>| {
+        let left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        match event.payload {
+            CoordinatorEvent::FixQueue(batch_event) => {
+                let response = batch(queues, fix_queue, coordinator, batch_event).await;
+                Ok(serde_json::to_value(response)?)
+            }
+            CoordinatorEvent::Schedule(_) => {
+                let run = coordinator.run(left.saturating_sub(MARGIN)).await?;
+                tracing::info!(?run, "scheduled run");
+                Ok::<_, Error>(Value::Null)
+            }
+        }
+    };
+    run(service_fn(handle)).await
+}
+
+async fn rule(rule: &RuleFunction) -> Result<(), Error> {
+    let handle = async |event: LambdaEvent<RuleEvent>| {
+        rule.handle(&event.payload).await.map(|_| ()).map_err(Error::from)
+    };
+    run(service_fn(handle)).await
+}

@@ -1,0 +1,51 @@
+//! Defendable: a Slack ChatOps app that keeps an AWS account safe.
+//!
+//! The journey of a finding, and the modules on its way:
+//!
+//! ```text
+//!  AWS Config ── SNS ──┐                                   ┌── Slack: finding, buttons, status
+//!  CloudWatch alarm ───┼─► events queue ─► notifier ───────┤
+//!  remediation report ─┘        ▲             │            └── the same Slack message, edited in place
+//!                               │             ▼
+//!                               │       findings table ◄──────────── slack (HTTP) ◄── click, /dd command, modal
+//!                               │                                     │  (verified, authorised)
+//!  rule functions ─► remediation queue ─┐                             ├─► enable / disable the scheduled rule
+//!  (restricted ports, public buckets)   │                             ▼
+//!  scheduled rule, every 60 s ──────────┴─► coordinator ◄──────── fix queue
+//!                                              │
+//!                                              ├─► security-group queue ─► security-group remediator ─► EC2
+//!                                              └─► s3-bucket queue ──────► s3-bucket remediator ──────► S3
+//!                                                                             │ deletes the source message
+//!                                                                             └─► report to the events queue
+//! ```
+//!
+//! 1. [`evaluation`]: a rule function judges a configuration item and queues the violations.
+//! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`].
+//! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues.
+//! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
+//! 5. [`remediation`]: plan from the live resource, change exactly that, report.
+//!
+//! [`queue`] is how messages leave queues, [`notice`] how functions without Slack reach people;
+//! [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
+
+#![warn(missing_docs)]
+
+pub mod aws;
+pub mod command;
+pub mod coordinator;
+pub mod evaluation;
+pub mod finding;
+pub mod ids;
+pub mod lambda;
+pub mod notice;
+pub mod notifier;
+pub mod queue;
+pub mod remediation;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod schedule;
+pub mod secrets;
+pub mod serve;
+pub mod settings;
+pub mod slack;
+pub mod wiring;

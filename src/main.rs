@@ -1,0 +1,82 @@
+//! Chooses a role: a Lambda function, or one of the subcommands.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, ValueEnum};
+use defendable::lambda::{self, Function};
+use defendable::serve::{Transport, serve, shutdown_signal};
+use defendable::settings::Settings;
+use defendable::wiring::{Wiring, aws_config};
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Role};
+
+fn main() -> ExitCode {
+    let on_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();
+    let run = if on_lambda { run_on_lambda() } else { run_role(Cli::parse().role) };
+    run.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_role(role: Role) -> anyhow::Result<ExitCode> {
+    match role {
+        Role::Evaluate(evaluate) => return evaluate.run(),
+        Role::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "defendable", &mut std::io::stdout());
+        }
+        Role::Serve { socket_mode } => {
+            start_logging(false);
+            let settings = Settings::from_env()?;
+            runtime()?.block_on(async {
+                let wiring = Wiring::new(settings, aws_config().await);
+                let transport = if socket_mode { Transport::SocketMode } else { Transport::Http };
+                serve(&wiring, transport, shutdown_signal()?).await
+            })?;
+        }
+        #[cfg(feature = "sandbox")]
+        Role::Sandbox(options) => {
+            start_logging(false);
+            runtime()?.block_on(async { defendable::sandbox::run(&options, shutdown_signal()?).await })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_on_lambda() -> anyhow::Result<ExitCode> {
+    start_logging(true);
+    let handler = std::env::var("_HANDLER").unwrap_or_default();
+    let function = Function::from_str(&handler, false).map_err(|_| {
+        let known: Vec<String> = Function::value_variants()
+            .iter()
+            .filter_map(|function| Some(function.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        anyhow::anyhow!("_HANDLER is {handler:?}: expected one of {}", known.join(", "))
+    })?;
+    let settings = Settings::from_env()?;
+    runtime()?.block_on(async {
+        let wiring = Wiring::new(settings, aws_config().await);
+        lambda::serve(function, &wiring).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// JSON lines on Lambda, words elsewhere. slack-morphism prints bodies below info, so its level
+/// cannot be lowered.
+fn start_logging(json: bool) {
+    let filter = std::env::var("DEFENDABLE_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::builder().parse_lossy(format!("{filter},slack_morphism=warn,hyper=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        log.json().flatten_event(true).init();
+    } else {
+        log.init();
+    }
+}

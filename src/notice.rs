@@ -1,0 +1,40 @@
+//! What our own functions tell people: small messages on the events queue, which the notifier
+//! turns into Slack messages. Functions that may not touch Slack reach people this way.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `{"notice": "parked", "queue": "defendable-remediation", …}`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Notice {
+    /// A message could not be handled and lies in a dead-letter queue.
+    Parked {
+        /// The queue that it came from.
+        queue: String,
+        /// The id that it had there.
+        message_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// A run of auto-response has reached its cap and waits for an answer.
+    Held {
+        /// When it stopped; names the hold in the answer.
+        at: Timestamp,
+        /// How many requests it had passed on.
+        dispatched: u32,
+        /// About how many are waiting.
+        waiting: u64,
+    },
+    /// The scheduled rule was on though "off" is recorded; it was switched off again.
+    SwitchedBack {
+        /// When.
+        at: Timestamp,
+        /// Who had switched it off, as a Slack user id.
+        off_by: String,
+        /// When they had.
+        off_since: Timestamp,
+    },
+    /// A minute has passed: let ignores expire and messages catch up.
+    Housekeeping {},
+}

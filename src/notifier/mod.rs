@@ -1,0 +1,226 @@
+//! The notifier: what arrives on the events queue becomes findings and Slack messages.
+
+pub mod notification;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use notification::{Alarm, Compliance, ComplianceChange, Notification};
+
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::finding::table::{Changed, Record, Table, TableError};
+use crate::finding::{Breach, Finding, Plan, Refusal, StateName};
+use crate::ids::{AccountId, FindingId, Resource};
+use crate::notice::Notice;
+use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
+use crate::remediation::{Outcome, RemediationReport, Remediations, ViolationType};
+use crate::slack::client::{Slack, SlackError};
+use crate::slack::publish::{PublishError, Published, publish};
+use crate::slack::{alarm_message, notice_message};
+
+/// What the notifier calls beside the plans' and the table's actions.
+pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
+
+/// How many expired ignores one housekeeping ends; the next takes the rest.
+const HOUSEKEEPING_LIMIT: i32 = 100;
+
+/// The notifier function.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    /// Plans for the preview.
+    pub remediations: Remediations,
+    /// The findings.
+    pub table: Table,
+    /// Where people are.
+    pub slack: Slack,
+    /// For what goes back to the remediation queue.
+    pub queues: Queues,
+    /// Where violations wait for auto-response.
+    pub remediation_queue: QueueUrl,
+    /// The account of requests that name none.
+    pub home: AccountId,
+}
+
+/// Why a notification is not done with yet; the queue delivers it again.
+#[derive(Debug, thiserror::Error)]
+enum NotifierError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("somebody else is editing the message")]
+    Busy,
+}
+
+impl QueueHandler for Notifier {
+    async fn handle(&self, message: &QueueMessage) -> Disposition {
+        let notification = match Notification::parse(&message.body) {
+            Ok(notification) => notification,
+            Err(malformed) => return Disposition::Park(malformed.to_string()),
+        };
+        let handled = match notification {
+            Notification::ComplianceChange(change) => self.compliance_change(change).await,
+            Notification::Report(report) => self.report(&report, message).await,
+            Notification::Alarm(alarm) => self.alarm(&alarm).await,
+            Notification::Notice(notice) => self.notice(&notice).await,
+            Notification::Ignored(what) => {
+                tracing::info!(message_id = message.id, what, "ignored");
+                Ok(())
+            }
+        };
+        match handled {
+            Ok(()) => Disposition::Done,
+            Err(error) => Disposition::Retry(error.to_string()),
+        }
+    }
+}
+
+impl Notifier {
+    async fn compliance_change(&self, change: ComplianceChange) -> Result<(), NotifierError> {
+        let ComplianceChange { breach, now, before } = change;
+        if before == Some(now) {
+            tracing::info!(resource = %breach.resource.id, "compliance has not changed");
+            return Ok(());
+        }
+        match now {
+            Compliance::NonCompliant => self.breached(&breach).await,
+            Compliance::Compliant | Compliance::NotApplicable => self.complied(breach, before).await,
+            Compliance::InsufficientData => Ok(()),
+        }
+    }
+
+    async fn breached(&self, breach: &Breach) -> Result<(), NotifierError> {
+        let plan = self.preview(&breach.resource).await;
+        let id = FindingId::of(&breach.rule, &breach.resource);
+        let changed = self.table.change(&id, |finding| match finding {
+            None => Ok(Finding::open(breach.clone(), plan.clone())),
+            Some(finding) => finding.breached(breach, &plan).ok_or(()),
+        });
+        self.show(changed.await?).await
+    }
+
+    async fn complied(&self, breach: Breach, before: Option<Compliance>) -> Result<(), NotifierError> {
+        let id = FindingId::of(&breach.rule, &breach.resource);
+        let recorded_at = breach.recorded_at;
+        let changed = self.table.change(&id, |finding| match finding {
+            Some(finding) => finding.complied(recorded_at).ok_or(()),
+            // The news that it broke may still be on its way: it must not open anything then.
+            None if before == Some(Compliance::NonCompliant) => {
+                let earlier = Breach { recorded_at: Timestamp::MIN, ..breach.clone() };
+                Finding::open(earlier, Plan::Known { changes: Vec::new() }).complied(recorded_at).ok_or(())
+            }
+            None => Err(()),
+        });
+        self.show(changed.await?).await
+    }
+
+    /// What a fix would change now. Failing to find out must not keep the finding from people.
+    async fn preview(&self, resource: &Resource) -> Plan {
+        let kinds = ViolationType::of_resource(&resource.resource_type);
+        if kinds.is_empty() {
+            return Plan::Unsupported;
+        }
+        let mut changes = Vec::new();
+        for kind in kinds {
+            match self.remediations.plan(kind, resource).await {
+                Ok(planned) => changes.extend(planned.into_iter().map(|change| (kind, change))),
+                Err(error) if error.kind == AwsErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(%error, resource = %resource.id, "cannot plan");
+                    return Plan::Unknown { reason: error.to_string() };
+                }
+            }
+        }
+        Plan::Known { changes }
+    }
+
+    async fn report(&self, report: &RemediationReport, message: &QueueMessage) -> Result<(), NotifierError> {
+        let Some(detail) = &report.detail else {
+            let key = hex::encode(Sha256::digest(&message.body));
+            return self.post_once(&key, &notice_message::bare_report(report)).await;
+        };
+        let id = detail.request.finding(&self.home);
+        let worth_telling = !matches!(detail.outcome, Outcome::NothingToDo | Outcome::Gone);
+        let changed = self.table.change(&id, |finding| match finding {
+            Some(finding) => finding.reported(report).ok_or(()),
+            None if worth_telling => Finding::fixed_at_once(report).ok_or(()),
+            None => Err(()),
+        });
+        self.show(changed.await?).await
+    }
+
+    async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {
+        if alarm.new_state_value != "ALARM" {
+            return Ok(());
+        }
+        let account = alarm.aws_account_id.as_deref().unwrap_or_default();
+        let key = format!("alarm {account} {} {}", alarm.alarm_name, alarm.state_change_time);
+        self.post_once(&key, &alarm_message::alarm(alarm)).await
+    }
+
+    async fn notice(&self, notice: &Notice) -> Result<(), NotifierError> {
+        let key = match notice {
+            Notice::Parked { queue, message_id, .. } => format!("parked {queue} {message_id}"),
+            Notice::Held { at, .. } => format!("held {at}"),
+            Notice::SwitchedBack { at, .. } => format!("switched back {at}"),
+            Notice::Housekeeping {} => return self.keep_house().await,
+        };
+        self.post_once(&key, &notice_message::notice(notice)).await
+    }
+
+    /// Ends the ignores whose time is over; a finding that is open again goes back to where
+    /// auto-response looks.
+    async fn keep_house(&self) -> Result<(), NotifierError> {
+        let now = Timestamp::now();
+        for record in self.table.by_state(StateName::Ignored, HOUSEKEEPING_LIMIT).await? {
+            if record.finding.ignore_expired(now).is_none() {
+                continue;
+            }
+            for kind in planned(&record.finding) {
+                self.queues.send(&self.remediation_queue, &record.finding.request(kind, None)).await?;
+            }
+            let expire = |finding: &Finding| finding.ignore_expired(now).ok_or(Refusal::NotIgnored);
+            let changed = self.table.change_existing(&record.finding.id, expire).await?;
+            self.show(changed).await?;
+        }
+        Ok(())
+    }
+
+    async fn show<E>(&self, changed: Changed<E>) -> Result<(), NotifierError> {
+        let record: Option<Box<Record>> = match changed {
+            Changed::Yes(record) => Some(record),
+            Changed::No(record, _) => record,
+        };
+        match record {
+            Some(record) if !record.is_shown() => {
+                match publish(&self.table, &self.slack, &record.finding.id).await? {
+                    Published::Shown => Ok(()),
+                    Published::Busy => Err(NotifierError::Busy),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn post_once(&self, key: &str, content: &crate::slack::Content) -> Result<(), NotifierError> {
+        if !self.table.claim(key, Timestamp::now()).await? {
+            return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
+        }
+        self.slack.post(content, None).await?;
+        Ok(self.table.confirm(key).await?)
+    }
+}
+
+/// The remediations of a finding's plan, each once.
+fn planned(finding: &Finding) -> BTreeSet<ViolationType> {
+    match &finding.plan {
+        Plan::Known { changes } => changes.iter().map(|(kind, _)| *kind).collect(),
+        Plan::Unsupported | Plan::Unknown { .. } => Default::default(),
+    }
+}

@@ -1,0 +1,267 @@
+//! What arrives on the events queue, in whichever envelope: SNS's JSON, SNS raw delivery, an
+//! EventBridge event, a bare report, a CloudWatch alarm, a notice of our own functions.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::finding::Breach;
+use crate::ids::{AccountId, InvalidId, Region, Resource, ResourceId, ResourceType, RuleName};
+use crate::notice::Notice;
+use crate::remediation::RemediationReport;
+
+/// A parsed message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notification {
+    /// AWS Config's opinion of a resource has changed.
+    ComplianceChange(ComplianceChange),
+    /// A remediator reports.
+    Report(Box<RemediationReport>),
+    /// A CloudWatch alarm went off.
+    Alarm(Alarm),
+    /// Our own functions tell people something.
+    Notice(Notice),
+    /// Well-formed, but nothing for us; why.
+    Ignored(String),
+}
+
+/// How AWS Config judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Compliance {
+    /// `COMPLIANT`
+    Compliant,
+    /// `NON_COMPLIANT`
+    NonCompliant,
+    /// `NOT_APPLICABLE`: deleted or out of scope.
+    NotApplicable,
+    /// `INSUFFICIENT_DATA`, or a word that is new to us.
+    #[serde(other)]
+    InsufficientData,
+}
+
+/// A compliance change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComplianceChange {
+    /// What it is about, and when it was recorded.
+    pub breach: Breach,
+    /// The opinion now.
+    pub now: Compliance,
+    /// The opinion before, where there was one.
+    pub before: Option<Compliance>,
+}
+
+/// A CloudWatch alarm that went off.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Alarm {
+    /// Its name.
+    pub alarm_name: String,
+    /// What somebody wrote about it.
+    #[serde(default)]
+    pub alarm_description: Option<String>,
+    /// Its account.
+    #[serde(default, rename = "AWSAccountId")]
+    pub aws_account_id: Option<String>,
+    /// `ALARM`, `OK`, `INSUFFICIENT_DATA`.
+    pub new_state_value: String,
+    /// Why.
+    #[serde(default)]
+    pub new_state_reason: String,
+    /// `2017-01-12T16:30:42.236+0000`, which is not RFC 3339; kept as text.
+    #[serde(default)]
+    pub state_change_time: String,
+    /// A display name, `US East (N. Virginia)`.
+    #[serde(default)]
+    pub region: Option<String>,
+}
+
+/// Why a message cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, or not of the shape that its kind has.
+    #[error("not a notification that can be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It names something that is no AWS id.
+    #[error("the notification is wrong: {0}")]
+    Id(#[from] InvalidId),
+    /// A time is missing or not RFC 3339.
+    #[error("the notification's time is wrong: {0}")]
+    Time(#[from] jiff::Error),
+    /// A required field is missing.
+    #[error("the notification lacks {0}")]
+    Missing(&'static str),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ComplianceBody {
+    aws_account_id: String,
+    config_rule_name: String,
+    resource_type: String,
+    resource_id: String,
+    aws_region: String,
+    new_evaluation_result: Option<EvaluationResult>,
+    #[serde(default)]
+    old_evaluation_result: Option<EvaluationResult>,
+    #[serde(default)]
+    notification_creation_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EvaluationResult {
+    compliance_type: Compliance,
+    #[serde(default)]
+    annotation: Option<String>,
+    #[serde(default)]
+    result_recorded_time: Option<String>,
+}
+
+impl Notification {
+    /// Reads a message's body.
+    pub fn parse(body: &str) -> Result<Self, Malformed> {
+        Self::of_value(serde_json::from_str(body)?)
+    }
+
+    fn of_value(value: Value) -> Result<Self, Malformed> {
+        let has = |key: &str| value.get(key).is_some();
+        if has("Type") && has("TopicArn") {
+            return Self::of_sns(&value);
+        }
+        if let Some(detail_type) = value.get("detail-type").and_then(Value::as_str) {
+            return match detail_type {
+                "Config Rules Compliance Change" => Self::of_value(value["detail"].clone()),
+                other => Ok(Self::Ignored(format!("an EventBridge event {other:?}"))),
+            };
+        }
+        if let Some(message_type) = value.get("messageType").and_then(Value::as_str) {
+            return match message_type {
+                "ComplianceChangeNotification" => Self::of_compliance(serde_json::from_value(value)?),
+                other => Ok(Self::Ignored(format!("a {other} of AWS Config"))),
+            };
+        }
+        if has("remediationSource") {
+            return Ok(Self::Report(serde_json::from_value(value)?));
+        }
+        if has("AlarmName") {
+            return Ok(Self::Alarm(serde_json::from_value(value)?));
+        }
+        if has("notice") {
+            return Ok(Self::Notice(serde_json::from_value(value)?));
+        }
+        Ok(Self::Ignored("a message of a kind that we do not know".to_owned()))
+    }
+
+    /// SNS's envelope: `Message` is a string (the documentation prints an object). Not all of
+    /// AWS Config's messages are JSON: the oversized one begins with prose.
+    fn of_sns(envelope: &Value) -> Result<Self, Malformed> {
+        match (&envelope["Type"], &envelope["Message"]) {
+            (Value::String(kind), _) if kind != "Notification" => Ok(Self::Ignored(format!("an SNS {kind}"))),
+            (_, Value::String(text)) => match serde_json::from_str::<Value>(text) {
+                Ok(message @ Value::Object(_)) => Self::of_value(message),
+                _ => Ok(Self::Ignored("an SNS notification that is not JSON".to_owned())),
+            },
+            (_, message @ Value::Object(_)) => Self::of_value(message.clone()),
+            _ => Err(Malformed::Missing("Message")),
+        }
+    }
+
+    fn of_compliance(body: ComplianceBody) -> Result<Self, Malformed> {
+        let result = body.new_evaluation_result.ok_or(Malformed::Missing("newEvaluationResult"))?;
+        let recorded = result.result_recorded_time.or(body.notification_creation_time);
+        let recorded_at: Timestamp = recorded.ok_or(Malformed::Missing("resultRecordedTime"))?.parse()?;
+        let resource = Resource {
+            account: body.aws_account_id.parse::<AccountId>()?,
+            region: body.aws_region.parse::<Region>()?,
+            resource_type: body.resource_type.parse::<ResourceType>()?,
+            id: body.resource_id.parse::<ResourceId>()?,
+        };
+        let rule: RuleName = body.config_rule_name.parse()?;
+        let annotation = result.annotation.filter(|text| !text.trim().is_empty());
+        Ok(Self::ComplianceChange(ComplianceChange {
+            breach: Breach { rule, resource, annotation, recorded_at },
+            now: result.compliance_type,
+            before: body.old_evaluation_result.map(|old| old.compliance_type),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn compliance_body() -> Value {
+        json!({
+            "awsAccountId": "123456789012", "configRuleName": "restricted-ports",
+            "configRuleARN": "arn:aws:config:us-east-1:123456789012:config-rule/config-rule-1",
+            "resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-1", "awsRegion": "us-east-1",
+            "newEvaluationResult": {
+                "evaluationResultIdentifier": {"orderingTimestamp": "2026-01-01T00:00:00.000Z"},
+                "complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:01.500Z",
+                "annotation": null, "resultToken": null,
+            },
+            "oldEvaluationResult": null, "notificationCreationTime": "2026-01-01T00:00:02.000Z",
+            "messageType": "ComplianceChangeNotification", "recordVersion": "1.0",
+        })
+    }
+
+    fn sns(message: &Value) -> String {
+        json!({"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:us-east-1:123456789012:t",
+               "Message": message})
+        .to_string()
+    }
+
+    #[test]
+    fn a_compliance_change_is_the_same_in_every_envelope() {
+        let body = compliance_body();
+        let event = json!({"version": "0", "detail-type": "Config Rules Compliance Change", "source": "aws.config",
+            "account": "123456789012", "region": "us-east-1", "detail": body});
+        let raw = Notification::parse(&body.to_string()).unwrap();
+        assert!(matches!(&raw, Notification::ComplianceChange(change)
+            if change.now == Compliance::NonCompliant && change.before.is_none()));
+        for envelope in [sns(&json!(body.to_string())), sns(&body), event.to_string()] {
+            assert_eq!(Notification::parse(&envelope).unwrap(), raw);
+        }
+    }
+
+    #[test]
+    fn the_twin_without_annotation_and_old_result_is_understood() {
+        let mut body = compliance_body();
+        body.as_object_mut().unwrap().remove("oldEvaluationResult");
+        body["newEvaluationResult"].as_object_mut().unwrap().remove("annotation");
+        assert!(matches!(Notification::parse(&body.to_string()), Ok(Notification::ComplianceChange(_))));
+    }
+
+    #[test]
+    fn other_messages_are_ignored_and_broken_ones_refused() {
+        let prose = sns(&json!("The configuration item was too large. {\"messageType\":"));
+        for body in [
+            json!({"messageType": "ConfigurationItemChangeNotification"}).to_string(),
+            json!({"messageType": "SomethingNew"}).to_string(),
+            json!({"detail-type": "EC2 Instance State-change Notification"}).to_string(),
+            json!({"Type": "SubscriptionConfirmation", "TopicArn": "arn"}).to_string(),
+            json!({"hello": "world"}).to_string(),
+            prose,
+        ] {
+            assert!(matches!(Notification::parse(&body), Ok(Notification::Ignored(_))), "{body}");
+        }
+        let mut wrong = compliance_body();
+        wrong["awsAccountId"] = json!("nobody");
+        for body in ["", "not json", &wrong.to_string(), r#"{"messageType":"ComplianceChangeNotification"}"#]
+        {
+            assert!(Notification::parse(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_cloudwatch_alarm_is_read_by_sns_too() {
+        let alarm = json!({"AlarmName": "Root", "AlarmDescription": null, "AWSAccountId": "123456789012",
+            "NewStateValue": "ALARM", "NewStateReason": "Threshold Crossed", "OldStateValue": "OK",
+            "StateChangeTime": "2017-01-12T16:30:42.236+0000", "Region": "US East (N. Virginia)"});
+        let parsed = Notification::parse(&sns(&json!(alarm.to_string()))).unwrap();
+        assert!(matches!(parsed, Notification::Alarm(alarm) if alarm.alarm_name == "Root"));
+    }
+}

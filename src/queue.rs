@@ -1,0 +1,222 @@
+//! Queue messages: each is done, to be retried, or parked, and leaves its queue only then.
+
+use std::fmt;
+use std::future::Future;
+
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use futures::future::join_all;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::aws::AwsError;
+use crate::notice::Notice;
+
+/// The URL of an SQS queue, `https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct QueueUrl(String);
+
+/// Why a text is not a queue's URL.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0:?} is not the URL of an SQS queue")]
+pub struct InvalidQueueUrl(String);
+
+impl std::str::FromStr for QueueUrl {
+    type Err = InvalidQueueUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQueueUrl> {
+        let invalid = || InvalidQueueUrl(text.chars().take(120).collect());
+        let url = url::Url::parse(text).map_err(|_| invalid())?;
+        let named =
+            url.path_segments().and_then(|mut parts| parts.next_back()).is_some_and(|name| !name.is_empty());
+        if matches!(url.scheme(), "http" | "https") && named {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid())
+        }
+    }
+}
+
+impl QueueUrl {
+    /// The URL as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The queue's name: the last part of its URL.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The dead-letter queue of this one. By convention, its name with `-dead-letters` behind.
+    pub fn dead_letters(&self) -> Self {
+        Self(format!("{}-dead-letters", self.0))
+    }
+}
+
+impl fmt::Display for QueueUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A message as a handler sees it, on Lambda and from our own consumers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueMessage {
+    /// SQS's id of the message.
+    pub id: String,
+    /// The text that was sent.
+    pub body: String,
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disposition {
+    /// Its effect is durable (or it has none): delete it.
+    Done,
+    /// It may work later: leave it in the queue.
+    Retry(String),
+    /// It will never work: move it to the dead-letter queue with this reason, and tell people.
+    Park(String),
+}
+
+impl Disposition {
+    /// Retries what may pass and parks the rest.
+    pub fn of_error(error: &AwsError) -> Self {
+        use crate::aws::AwsErrorKind::*;
+        match error.kind {
+            Transient | Conflict | AccessDenied => Self::Retry(error.to_string()),
+            NotFound | Other => Self::Park(error.to_string()),
+        }
+    }
+}
+
+/// A function that a queue triggers.
+pub trait QueueHandler: Send + Sync {
+    /// Handles one message. Messages of a batch are handled side by side.
+    fn handle(&self, message: &QueueMessage) -> impl Future<Output = Disposition> + Send;
+}
+
+/// Sends to queues, and parks what no handler can use.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    /// SQS's client.
+    pub sqs: aws_sdk_sqs::Client,
+    /// Where notices for people go.
+    pub events: QueueUrl,
+}
+
+impl Queues {
+    /// Sends a JSON body; returns once SQS has it.
+    pub async fn send(&self, queue: &QueueUrl, body: &impl Serialize) -> Result<(), AwsError> {
+        let body = serde_json::to_string(body)
+            .map_err(|error| AwsError::other("sqs:SendMessage", "Unserializable", error.to_string()))?;
+        let sent = self.sqs.send_message().queue_url(queue.as_str()).message_body(body).send().await;
+        sent.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
+    }
+
+    /// Deletes a message. A receipt handle that has expired, or of a message that is gone, is
+    /// no error: redelivery finds nothing left to do.
+    pub async fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), AwsError> {
+        let deleted = self.sqs.delete_message().queue_url(queue).receipt_handle(receipt_handle).send().await;
+        match deleted.map_err(|error| AwsError::from_sdk("sqs:DeleteMessage", error)) {
+            Err(error)
+                if matches!(error.code.as_str(), "ReceiptHandleIsInvalid" | "InvalidParameterValue") =>
+            {
+                tracing::warn!(%error, "the message's receipt handle has expired");
+                Ok(())
+            }
+            deleted => deleted.map(drop),
+        }
+    }
+
+    /// About how many messages wait in a queue.
+    pub async fn waiting(&self, queue: &QueueUrl) -> Result<u64, AwsError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let answer = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(queue.as_str())
+            .attribute_names(name.clone())
+            .send()
+            .await;
+        let answer = answer.map_err(|error| AwsError::from_sdk("sqs:GetQueueAttributes", error))?;
+        let waiting = answer.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok());
+        waiting.ok_or_else(|| {
+            AwsError::other("sqs:GetQueueAttributes", "NoCount", "SQS did not say how many wait")
+        })
+    }
+
+    /// Handles a batch from `queue`; returns the ids of the messages that must stay in it.
+    pub async fn handle_batch<H: QueueHandler>(
+        &self,
+        queue: &QueueUrl,
+        handler: &H,
+        messages: &[QueueMessage],
+    ) -> Vec<String> {
+        let handled = messages.iter().map(|message| async move {
+            match handler.handle(message).await {
+                Disposition::Done => None,
+                Disposition::Retry(reason) => {
+                    tracing::warn!(queue = queue.name(), message_id = message.id, reason, "retrying a message");
+                    Some(message.id.clone())
+                }
+                Disposition::Park(reason) => match self.park(queue, message, &reason).await {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::error!(queue = queue.name(), message_id = message.id, %error, "cannot park a message");
+                        Some(message.id.clone())
+                    }
+                },
+            }
+        });
+        join_all(handled).await.into_iter().flatten().collect()
+    }
+
+    /// Moves a message to the dead-letter queue of `queue`, with the reason and its first id
+    /// beside it, and tells people.
+    pub async fn park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Result<(), AwsError> {
+        tracing::error!(queue = queue.name(), message_id = message.id, reason, "parking a message");
+        let text = |text: &str| {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(text);
+            value.build().expect("an attribute with a type is complete")
+        };
+        let parked = self
+            .sqs
+            .send_message()
+            .queue_url(queue.dead_letters().as_str())
+            .message_body(&message.body)
+            .message_attributes("reason", text(&crate::evaluation::cut(reason, 1000)))
+            .message_attributes("originalMessageId", text(&message.id));
+        parked.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
+        let notice = Notice::Parked {
+            queue: queue.name().to_owned(),
+            message_id: message.id.clone(),
+            reason: reason.to_owned(),
+        };
+        if let Err(error) = self.send(&self.events, &notice).await {
+            // The message is safe; the dead-letter queue's alarm tells people as well.
+            tracing::error!(%error, "cannot tell people of a parked message");
+        }
+        Ok(())
+    }
+}
+
+/// Reads a message's JSON body, or says why it must be parked.
+pub fn parse_body<T: DeserializeOwned>(what: &str, message: &QueueMessage) -> Result<T, Disposition> {
+    serde_json::from_str(&message.body).map_err(|error| Disposition::Park(format!("not a {what}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_url_knows_its_name_and_dead_letters() {
+        let queue: QueueUrl = "https://sqs.us-east-1.amazonaws.com/123456789012/events".parse().unwrap();
+        assert_eq!(queue.name(), "events");
+        assert_eq!(queue.dead_letters().name(), "events-dead-letters");
+        for text in ["", "events", "https://sqs.us-east-1.amazonaws.com/", "ftp://x/y"] {
+            assert!(text.parse::<QueueUrl>().is_err(), "{text:?}");
+        }
+    }
+}

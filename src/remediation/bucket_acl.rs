@@ -1,0 +1,125 @@
+//! `S3_BUCKET_PUBLIC_ACL`: rewrite the ACL without its public grants; owner and every other
+//! grant stay as they are.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Type};
+
+use super::change::{Change, Grant, Grantee};
+use crate::aws::AwsError;
+use crate::evaluation::{PublicAccessBlock, S3PublicAccess, is_public_group};
+use crate::ids::ResourceId;
+
+pub(super) const PLAN_ACTIONS: &[&str] = &["s3:GetBucketAcl", "s3:GetBucketPublicAccessBlock"];
+pub(super) const APPLY_ACTIONS: &[&str] = &["s3:PutBucketAcl"];
+
+/// A bucket's ACL and what limits it.
+pub(super) struct Live {
+    acl: AccessControlPolicy,
+    block: PublicAccessBlock,
+}
+
+pub(super) async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
+    let acl = s3.get_bucket_acl().bucket(id.as_str()).send().await;
+    let acl = acl.map_err(|error| AwsError::from_sdk("s3:GetBucketAcl", error))?;
+    let acl = AccessControlPolicy::builder().set_owner(acl.owner).set_grants(acl.grants).build();
+    Ok(Live { acl, block: public_access_block(s3, id).await? })
+}
+
+/// The bucket's own Public Access Block; none is all off.
+pub(super) async fn public_access_block(s3: &Client, id: &ResourceId) -> Result<PublicAccessBlock, AwsError> {
+    let block = s3.get_public_access_block().bucket(id.as_str()).send().await;
+    match block.map_err(|error| AwsError::from_sdk("s3:GetBucketPublicAccessBlock", error)) {
+        Ok(block) => {
+            Ok(block.public_access_block_configuration.map_or_else(PublicAccessBlock::default, |block| {
+                PublicAccessBlock {
+                    ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
+                    restrict_public_buckets: block.restrict_public_buckets.unwrap_or_default(),
+                }
+            }))
+        }
+        Err(error) if error.code == "NoSuchPublicAccessBlockConfiguration" => {
+            Ok(PublicAccessBlock::default())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_public(grant: &S3Grant) -> bool {
+    grant.grantee().and_then(|grantee| grantee.uri()).is_some_and(is_public_group)
+}
+
+/// The public grants that have an effect.
+pub(super) fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Vec<Change> {
+    if rule.bucket_whitelist.contains(id.as_str()) || live.block.ignore_public_acls {
+        return Vec::new();
+    }
+    let public = live.acl.grants().iter().filter(|grant| is_public(grant));
+    public.filter_map(own_grant).map(Change::RemoveGrant).collect()
+}
+
+fn own_grant(grant: &S3Grant) -> Option<Grant> {
+    let grantee = grant.grantee()?;
+    let grantee = match grantee.r#type() {
+        Type::AmazonCustomerByEmail => Grantee::Email(grantee.email_address()?.to_owned()),
+        Type::CanonicalUser => Grantee::CanonicalUser(grantee.id()?.to_owned()),
+        _ => Grantee::Group(grantee.uri()?.to_owned()),
+    };
+    Some(Grant { grantee, permission: grant.permission()?.as_str().to_owned() })
+}
+
+/// Takes the public grants away.
+pub(super) async fn fix(
+    s3: &Client,
+    id: &ResourceId,
+    rule: &S3PublicAccess,
+) -> Result<Vec<Change>, AwsError> {
+    let mut live = read(s3, id).await?;
+    let changes = plan(id, &live, rule);
+    if changes.is_empty() {
+        return Ok(changes);
+    }
+    live.acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_public(grant)));
+    let put = s3.put_bucket_acl().bucket(id.as_str()).access_control_policy(live.acl).send().await;
+    put.map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))?;
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::{Grantee as S3Grantee, Permission};
+
+    use super::*;
+
+    fn group(name: &str) -> S3Grant {
+        let uri = format!("http://acs.amazonaws.com/groups/global/{name}");
+        let grantee = S3Grantee::builder().r#type(Type::Group).uri(uri).build().unwrap();
+        S3Grant::builder().grantee(grantee).permission(Permission::Read).build()
+    }
+
+    fn live(grants: Vec<S3Grant>, ignore_public_acls: bool) -> Live {
+        let acl = AccessControlPolicy::builder().set_grants(Some(grants)).build();
+        Live { acl, block: PublicAccessBlock { ignore_public_acls, ..Default::default() } }
+    }
+
+    #[test]
+    fn adjacent_public_grants_are_all_planned_and_log_delivery_stays() {
+        let grants = vec![group("AllUsers"), group("AuthenticatedUsers"), group("LogDelivery")];
+        let changes = plan(&"b".parse().unwrap(), &live(grants, false), &S3PublicAccess::default());
+        let said: Vec<String> = changes.iter().map(Change::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "remove the ACL grant READ to everybody (AllUsers)",
+                "remove the ACL grant READ to every AWS account (AuthenticatedUsers)",
+            ]
+        );
+    }
+
+    #[test]
+    fn ineffective_and_exempt_grants_stay() {
+        let id = "b".parse().unwrap();
+        assert_eq!(plan(&id, &live(vec![group("AllUsers")], true), &S3PublicAccess::default()), []);
+        let exempt = S3PublicAccess { bucket_whitelist: ["b".to_owned()].into() };
+        assert_eq!(plan(&id, &live(vec![group("AllUsers")], false), &exempt), []);
+    }
+}

@@ -1,0 +1,124 @@
+//! `S3_BUCKET_PUBLIC_POLICY`: take the public statements out of the policy; everything beside
+//! them stays byte for byte. When none is left, the policy goes.
+
+use aws_sdk_s3::Client;
+
+use super::bucket_acl::public_access_block;
+use super::change::Change;
+use crate::aws::AwsError;
+use crate::evaluation::bucket_policy::BucketPolicy;
+use crate::evaluation::{PublicAccessBlock, S3PublicAccess};
+use crate::ids::ResourceId;
+
+pub(super) const PLAN_ACTIONS: &[&str] = &["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock"];
+pub(super) const APPLY_ACTIONS: &[&str] = &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"];
+
+/// A bucket's policy, if it has one, and what limits it.
+pub(super) struct Live {
+    policy: Option<String>,
+    block: PublicAccessBlock,
+}
+
+pub(super) async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
+    let policy = s3.get_bucket_policy().bucket(id.as_str()).send().await;
+    let policy = match policy.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicy", error)) {
+        Ok(answer) => answer.policy,
+        Err(error) if error.code == "NoSuchBucketPolicy" => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Live { policy, block: public_access_block(s3, id).await? })
+}
+
+/// The public statements that have an effect, and the deletion of the policy when no other is left.
+pub(super) fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Change>, AwsError> {
+    Ok(replacement(id, live, rule)?.map(|(changes, _)| changes).unwrap_or_default())
+}
+
+/// The changes, and the policy that they leave.
+type Replacement = (Vec<Change>, Option<String>);
+
+fn replacement(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Option<Replacement>, AwsError> {
+    let Some(text) = live.policy.as_deref() else { return Ok(None) };
+    if rule.bucket_whitelist.contains(id.as_str()) || live.block.restrict_public_buckets {
+        return Ok(None);
+    }
+    let unreadable = |error: serde_json::Error| {
+        AwsError::other(
+            "s3:GetBucketPolicy",
+            "UnreadablePolicy",
+            format!("the policy of {id} cannot be read: {error}"),
+        )
+    };
+    let policy = BucketPolicy::parse(text).map_err(unreadable)?;
+    let public = policy.public_statements().map_err(unreadable)?;
+    if public.is_empty() {
+        return Ok(None);
+    }
+    let rest = policy.without(&public.iter().map(|statement| statement.index).collect::<Vec<_>>());
+    let mut changes: Vec<Change> = public
+        .into_iter()
+        .map(|public| Change::RemoveStatement {
+            index: public.index,
+            sid: public.sid,
+            statement: public.text,
+        })
+        .collect();
+    if rest.is_none() {
+        changes.push(Change::DeletePolicy { policy: text.to_owned() });
+    }
+    Ok(Some((changes, rest)))
+}
+
+/// Takes the public statements out.
+pub(super) async fn fix(
+    s3: &Client,
+    id: &ResourceId,
+    rule: &S3PublicAccess,
+) -> Result<Vec<Change>, AwsError> {
+    let live = read(s3, id).await?;
+    let Some((changes, rest)) = replacement(id, &live, rule)? else { return Ok(Vec::new()) };
+    match rest {
+        Some(policy) => {
+            let put = s3.put_bucket_policy().bucket(id.as_str()).policy(policy).send().await;
+            put.map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))?;
+        }
+        None => {
+            let deleted = s3.delete_bucket_policy().bucket(id.as_str()).send().await;
+            deleted.map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))?;
+        }
+    }
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: &str = r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:GetObject"}"#;
+    const CLOSED: &str = r#"{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:*"}"#;
+
+    fn planned(statements: &[&str], block: PublicAccessBlock) -> Vec<String> {
+        let policy = Some(format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")));
+        let changes =
+            plan(&"b".parse().unwrap(), &Live { policy, block }, &S3PublicAccess::default()).unwrap();
+        changes.iter().map(Change::to_string).collect()
+    }
+
+    #[test]
+    fn adjacent_public_statements_all_go_and_an_empty_policy_with_them() {
+        let unblocked = PublicAccessBlock::default();
+        assert_eq!(planned(&[CLOSED], unblocked), [""; 0]);
+        let open = "remove the statement \"Open\" from the bucket policy";
+        assert_eq!(planned(&[OPEN, OPEN, CLOSED], unblocked), [open, open]);
+        assert_eq!(
+            planned(&[OPEN], unblocked),
+            [open, "delete the bucket policy, in which no other statement is left"]
+        );
+    }
+
+    #[test]
+    fn a_restricted_bucket_is_left_alone() {
+        let restricted = PublicAccessBlock { restrict_public_buckets: true, ..Default::default() };
+        assert_eq!(planned(&[OPEN], restricted), [""; 0]);
+    }
+}

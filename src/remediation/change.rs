@@ -1,0 +1,110 @@
+//! One change of a plan: what it takes away, in full, so that it can be said and put back.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluation::ingress::traffic;
+
+/// An ingress range of a security group, as EC2 holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressRange {
+    /// `sgr-0123456789abcdef0`
+    pub rule_id: String,
+    /// `tcp`, `udp`, `-1`, …
+    pub protocol: String,
+    /// First port, or ICMP type; -1 for all.
+    pub from_port: Option<i32>,
+    /// Last port, or ICMP code; -1 for all.
+    pub to_port: Option<i32>,
+    /// `0.0.0.0/0` or `::/0`.
+    pub cidr: String,
+    /// What somebody wrote beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// Whom an ACL grant is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Grantee {
+    /// A group, by its URI.
+    Group(String),
+    /// An account, by its canonical user id.
+    CanonicalUser(String),
+    /// An account, by an email address.
+    Email(String),
+}
+
+/// One grant of a bucket's ACL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// For whom.
+    pub grantee: Grantee,
+    /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP`, `FULL_CONTROL`.
+    pub permission: String,
+}
+
+/// What a remediation takes away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Change {
+    /// One ingress range of a security group.
+    RevokeIngress(IngressRange),
+    /// One grant of a bucket's ACL.
+    RemoveGrant(Grant),
+    /// One statement of a bucket policy.
+    RemoveStatement {
+        /// Its place in the policy, from 0.
+        index: usize,
+        /// Its `Sid`, where it has one.
+        sid: Option<String>,
+        /// Its JSON, as the policy had it.
+        statement: String,
+    },
+    /// The whole bucket policy, in which no other statement is left.
+    DeletePolicy {
+        /// The policy's JSON.
+        policy: String,
+    },
+}
+
+/// As a sentence's end: "Fix will …".
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RevokeIngress(range) => {
+                let (from, to) = (range.from_port.map(i64::from), range.to_port.map(i64::from));
+                let traffic = traffic(&range.protocol, from, to);
+                write!(f, "revoke {traffic} from {} ({})", range.cidr, range.rule_id)
+            }
+            Self::RemoveGrant(Grant { grantee, permission }) => {
+                write!(f, "remove the ACL grant {permission} to {grantee}")
+            }
+            Self::RemoveStatement { index, sid: None, .. } => {
+                write!(f, "remove statement number {} from the bucket policy", index + 1)
+            }
+            Self::RemoveStatement { sid: Some(sid), .. } => {
+                write!(f, "remove the statement \"{sid}\" from the bucket policy")
+            }
+            Self::DeletePolicy { .. } => {
+                f.write_str("delete the bucket policy, in which no other statement is left")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(uri) => match uri.rsplit('/').next() {
+                Some("AllUsers") => f.write_str("everybody (AllUsers)"),
+                Some("AuthenticatedUsers") => f.write_str("every AWS account (AuthenticatedUsers)"),
+                _ => f.write_str(uri),
+            },
+            Self::CanonicalUser(id) | Self::Email(id) => f.write_str(id),
+        }
+    }
+}

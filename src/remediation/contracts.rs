@@ -1,0 +1,188 @@
+//! The bodies that travel between functions: DD-AWS's fields first, ours beside them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Change, ViolationType};
+use crate::ids::{AccountId, FindingId, Region, Resource, ResourceId, ResourceType, RuleName};
+
+/// On the remediation queue (from rules) and the fix queue (from people).
+///
+/// ```json
+/// {"raisedByRule": "restricted-ports", "targetResourceType": "AWS::EC2::SecurityGroup",
+///  "targetResourceId": "sg-1", "awsRegion": "us-east-1", "violationType": "EC2_SG_PROHIBITED_PORT",
+///  "violationDetails": {}}
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemediationRequest {
+    /// The rule's name in AWS Config.
+    pub raised_by_rule: RuleName,
+    /// `AWS::EC2::SecurityGroup`
+    pub target_resource_type: ResourceType,
+    /// `sg-0123456789abcdef0`
+    pub target_resource_id: ResourceId,
+    /// The resource's region.
+    pub aws_region: Region,
+    /// Which remediation.
+    pub violation_type: ViolationType,
+    /// What the rule saw. For people: a remediator looks at the live resource only.
+    #[serde(default)]
+    pub violation_details: Value,
+    /// The resource's account; ours where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_account_id: Option<AccountId>,
+    /// The Slack user who asked; absent from auto-response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// The finding that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding_id: Option<FindingId>,
+}
+
+impl RemediationRequest {
+    /// The resource's address; `home` is the account of requests that name none.
+    pub fn resource(&self, home: &AccountId) -> Resource {
+        Resource {
+            account: self.aws_account_id.clone().unwrap_or_else(|| home.clone()),
+            region: self.aws_region.clone(),
+            resource_type: self.target_resource_type.clone(),
+            id: self.target_resource_id.clone(),
+        }
+    }
+
+    /// The finding that it is about, named or not.
+    pub fn finding(&self, home: &AccountId) -> FindingId {
+        self.finding_id.clone().unwrap_or_else(|| FindingId::of(&self.raised_by_rule, &self.resource(home)))
+    }
+}
+
+/// From the coordinator to a remediator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemediationTask {
+    /// The queue that still holds the request, which the remediator deletes after its effect.
+    /// Absent where the request came from the fix queue: that message is gone by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqs_url: Option<String>,
+    /// The request's receipt handle there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_handle: Option<String>,
+    /// The request.
+    pub message_body: RemediationRequest,
+}
+
+/// How a remediation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// Something was changed.
+    Fixed,
+    /// The resource was clean already.
+    NothingToDo,
+    /// The resource is not there any more.
+    Gone,
+    /// Nothing was changed.
+    Failed {
+        /// Why, for people.
+        reason: String,
+        /// What to do next.
+        advice: String,
+    },
+}
+
+/// From a remediator to the events queue. DD-AWS's reports end at `message`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemediationReport {
+    /// Who reports: a function's name.
+    pub remediation_source: String,
+    /// `sg-0123456789abcdef0`
+    pub resource_id: ResourceId,
+    /// `AWS::EC2::SecurityGroup`
+    pub resource_type: ResourceType,
+    /// `RevokeSecurityGroupIngress`, `PutBucketAcl`, …
+    pub action: String,
+    /// RFC 3339.
+    pub action_complete_time: Timestamp,
+    /// The resource's account.
+    pub aws_account_id: AccountId,
+    /// What was done, for people.
+    pub message: String,
+    /// Ours: what a report of DD-AWS lacks.
+    #[serde(flatten)]
+    pub detail: Option<ReportDetail>,
+}
+
+/// What our own reports say beside DD-AWS's fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportDetail {
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What was taken away, in full: the data from which it can be put back.
+    pub changes: Vec<Change>,
+    /// The request that it answers.
+    pub request: RemediationRequest,
+}
+
+impl RemediationReport {
+    /// The resource's address, where the report names a region.
+    pub fn resource(&self) -> Option<Resource> {
+        let region = self.detail.as_ref()?.request.aws_region.clone();
+        Some(Resource {
+            account: self.aws_account_id.clone(),
+            region,
+            resource_type: self.resource_type.clone(),
+            id: self.resource_id.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_of_dd_aws_is_understood() {
+        let report: RemediationReport = serde_json::from_value(json!({
+            "remediationSource": "DD_Config_Lambda_EC2_OpenPorts_Remediation", "resourceId": "sg-1",
+            "resourceType": "AWS::EC2::SecurityGroup", "action": "RevokeSecurityGroupIngress",
+            "actionCompleteTime": "2018-01-01T00:00:00.123456+00:00", "awsAccountId": "123456789012",
+            "message": "fixed",
+        }))
+        .unwrap();
+        assert_eq!(report.detail, None);
+    }
+
+    #[test]
+    fn our_report_survives_the_way_and_keeps_dd_aws_s_fields() {
+        let request: RemediationRequest = serde_json::from_value(json!({
+            "raisedByRule": "r", "targetResourceType": "AWS::S3::Bucket", "targetResourceId": "b",
+            "awsRegion": "us-east-1", "violationType": "S3_BUCKET_PUBLIC_ACL", "extra": 1,
+        }))
+        .unwrap();
+        let report = RemediationReport {
+            remediation_source: "s3-bucket-remediator".to_owned(),
+            resource_id: request.target_resource_id.clone(),
+            resource_type: request.target_resource_type.clone(),
+            action: "PutBucketAcl".to_owned(),
+            action_complete_time: Timestamp::UNIX_EPOCH,
+            aws_account_id: "123456789012".parse().unwrap(),
+            message: "done".to_owned(),
+            detail: Some(ReportDetail {
+                outcome: Outcome::Failed { reason: "no".to_owned(), advice: "ask".to_owned() },
+                changes: vec![Change::DeletePolicy { policy: "{}".to_owned() }],
+                request,
+            }),
+        };
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["actionCompleteTime"], "1970-01-01T00:00:00Z");
+        assert_eq!(json["outcome"], "failed");
+        assert_eq!(serde_json::from_value::<RemediationReport>(json).unwrap(), report);
+    }
+}

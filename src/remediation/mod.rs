@@ -1,0 +1,182 @@
+//! Remediations: plan from the live resource, then change exactly that.
+//!
+//! A remediation is one file (what it reads, its pure plan, its effect, the AWS actions that it
+//! needs) and one arm in each match of this file.
+
+mod bucket_acl;
+mod bucket_policy;
+mod change;
+mod contracts;
+mod remediator;
+mod security_group;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use change::{Change, Grant, Grantee, IngressRange};
+pub use contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
+pub use remediator::Remediator;
+
+use crate::aws::{Aws, AwsError, AwsErrorKind};
+use crate::evaluation::RuleDefaults;
+use crate::ids::{Resource, ResourceType};
+
+/// How often a remediation plans again because somebody else changed the resource meanwhile.
+const ATTEMPTS: usize = 4;
+
+/// The kinds of violation, each with one remediation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ViolationType {
+    /// A security group opens a prohibited port to everybody.
+    #[serde(rename = "EC2_SG_PROHIBITED_PORT")]
+    Ec2SgProhibitedPort,
+    /// A bucket's ACL grants something to everybody.
+    #[serde(rename = "S3_BUCKET_PUBLIC_ACL")]
+    S3BucketPublicAcl,
+    /// A bucket's policy allows everybody.
+    #[serde(rename = "S3_BUCKET_PUBLIC_POLICY")]
+    S3BucketPublicPolicy,
+}
+
+/// The remediators: one function and one queue each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemediatorKind {
+    /// `security-group-remediator`
+    SecurityGroup,
+    /// `s3-bucket-remediator`
+    S3Bucket,
+}
+
+impl ViolationType {
+    /// Every kind.
+    pub const ALL: [Self; 3] =
+        [Self::Ec2SgProhibitedPort, Self::S3BucketPublicAcl, Self::S3BucketPublicPolicy];
+
+    /// The type of resource that the kind is about.
+    pub fn resource_type(self) -> &'static str {
+        match self {
+            Self::Ec2SgProhibitedPort => ResourceType::SECURITY_GROUP,
+            Self::S3BucketPublicAcl | Self::S3BucketPublicPolicy => ResourceType::BUCKET,
+        }
+    }
+
+    /// The kinds that a resource of this type can have; none for types that we cannot fix.
+    pub fn of_resource(resource_type: &ResourceType) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|kind| kind.resource_type() == resource_type.as_str()).collect()
+    }
+
+    /// Who mends it.
+    pub fn remediator(self) -> RemediatorKind {
+        match self {
+            Self::Ec2SgProhibitedPort => RemediatorKind::SecurityGroup,
+            Self::S3BucketPublicAcl | Self::S3BucketPublicPolicy => RemediatorKind::S3Bucket,
+        }
+    }
+
+    /// The IAM actions for planning.
+    pub fn plan_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Ec2SgProhibitedPort => security_group::PLAN_ACTIONS,
+            Self::S3BucketPublicAcl => bucket_acl::PLAN_ACTIONS,
+            Self::S3BucketPublicPolicy => bucket_policy::PLAN_ACTIONS,
+        }
+    }
+
+    /// The IAM actions for applying, beside those for planning.
+    pub fn apply_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Ec2SgProhibitedPort => security_group::APPLY_ACTIONS,
+            Self::S3BucketPublicAcl => bucket_acl::APPLY_ACTIONS,
+            Self::S3BucketPublicPolicy => bucket_policy::APPLY_ACTIONS,
+        }
+    }
+}
+
+impl fmt::Display for ViolationType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ec2SgProhibitedPort => "EC2_SG_PROHIBITED_PORT",
+            Self::S3BucketPublicAcl => "S3_BUCKET_PUBLIC_ACL",
+            Self::S3BucketPublicPolicy => "S3_BUCKET_PUBLIC_POLICY",
+        })
+    }
+}
+
+/// Plans and applies remediations.
+#[derive(Debug, Clone)]
+pub struct Remediations {
+    /// AWS clients by account and region.
+    pub aws: Arc<Aws>,
+    /// What counts as a violation, as the rules have it.
+    pub rules: RuleDefaults,
+}
+
+impl Remediations {
+    /// What a fix would change now; empty when the resource is clean.
+    pub async fn plan(&self, kind: ViolationType, resource: &Resource) -> Result<Vec<Change>, AwsError> {
+        match kind {
+            ViolationType::Ec2SgProhibitedPort => {
+                let ec2 = self.aws.ec2(&resource.account, &resource.region)?;
+                let group = security_group::read(&ec2, &resource.id).await?;
+                Ok(security_group::plan(&resource.id, &group, &self.rules.restricted_ports))
+            }
+            ViolationType::S3BucketPublicAcl => {
+                let s3 = self.aws.s3(&resource.account, &resource.region)?;
+                let acl = bucket_acl::read(&s3, &resource.id).await?;
+                Ok(bucket_acl::plan(&resource.id, &acl, &self.rules.s3_public_access))
+            }
+            ViolationType::S3BucketPublicPolicy => {
+                let s3 = self.aws.s3(&resource.account, &resource.region)?;
+                let policy = bucket_policy::read(&s3, &resource.id).await?;
+                bucket_policy::plan(&resource.id, &policy, &self.rules.s3_public_access)
+            }
+        }
+    }
+
+    /// Plans from the live resource and changes exactly that; returns what was changed. When
+    /// somebody changes the resource meanwhile, plans again.
+    pub async fn apply(&self, kind: ViolationType, resource: &Resource) -> Result<Vec<Change>, AwsError> {
+        let mut conflict = None;
+        for attempt in 0..ATTEMPTS {
+            let changed = match kind {
+                ViolationType::Ec2SgProhibitedPort => {
+                    let ec2 = self.aws.ec2(&resource.account, &resource.region)?;
+                    security_group::fix(&ec2, &resource.id, &self.rules.restricted_ports).await
+                }
+                ViolationType::S3BucketPublicAcl => {
+                    let s3 = self.aws.s3(&resource.account, &resource.region)?;
+                    bucket_acl::fix(&s3, &resource.id, &self.rules.s3_public_access).await
+                }
+                ViolationType::S3BucketPublicPolicy => {
+                    let s3 = self.aws.s3(&resource.account, &resource.region)?;
+                    bucket_policy::fix(&s3, &resource.id, &self.rules.s3_public_access).await
+                }
+            };
+            match changed {
+                Err(error) if error.kind == AwsErrorKind::Conflict => {
+                    tracing::info!(%error, attempt, resource = %resource.id, "changed meanwhile, planning again");
+                    conflict = Some(error);
+                }
+                changed => return changed,
+            }
+        }
+        Err(conflict.expect("the loop ends only by conflicts"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_declares_its_actions_and_keeps_its_name() {
+        for kind in ViolationType::ALL {
+            assert!(!kind.plan_actions().is_empty() && !kind.apply_actions().is_empty());
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
+            let resource_type = kind.resource_type().parse().unwrap();
+            assert!(ViolationType::of_resource(&resource_type).contains(&kind));
+        }
+    }
+}

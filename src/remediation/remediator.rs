@@ -1,0 +1,155 @@
+//! The remediators' handler: one task, one effect, one report.
+
+use jiff::Timestamp;
+
+use super::contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
+use super::{Change, Remediations, RemediatorKind, ViolationType};
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::ids::{AccountId, Resource};
+use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
+
+/// What a remediator calls beside its remediations' own actions.
+pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:SendMessage"];
+
+/// A remediator function.
+#[derive(Debug, Clone)]
+pub struct Remediator {
+    /// Which one.
+    pub kind: RemediatorKind,
+    /// Plans and effects.
+    pub remediations: Remediations,
+    /// Where source messages are deleted and reports go.
+    pub queues: Queues,
+    /// The account of requests that name none.
+    pub home: AccountId,
+}
+
+impl QueueHandler for Remediator {
+    /// Effect, then the source message's deletion, then the report. A crash between two steps
+    /// leads to a redelivery that finds the resource clean and goes on from there.
+    async fn handle(&self, message: &QueueMessage) -> Disposition {
+        let task: RemediationTask = match parse_body("remediation task", message) {
+            Ok(task) => task,
+            Err(park) => return park,
+        };
+        let kind = task.message_body.violation_type;
+        if kind.remediator() != self.kind {
+            return Disposition::Park(format!("{kind} is not for this remediator"));
+        }
+        let resource = task.message_body.resource(&self.home);
+        if kind.resource_type() != resource.resource_type.as_str() {
+            return Disposition::Park(format!(
+                "{kind} is not about resources of type {}",
+                resource.resource_type
+            ));
+        }
+        let (outcome, changes) = match settle(self.remediations.apply(kind, &resource).await) {
+            Ok(settled) => settled,
+            Err(error) => return Disposition::Retry(error.to_string()),
+        };
+        tracing::info!(resource = %resource.id, %kind, ?outcome, changes = changes.len(), "remediated");
+        match self.conclude(task, &resource, outcome, changes).await {
+            Ok(()) => Disposition::Done,
+            Err(error) => Disposition::Retry(error.to_string()),
+        }
+    }
+}
+
+/// What an attempt means: an end to report, or an error after which to try again.
+fn settle(applied: Result<Vec<Change>, AwsError>) -> Result<(Outcome, Vec<Change>), AwsError> {
+    match applied {
+        Ok(changes) if changes.is_empty() => Ok((Outcome::NothingToDo, changes)),
+        Ok(changes) => Ok((Outcome::Fixed, changes)),
+        Err(error) => match error.kind {
+            AwsErrorKind::Transient | AwsErrorKind::Conflict => Err(error),
+            AwsErrorKind::NotFound => Ok((Outcome::Gone, Vec::new())),
+            AwsErrorKind::AccessDenied => {
+                let advice =
+                    format!("Allow {} to the remediator's role, then press Fix again.", error.operation);
+                Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
+            }
+            AwsErrorKind::Other => {
+                let advice = "Fix it by hand in the AWS console, or press Fix again.".to_owned();
+                Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
+            }
+        },
+    }
+}
+
+impl Remediator {
+    async fn conclude(
+        &self,
+        task: RemediationTask,
+        resource: &Resource,
+        outcome: Outcome,
+        changes: Vec<Change>,
+    ) -> Result<(), AwsError> {
+        if let (Some(queue), Some(receipt_handle)) = (&task.sqs_url, &task.receipt_handle) {
+            self.queues.delete(queue, receipt_handle).await?;
+        }
+        let report = self.report(task.message_body, resource, outcome, changes);
+        self.queues.send(&self.queues.events, &report).await
+    }
+
+    fn report(
+        &self,
+        request: RemediationRequest,
+        resource: &Resource,
+        outcome: Outcome,
+        changes: Vec<Change>,
+    ) -> RemediationReport {
+        RemediationReport {
+            remediation_source: match self.kind {
+                RemediatorKind::SecurityGroup => "security-group-remediator".to_owned(),
+                RemediatorKind::S3Bucket => "s3-bucket-remediator".to_owned(),
+            },
+            resource_id: resource.id.clone(),
+            resource_type: resource.resource_type.clone(),
+            action: action(request.violation_type, &changes).to_owned(),
+            action_complete_time: Timestamp::now(),
+            aws_account_id: resource.account.clone(),
+            message: message(&outcome, &changes),
+            detail: Some(ReportDetail { outcome, changes, request }),
+        }
+    }
+}
+
+fn action(kind: ViolationType, changes: &[Change]) -> &'static str {
+    match kind {
+        _ if changes.is_empty() => "None",
+        ViolationType::Ec2SgProhibitedPort => "RevokeSecurityGroupIngress",
+        ViolationType::S3BucketPublicAcl => "PutBucketAcl",
+        ViolationType::S3BucketPublicPolicy => match changes.last() {
+            Some(Change::DeletePolicy { .. }) => "DeleteBucketPolicy",
+            _ => "PutBucketPolicy",
+        },
+    }
+}
+
+fn message(outcome: &Outcome, changes: &[Change]) -> String {
+    match outcome {
+        Outcome::Fixed => changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; "),
+        Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
+        Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
+        Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: AwsErrorKind) -> AwsError {
+        AwsError { kind, ..AwsError::other("ec2:RevokeSecurityGroupIngress", "Code", "words") }
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        assert!(settle(Err(error(AwsErrorKind::Transient))).is_err());
+        assert!(settle(Err(error(AwsErrorKind::Conflict))).is_err());
+        assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().0, Outcome::Gone);
+        assert_eq!(settle(Ok(Vec::new())).unwrap().0, Outcome::NothingToDo);
+        let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
+        assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke")));
+    }
+}

@@ -1,0 +1,151 @@
+//! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open ranges on prohibited ports.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
+
+use super::change::{Change, IngressRange};
+use crate::aws::AwsError;
+use crate::evaluation::RestrictedPorts;
+use crate::evaluation::ingress::{is_everybody, opens_prohibited};
+use crate::ids::ResourceId;
+
+pub(super) const PLAN_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
+pub(super) const APPLY_ACTIONS: &[&str] = &["ec2:RevokeSecurityGroupIngress"];
+
+/// The group's ingress ranges. Rules with other sources (groups, prefix lists) are not ranges
+/// and can never be in a plan.
+pub(super) async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsError> {
+    let filter = Filter::builder().name("group-id").values(id.as_str()).build();
+    let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
+    let rules = rules.collect::<Result<Vec<SecurityGroupRule>, _>>().await;
+    let rules = rules.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroupRules", error))?;
+    if rules.is_empty() {
+        // A group that does not exist has no rules either: this call tells.
+        let described = ec2.describe_security_groups().group_ids(id.as_str()).send().await;
+        described.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
+    }
+    Ok(rules.into_iter().filter_map(ingress_range).collect())
+}
+
+fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
+    if rule.is_egress()? {
+        return None;
+    }
+    Some(IngressRange {
+        cidr: rule.cidr_ipv4().or(rule.cidr_ipv6())?.to_owned(),
+        protocol: rule.ip_protocol()?.to_owned(),
+        from_port: rule.from_port,
+        to_port: rule.to_port,
+        rule_id: rule.security_group_rule_id?,
+        description: rule.description.filter(|text| !text.is_empty()),
+    })
+}
+
+/// The open ranges on prohibited ports.
+pub(super) fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<Change> {
+    if rule.exempt_security_groups.contains(id.as_str()) {
+        return Vec::new();
+    }
+    let violates = |range: &&IngressRange| {
+        let (from, to) = (range.from_port.map(i64::from), range.to_port.map(i64::from));
+        is_everybody(&range.cidr) && opens_prohibited(&rule.prohibited_ports, &range.protocol, from, to)
+    };
+    group.iter().filter(violates).cloned().map(Change::RevokeIngress).collect()
+}
+
+/// Revokes what violates the rule now. By rule id: by properties, EC2 would take what stands
+/// beside a range too, and would revoke nothing where one property is off.
+pub(super) async fn fix(
+    ec2: &Client,
+    id: &ResourceId,
+    rule: &RestrictedPorts,
+) -> Result<Vec<Change>, AwsError> {
+    let changes = plan(id, &read(ec2, id).await?, rule);
+    if changes.is_empty() {
+        return Ok(changes);
+    }
+    let rule_ids = changes.iter().filter_map(|change| match change {
+        Change::RevokeIngress(range) => Some(range.rule_id.clone()),
+        _ => None,
+    });
+    let revoked = ec2
+        .revoke_security_group_ingress()
+        .group_id(id.as_str())
+        .set_security_group_rule_ids(Some(rule_ids.collect()))
+        .send()
+        .await;
+    revoked.map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))?;
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn range(rule_id: &str, protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRange {
+        IngressRange {
+            rule_id: rule_id.to_owned(),
+            protocol: protocol.to_owned(),
+            from_port: Some(from),
+            to_port: Some(to),
+            cidr: cidr.to_owned(),
+            description: None,
+        }
+    }
+
+    fn ids(changes: &[Change]) -> Vec<&str> {
+        let id = |change| match change {
+            &Change::RevokeIngress(ref range) => range.rule_id.as_str(),
+            other => panic!("{other}"),
+        };
+        changes.iter().map(id).collect()
+    }
+
+    #[test]
+    fn only_open_ranges_on_prohibited_ports_are_revoked() {
+        let group = [
+            range("sgr-1", "tcp", 0, 65535, "0.0.0.0/0"),
+            range("sgr-2", "tcp", 0, 65535, "10.0.0.0/8"),
+            range("sgr-3", "tcp", 443, 443, "::/0"),
+            range("sgr-4", "-1", -1, -1, "::/0"),
+            range("sgr-5", "icmp", 22, 22, "0.0.0.0/0"),
+        ];
+        let changes = plan(&"sg-1".parse().unwrap(), &group, &RestrictedPorts::default());
+        assert_eq!(ids(&changes), ["sgr-1", "sgr-4"]);
+        assert_eq!(changes[0].to_string(), "revoke tcp, all ports from 0.0.0.0/0 (sgr-1)");
+    }
+
+    #[test]
+    fn an_exempt_group_stays() {
+        let rule =
+            RestrictedPorts { exempt_security_groups: ["sg-1".to_owned()].into(), ..Default::default() };
+        let group = [range("sgr-1", "tcp", 22, 22, "0.0.0.0/0")];
+        assert_eq!(plan(&"sg-1".parse().unwrap(), &group, &rule), []);
+        assert_eq!(plan(&"sg-2".parse().unwrap(), &group, &rule).len(), 1);
+    }
+
+    fn any_range() -> impl Strategy<Value = IngressRange> {
+        let protocol = prop::sample::select(vec!["tcp", "udp", "icmp", "-1", "50"]);
+        let cidr = prop::sample::select(vec!["0.0.0.0/0", "::/0", "10.0.0.0/8", "2001:db8::/32"]);
+        (protocol, cidr, 0..4000i32, 0..2000i32, 0..1_000_000u32).prop_map(
+            |(protocol, cidr, from, width, id)| {
+                range(&format!("sgr-{id}"), protocol, from, from + width, cidr)
+            },
+        )
+    }
+
+    proptest! {
+        /// What a plan leaves is clean, and what does not violate is never in one.
+        #[test]
+        fn after_a_plan_nothing_is_left_to_plan(group in prop::collection::vec(any_range(), 0..12)) {
+            let (id, rule) = ("sg-1".parse().unwrap(), RestrictedPorts::default());
+            let changes = plan(&id, &group, &rule);
+            let planned = |range: &IngressRange| changes.contains(&Change::RevokeIngress(range.clone()));
+            let rest: Vec<IngressRange> = group.iter().filter(|range| !planned(range)).cloned().collect();
+            prop_assert_eq!(plan(&id, &rest, &rule), vec![]);
+            prop_assert!(group.iter().filter(|range| planned(range)).all(|range| is_everybody(&range.cidr)));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The emulated account's resources as configuration items, in AWS Config's own shapes.
+
+use anyhow::{Context, Result};
+use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
+use aws_sdk_s3::types::{Grant, Owner};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use crate::ids::ResourceType;
+
+/// A resource's state: what of its item does not depend on when it was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Snapshot {
+    /// `AWS::EC2::SecurityGroup`
+    pub(super) resource_type: &'static str,
+    /// `sg-…`, or a bucket's name.
+    pub(super) resource_id: String,
+    /// The name beside the id.
+    pub(super) resource_name: Option<String>,
+    /// The resource's own description.
+    pub(super) configuration: Value,
+    /// Its supplement.
+    pub(super) supplementary_configuration: Value,
+}
+
+/// Every security group.
+pub(super) async fn security_groups(ec2: &aws_sdk_ec2::Client) -> Result<Vec<Snapshot>> {
+    let groups =
+        ec2.describe_security_groups().into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
+    groups.into_iter().map(security_group).collect()
+}
+
+fn security_group(group: SecurityGroup) -> Result<Snapshot> {
+    Ok(Snapshot {
+        resource_type: ResourceType::SECURITY_GROUP,
+        resource_id: group.group_id().context("a group without an id")?.to_owned(),
+        resource_name: group.group_name().map(str::to_owned),
+        configuration: json!({
+            "description": group.description(), "groupName": group.group_name(), "groupId": group.group_id(),
+            "ownerId": group.owner_id(), "vpcId": group.vpc_id(), "tags": [],
+            "ipPermissions": group.ip_permissions().iter().map(permission).collect::<Vec<_>>(),
+            "ipPermissionsEgress": group.ip_permissions_egress().iter().map(permission).collect::<Vec<_>>(),
+        }),
+        supplementary_configuration: json!({}),
+    })
+}
+
+/// AWS Config leaves absent ports out, and repeats IPv4 ranges as `ipRanges`.
+fn permission(permission: &IpPermission) -> Value {
+    let ipv4 = permission.ip_ranges();
+    let mut item = json!({
+        "ipProtocol": permission.ip_protocol(),
+        "ipv6Ranges": permission.ipv6_ranges().iter().map(|range| json!({"cidrIpv6": range.cidr_ipv6()})).collect::<Vec<_>>(),
+        "prefixListIds": permission.prefix_list_ids().iter().map(|list| json!({"prefixListId": list.prefix_list_id()})).collect::<Vec<_>>(),
+        "userIdGroupPairs": permission.user_id_group_pairs().iter()
+            .map(|pair| json!({"groupId": pair.group_id(), "userId": pair.user_id()})).collect::<Vec<_>>(),
+        "ipv4Ranges": ipv4.iter().map(|range| json!({"cidrIp": range.cidr_ip()})).collect::<Vec<_>>(),
+        "ipRanges": ipv4.iter().map(|range| range.cidr_ip()).collect::<Vec<_>>(),
+    });
+    for (name, port) in [("fromPort", permission.from_port()), ("toPort", permission.to_port())] {
+        if let Some(port) = port.filter(|_| permission.ip_protocol() != Some("-1")) {
+            item[name] = json!(port);
+        }
+    }
+    item
+}
+
+/// Every bucket.
+pub(super) async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
+    let buckets = s3.list_buckets().send().await?;
+    try_join_all(buckets.buckets().iter().filter_map(|bucket| bucket.name()).map(|name| bucket(s3, name)))
+        .await
+}
+
+async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
+    let (acl, policy, block) = tokio::join!(
+        s3.get_bucket_acl().bucket(name).send(),
+        s3.get_bucket_policy().bucket(name).send(),
+        s3.get_public_access_block().bucket(name).send(),
+    );
+    let acl = acl?;
+    // A bucket without a policy or block answers with an error.
+    let policy = policy.ok().and_then(|policy| policy.policy);
+    let block = block.ok().and_then(|block| block.public_access_block_configuration);
+    let owner =
+        acl.owner().map(|owner: &Owner| json!({"id": owner.id(), "displayName": owner.display_name()}));
+    let list = json!({
+        "grantSet": null, "grantList": acl.grants().iter().map(grant).collect::<Vec<_>>(),
+        "owner": owner, "isRequesterCharged": false,
+    });
+    let mut supplement = json!({
+        // AWS Config has the ACL as a string, and the policy's text in an object.
+        "AccessControlList": list.to_string(),
+        "BucketPolicy": {"policyText": policy},
+    });
+    if let Some(block) = block {
+        supplement["PublicAccessBlockConfiguration"] = json!({
+            "blockPublicAcls": block.block_public_acls(), "ignorePublicAcls": block.ignore_public_acls(),
+            "blockPublicPolicy": block.block_public_policy(), "restrictPublicBuckets": block.restrict_public_buckets(),
+        });
+    }
+    Ok(Snapshot {
+        resource_type: ResourceType::BUCKET,
+        resource_id: name.to_owned(),
+        resource_name: Some(name.to_owned()),
+        configuration: json!({"name": name, "owner": owner}),
+        supplementary_configuration: supplement,
+    })
+}
+
+fn grant(grant: &Grant) -> Value {
+    let grantee = grant.grantee();
+    let group = grantee.and_then(|grantee| grantee.uri()).and_then(|uri| uri.rsplit('/').next());
+    let permission = match grant.permission().map(|permission| permission.as_str()) {
+        Some("FULL_CONTROL") => "FullControl",
+        Some("READ") => "Read",
+        Some("WRITE") => "Write",
+        Some("READ_ACP") => "ReadAcp",
+        Some("WRITE_ACP") => "WriteAcp",
+        other => other.unwrap_or_default(),
+    };
+    let grantee = match group {
+        Some(group) => json!(group),
+        None => json!({"id": grantee.and_then(|grantee| grantee.id()),
+                       "displayName": grantee.and_then(|grantee| grantee.display_name())}),
+    };
+    json!({"grantee": grantee, "permission": permission})
+}

@@ -1,0 +1,155 @@
+//! What a fresh account lacks: queues, topic, table, scheduled rule, parameters. Running it
+//! again changes nothing.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use aws_sdk_eventbridge::types::RuleState;
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::types::ParameterType;
+use serde_json::json;
+
+use crate::finding::table::STATE_INDEX;
+use crate::ids::AccountId;
+use crate::queue::QueueUrl;
+
+const TABLE: &str = "defendable-findings";
+const RULE: &str = "defendable-auto-response";
+const TOPIC: &str = "defendable-config";
+
+/// Queues, by the word in their setting's name.
+const QUEUES: [(&str, &str); 5] = [
+    ("EVENTS", "defendable-events"),
+    ("REMEDIATION", "defendable-remediation"),
+    ("FIX", "defendable-fix"),
+    ("SECURITY_GROUP", "defendable-security-group"),
+    ("S3_BUCKET", "defendable-s3-bucket"),
+];
+
+/// Secrets that move from the environment into the Parameter Store.
+const SECRETS: [(&str, &str); 3] = [
+    ("DEFENDABLE_SLACK_BOT_TOKEN", "/defendable/slack/bot-token"),
+    ("DEFENDABLE_SLACK_SIGNING_SECRET", "/defendable/slack/signing-secret"),
+    ("DEFENDABLE_SLACK_APP_TOKEN", "/defendable/slack/app-token"),
+];
+
+/// What the account has now.
+pub(super) struct Provisioned {
+    /// Where AWS Config publishes.
+    pub(super) topic_arn: String,
+    variables: HashMap<String, Option<String>>,
+}
+
+impl Provisioned {
+    /// A setting: ours, or the environment's.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned().unwrap_or_else(|| std::env::var(name).ok())
+    }
+}
+
+/// Prepares the account.
+pub(super) async fn provision(config: &SdkConfig, account: &AccountId) -> Result<Provisioned> {
+    let mut variables = HashMap::from([
+        ("DEFENDABLE_AWS_ACCOUNT_ID".to_owned(), Some(account.to_string())),
+        ("DEFENDABLE_FINDINGS_TABLE".to_owned(), Some(TABLE.to_owned())),
+        ("DEFENDABLE_SCHEDULE_RULE".to_owned(), Some(RULE.to_owned())),
+    ]);
+    let sqs = aws_sdk_sqs::Client::new(config);
+    let mut events = None;
+    for (word, name) in QUEUES {
+        let url = queue(&sqs, name).await.with_context(|| format!("queue {name}"))?;
+        events.get_or_insert(url.clone());
+        variables.insert(format!("DEFENDABLE_{word}_QUEUE_URL"), Some(url.to_string()));
+    }
+    let events = events.context("there is an events queue")?;
+    let topic_arn = topic(config, &queue_arn(&sqs, events.as_str()).await?).await.context("topic")?;
+    table(config).await.context("table")?;
+    rule(config).await.context("scheduled rule")?;
+    for (variable, parameter) in SECRETS {
+        if let Ok(value) = std::env::var(variable) {
+            secret(config, parameter, &value).await.with_context(|| format!("parameter {parameter}"))?;
+            variables.insert(variable.to_owned(), None);
+            variables.insert(format!("{variable}_PARAMETER"), Some(parameter.to_owned()));
+        }
+    }
+    Ok(Provisioned { topic_arn, variables })
+}
+
+/// A queue and its dead-letter queue, which keeps its messages as long as SQS can.
+async fn queue(sqs: &aws_sdk_sqs::Client, name: &str) -> Result<QueueUrl> {
+    let retention = || (QueueAttributeName::MessageRetentionPeriod, "1209600".to_owned());
+    let dead = sqs.create_queue().queue_name(format!("{name}-dead-letters"));
+    let dead = dead.set_attributes(Some(HashMap::from([retention()]))).send().await?;
+    let dead_arn = queue_arn(sqs, dead.queue_url().context("no queue URL")?).await?;
+    let redrive = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": "5"}).to_string();
+    let attributes = HashMap::from([
+        retention(),
+        (QueueAttributeName::VisibilityTimeout, "90".to_owned()),
+        (QueueAttributeName::RedrivePolicy, redrive),
+    ]);
+    let created = sqs.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await?;
+    Ok(created.queue_url().context("no queue URL")?.parse()?)
+}
+
+async fn queue_arn(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<String> {
+    let attribute = QueueAttributeName::QueueArn;
+    let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(attribute.clone()).send().await?;
+    answer.attributes.and_then(|mut attributes| attributes.remove(&attribute)).context("no queue ARN")
+}
+
+async fn topic(config: &SdkConfig, events_arn: &str) -> Result<String> {
+    let sns = aws_sdk_sns::Client::new(config);
+    let topic = sns.create_topic().name(TOPIC).send().await?.topic_arn.context("no topic ARN")?;
+    sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(events_arn).send().await?;
+    Ok(topic)
+}
+
+async fn table(config: &SdkConfig) -> Result<()> {
+    let attribute = |name: &str| {
+        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+    };
+    let key =
+        |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(STATE_INDEX)
+        .key_schema(key("state", KeyType::Hash)?)
+        .key_schema(key("openedAt", KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()?;
+    let mut table = aws_sdk_dynamodb::Client::new(config)
+        .create_table()
+        .table_name(TABLE)
+        .billing_mode(BillingMode::PayPerRequest)
+        .key_schema(key("pk", KeyType::Hash)?)
+        .key_schema(key("sk", KeyType::Range)?)
+        .global_secondary_indexes(index);
+    for name in ["pk", "sk", "state", "openedAt"] {
+        table = table.attribute_definitions(attribute(name)?);
+    }
+    match table.send().await.map_err(aws_sdk_dynamodb::Error::from) {
+        Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
+        created => created.map(drop).context("cannot create it"),
+    }
+}
+
+/// The scheduled rule, disabled; one that is there keeps its state.
+async fn rule(config: &SdkConfig) -> Result<()> {
+    let events = aws_sdk_eventbridge::Client::new(config);
+    if events.describe_rule().name(RULE).send().await.is_err() {
+        let rule =
+            events.put_rule().name(RULE).schedule_expression("rate(1 minute)").state(RuleState::Disabled);
+        rule.send().await?;
+    }
+    Ok(())
+}
+
+async fn secret(config: &SdkConfig, name: &str, value: &str) -> Result<()> {
+    let put = aws_sdk_ssm::Client::new(config).put_parameter().name(name).value(value);
+    put.r#type(ParameterType::SecureString).overwrite(true).send().await?;
+    Ok(())
+}

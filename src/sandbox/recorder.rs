@@ -1,0 +1,168 @@
+//! AWS Config's recorder: notices what changed, writes items, invokes the rules' functions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::config_service::ConfigService;
+use super::items::{self, Snapshot};
+use crate::evaluation::RuleKind;
+use crate::evaluation::rule_event::RuleEvent;
+use crate::evaluation::rule_function::RuleFunction;
+use crate::wiring::Wiring;
+
+/// How often the account is looked at.
+const INTERVAL: Duration = Duration::from_millis(800);
+
+type Key = (&'static str, String);
+
+/// The recorder.
+pub(super) struct Recorder {
+    service: Arc<ConfigService>,
+    ec2: aws_sdk_ec2::Client,
+    s3: aws_sdk_s3::Client,
+    account: String,
+    region: String,
+    rules: Vec<(&'static str, RuleFunction, Value)>,
+    oversized_above: usize,
+    /// What has been evaluated; a resource that could not be is looked at again.
+    known: HashMap<Key, Snapshot>,
+}
+
+impl Recorder {
+    /// A recorder of the account that `wiring` is for.
+    pub(super) fn new(wiring: &Wiring, service: Arc<ConfigService>, oversized_above: usize) -> Result<Self> {
+        let region = wiring.aws.config().region().context("no AWS region is set")?.to_string();
+        let settings = &wiring.settings;
+        let home = (&settings.account, &region.parse()?);
+        let queue = settings.queues.remediation.as_str();
+        let ports = settings.rules.restricted_ports.prohibited_ports.to_string();
+        Ok(Self {
+            service,
+            ec2: wiring.aws.ec2(home.0, home.1)?,
+            s3: wiring.aws.s3(home.0, home.1)?,
+            account: settings.account.to_string(),
+            region,
+            rules: vec![
+                (
+                    "defendable-restricted-ports",
+                    wiring.rule_function(RuleKind::RestrictedPorts)?,
+                    json!({"prohibitedPorts": ports, "sqsUrl": queue}),
+                ),
+                (
+                    "defendable-s3-public-access",
+                    wiring.rule_function(RuleKind::S3PublicAccess)?,
+                    json!({"sqsUrl": queue}),
+                ),
+            ],
+            oversized_above,
+            known: HashMap::new(),
+        })
+    }
+
+    /// Records until `shutdown`.
+    pub(super) async fn record(mut self, shutdown: CancellationToken) {
+        for (name, ..) in &self.rules {
+            self.service.add_rule(name);
+        }
+        let mut ticks = tokio::time::interval(INTERVAL);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.look().await {
+                tracing::warn!("the recorder could not look at the account: {error:#}");
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        let (groups, buckets) =
+            tokio::try_join!(items::security_groups(&self.ec2), items::buckets(&self.s3))?;
+        let seen: HashMap<Key, Snapshot> = groups
+            .into_iter()
+            .chain(buckets)
+            .map(|snapshot| ((snapshot.resource_type, snapshot.resource_id.clone()), snapshot))
+            .collect();
+        let gone: Vec<Key> = self.known.keys().filter(|key| !seen.contains_key(*key)).cloned().collect();
+        for key in gone {
+            if let Some(snapshot) = self.known.get(&key)
+                && self.changed(snapshot, "ResourceDeleted").await
+            {
+                self.known.remove(&key);
+            }
+        }
+        for (key, snapshot) in seen {
+            let status = match self.known.get(&key) {
+                Some(known) if *known == snapshot => continue,
+                Some(_) => "OK",
+                None => "ResourceDiscovered",
+            };
+            if self.changed(&snapshot, status).await {
+                self.known.insert(key, snapshot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the item and invokes the rules; whether all of them could judge.
+    async fn changed(&self, snapshot: &Snapshot, status: &str) -> bool {
+        let item = self.item(snapshot, status);
+        self.service.record(&item);
+        let mut judged = true;
+        for (name, function, parameters) in &self.rules {
+            if function.rule.resource_type() != snapshot.resource_type {
+                continue;
+            }
+            let event = self.rule_event(name, parameters, &item);
+            if let Err(error) = function.handle(&event).await {
+                tracing::error!(%error, rule = name, resource = snapshot.resource_id, "a rule failed, AWS Config retries");
+                judged = false;
+            }
+        }
+        judged
+    }
+
+    fn item(&self, snapshot: &Snapshot, status: &str) -> Value {
+        let deleted = status == "ResourceDeleted";
+        let captured = Timestamp::now();
+        json!({
+            "version": "1.3", "configurationItemVersion": "1.3", "awsAccountId": self.account, "awsRegion": self.region,
+            "configurationItemCaptureTime": format!("{captured:.3}"), "configurationItemStatus": status,
+            "configurationStateId": captured.as_millisecond(), "configurationStateMd5Hash": "", "relatedEvents": [],
+            "resourceType": snapshot.resource_type, "resourceId": snapshot.resource_id,
+            "resourceName": snapshot.resource_name, "tags": {}, "relationships": [],
+            "configuration": if deleted { Value::Null } else { snapshot.configuration.clone() },
+            "supplementaryConfiguration": if deleted { json!({}) } else { snapshot.supplementary_configuration.clone() },
+        })
+    }
+
+    fn rule_event(&self, rule: &str, parameters: &Value, item: &Value) -> RuleEvent {
+        let created = item["configurationItemCaptureTime"].clone();
+        let invoking = if item.to_string().len() <= self.oversized_above {
+            json!({"configurationItem": item, "configurationItemDiff": null, "notificationCreationTime": created,
+                   "messageType": "ConfigurationItemChangeNotification", "recordVersion": "1.3"})
+        } else {
+            let mut summary = item.clone();
+            if let Some(fields) = summary.as_object_mut() {
+                fields.remove("configuration");
+                fields.remove("supplementaryConfiguration");
+            }
+            json!({"configurationItemSummary": summary, "notificationCreationTime": created,
+                   "messageType": "OversizedConfigurationItemChangeNotification", "recordVersion": "1.0"})
+        };
+        let event = json!({
+            "version": "1.0", "invokingEvent": invoking.to_string(), "ruleParameters": parameters.to_string(),
+            "resultToken": self.service.token(rule), "eventLeftScope": false, "configRuleName": rule,
+            "configRuleId": format!("config-rule-{rule}"), "accountId": self.account,
+            "configRuleArn": format!("arn:aws:config:{}:{}:config-rule/config-rule-{rule}", self.region, self.account),
+        });
+        serde_json::from_value(event).expect("an event of the documented shape")
+    }
+}

@@ -1,0 +1,39 @@
+//! The EventBridge rule that is auto-response's switch. Only ever enabled and disabled: PutRule
+//! would null what it is not given.
+
+use aws_sdk_eventbridge::types::RuleState;
+
+use crate::aws::AwsError;
+use crate::finding::auto_response::Switch;
+
+/// The scheduled rule.
+#[derive(Debug, Clone)]
+pub struct ScheduledRule {
+    /// EventBridge's client.
+    pub eventbridge: aws_sdk_eventbridge::Client,
+    /// The rule's name.
+    pub name: String,
+}
+
+impl ScheduledRule {
+    /// What AWS obeys.
+    pub async fn state(&self) -> Result<Switch, AwsError> {
+        let rule = self.eventbridge.describe_rule().name(&self.name).send().await;
+        let rule = rule.map_err(|error| AwsError::from_sdk("events:DescribeRule", error))?;
+        Ok(if rule.state() == Some(&RuleState::Enabled) { Switch::On } else { Switch::Off })
+    }
+
+    /// Enables or disables it. Takes effect within a minute; a run that has begun goes on.
+    pub async fn set(&self, switch: Switch) -> Result<(), AwsError> {
+        match switch {
+            Switch::On => {
+                let enabled = self.eventbridge.enable_rule().name(&self.name).send().await;
+                enabled.map(drop).map_err(|error| AwsError::from_sdk("events:EnableRule", error))
+            }
+            Switch::Off => {
+                let disabled = self.eventbridge.disable_rule().name(&self.name).send().await;
+                disabled.map(drop).map_err(|error| AwsError::from_sdk("events:DisableRule", error))
+            }
+        }
+    }
+}

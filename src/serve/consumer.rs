@@ -1,0 +1,124 @@
+//! A consumer: what Lambda's event source mapping does for a queue.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::AwsError;
+use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
+
+/// How long SQS lets an empty queue wait. Seconds, at most 20.
+const LONG_POLL: i32 = 20;
+
+/// The longest pause before a failed message comes back. Seconds.
+const LONGEST_BACKOFF: i32 = 120;
+
+/// After a signal to stop, a batch in hand has this long to finish.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Handles the messages of `queue` until `shutdown`.
+pub(super) async fn consume(
+    queues: Queues,
+    queue: QueueUrl,
+    handler: impl QueueHandler,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let received = tokio::select! {
+            () = shutdown.cancelled() => return,
+            received = receive(&queues, &queue) => received,
+        };
+        match received {
+            Ok(messages) if messages.is_empty() => {}
+            Ok(messages) => handle(&queues, &queue, &handler, &messages, &shutdown).await,
+            Err(error) => {
+                tracing::error!(%error, queue = queue.name(), "cannot receive");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn receive(queues: &Queues, queue: &QueueUrl) -> Result<Vec<Message>, AwsError> {
+    let patience = Duration::from_secs(LONG_POLL.unsigned_abs().into()) + Duration::from_secs(10);
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(patience).operation_timeout(patience);
+    let received = queues
+        .sqs
+        .receive_message()
+        .queue_url(queue.as_str())
+        .max_number_of_messages(10)
+        .wait_time_seconds(LONG_POLL)
+        .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+        .customize()
+        .config_override(aws_sdk_sqs::config::Builder::new().timeout_config(timeouts.build()))
+        .send()
+        .await;
+    let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
+    Ok(received.messages.unwrap_or_default())
+}
+
+async fn handle<H: QueueHandler>(
+    queues: &Queues,
+    queue: &QueueUrl,
+    handler: &H,
+    messages: &[Message],
+    shutdown: &CancellationToken,
+) {
+    let own: Vec<QueueMessage> = messages.iter().map(own_message).collect();
+    let grace = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    let stay: Option<Vec<String>> = tokio::select! {
+        failed = queues.handle_batch(queue, handler, &own) => Some(failed),
+        () = grace => None,
+    };
+    let settled = messages.iter().map(|message| async {
+        let receipt_handle = message.receipt_handle().unwrap_or_default();
+        match &stay {
+            None => come_back(queues, queue, receipt_handle, 0).await,
+            Some(stay) if stay.iter().any(|id| Some(id.as_str()) == message.message_id()) => {
+                come_back(queues, queue, receipt_handle, backoff(message)).await
+            }
+            Some(_) => queues.delete(queue.as_str(), receipt_handle).await,
+        }
+    });
+    for error in join_all(settled).await.into_iter().filter_map(Result::err) {
+        // The message comes back by itself, and its effect is there already.
+        tracing::warn!(%error, queue = queue.name(), "cannot settle a message");
+    }
+}
+
+fn own_message(message: &Message) -> QueueMessage {
+    QueueMessage {
+        id: message.message_id().unwrap_or_default().to_owned(),
+        body: message.body().unwrap_or_default().to_owned(),
+    }
+}
+
+/// 2, 4, 8 … seconds by how often it has been received.
+fn backoff(message: &Message) -> i32 {
+    let count = MessageSystemAttributeName::ApproximateReceiveCount;
+    let received = message.attributes().and_then(|attributes| attributes.get(&count)?.parse::<u32>().ok());
+    2_i32.saturating_pow(received.unwrap_or(1)).min(LONGEST_BACKOFF)
+}
+
+async fn come_back(
+    queues: &Queues,
+    queue: &QueueUrl,
+    receipt_handle: &str,
+    seconds: i32,
+) -> Result<(), AwsError> {
+    let changed = queues
+        .sqs
+        .change_message_visibility()
+        .queue_url(queue.as_str())
+        .receipt_handle(receipt_handle)
+        .visibility_timeout(seconds)
+        .send()
+        .await;
+    changed.map(drop).map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
+}

@@ -1,0 +1,122 @@
+//! `defendable serve`: every function in one process. HTTP or Socket Mode, a consumer for every
+//! queue, the schedule; SIGTERM or ctrl-C finishes or releases what is in hand.
+
+mod consumer;
+mod socket_mode;
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::coordinator::Coordinator;
+use crate::finding::auto_response::Switch;
+use crate::notice::Notice;
+use crate::queue::Queues;
+use crate::remediation::RemediatorKind;
+use crate::schedule::ScheduledRule;
+use crate::slack::endpoint::router;
+use crate::wiring::Wiring;
+
+/// The most that one scheduled run takes.
+const RUN_BUDGET: Duration = Duration::from_secs(50);
+
+/// How Slack reaches us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Slack calls `POST /slack/events`.
+    Http,
+    /// We hold a WebSocket to Slack; no public address is needed.
+    SocketMode,
+}
+
+/// Serves until `shutdown`.
+pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: CancellationToken) -> Result<()> {
+    let listener = TcpListener::bind(wiring.settings.listen).await;
+    let address = wiring.settings.listen;
+    let listener = listener.with_context(|| format!("cannot listen on {address} (DEFENDABLE_LISTEN)"))?;
+    let tasks = TaskTracker::new();
+    spawn_consumers(wiring, &tasks, &shutdown);
+    tasks.spawn(schedule(wiring.clone(), shutdown.clone()));
+    if transport == Transport::SocketMode {
+        let socket = socket_mode::start(wiring).await?;
+        let closing = shutdown.clone();
+        tasks.spawn(async move {
+            closing.cancelled().await;
+            socket.shutdown().await;
+        });
+    }
+    tracing::info!(%address, ?transport, "serving");
+    let app = router(wiring.endpoint());
+    let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned()).await;
+    shutdown.cancel();
+    tasks.close();
+    tasks.wait().await;
+    tracing::info!("stopped");
+    served.context("the HTTP server failed")
+}
+
+fn spawn_consumers(wiring: &Wiring, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    let (urls, queues) = (&wiring.settings.queues, wiring.queues());
+    let stop = || shutdown.clone();
+    tasks.spawn(consumer::consume(queues.clone(), urls.events.clone(), wiring.notifier(), stop()));
+    tasks.spawn(consumer::consume(queues.clone(), urls.fix.clone(), wiring.coordinator(), stop()));
+    let remediator = wiring.remediator(RemediatorKind::SecurityGroup);
+    tasks.spawn(consumer::consume(queues.clone(), urls.security_group.clone(), remediator, stop()));
+    let remediator = wiring.remediator(RemediatorKind::S3Bucket);
+    tasks.spawn(consumer::consume(queues, urls.s3_bucket.clone(), remediator, stop()));
+}
+
+/// What EventBridge does on AWS: at every interval the coordinator runs if the rule is enabled,
+/// and the notifier keeps house.
+async fn schedule(wiring: Wiring, shutdown: CancellationToken) {
+    let (rule, coordinator, queues) = (wiring.schedule(), wiring.coordinator(), wiring.queues());
+    let mut ticks = tokio::time::interval(wiring.settings.schedule_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => tick(&rule, &coordinator, &queues).await,
+        }
+    }
+}
+
+async fn tick(rule: &ScheduledRule, coordinator: &Coordinator, queues: &Queues) {
+    if let Err(error) = queues.send(&queues.events, &Notice::Housekeeping {}).await {
+        tracing::error!(%error, "cannot ask for housekeeping");
+    }
+    match rule.state().await {
+        Ok(Switch::Off) => {}
+        Ok(Switch::On) => match coordinator.run(RUN_BUDGET).await {
+            Ok(run) => tracing::info!(?run, "scheduled run"),
+            Err(error) => tracing::error!(%error, "a scheduled run failed"),
+        },
+        Err(error) => tracing::error!(%error, "cannot read the scheduled rule: no automatic response"),
+    }
+}
+
+/// Cancelled by SIGTERM or ctrl-C.
+pub fn shutdown_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let token = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let cancel = token.clone();
+    spawn_detached(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is in hand");
+        cancel.cancel();
+    });
+    Ok(token)
+}
+
+fn spawn_detached(task: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(task));
+}

@@ -1,0 +1,337 @@
+//! Settings, from the environment, parsed once. Every mistake is reported at once.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use slack_morphism::prelude::SlackChannelId;
+
+use crate::evaluation::{ProhibitedPorts, RestrictedPorts, RuleDefaults, S3PublicAccess, list};
+use crate::ids::AccountId;
+use crate::queue::QueueUrl;
+use crate::secrets::SecretSource;
+use crate::slack::authorisation::Operator;
+
+/// All settings. On Lambda every function has the same; secrets are names of parameters there.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The account that we run in.
+    pub account: AccountId,
+    /// The queues.
+    pub queues: QueueSettings,
+    /// The findings table's name.
+    pub findings_table: String,
+    /// The name of the EventBridge rule that is auto-response's switch.
+    pub schedule_rule: String,
+    /// Slack.
+    pub slack: SlackSettings,
+    /// What the rules are told where their own parameters say nothing.
+    pub rules: RuleDefaults,
+    /// The most requests that one scheduled run passes on before it asks.
+    pub blast_radius: u32,
+    /// How often `serve` runs auto-response.
+    pub schedule_interval: Duration,
+    /// Where `serve` listens.
+    pub listen: SocketAddr,
+}
+
+/// The queues, by what is in them.
+#[derive(Debug, Clone)]
+pub struct QueueSettings {
+    /// Notifications, alarms, reports.
+    pub events: QueueUrl,
+    /// Violations that wait for auto-response.
+    pub remediation: QueueUrl,
+    /// Fixes that people asked for.
+    pub fix: QueueUrl,
+    /// Tasks for the security-group remediator.
+    pub security_group: QueueUrl,
+    /// Tasks for the bucket remediator.
+    pub s3_bucket: QueueUrl,
+}
+
+impl QueueSettings {
+    /// Every queue that has dead letters.
+    pub fn all(&self) -> [&QueueUrl; 5] {
+        [&self.events, &self.remediation, &self.fix, &self.security_group, &self.s3_bucket]
+    }
+}
+
+/// Slack's side.
+#[derive(Debug, Clone)]
+pub struct SlackSettings {
+    /// Where findings are posted.
+    pub channel: SlackChannelId,
+    /// The only workspace that may speak to us.
+    pub team: String,
+    /// The only app that may.
+    pub app: String,
+    /// The Web API, where it is not Slack's own.
+    pub api_url: Option<String>,
+    /// The bot's token.
+    pub bot_token: SecretSource,
+    /// The signing secret, or two with a comma.
+    pub signing_secret: SecretSource,
+    /// The app-level token; only Socket Mode needs it.
+    pub app_token: Option<SecretSource>,
+    /// Who may act.
+    pub operators: Vec<Operator>,
+}
+
+/// One variable that is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    variable: String,
+    found: Option<String>,
+    expected: String,
+    example: &'static str,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidSettings(Vec<Problem>);
+
+impl Display for InvalidSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the settings must be mended:", self.0.len())?;
+        for Problem { variable, found, expected, example } in &self.0 {
+            let found = found.as_ref().map_or("is not set".to_owned(), |found| format!("is {found:?}"));
+            write!(f, "\n  {variable} {found}: expected {expected}, for example {example}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads variables and collects what is wrong with them.
+struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn text(&self, variable: &str) -> Option<String> {
+        (self.get)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn optional<T: FromStr<Err: Display>>(&mut self, variable: &str, example: &'static str) -> Option<T> {
+        let text = self.text(variable)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let expected = error.to_string();
+                self.problems.push(Problem {
+                    variable: variable.to_owned(),
+                    found: Some(text),
+                    expected,
+                    example,
+                });
+                None
+            }
+        }
+    }
+
+    fn required<T: FromStr<Err: Display>>(
+        &mut self,
+        variable: &str,
+        expected: &str,
+        example: &'static str,
+    ) -> Option<T> {
+        if self.text(variable).is_none() {
+            let expected = expected.to_owned();
+            self.problems.push(Problem { variable: variable.to_owned(), found: None, expected, example });
+        }
+        self.optional(variable, example)
+    }
+
+    fn list<T: FromStr<Err: Display>>(&mut self, variable: &str, example: &'static str) -> Vec<T> {
+        let text = self.text(variable).unwrap_or_default();
+        let parse = |item: &String| item.parse::<T>().map_err(|error| error.to_string());
+        match list(&text).iter().map(parse).collect() {
+            Ok(items) => items,
+            Err(expected) => {
+                self.problems.push(Problem {
+                    variable: variable.to_owned(),
+                    found: Some(text),
+                    expected,
+                    example,
+                });
+                Vec::new()
+            }
+        }
+    }
+
+    /// A secret's value, or the name of the parameter that holds it. The value is never printed.
+    fn secret(&self, variable: &str) -> Option<SecretSource> {
+        let value = self.text(variable).map(|value| SecretSource::Value(SecretString::from(value)));
+        value.or_else(|| self.text(&format!("{variable}_PARAMETER")).map(SecretSource::Parameter))
+    }
+
+    fn required_secret(&mut self, variable: &str, example: &'static str) -> Option<SecretSource> {
+        let secret = self.secret(variable);
+        if secret.is_none() {
+            self.problems.push(Problem {
+                variable: format!("{variable}_PARAMETER"),
+                found: None,
+                expected: format!("the name of an SSM parameter (or the secret itself in {variable})"),
+                example,
+            });
+        }
+        secret
+    }
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, InvalidSettings> {
+        Self::read(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables by `get`.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        let mut reader = Reader { get, problems: Vec::new() };
+        let settings = Self::read_all(&mut reader);
+        settings.filter(|_| reader.problems.is_empty()).ok_or(InvalidSettings(reader.problems))
+    }
+
+    fn read_all(reader: &mut Reader) -> Option<Self> {
+        let account =
+            reader.required("DEFENDABLE_AWS_ACCOUNT_ID", "the account's twelve digits", "123456789012");
+        let queues = QueueSettings::read(reader);
+        let findings_table =
+            reader.required("DEFENDABLE_FINDINGS_TABLE", "a DynamoDB table's name", "defendable-findings");
+        let schedule_rule = reader.required(
+            "DEFENDABLE_SCHEDULE_RULE",
+            "an EventBridge rule's name",
+            "defendable-auto-response",
+        );
+        let slack = SlackSettings::read(reader);
+        let prohibited_ports: Option<ProhibitedPorts> =
+            reader.optional("DEFENDABLE_PROHIBITED_PORTS", "22,3389,5432-5433");
+        let exempt = reader.list("DEFENDABLE_EXEMPT_SECURITY_GROUPS", "sg-0123456789abcdef0");
+        let whitelist = reader.list("DEFENDABLE_BUCKET_WHITELIST", "assets,downloads");
+        let blast_radius: Option<std::num::NonZeroU32> = reader.optional("DEFENDABLE_BLAST_RADIUS", "20");
+        let seconds: Option<std::num::NonZeroU64> = reader.optional("DEFENDABLE_SCHEDULE_SECONDS", "60");
+        let listen = reader.optional("DEFENDABLE_LISTEN", "127.0.0.1:4040");
+        Some(Self {
+            account: account?,
+            queues: queues?,
+            findings_table: findings_table?,
+            schedule_rule: schedule_rule?,
+            slack: slack?,
+            rules: RuleDefaults {
+                restricted_ports: RestrictedPorts {
+                    prohibited_ports: prohibited_ports.unwrap_or_default(),
+                    exempt_security_groups: BTreeSet::from_iter(exempt),
+                },
+                s3_public_access: S3PublicAccess { bucket_whitelist: BTreeSet::from_iter(whitelist) },
+            },
+            blast_radius: blast_radius.map_or(20, std::num::NonZeroU32::get),
+            schedule_interval: Duration::from_secs(seconds.map_or(60, std::num::NonZeroU64::get)),
+            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4040))),
+        })
+    }
+}
+
+impl QueueSettings {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let mut url = |name: &str| {
+            let variable = format!("DEFENDABLE_{name}_QUEUE_URL");
+            reader.required(
+                &variable,
+                "an SQS queue's URL",
+                "https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events",
+            )
+        };
+        let (events, remediation, fix) = (url("EVENTS"), url("REMEDIATION"), url("FIX"));
+        let (security_group, s3_bucket) = (url("SECURITY_GROUP"), url("S3_BUCKET"));
+        Some(Self {
+            events: events?,
+            remediation: remediation?,
+            fix: fix?,
+            security_group: security_group?,
+            s3_bucket: s3_bucket?,
+        })
+    }
+}
+
+impl SlackSettings {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let channel: Option<String> =
+            reader.required("DEFENDABLE_SLACK_CHANNEL", "a channel's id", "C0ALERTS");
+        let team = reader.required("DEFENDABLE_SLACK_TEAM_ID", "the workspace's id", "T0123456789");
+        let app = reader.required("DEFENDABLE_SLACK_APP_ID", "the app's id", "A0123456789");
+        let bot_token = reader.required_secret("DEFENDABLE_SLACK_BOT_TOKEN", "/defendable/slack/bot-token");
+        let signing_secret =
+            reader.required_secret("DEFENDABLE_SLACK_SIGNING_SECRET", "/defendable/slack/signing-secret");
+        let api_url: Option<url::Url> =
+            reader.optional("DEFENDABLE_SLACK_API_URL", "http://localhost:3030/api");
+        let operators = reader.list("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS");
+        Some(Self {
+            channel: channel?.into(),
+            team: team?,
+            app: app?,
+            api_url: api_url.map(String::from),
+            bot_token: bot_token?,
+            signing_secret: signing_secret?,
+            app_token: reader.secret("DEFENDABLE_SLACK_APP_TOKEN"),
+            operators,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(name: &str) -> Option<String> {
+        let value = match name {
+            "DEFENDABLE_AWS_ACCOUNT_ID" => "123456789012",
+            "DEFENDABLE_FINDINGS_TABLE" | "DEFENDABLE_SCHEDULE_RULE" => "defendable",
+            "DEFENDABLE_SLACK_CHANNEL" => "C0ALERTS",
+            "DEFENDABLE_SLACK_TEAM_ID" => "T1",
+            "DEFENDABLE_SLACK_APP_ID" => "A1",
+            "DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER" => "/token",
+            "DEFENDABLE_SLACK_SIGNING_SECRET" => "hush",
+            "DEFENDABLE_OPERATORS" => "U0ALICE, S0SECOPS",
+            name if name.ends_with("_QUEUE_URL") => "http://localhost:5050/123456789012/queue",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn complete_settings_have_sensible_defaults() {
+        let settings = Settings::read(&complete).unwrap();
+        assert_eq!(settings.slack.operators.len(), 2);
+        assert_eq!((settings.blast_radius, settings.schedule_interval.as_secs()), (20, 60));
+        assert!(matches!(settings.slack.bot_token, SecretSource::Parameter(name) if name == "/token"));
+        assert!(!format!("{settings:?}").contains("hush"), "secrets are not printed");
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_an_example() {
+        let wrong = |name: &str| match name {
+            "DEFENDABLE_AWS_ACCOUNT_ID" => Some("12".to_owned()),
+            "DEFENDABLE_OPERATORS" => Some("alice".to_owned()),
+            "DEFENDABLE_BLAST_RADIUS" => Some("0".to_owned()),
+            "DEFENDABLE_SLACK_CHANNEL" => None,
+            "DEFENDABLE_SLACK_SIGNING_SECRET" => Some("  ".to_owned()),
+            name => complete(name),
+        };
+        let error = Settings::read(&wrong).unwrap_err().to_string();
+        assert!(error.starts_with("5 of the settings must be mended:"), "{error}");
+        for part in [
+            "DEFENDABLE_AWS_ACCOUNT_ID is \"12\": expected",
+            "DEFENDABLE_OPERATORS is \"alice\"",
+            "for example U0ALICE,S0SECOPS",
+            "DEFENDABLE_BLAST_RADIUS is \"0\"",
+            "DEFENDABLE_SLACK_CHANNEL is not set: expected a channel's id, for example C0ALERTS",
+            "DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER is not set",
+        ] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+    }
+}

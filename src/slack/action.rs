@@ -1,0 +1,13 @@
+//! The action ids of our buttons, and the callback id of our modal: a contract with every
+//! message that is already in Slack.
+
+/// Fix the finding in the button's value.
+pub const FIX: &str = "fix";
+/// Ask how long and why to ignore the finding in the button's value.
+pub const IGNORE: &str = "ignore";
+/// Stop ignoring the finding in the button's value.
+pub const UNIGNORE: &str = "unignore";
+/// Turn auto-response on, or let a stopped run go on (`hold <time>` in the value).
+pub const AUTORESPONSE_ON: &str = "autoresponse_on";
+/// Turn auto-response off.
+pub const AUTORESPONSE_OFF: &str = "autoresponse_off";

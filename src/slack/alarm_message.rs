@@ -1,0 +1,98 @@
+//! CloudWatch alarms as Slack messages.
+
+use super::Content;
+use super::blocks::{fields, message, section};
+use super::text::{code, escape, prose};
+use crate::notifier::notification::Alarm;
+
+/// How bad an alarm is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Info,
+    Medium,
+    High,
+    Critical,
+}
+
+/// DD-AWS's severities, by the end of the alarm's name; its alarms are called
+/// `DD_BP_Alarm_Root_Account_Usage`.
+const SEVERITIES: &[(&str, Severity)] = &[
+    ("Unauthorized_API_Calls", Severity::Medium),
+    ("Console_Sign_In_Without_MFA", Severity::High),
+    ("Root_Account_Usage", Severity::Critical),
+    ("IAM_Policy_Changes", Severity::High),
+    ("CloudTrail_Config_Changes", Severity::Medium),
+    ("Console_Sign_In_Failures", Severity::Medium),
+    ("Disable_Delete_CMK", Severity::Info),
+    ("S3_Bucket_Policy_Changes", Severity::Medium),
+    ("AWS_Config_Changes", Severity::High),
+    ("Security_Group_Changes", Severity::Medium),
+    ("NACL_Changes", Severity::Medium),
+    ("Network_Gateway_Changes", Severity::Medium),
+    ("Route_Table_Changes", Severity::Medium),
+    ("VPC_Changes", Severity::Medium),
+];
+
+impl Severity {
+    fn of(alarm: &Alarm) -> Self {
+        let known = SEVERITIES.iter().find(|(name, _)| alarm.alarm_name.ends_with(name));
+        known.map_or(Self::Medium, |(_, severity)| *severity)
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Info => ("information", ":large_blue_circle:"),
+            Self::Medium => ("medium severity", ":large_yellow_circle:"),
+            Self::High => ("high severity", ":large_orange_circle:"),
+            Self::Critical => ("critical", ":red_circle:"),
+        }
+    }
+}
+
+/// An alarm that went off.
+pub fn alarm(alarm: &Alarm) -> Content {
+    let (severity, dot) = Severity::of(alarm).words();
+    let name = escape(&crate::evaluation::cut(&alarm.alarm_name, 255));
+    let mut blocks = vec![section(&format!("*CloudWatch alarm: {name}*\n{dot} {severity}"))];
+    let mut rows = Vec::new();
+    rows.extend(alarm.aws_account_id.as_deref().map(|account| ("Account", code(account))));
+    rows.extend(alarm.region.as_deref().map(|region| ("Region", code(region))));
+    if !alarm.state_change_time.is_empty() {
+        rows.push(("When", code(&alarm.state_change_time)));
+    }
+    if !rows.is_empty() {
+        blocks.push(fields(&rows));
+    }
+    let description = alarm.alarm_description.as_deref().unwrap_or_default();
+    let words = [description, &alarm.new_state_reason];
+    let words: Vec<String> =
+        words.iter().filter(|text| !text.is_empty()).map(|text| prose(text, 1000)).collect();
+    if !words.is_empty() {
+        blocks.push(section(&words.join("\n")));
+    }
+    message(&format!("CloudWatch alarm, {severity}: {name}. {}", prose(&alarm.new_state_reason, 500)), blocks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn an_alarm(name: &str) -> Alarm {
+        serde_json::from_value(serde_json::json!({
+            "AlarmName": name, "AlarmDescription": "Root was used <!channel>", "AWSAccountId": "123456789012",
+            "NewStateValue": "ALARM", "NewStateReason": "Threshold Crossed: 1 datapoint",
+            "StateChangeTime": "2017-01-12T16:30:42.236+0000", "Region": "US East (N. Virginia)",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_alarm_s_message() {
+        insta::assert_json_snapshot!(alarm(&an_alarm("DD_BP_Alarm_Root_Account_Usage")));
+    }
+
+    #[test]
+    fn an_unknown_alarm_is_of_medium_severity() {
+        assert_eq!(Severity::of(&an_alarm("mine")), Severity::Medium);
+    }
+}

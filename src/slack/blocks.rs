@@ -1,0 +1,72 @@
+//! Block Kit, within Slack's limits ([Block Kit](https://docs.slack.dev/reference/block-kit)).
+
+use slack_morphism::prelude::*;
+
+use super::Content;
+use crate::evaluation::cut;
+
+/// Section text, in characters.
+const SECTION_LIMIT: usize = 3000;
+/// A section's field, in characters.
+const FIELD_LIMIT: usize = 2000;
+/// A button's text, in characters.
+const BUTTON_LIMIT: usize = 75;
+/// A confirm dialog's text, in characters.
+const CONFIRM_LIMIT: usize = 300;
+/// Slack's advice for a message's text, in characters.
+const TEXT_LIMIT: usize = 4000;
+
+/// A section of mrkdwn.
+pub fn section(mrkdwn: &str) -> SlackBlock {
+    SlackSectionBlock::new().with_text(markdown(mrkdwn, SECTION_LIMIT)).into()
+}
+
+/// A section of at most ten short fields, each a label and a value.
+pub fn fields(pairs: &[(&str, String)]) -> SlackBlock {
+    let fields =
+        pairs.iter().take(10).map(|(label, value)| markdown(&format!("*{label}*\n{value}"), FIELD_LIMIT));
+    SlackSectionBlock::new().with_fields(fields.collect()).into()
+}
+
+/// Small print.
+pub fn context(mrkdwn: &str) -> SlackBlock {
+    let text = SlackBlockMarkDownText::new(cut(mrkdwn, SECTION_LIMIT));
+    SlackContextBlock::new(vec![SlackContextBlockElement::MarkDown(text)]).into()
+}
+
+/// Buttons.
+pub fn actions(buttons: Vec<SlackBlockButtonElement>) -> SlackBlock {
+    SlackActionsBlock::new(buttons.into_iter().map(Into::into).collect()).into()
+}
+
+/// A button; `value` comes back with the click.
+pub fn button(action_id: &str, label: &str, value: &str) -> SlackBlockButtonElement {
+    SlackBlockButtonElement::new(plain(label, BUTTON_LIMIT))
+        .with_action_id(action_id.into())
+        .with_value(value.to_owned())
+}
+
+/// The question that Slack asks before a click counts. Its text is mrkdwn.
+pub fn confirm(title: &str, text: &str, yes: &str) -> SlackBlockConfirmItem {
+    let text: SlackBlockText = markdown(text, CONFIRM_LIMIT);
+    SlackBlockConfirmItem::new(plain(title, 100), text, plain(yes, 30), plain("Cancel", 30))
+}
+
+/// Plain text, cut to `limit` characters.
+pub fn plain(text: &str, limit: usize) -> SlackBlockPlainTextOnly {
+    SlackBlockPlainTextOnly::from(SlackBlockPlainText::new(cut(text, limit)))
+}
+
+fn markdown(text: &str, limit: usize) -> SlackBlockText {
+    SlackBlockMarkDownText::new(cut(text, limit)).into()
+}
+
+/// A message: blocks, and the text for those who do not see them.
+pub fn message(text: &str, blocks: Vec<SlackBlock>) -> Content {
+    Content::new().with_text(cut(text, TEXT_LIMIT)).with_blocks(blocks)
+}
+
+/// A message of one section, which is its text too.
+pub fn note(mrkdwn: &str) -> Content {
+    message(mrkdwn, vec![section(mrkdwn)])
+}

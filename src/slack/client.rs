@@ -1,0 +1,212 @@
+//! The Slack client: the few calls that we make, each under a deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use slack_morphism::errors::SlackClientError;
+use slack_morphism::prelude::*;
+use tokio::sync::OnceCell;
+
+use super::Content;
+use crate::secrets::{SecretError, SecretSource, Secrets};
+
+/// No call takes longer; 429 answers are waited out within it.
+const DEADLINE: Duration = Duration::from_secs(25);
+
+/// Slack's client over HTTPS, or HTTP where an emulator stands in.
+pub type HyperClient = SlackClient<SlackClientHyperHttpsConnector>;
+
+/// Slack, as the app.
+#[derive(Clone)]
+pub struct Slack {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    api_url: Option<String>,
+    channel: SlackChannelId,
+    token: SecretSource,
+    secrets: Secrets,
+    session: OnceCell<(HyperClient, SlackApiToken)>,
+}
+
+impl std::fmt::Debug for Slack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slack").field("channel", &self.inner.channel).finish_non_exhaustive()
+    }
+}
+
+/// A failed Slack call.
+#[derive(Debug, thiserror::Error)]
+pub enum SlackError {
+    /// Slack answered with an error, `channel_not_found`.
+    #[error("Slack's {method} failed: {code}")]
+    Api {
+        /// `chat.postMessage`
+        method: &'static str,
+        /// Slack's code.
+        code: String,
+    },
+    /// No answer in time.
+    #[error("Slack's {0} did not answer in time")]
+    Timeout(&'static str),
+    /// The token cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(std::io::Error),
+}
+
+impl SlackError {
+    fn of(method: &'static str, error: SlackClientError) -> Self {
+        let code = match error {
+            SlackClientError::ApiError(error) => error.code,
+            SlackClientError::RateLimitError(_) => "ratelimited".to_owned(),
+            // Other errors may print request or response bodies; their kind says enough.
+            SlackClientError::HttpError(error) => format!("HTTP {}", error.status_code),
+            SlackClientError::HttpProtocolError(_) => "no connection".to_owned(),
+            SlackClientError::ProtocolError(_) => "an answer that cannot be read".to_owned(),
+            SlackClientError::EndOfStream(_)
+            | SlackClientError::SystemError(_)
+            | SlackClientError::SocketModeProtocolError(_) => "a broken connection".to_owned(),
+        };
+        Self::Api { method, code }
+    }
+
+    /// Whether Slack says that the message is not there (any more).
+    pub fn is_message_gone(&self) -> bool {
+        matches!(self, Self::Api { code, .. } if code == "message_not_found")
+    }
+}
+
+impl Slack {
+    /// Slack with the token from `token`, read at the first call; messages go to `channel`.
+    pub fn new(
+        api_url: Option<String>,
+        channel: SlackChannelId,
+        token: SecretSource,
+        secrets: Secrets,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { api_url, channel, token, secrets, session: OnceCell::new() }) }
+    }
+
+    /// The channel for findings.
+    pub fn channel(&self) -> &SlackChannelId {
+        &self.inner.channel
+    }
+
+    async fn session(&self) -> Result<&(HyperClient, SlackApiToken), SlackError> {
+        let inner = &self.inner;
+        let make = || async {
+            let token: SecretString = inner.secrets.read(&inner.token).await?;
+            let token = SlackApiToken::new(token.expose_secret().to_owned().into());
+            Ok((hyper_client(inner.api_url.as_deref())?, token))
+        };
+        inner.session.get_or_try_init(make).await
+    }
+
+    async fn call<T>(
+        &self,
+        method: &'static str,
+        call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T>,
+    ) -> Result<T, SlackError> {
+        let (client, token) = self.session().await?;
+        let session = client.open_session(token);
+        match tokio::time::timeout(DEADLINE, call(&session)).await {
+            Ok(answer) => answer.map_err(|error| SlackError::of(method, error)),
+            Err(_) => Err(SlackError::Timeout(method)),
+        }
+    }
+
+    /// Posts to the channel, or into a thread there; returns the message's timestamp.
+    pub async fn post(&self, content: &Content, thread: Option<&SlackTs>) -> Result<SlackTs, SlackError> {
+        let request = SlackApiChatPostMessageRequest::new(self.inner.channel.clone(), content.clone())
+            .opt_thread_ts(thread.cloned())
+            .with_unfurl_links(false)
+            .with_unfurl_media(false);
+        let posted =
+            self.call("chat.postMessage", async |session| session.chat_post_message(&request).await).await?;
+        Ok(posted.ts)
+    }
+
+    /// Edits a message in place.
+    pub async fn update(
+        &self,
+        channel: &SlackChannelId,
+        ts: &SlackTs,
+        content: &Content,
+    ) -> Result<(), SlackError> {
+        let request = SlackApiChatUpdateRequest::new(channel.clone(), content.clone(), ts.clone());
+        self.call("chat.update", async |session| session.chat_update(&request).await).await.map(drop)
+    }
+
+    /// Shows one user something that nobody else sees.
+    pub async fn tell(
+        &self,
+        channel: &SlackChannelId,
+        user: &SlackUserId,
+        content: &Content,
+    ) -> Result<(), SlackError> {
+        let request = SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), content.clone());
+        self.call("chat.postEphemeral", async |session| session.chat_post_ephemeral(&request).await)
+            .await
+            .map(drop)
+    }
+
+    /// Opens a modal; the trigger is good for three seconds.
+    pub async fn open_view(&self, trigger: &SlackTriggerId, view: SlackModalView) -> Result<(), SlackError> {
+        let request = SlackApiViewsOpenRequest::new(trigger.clone(), SlackView::Modal(view));
+        self.call("views.open", async |session| session.views_open(&request).await).await.map(drop)
+    }
+
+    /// Replaces the ephemeral message in which somebody pressed a button.
+    pub async fn replace(
+        &self,
+        response_url: &SlackResponseUrl,
+        content: &Content,
+    ) -> Result<(), SlackError> {
+        let request = SlackApiPostWebhookMessageRequest::new(content.clone()).with_replace_original(true);
+        let (client, _) = self.session().await?;
+        match tokio::time::timeout(DEADLINE, client.respond_to_event(response_url, &request)).await {
+            Ok(answer) => answer.map(drop).map_err(|error| SlackError::of("response_url", error)),
+            Err(_) => Err(SlackError::Timeout("response_url")),
+        }
+    }
+
+    /// A link to a message.
+    pub async fn permalink(&self, channel: &SlackChannelId, ts: &SlackTs) -> Result<String, SlackError> {
+        let request = SlackApiChatGetPermalinkRequest::new(channel.clone(), ts.clone());
+        let link = self
+            .call("chat.getPermalink", async |session| session.chat_get_permalink(&request).await)
+            .await?;
+        Ok(link.permalink.to_string())
+    }
+
+    /// The members of a user group.
+    pub async fn user_group(&self, group: &SlackUserGroupId) -> Result<Vec<SlackUserId>, SlackError> {
+        let request = SlackApiUserGroupsUsersListRequest::new(group.clone());
+        let members = self
+            .call("usergroups.users.list", async |session| session.usergroups_users_list(&request).await)
+            .await?;
+        Ok(members.users)
+    }
+}
+
+/// A client that waits as long as Slack's `Retry-After` says, a few times.
+pub fn hyper_client(api_url: Option<&str>) -> Result<HyperClient, SlackError> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(provider)
+        .map_err(SlackError::Tls)?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let retries = SlackApiRateControlConfig::new().with_max_retries(3);
+    let connector = SlackClientHyperConnector::with_connector(https).with_rate_control(retries);
+    Ok(SlackClient::new(match api_url {
+        Some(url) => connector.with_slack_api_url(url.trim_end_matches('/')),
+        None => connector,
+    }))
+}

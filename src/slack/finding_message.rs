@@ -1,0 +1,207 @@
+//! A finding as a Slack message: a pure projection, whatever happened to it.
+
+use slack_morphism::prelude::*;
+
+use super::blocks::{actions, button, confirm, context, fields, message, section};
+use super::text::{actor, code, escape, plain_when, prose, when};
+use super::{Content, action};
+use crate::finding::{Actor, Failure, Finding, Plan, State};
+use crate::ids::{Resource, ResourceType};
+use crate::remediation::{Change, ViolationType};
+
+/// How many changes a message lists; the thread has them all.
+const LIST_LIMIT: usize = 12;
+
+/// The message. `previous` links to the message of the episode before.
+pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
+    let mut blocks = vec![
+        section(&format!("*{}*\n{}", escape(&headline(finding)), status_line(finding))),
+        fields(&[
+            ("Resource", resource_link(&finding.resource)),
+            ("Rule", code(finding.rule.as_str())),
+            ("Account", code(finding.resource.account.as_str())),
+            ("Region", code(finding.resource.region.as_str())),
+        ]),
+    ];
+    blocks.extend(finding.annotation.as_deref().map(|text| section(&format!("> {}", prose(text, 300)))));
+    blocks.extend(body(finding).map(|text| section(&text)));
+    blocks.extend(buttons(finding));
+    let mut small_print =
+        vec![format!("Finding {}", code(finding.id.as_str())), format!("since {}", when(finding.opened_at))];
+    small_print
+        .extend(previous.map(|link| format!("it broke again: <{}|the message of last time>", escape(link))));
+    blocks.push(context(&small_print.join(" · ")));
+    message(&fallback(finding), blocks)
+}
+
+/// What is wrong, in plain words and plain text.
+pub fn headline(finding: &Finding) -> String {
+    let id = &finding.resource.id;
+    let was = matches!(finding.state, State::Fixed { .. });
+    match finding.resource.resource_type.as_str() {
+        ResourceType::SECURITY_GROUP if was => {
+            format!("Security group {id} is no longer open to the internet")
+        }
+        ResourceType::SECURITY_GROUP => format!("Security group {id} is open to the internet"),
+        ResourceType::BUCKET if was => format!("Bucket {id} is no longer public"),
+        ResourceType::BUCKET => format!("Bucket {id} is public{}", how_public(finding)),
+        other if was => format!("{other} {id} keeps the rule {} again", finding.rule),
+        other => format!("{other} {id} breaks the rule {}", finding.rule),
+    }
+}
+
+fn how_public(finding: &Finding) -> &'static str {
+    let Plan::Known { changes } = &finding.plan else { return "" };
+    let by = |wanted: ViolationType| changes.iter().any(|(kind, _)| *kind == wanted);
+    match (by(ViolationType::S3BucketPublicAcl), by(ViolationType::S3BucketPublicPolicy)) {
+        (true, true) => " by its ACL and its policy",
+        (true, false) => " by its ACL",
+        (false, true) => " by its policy",
+        (false, false) => "",
+    }
+}
+
+fn resource_link(resource: &Resource) -> String {
+    let id = escape(resource.id.as_str()).replace('|', "/");
+    format!("<{}|{id}>", escape(&resource.console_link()))
+}
+
+fn status_line(finding: &Finding) -> String {
+    match &finding.state {
+        State::Open { last_failure: None } => ":red_circle: Open".to_owned(),
+        State::Open { last_failure: Some(Failure { at, .. }) } => {
+            format!(":red_circle: Open. The fix failed {}", when(*at))
+        }
+        State::Fixing { asked_by, since, .. } => {
+            format!(":hourglass_flowing_sand: Fixing, asked by {} {}", actor(asked_by), when(*since))
+        }
+        State::Ignored { by, until, .. } => {
+            let until = until.map_or_else(
+                || "until somebody says otherwise".to_owned(),
+                |until| format!("until {}", when(until)),
+            );
+            format!(":no_bell: Ignored by {} {until}", actor(by))
+        }
+        State::Fixed { by: Actor::Elsewhere, at } => {
+            format!(":white_check_mark: Compliant again {}", when(*at))
+        }
+        State::Fixed { by, at } => format!(":white_check_mark: Fixed by {} {}", actor(by), when(*at)),
+    }
+}
+
+/// The part that depends on the state: the plan, the failure, the reason, what was removed.
+fn body(finding: &Finding) -> Option<String> {
+    match &finding.state {
+        State::Open { last_failure: Some(failure) } => {
+            let Failure { reason, advice, .. } = failure;
+            let failed = format!("*Not fixed:* {}\n*Next:* {}", prose(reason, 600), prose(advice, 300));
+            Some([Some(failed), plan_text(finding)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+        }
+        State::Open { last_failure: None } | State::Fixing { .. } => plan_text(finding),
+        State::Ignored { reason, .. } => {
+            let reason = Some(format!("*Reason:* {}", prose(reason, 500)));
+            Some([reason, plan_text(finding)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+        }
+        State::Fixed { .. } if finding.removed.is_empty() => None,
+        State::Fixed { .. } => Some(format!("*What was changed*\n{}", list(finding.removed.iter()))),
+    }
+}
+
+fn plan_text(finding: &Finding) -> Option<String> {
+    match &finding.plan {
+        Plan::Unsupported => Some("There is no automatic fix for this kind of resource.".to_owned()),
+        Plan::Unknown { reason } => {
+            Some(format!("What a fix would change could not be found out: {}", prose(reason, 300)))
+        }
+        Plan::Known { changes } if changes.is_empty() => {
+            Some("There is nothing left that a fix would change.".to_owned())
+        }
+        Plan::Known { changes } => {
+            Some(format!("*Fix will*\n{}", list(changes.iter().map(|(_, change)| change))))
+        }
+    }
+}
+
+fn list<'a>(changes: impl ExactSizeIterator<Item = &'a Change>) -> String {
+    let more = changes.len().saturating_sub(LIST_LIMIT);
+    let mut lines: Vec<String> =
+        changes.take(LIST_LIMIT).map(|change| format!("• {}", prose(&change.to_string(), 200))).collect();
+    if more > 0 {
+        lines.push(format!("• and {more} more"));
+    }
+    lines.join("\n")
+}
+
+fn buttons(finding: &Finding) -> Option<SlackBlock> {
+    let id = finding.id.as_str();
+    match &finding.state {
+        State::Open { .. } => {
+            let fix = (finding.plan != Plan::Unsupported).then(|| fix_button(finding));
+            let ignore = button(action::IGNORE, "Ignore…", id);
+            Some(actions(fix.into_iter().chain([ignore]).collect()))
+        }
+        State::Ignored { .. } => Some(actions(vec![button(action::UNIGNORE, "Stop ignoring", id)])),
+        State::Fixing { .. } | State::Fixed { .. } => None,
+    }
+}
+
+fn fix_button(finding: &Finding) -> SlackBlockButtonElement {
+    let what = match &finding.plan {
+        Plan::Known { changes } if !changes.is_empty() => {
+            let first = prose(&changes[0].1.to_string(), 150);
+            match changes.len() {
+                1 => format!("This will {first}."),
+                more => format!(
+                    "This will {first}, and make {} more.",
+                    super::text::count(more as u64 - 1, "change")
+                ),
+            }
+        }
+        _ => "This will change whatever breaks the rule when the fix runs.".to_owned(),
+    };
+    let what =
+        format!("{what}\nResource: {}", escape(&crate::evaluation::cut(finding.resource.id.as_str(), 80)));
+    button(action::FIX, "Fix", finding.id.as_str())
+        .with_style(SlackBlockButtonStyle::Primary)
+        .with_confirm(confirm("Fix this?", &what, "Fix"))
+}
+
+/// The text for notifications and screen readers: a sentence or two, read well aloud.
+fn fallback(finding: &Finding) -> String {
+    let Resource { account, region, .. } = &finding.resource;
+    let headline = escape(&headline(finding));
+    let who = |who: &Actor| actor(who);
+    let state = match &finding.state {
+        State::Open { last_failure: None } => match &finding.plan {
+            Plan::Known { changes } if !changes.is_empty() => {
+                format!("A fix will {}.", prose(&changes[0].1.to_string(), 200))
+            }
+            _ => "It is open.".to_owned(),
+        },
+        State::Open { last_failure: Some(failure) } => {
+            format!("The fix failed: {}.", prose(&failure.reason, 300))
+        }
+        State::Fixing { asked_by, .. } => format!("A fix is on its way, asked for by {}.", who(asked_by)),
+        State::Ignored { by, until: Some(until), .. } => {
+            format!("Ignored by {} until {}.", who(by), plain_when(*until))
+        }
+        State::Ignored { by, until: None, .. } => format!("Ignored by {}.", who(by)),
+        State::Fixed { by: Actor::Elsewhere, .. } => "It is compliant again.".to_owned(),
+        State::Fixed { by, .. } => format!("Fixed by {}.", who(by)),
+    };
+    format!("{headline} (account {account}, {region}). {state}")
+}
+
+/// One line about a finding, for lists.
+pub fn finding_line(finding: &Finding) -> String {
+    format!(
+        "{} {} · {} · {}",
+        code(finding.id.as_str()),
+        escape(&headline(finding)),
+        code(finding.resource.region.as_str()),
+        status_line(finding)
+    )
+}
+
+#[cfg(test)]
+mod tests;

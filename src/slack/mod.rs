@@ -1,0 +1,18 @@
+//! Slack: requests in (signature, parsing, authorisation), messages out (pure, Block Kit).
+
+pub mod action;
+pub mod alarm_message;
+pub mod authorisation;
+pub mod blocks;
+pub mod client;
+pub mod endpoint;
+pub mod finding_message;
+pub mod ignore_view;
+pub mod notice_message;
+pub mod publish;
+pub mod request;
+pub mod signature;
+pub mod text;
+
+/// What a message shows: blocks, and the text for notifications and screen readers.
+pub type Content = slack_morphism::prelude::SlackMessageContent;

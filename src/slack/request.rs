@@ -1,0 +1,184 @@
+//! Slack's requests, parsed once. They arrive as forms (commands, interactions) or JSON (events).
+
+use serde::Deserialize;
+use serde_json::Value;
+use slack_morphism::prelude::*;
+
+/// A request, as far as we understand it.
+#[derive(Debug)]
+pub enum SlackRequest {
+    /// Slack checks that the endpoint is ours: the challenge goes back.
+    UrlVerification(String),
+    /// A slash command.
+    Command(Box<SlackCommandEvent>),
+    /// A button was pressed.
+    BlockAction(Box<BlockAction>),
+    /// A modal was sent off.
+    ViewSubmission(Box<SlackInteractionViewSubmissionEvent>),
+    /// Well-formed, but nothing for us.
+    Ignored(String),
+}
+
+/// A pressed button.
+#[derive(Debug, Clone)]
+pub struct BlockAction {
+    /// Which button.
+    pub action_id: String,
+    /// What it carries.
+    pub value: String,
+    /// Who pressed it.
+    pub user: SlackUserId,
+    /// Where.
+    pub channel: Option<SlackChannelId>,
+    /// Opens a modal within three seconds.
+    pub trigger_id: SlackTriggerId,
+    /// Replaces the message in which it was pressed.
+    pub response_url: Option<SlackResponseUrl>,
+}
+
+/// Whom a request speaks for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The workspace.
+    pub team: Option<String>,
+    /// The app.
+    pub app: Option<String>,
+}
+
+/// Why a request cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidRequest {
+    /// Not a form.
+    #[error("not a form: {0}")]
+    Form(#[from] serde_urlencoded::de::Error),
+    /// Not JSON, or not of the shape that its kind has.
+    #[error("not of the documented shape: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Interaction { payload: String },
+    Command(CommandForm),
+}
+
+#[derive(Deserialize)]
+struct CommandForm {
+    #[serde(flatten)]
+    event: SlackCommandEvent,
+    api_app_id: Option<String>,
+}
+
+impl SlackRequest {
+    /// Reads a body, whose signature has been checked.
+    pub fn parse(content_type: &str, body: &[u8]) -> Result<(Origin, Self), InvalidRequest> {
+        if content_type.starts_with("application/json") {
+            return Self::of_event(&serde_json::from_slice(body)?);
+        }
+        match serde_urlencoded::from_bytes(body)? {
+            Form::Interaction { payload } => Self::of_interaction(serde_json::from_str(&payload)?),
+            Form::Command(CommandForm { event, api_app_id }) => {
+                let origin = Origin { team: Some(event.team_id.to_string()), app: api_app_id };
+                Ok((origin, Self::Command(Box::new(event))))
+            }
+        }
+    }
+
+    fn of_event(event: &Value) -> Result<(Origin, Self), InvalidRequest> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let origin = Origin { team: text("/team_id"), app: text("/api_app_id") };
+        let request = match (text("/type").as_deref(), text("/challenge")) {
+            (Some("url_verification"), Some(challenge)) => Self::UrlVerification(challenge),
+            _ => Self::Ignored(format!("an event {:?}", text("/event/type").unwrap_or_default())),
+        };
+        Ok((origin, request))
+    }
+
+    fn of_interaction(mut payload: Value) -> Result<(Origin, Self), InvalidRequest> {
+        let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let origin = Origin { team: text("/team/id"), app: text("/api_app_id") };
+        if let Some(fields) = payload.as_object_mut() {
+            // The message's copy may hold blocks that the library does not know; nobody reads it.
+            fields.remove("message");
+        }
+        Ok((origin, Self::from(serde_json::from_value::<SlackInteractionEvent>(payload)?)))
+    }
+}
+
+impl From<SlackInteractionEvent> for SlackRequest {
+    fn from(event: SlackInteractionEvent) -> Self {
+        match event {
+            SlackInteractionEvent::BlockActions(event) => match block_action(event) {
+                Some(action) => Self::BlockAction(Box::new(action)),
+                None => Self::Ignored("block actions without an action or a user".to_owned()),
+            },
+            SlackInteractionEvent::ViewSubmission(event) => Self::ViewSubmission(Box::new(event)),
+            SlackInteractionEvent::BlockSuggestion(_)
+            | SlackInteractionEvent::DialogSubmission(_)
+            | SlackInteractionEvent::MessageAction(_)
+            | SlackInteractionEvent::Shortcut(_)
+            | SlackInteractionEvent::ViewClosed(_) => {
+                Self::Ignored("an interaction that we do not offer".to_owned())
+            }
+        }
+    }
+}
+
+fn block_action(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction> {
+    let action = event.actions?.into_iter().next()?;
+    Some(BlockAction {
+        action_id: action.action_id.to_string(),
+        value: action.value.unwrap_or_default(),
+        user: event.user?.id,
+        channel: event.channel.map(|channel| channel.id),
+        trigger_id: event.trigger_id,
+        response_url: event.response_url,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    #[test]
+    fn a_slash_command_is_read() {
+        let body = "token=t&team_id=T1&team_domain=d&channel_id=C1&channel_name=c&user_id=U1&user_name=u&command=%2Fdd&text=fix+f-1&api_app_id=A1&response_url=http%3A%2F%2Flocalhost%2Fr&trigger_id=1.2";
+        let (origin, request) = SlackRequest::parse(FORM, body.as_bytes()).unwrap();
+        assert_eq!(origin, Origin { team: Some("T1".to_owned()), app: Some("A1".to_owned()) });
+        assert!(matches!(request, SlackRequest::Command(event) if event.text.as_deref() == Some("fix f-1")));
+    }
+
+    #[test]
+    fn a_click_is_read_whatever_blocks_its_message_has() {
+        let payload = json!({
+            "type": "block_actions", "team": {"id": "T1"}, "api_app_id": "A1", "user": {"id": "U1"},
+            "container": {"type": "message", "message_ts": "1.2", "channel_id": "C1"}, "trigger_id": "1.2",
+            "channel": {"id": "C1"}, "message": {"blocks": [{"type": "from_the_future"}]},
+            "response_url": "http://localhost/r",
+            "actions": [{"type": "button", "action_id": "fix", "block_id": "b", "value": "f-1"}],
+        });
+        let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
+        let (_, request) = SlackRequest::parse(FORM, body.as_bytes()).unwrap();
+        assert!(
+            matches!(request, SlackRequest::BlockAction(action) if action.action_id == "fix" && action.value == "f-1")
+        );
+    }
+
+    #[test]
+    fn events_are_read_and_nonsense_is_refused() {
+        let verification = json!({"type": "url_verification", "challenge": "c"}).to_string();
+        let (_, request) =
+            SlackRequest::parse("application/json; charset=utf-8", verification.as_bytes()).unwrap();
+        assert!(matches!(request, SlackRequest::UrlVerification(challenge) if challenge == "c"));
+        for (content_type, body) in
+            [("application/json", "{"), (FORM, "payload=%7B"), (FORM, "a=b"), (FORM, "\u{0}")]
+        {
+            assert!(SlackRequest::parse(content_type, body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Makes each function from settings and clients: the same for Lambda, `serve` and the sandbox.
+//! A function makes only the clients that it needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_config::timeout::TimeoutConfig;
+
+use crate::aws::Aws;
+use crate::command::SlackFunction;
+use crate::coordinator::Coordinator;
+use crate::evaluation::RuleKind;
+use crate::evaluation::rule_function::RuleFunction;
+use crate::finding::table::Table;
+use crate::ids::Region;
+use crate::notifier::Notifier;
+use crate::queue::Queues;
+use crate::remediation::{Remediations, Remediator, RemediatorKind};
+use crate::schedule::ScheduledRule;
+use crate::secrets::Secrets;
+use crate::settings::Settings;
+use crate::slack::authorisation::Authoriser;
+use crate::slack::client::Slack;
+use crate::slack::endpoint::{Endpoint, SigningSecrets};
+
+/// Everything from which functions are made.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// AWS.
+    pub aws: Arc<Aws>,
+}
+
+/// AWS's own configuration (region, credentials, endpoint), with deadlines for every call.
+pub async fn aws_config() -> aws_config::SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(6))
+        .operation_timeout(Duration::from_secs(15));
+    aws_config::from_env().timeout_config(timeouts.build()).load().await
+}
+
+impl Wiring {
+    /// Wires functions for `settings`.
+    pub fn new(settings: Settings, config: aws_config::SdkConfig) -> Self {
+        let aws = Aws::new(config, settings.account.clone());
+        Self::with_aws(settings, aws)
+    }
+
+    /// Wires functions with clients of `aws`.
+    pub fn with_aws(settings: Settings, aws: Aws) -> Self {
+        Self { settings: Arc::new(settings), aws: Arc::new(aws) }
+    }
+
+    /// Queues, by SQS.
+    pub fn queues(&self) -> Queues {
+        Queues {
+            sqs: aws_sdk_sqs::Client::new(self.aws.config()),
+            events: self.settings.queues.events.clone(),
+        }
+    }
+
+    /// The findings table.
+    pub fn table(&self) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(self.aws.config()), self.settings.findings_table.clone())
+    }
+
+    /// The scheduled rule.
+    pub fn schedule(&self) -> ScheduledRule {
+        ScheduledRule {
+            eventbridge: aws_sdk_eventbridge::Client::new(self.aws.config()),
+            name: self.settings.schedule_rule.clone(),
+        }
+    }
+
+    /// Secrets, by SSM.
+    pub fn secrets(&self) -> Secrets {
+        Secrets { ssm: aws_sdk_ssm::Client::new(self.aws.config()) }
+    }
+
+    /// Slack.
+    pub fn slack(&self) -> Slack {
+        let slack = &self.settings.slack;
+        Slack::new(slack.api_url.clone(), slack.channel.clone(), slack.bot_token.clone(), self.secrets())
+    }
+
+    fn remediations(&self) -> Remediations {
+        Remediations { aws: self.aws.clone(), rules: self.settings.rules.clone() }
+    }
+
+    /// `slack`
+    pub fn slack_function(&self) -> SlackFunction {
+        let (settings, slack) = (&self.settings, self.slack());
+        SlackFunction {
+            authoriser: Authoriser::new(settings.slack.operators.clone(), slack.clone()),
+            table: self.table(),
+            slack,
+            queues: self.queues(),
+            fix_queue: settings.queues.fix.clone(),
+            remediation_queue: settings.queues.remediation.clone(),
+            watched_queues: settings.queues.all().map(Clone::clone).to_vec(),
+            schedule: self.schedule(),
+            aws: self.aws.clone(),
+        }
+    }
+
+    /// `slack`, behind HTTP.
+    pub fn endpoint(&self) -> Arc<Endpoint> {
+        let slack = &self.settings.slack;
+        Arc::new(Endpoint {
+            signing: SigningSecrets::new(slack.signing_secret.clone(), self.secrets()),
+            team: slack.team.clone(),
+            app: slack.app.clone(),
+            function: self.slack_function(),
+        })
+    }
+
+    /// `notifier`
+    pub fn notifier(&self) -> Notifier {
+        Notifier {
+            remediations: self.remediations(),
+            table: self.table(),
+            slack: self.slack(),
+            queues: self.queues(),
+            remediation_queue: self.settings.queues.remediation.clone(),
+            home: self.settings.account.clone(),
+        }
+    }
+
+    /// `coordinator`
+    pub fn coordinator(&self) -> Coordinator {
+        let queues = &self.settings.queues;
+        Coordinator {
+            queues: self.queues(),
+            remediation_queue: queues.remediation.clone(),
+            security_group_queue: queues.security_group.clone(),
+            s3_bucket_queue: queues.s3_bucket.clone(),
+            table: self.table(),
+            schedule: self.schedule(),
+            blast_radius: self.settings.blast_radius,
+            home: self.settings.account.clone(),
+        }
+    }
+
+    /// `security-group-remediator` or `s3-bucket-remediator`
+    pub fn remediator(&self, kind: RemediatorKind) -> Remediator {
+        Remediator {
+            kind,
+            remediations: self.remediations(),
+            queues: self.queues(),
+            home: self.settings.account.clone(),
+        }
+    }
+
+    /// `restricted-ports-rule` or `s3-public-access-rule`
+    pub fn rule_function(&self, rule: RuleKind) -> Result<RuleFunction> {
+        let region = self
+            .aws
+            .config()
+            .region()
+            .context("no AWS region is set: set AWS_REGION, for example us-east-1")?;
+        let region: Region = region.as_ref().parse().context("AWS_REGION is wrong")?;
+        Ok(RuleFunction {
+            rule,
+            defaults: self.settings.rules.clone(),
+            remediation_queue: self.settings.queues.remediation.clone(),
+            home: (self.settings.account.clone(), region),
+            config: self.aws.config_service(),
+            sqs: aws_sdk_sqs::Client::new(self.aws.config()),
+        })
+    }
+}
