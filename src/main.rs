@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, ValueEnum};
@@ -77,6 +78,6 @@ fn start_logging(json: bool) {
     if json {
         log.json().flatten_event(true).init();
     } else {
-        log.init();
+        log.with_ansi(std::io::stderr().is_terminal()).init();
     }
 }

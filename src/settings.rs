@@ -307,7 +307,7 @@ mod tests {
         let settings = Settings::read(&complete).unwrap();
         assert_eq!(settings.slack.operators.len(), 2);
         assert_eq!((settings.blast_radius, settings.schedule_interval.as_secs()), (20, 60));
-        assert!(matches!(settings.slack.bot_token, SecretSource::Parameter(name) if name == "/token"));
+        assert!(matches!(&settings.slack.bot_token, SecretSource::Parameter(name) if name == "/token"));
         assert!(!format!("{settings:?}").contains("hush"), "secrets are not printed");
     }
 

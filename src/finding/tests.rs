@@ -1,1 +1,185 @@
+use super::*;
+use crate::ids::ResourceType;
+use crate::remediation::{Grant, Grantee, ReportDetail};
 
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + second).unwrap()
+}
+
+fn alice() -> Actor {
+    Actor::User("U0ALICE".to_owned())
+}
+
+fn breach(second: i64) -> Breach {
+    Breach {
+        rule: "s3-public-access".parse().unwrap(),
+        resource: Resource {
+            account: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            resource_type: ResourceType::BUCKET.parse().unwrap(),
+            id: "downloads".parse().unwrap(),
+        },
+        annotation: None,
+        recorded_at: at(second),
+    }
+}
+
+fn grant() -> Change {
+    let grantee = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
+    Change::RemoveGrant(Grant { grantee, permission: "READ".to_owned() })
+}
+
+fn statement() -> Change {
+    Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() }
+}
+
+/// A bucket that is public in both ways.
+fn plan() -> Plan {
+    Plan::Known {
+        changes: vec![
+            (ViolationType::S3BucketPublicAcl, grant()),
+            (ViolationType::S3BucketPublicPolicy, statement()),
+        ],
+    }
+}
+
+fn open() -> Finding {
+    Finding::open(breach(0), plan())
+}
+
+fn report(
+    finding: &Finding,
+    kind: ViolationType,
+    by: Option<&str>,
+    second: i64,
+    outcome: Outcome,
+    changes: Vec<Change>,
+) -> RemediationReport {
+    let request = finding.request(kind, by.map(str::to_owned));
+    RemediationReport {
+        remediation_source: "s3-bucket-remediator".to_owned(),
+        resource_id: finding.resource.id.clone(),
+        resource_type: finding.resource.resource_type.clone(),
+        action: "PutBucketAcl".to_owned(),
+        action_complete_time: at(second),
+        aws_account_id: finding.resource.account.clone(),
+        message: String::new(),
+        detail: Some(ReportDetail { outcome, changes, request }),
+    }
+}
+
+fn acl_fixed(finding: &Finding, by: Option<&str>, second: i64) -> RemediationReport {
+    report(finding, ViolationType::S3BucketPublicAcl, by, second, Outcome::Fixed, vec![grant()])
+}
+
+fn policy_fixed(finding: &Finding, by: Option<&str>, second: i64) -> RemediationReport {
+    report(finding, ViolationType::S3BucketPublicPolicy, by, second, Outcome::Fixed, vec![statement()])
+}
+
+fn policy_failed(finding: &Finding, second: i64) -> RemediationReport {
+    let failed = Outcome::Failed { reason: "denied".to_owned(), advice: "allow".to_owned() };
+    report(finding, ViolationType::S3BucketPublicPolicy, Some("U0ALICE"), second, failed, Vec::new())
+}
+
+#[test]
+fn a_fix_waits_for_every_remediation_that_it_needs() {
+    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    assert_eq!(fixing.fix_requests().len(), 2);
+    let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
+    assert_eq!(half.state_name(at(12)), StateName::Fixing);
+    let fixed = half.reported(&policy_fixed(&half, Some("U0ALICE"), 12)).unwrap();
+    assert_eq!(fixed.state, State::Fixed { by: alice(), at: at(12) });
+    assert_eq!(fixed.removed, [grant(), statement()]);
+}
+
+#[test]
+fn a_repeated_report_changes_nothing() {
+    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let report = acl_fixed(&fixing, Some("U0ALICE"), 11);
+    let once = fixing.reported(&report).unwrap();
+    assert_eq!(once.reported(&report), None);
+}
+
+#[test]
+fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
+    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let bob = Actor::User("U0BOB".to_owned());
+    assert!(matches!(fixing.fix_asked(bob.clone(), at(11)), Err(Refusal::Fixing { .. })));
+    assert!(fixing.fix_asked(bob, at(10 + 15 * 60)).is_ok());
+}
+
+#[test]
+fn a_fix_that_fails_opens_the_finding_again_and_says_why() {
+    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let half = fixing.reported(&policy_failed(&fixing, 11)).unwrap();
+    let open = half.reported(&acl_fixed(&half, Some("U0ALICE"), 12)).unwrap();
+    let State::Open { last_failure: Some(failure) } = &open.state else { panic!("{:?}", open.state) };
+    assert_eq!((failure.reason.as_str(), &failure.asked_by), ("denied", &alice()));
+    assert_eq!(open.removed, [grant()]);
+    assert_eq!(open.fix_asked(alice(), at(20)).unwrap().fix_requests().len(), 1, "the grant is gone already");
+}
+
+#[test]
+fn auto_response_fixes_an_open_finding_part_by_part() {
+    let half = open().reported(&acl_fixed(&open(), None, 5)).unwrap();
+    assert_eq!(half.state_name(at(6)), StateName::Open);
+    let fixed = half.reported(&policy_fixed(&half, None, 6)).unwrap();
+    assert_eq!(fixed.state, State::Fixed { by: Actor::AutoResponse, at: at(6) });
+}
+
+#[test]
+fn a_report_may_come_before_the_notification() {
+    let report = acl_fixed(&open(), None, 5);
+    let fixed = Finding::fixed_at_once(&report).unwrap();
+    assert_eq!(fixed.state, State::Fixed { by: Actor::AutoResponse, at: at(5) });
+    let late = fixed.breached(&breach(6), &Plan::Known { changes: Vec::new() }).unwrap();
+    assert_eq!((late.episode, late.state_name(at(7))), (1, StateName::Fixed), "it is clean: old news");
+}
+
+#[test]
+fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
+    let fixed = open().complied(at(10)).unwrap();
+    assert_eq!(fixed.state, State::Fixed { by: Actor::Elsewhere, at: at(10) });
+    assert_eq!(fixed.breached(&breach(9), &plan()), None);
+    assert_eq!(fixed.complied(at(10)), None);
+    let again = fixed.breached(&breach(20), &plan()).unwrap();
+    assert_eq!((again.episode, again.state_name(at(20)), again.opened_at), (2, StateName::Open, at(20)));
+    assert!(again.thread.is_empty() && again.removed.is_empty());
+    assert_eq!(again.reported(&acl_fixed(&again, None, 5)), None, "a report of the episode before");
+}
+
+#[test]
+fn compliance_may_be_noticed_before_the_report_arrives() {
+    let fixing =
+        Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })
+            .fix_asked(alice(), at(10))
+            .unwrap();
+    let fixed = fixing.complied(at(11)).unwrap();
+    assert_eq!(fixed.state, State::Fixed { by: alice(), at: at(11) });
+    let told = fixed.reported(&acl_fixed(&fixing, Some("U0ALICE"), 10)).unwrap();
+    assert_eq!((told.removed.len(), told.state_name(at(12))), (1, StateName::Fixed));
+}
+
+#[test]
+fn an_ignore_ends_by_itself_by_hand_or_never() {
+    let ignored = open().ignored(alice(), at(0), Some(at(100)), "ticket".to_owned()).unwrap();
+    assert_eq!(ignored.fix_asked(alice(), at(50)), Err(Refusal::Ignored));
+    assert_eq!(ignored.ignore_expired(at(99)), None);
+    assert_eq!(
+        (ignored.state_name(at(99)), ignored.state_name(at(100))),
+        (StateName::Ignored, StateName::Open)
+    );
+    assert_eq!(ignored.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
+    assert_eq!(ignored.unignored().unwrap().state_name(at(1)), StateName::Open);
+    assert_eq!(open().unignored(), Err(Refusal::NotIgnored));
+    let forever = open().ignored(alice(), at(0), None, "ticket".to_owned()).unwrap();
+    assert_eq!(forever.ignore_expired(at(1_000_000_000)), None);
+}
+
+#[test]
+fn what_cannot_be_fixed_is_refused() {
+    let mut finding = open();
+    finding.resource.resource_type = "AWS::::Account".parse().unwrap();
+    finding.plan = Plan::Unsupported;
+    assert_eq!(finding.fix_asked(alice(), at(1)), Err(Refusal::Unsupported));
+}

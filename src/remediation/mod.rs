@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Grant, Grantee, IngressRange};
 pub use contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
-pub use remediator::Remediator;
+pub use remediator::{ACTIONS, Remediator};
 
 use crate::aws::{Aws, AwsError, AwsErrorKind};
 use crate::evaluation::RuleDefaults;

@@ -1,1 +1,62 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
+use axum::extract::State;
+use axum::routing::any;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::secrets::{SecretSource, Secrets};
+
+/// A Slack that answers every call with `answer`; local-slack knows no user groups.
+async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = async move |State(calls): State<Arc<AtomicUsize>>| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        axum::Json(answer.clone())
+    };
+    let app = Router::new().route("/api/usergroups.users.list", any(count)).with_state(calls.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api", listener.local_addr().unwrap());
+    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    let ssm = aws_sdk_ssm::Config::builder().behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest());
+    let secrets = Secrets { ssm: aws_sdk_ssm::Client::from_conf(ssm.build()) };
+    let token = SecretSource::Value(SecretString::from("xoxb-test"));
+    (Slack::new(Some(url), "C1".into(), token, secrets), calls)
+}
+
+fn operators(list: &[&str]) -> Vec<Operator> {
+    list.iter().map(|id| id.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_empty_list_allows_nobody() {
+    let (slack, _) = slack(json!({})).await;
+    assert_eq!(Authoriser::new(Vec::new(), slack).permission(&"U0ALICE".into()).await, Permission::Denied);
+}
+
+#[tokio::test]
+async fn members_of_a_user_group_may_act_and_are_remembered() {
+    let (slack, calls) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
+    let authoriser = Authoriser::new(operators(&["U0CAROL", "S0SECOPS"]), slack);
+    assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted);
+    assert_eq!(calls.load(Ordering::Relaxed), 0, "a named user needs no call");
+    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted);
+    assert_eq!(authoriser.permission(&"U0BOB".into()).await, Permission::Denied);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_allows_nobody() {
+    let (slack, _) = slack(json!({"ok": false, "error": "missing_scope"})).await;
+    let authoriser = Authoriser::new(operators(&["S0SECOPS"]), slack);
+    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Unknown);
+}
+
+#[test]
+fn only_users_and_groups_are_operators() {
+    for text in ["", "alice", "U", "C0ALERTS", "U0<@X>"] {
+        assert!(text.parse::<Operator>().is_err(), "{text:?}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Auto-response: on schedule, within its cap, and off when people said off.
+
+use serde_json::json;
+
+use crate::support::{ALICE, Options, World, eventually, several_ticks};
+
+#[tokio::test]
+async fn a_run_stops_at_its_cap_and_asks() {
+    let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "1"), ("DEFENDABLE_BLAST_RADIUS", "3")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    let question = world.slack.channel_says("Auto-response has stopped to ask").await;
+    several_ticks().await;
+    let fixed = async || {
+        let findings = world.slack.findings().await;
+        findings.iter().filter(|finding| finding.words().contains("Fixed by auto-response")).count()
+    };
+    eventually("three are fixed", async || (fixed().await == 3).then_some(())).await;
+    world.slack.click(ALICE, &question, "autoresponse_on").await;
+    eventually("the fourth is fixed too", async || (fixed().await == 4).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_rule_that_is_switched_on_behind_our_back_is_switched_off_again() {
+    let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "1")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    world.slack.command(ALICE, "autoresponse off").await;
+    world.aws.events.enable_rule().name("defendable-auto-response").send().await.unwrap();
+    world.slack.channel_says("turned the scheduled rule on outside Slack").await;
+    assert!(!world.aws.rule_is_enabled().await);
+    assert_eq!(world.aws.messages_in("remediation").await, 4, "nothing was fixed");
+}
+
+#[tokio::test]
+async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
+    let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "1")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let unknown = json!({"raisedByRule": "r", "targetResourceType": "AWS::RDS::DBInstance", "targetResourceId": "db",
+        "awsRegion": "us-east-1", "violationType": "RDS_PUBLIC", "violationDetails": {}});
+    world.aws.send("remediation", &unknown).await;
+    world.aws.send_text("events", "not json").await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.channel_says("RDS\u{200b}_PUBLIC").await;
+    world.slack.channel_says("dead-letter queue of `defendable-events`").await;
+    for bucket in ["defendable-demo-downloads", "defendable-demo-website"] {
+        world.slack.finding_says(bucket, "Fixed by auto-response").await;
+    }
+    assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 1);
+    assert_eq!(world.aws.messages_in("events-dead-letters").await, 1);
+    assert!(world.slack.command(ALICE, "status").await.words().contains("*Dead letters:* 2"));
+}

@@ -1,0 +1,105 @@
+//! What is wrong appears in Slack, once, with what a fix would change.
+
+use aws_sdk_s3::types::BucketCannedAcl;
+use serde_json::json;
+
+use crate::support::{ALICE, Options, World, eventually};
+
+#[tokio::test]
+async fn seeded_findings_appear_with_their_plans() {
+    let world = World::seeded().await;
+    let desktops = world.slack.finding(&world.aws.group_id("remote-desktops").await).await;
+    assert!(desktops.words().contains("is open to the internet"), "{}", desktops.words());
+    assert!(
+        desktops.words().contains("*Fix will*\n• revoke tcp 3389 from ::/0 (sgr-"),
+        "{}",
+        desktops.words()
+    );
+    let workers = world.slack.finding(&world.aws.group_id("batch-workers").await).await;
+    assert!(workers.words().contains("• revoke tcp 1024-65535 from 0.0.0.0/0 (sgr-"), "{}", workers.words());
+    let downloads = world.slack.finding("defendable-demo-downloads").await;
+    assert!(downloads.words().contains("• remove the ACL grant READ to everybody (AllUsers)"));
+    let website = world.slack.finding("defendable-demo-website").await;
+    assert!(website.words().contains("• remove the statement \"Everybody\" from the bucket policy"));
+    for finding in world.slack.findings().await {
+        assert!(
+            finding.button("fix").unwrap()["confirm"]["text"]["text"].as_str().unwrap().contains("This will")
+        );
+        assert!(!finding.words().contains("payroll") && !finding.text().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_mended_elsewhere_is_edited_and_what_breaks_again_gets_a_new_message() {
+    let world = World::seeded().await;
+    let first = world.slack.finding("defendable-demo-downloads").await;
+    world.aws.set_acl("defendable-demo-downloads", BucketCannedAcl::Private).await;
+    let mended = world.slack.finding_says("defendable-demo-downloads", "Compliant again").await;
+    assert_eq!(mended.ts(), first.ts());
+    assert!(mended.button("fix").is_none());
+
+    world.aws.set_acl("defendable-demo-downloads", BucketCannedAcl::PublicRead).await;
+    let again = eventually("a new message", async || {
+        let newest = world.slack.finding("defendable-demo-downloads").await;
+        (newest.ts() != first.ts()).then_some(newest)
+    })
+    .await;
+    assert!(
+        again.words().contains(&format!("p{}", first.ts().replace('.', ""))),
+        "it links to the first one"
+    );
+    assert_eq!(again.finding_id(), first.finding_id());
+}
+
+#[tokio::test]
+async fn deleting_a_resource_closes_its_finding() {
+    let world = World::seeded().await;
+    let group = world.aws.create_group("short-lived").await;
+    world.aws.open_port(&group, 22).await;
+    world.slack.finding_says(&group, "Fix will").await;
+    world.aws.ec2.delete_security_group().group_id(&group).send().await.unwrap();
+    world.slack.finding_says(&group, "Compliant again").await;
+}
+
+#[tokio::test]
+async fn oversized_items_are_fetched_from_the_history() {
+    let world =
+        World::seeded_with(Options { arguments: &["--oversized-above", "300"], ..Options::default() }).await;
+    world.slack.finding_says("defendable-demo-website", "remove the statement").await;
+    world.slack.finding_says("defendable-demo-downloads", "remove the ACL grant").await;
+}
+
+#[tokio::test]
+async fn late_and_repeated_notifications_change_nothing() {
+    let world = World::seeded().await;
+    let change = |recorded: &str, old: &str, new: &str| {
+        json!({"awsAccountId": "123456789012", "configRuleName": "defendable-s3-public-access",
+            "resourceType": "AWS::S3::Bucket", "resourceId": "defendable-demo-downloads", "awsRegion": "us-east-1",
+            "newEvaluationResult": {"complianceType": new, "resultRecordedTime": recorded},
+            "oldEvaluationResult": {"complianceType": old, "resultRecordedTime": recorded},
+            "messageType": "ComplianceChangeNotification"})
+    };
+    let before = world.slack.finding("defendable-demo-downloads").await;
+    world.aws.send("events", &change("2020-01-01T00:00:00Z", "NON_COMPLIANT", "COMPLIANT")).await;
+    world.aws.send("events", &change("2099-01-01T00:00:00Z", "NON_COMPLIANT", "NON_COMPLIANT")).await;
+    let snapshot = json!({"messageType": "ConfigurationSnapshotDeliveryCompleted"});
+    world.aws.send("events", &snapshot).await;
+    eventually("the queue is empty", async || (world.aws.messages_in("events").await == 0).then_some(()))
+        .await;
+    let after = world.slack.finding("defendable-demo-downloads").await;
+    assert_eq!(after.0, before.0);
+    assert_eq!(world.slack.findings().await.len(), 4);
+}
+
+#[tokio::test]
+async fn commands_answer_whoever_typed_them() {
+    let world = World::seeded().await;
+    let findings = world.slack.command(ALICE, "findings").await;
+    for finding in world.slack.findings().await {
+        assert!(findings.words().contains(&finding.finding_id()), "{}", findings.words());
+    }
+    assert!(world.slack.command(ALICE, "findings fixed").await.words().contains("No finding is fixed"));
+    assert!(world.slack.command(ALICE, "help").await.words().contains("/dd autoresponse"));
+    assert!(world.slack.command(ALICE, "statsu").await.words().contains("Did you mean `/dd status`"));
+    assert!(world.slack.command(ALICE, "fix f-000000000000").await.words().contains("There is no finding"));
+}

@@ -1,0 +1,83 @@
+//! Fix: exactly what was announced, once, by whoever may.
+
+use crate::support::{ALICE, BOB, Options, World, eventually};
+
+#[tokio::test]
+async fn a_fix_closes_only_the_open_range_and_the_message_says_so() {
+    let world = World::seeded().await;
+    let group = world.aws.group_id("batch-workers").await;
+    let before = world.aws.ingress(&group).await;
+    let message = world.slack.finding(&group).await;
+
+    world.slack.click(ALICE, &message, "fix").await;
+    let fixed = world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+
+    let open = "tcp 1024-65535 0.0.0.0/0";
+    let expected: Vec<String> = before.iter().filter(|line| *line != open).cloned().collect();
+    assert_eq!((before.len(), expected.len()), (3, 2));
+    assert_eq!(world.aws.ingress(&group).await, expected);
+    assert_eq!(fixed.ts(), message.ts());
+    assert!(fixed.button("fix").is_none() && fixed.words().contains("revoke tcp 1024-65535 from 0.0.0.0/0"));
+    eventually("the thread has the detail", async || {
+        (world.slack.thread(&fixed).await.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_kind_of_bucket_loses_only_what_is_public() {
+    let world = World::seeded().await;
+    let grants = world.aws.grants("defendable-demo-downloads").await;
+    let policy = world.aws.policy("defendable-demo-website").await.unwrap();
+    for bucket in ["defendable-demo-downloads", "defendable-demo-website"] {
+        let id = world.slack.finding(bucket).await.finding_id();
+        assert!(world.slack.command(ALICE, &format!("fix {id}")).await.words().contains("Fixing"));
+        world.slack.finding_says(bucket, "Fixed by <@U0ALICE>").await;
+    }
+    let private: Vec<String> = grants.into_iter().filter(|grant| !grant.contains("AllUsers")).collect();
+    assert_eq!(world.aws.grants("defendable-demo-downloads").await, private);
+    let rest = world.aws.policy("defendable-demo-website").await.unwrap();
+    let start = policy.find(r#"{"Sid":"Deployments""#).unwrap();
+    assert!(rest.contains(&policy[start..]), "{rest} keeps the other statement byte for byte");
+    assert!(!rest.contains("Everybody"));
+}
+
+#[tokio::test]
+async fn whoever_is_no_operator_is_refused_privately() {
+    let world = World::seeded().await;
+    let group = world.aws.group_id("remote-desktops").await;
+    let (before, message) = (world.aws.ingress(&group).await, world.slack.finding(&group).await);
+    world.slack.click(BOB, &message, "fix").await;
+    world.slack.is_told(BOB, "not an operator").await;
+    let id = message.finding_id();
+    assert!(world.slack.command(BOB, &format!("fix {id}")).await.words().contains("not an operator"));
+    assert!(world.slack.command(BOB, "autoresponse on").await.words().contains("not an operator"));
+    assert!(world.slack.command(BOB, "status").await.words().contains("Auto-response is off"));
+    assert_eq!(world.aws.ingress(&group).await, before);
+    assert_eq!(world.slack.finding(&group).await.0, message.0);
+}
+
+#[tokio::test]
+async fn two_clicks_make_one_fix() {
+    let world = World::seeded().await;
+    let group = world.aws.group_id("remote-desktops").await;
+    let message = world.slack.finding(&group).await;
+    tokio::join!(world.slack.click(ALICE, &message, "fix"), world.slack.click(ALICE, &message, "fix"));
+    let fixed = world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    world.slack.is_told(ALICE, "already").await;
+    eventually("the queues are empty", async || {
+        let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+        (waiting + world.aws.messages_in("events").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world.slack.thread(&fixed).await.len(), 1);
+}
+
+#[tokio::test]
+async fn socket_mode_works_as_http_does() {
+    let world = World::seeded_with(Options { socket_mode: true, ..Options::default() }).await;
+    let message = world.slack.finding("defendable-demo-downloads").await;
+    world.slack.click(ALICE, &message, "fix").await;
+    world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
+    assert!(world.slack.command(ALICE, "status").await.words().contains("*Findings:* 3 open"));
+}

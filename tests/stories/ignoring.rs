@@ -1,0 +1,59 @@
+//! Ignore: by modal, with a reason and an end; auto-response keeps off.
+
+use serde_json::json;
+
+use crate::support::{ALICE, Options, World, several_ticks};
+
+const FAST: Options =
+    Options { arguments: &[], variables: &[("DEFENDABLE_SCHEDULE_SECONDS", "1")], socket_mode: false };
+
+fn filled_in(duration: &str) -> serde_json::Value {
+    let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
+    json!({
+        "duration": {"duration": {"type": "static_select", "selected_option": option}},
+        "reason": {"reason": {"type": "plain_text_input", "value": "Ticket 42 <!channel>"}},
+    })
+}
+
+#[tokio::test]
+async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_off() {
+    let world = World::seeded_with(FAST).await;
+    let kept = world.slack.finding("defendable-demo-downloads").await;
+    let grants = world.aws.grants("defendable-demo-downloads").await;
+    world.slack.click(ALICE, &kept, "ignore").await;
+    world.slack.submit(ALICE, filled_in("7d")).await;
+    let ignored = world.slack.finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>").await;
+    assert!(ignored.words().contains("Ticket 42 &lt;!channel&gt;") && ignored.button("unignore").is_some());
+    let status = world.slack.command(ALICE, "status").await.words();
+    assert!(
+        status.contains("Auto-response is off") && status.contains("3 open, 0 fixing, 1 ignored"),
+        "{status}"
+    );
+    assert!(status.contains("*Waiting for auto-response:* 4 violations"), "{status}");
+
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    assert!(asked.words().contains("About 4 violations are waiting"), "{}", asked.words());
+    assert!(!world.aws.rule_is_enabled().await, "it asks first");
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.channel_says("<@U0ALICE> turned auto-response *on*").await;
+    assert!(world.aws.rule_is_enabled().await);
+    world.slack.finding_says("defendable-demo-website", "Fixed by auto-response").await;
+    let group = world.aws.group_id("batch-workers").await;
+    world.slack.finding_says(&group, "Fixed by auto-response").await;
+    assert_eq!(world.aws.grants("defendable-demo-downloads").await, grants);
+    let status = world.slack.command(ALICE, "status").await.words();
+    assert!(status.contains("*Auto-response is on* since") && status.contains("by <@U0ALICE>"), "{status}");
+
+    world.slack.command(ALICE, "autoresponse off").await;
+    world.slack.channel_says("turned auto-response *off*").await;
+    assert!(!world.aws.rule_is_enabled().await);
+    world.aws.open_port(&group, 22).await;
+    world.slack.finding_says(&group, "Fix will").await;
+    several_ticks().await;
+    assert!(world.aws.ingress(&group).await.contains(&"tcp 22-22 0.0.0.0/0".to_owned()), "off means off");
+
+    let ignored = world.slack.finding("defendable-demo-downloads").await;
+    world.slack.click(ALICE, &ignored, "unignore").await;
+    let open = world.slack.finding_says("defendable-demo-downloads", "Open").await;
+    assert!(open.button("fix").is_some());
+}

@@ -1,0 +1,21 @@
+//! Stopping: what is in hand is finished or given back.
+
+use crate::support::{ALICE, World, eventually};
+
+#[tokio::test]
+async fn sigterm_ends_it_cleanly_with_nothing_in_hand() {
+    let mut world = World::seeded().await;
+    let group = world.aws.group_id("batch-workers").await;
+    let message = world.slack.finding(&group).await;
+    world.slack.click(ALICE, &message, "fix").await;
+    let status = world.app.terminate().await;
+    assert!(status.success(), "{status}");
+    // Wherever the fix was, it is done or waits in a queue, visible or not.
+    let open = world.aws.ingress(&group).await.contains(&"tcp 1024-65535 0.0.0.0/0".to_owned());
+    let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+    assert!(!open || waiting > 0);
+    eventually("nothing answers any more", async || {
+        crate::support::status(&format!("{}/healthz", world.app_url)).await.is_none().then_some(())
+    })
+    .await;
+}

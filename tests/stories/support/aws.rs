@@ -1,0 +1,137 @@
+//! The emulated account, by the AWS SDK.
+
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange};
+use aws_sdk_s3::types::BucketCannedAcl;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+
+pub struct Aws {
+    pub ec2: aws_sdk_ec2::Client,
+    pub s3: aws_sdk_s3::Client,
+    pub sqs: aws_sdk_sqs::Client,
+    pub events: aws_sdk_eventbridge::Client,
+    url: String,
+}
+
+/// A security group's ingress, a line a rule, in order.
+pub type Ingress = Vec<String>;
+
+impl Aws {
+    pub fn new(url: &str) -> Self {
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(url)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_sqs::config::SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .build();
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            events: aws_sdk_eventbridge::Client::new(&config),
+            url: url.to_owned(),
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn group_id(&self, name: &str) -> String {
+        let filter = Filter::builder().name("group-name").values(name).build();
+        let found = self.ec2.describe_security_groups().filters(filter).send().await.unwrap();
+        found.security_groups()[0].group_id().unwrap().to_owned()
+    }
+
+    pub async fn create_group(&self, name: &str) -> String {
+        let vpc = self.ec2.describe_vpcs().send().await.unwrap();
+        let vpc = vpc.vpcs()[0].vpc_id().unwrap().to_owned();
+        let created =
+            self.ec2.create_security_group().group_name(name).description(name).vpc_id(vpc).send().await;
+        created.unwrap().group_id.unwrap()
+    }
+
+    pub async fn open_port(&self, group: &str, port: i32) {
+        let range = IpRange::builder().cidr_ip("0.0.0.0/0").build();
+        let permission =
+            IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port).ip_ranges(range);
+        let opened =
+            self.ec2.authorize_security_group_ingress().group_id(group).ip_permissions(permission.build());
+        opened.send().await.unwrap();
+    }
+
+    pub async fn ingress(&self, group: &str) -> Ingress {
+        let filter = Filter::builder().name("group-id").values(group).build();
+        let rules = self.ec2.describe_security_group_rules().filters(filter).send().await.unwrap();
+        let ingress = rules.security_group_rules().iter().filter(|rule| rule.is_egress() == Some(false));
+        let mut lines: Ingress = ingress
+            .map(|rule| {
+                let source = rule.cidr_ipv4().or(rule.cidr_ipv6()).map(str::to_owned);
+                let group =
+                    || rule.referenced_group_info().and_then(|group| group.group_id()).unwrap().to_owned();
+                format!(
+                    "{} {}-{} {}",
+                    rule.ip_protocol().unwrap(),
+                    rule.from_port().unwrap(),
+                    rule.to_port().unwrap(),
+                    source.unwrap_or_else(group)
+                )
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    pub async fn set_acl(&self, bucket: &str, acl: BucketCannedAcl) {
+        self.s3.put_bucket_acl().bucket(bucket).acl(acl).send().await.unwrap();
+    }
+
+    /// The ACL's grants as `grantee permission`.
+    pub async fn grants(&self, bucket: &str) -> Vec<String> {
+        let acl = self.s3.get_bucket_acl().bucket(bucket).send().await.unwrap();
+        let grant = |grant: &aws_sdk_s3::types::Grant| {
+            let grantee = grant.grantee().unwrap();
+            let permission = grant.permission().unwrap().as_str();
+            format!("{} {permission}", grantee.uri().or(grantee.id()).unwrap())
+        };
+        acl.grants().iter().map(grant).collect()
+    }
+
+    pub async fn policy(&self, bucket: &str) -> Option<String> {
+        self.s3.get_bucket_policy().bucket(bucket).send().await.ok()?.policy
+    }
+
+    fn queue_url(&self, name: &str) -> String {
+        format!("{}/123456789012/defendable-{name}", self.url)
+    }
+
+    pub async fn send(&self, queue: &str, body: &Value) {
+        self.send_text(queue, &body.to_string()).await;
+    }
+
+    pub async fn send_text(&self, queue: &str, body: &str) {
+        self.sqs.send_message().queue_url(self.queue_url(queue)).message_body(body).send().await.unwrap();
+    }
+
+    /// How many messages a queue holds, seen and unseen.
+    pub async fn messages_in(&self, queue: &str) -> u32 {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let url = self.queue_url(queue);
+        let answer =
+            self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec())).send();
+        let attributes = answer.await.unwrap().attributes.unwrap();
+        names.iter().map(|name| attributes[name].parse::<u32>().unwrap()).sum()
+    }
+
+    pub async fn rule_is_enabled(&self) -> bool {
+        let rule = self.events.describe_rule().name("defendable-auto-response").send().await.unwrap();
+        rule.state() == Some(&aws_sdk_eventbridge::types::RuleState::Enabled)
+    }
+}

@@ -1,0 +1,189 @@
+//! A world for one story: its own moto, local-slack and sandbox, on free ports.
+
+mod aws;
+mod http;
+mod slack;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+pub use aws::Aws;
+pub use http::{get, post, request, status};
+pub use slack::Slack;
+
+pub const ALICE: &str = "U0ALICE";
+pub const BOB: &str = "U0BOB";
+pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
+
+/// How long anything may take on a busy machine; what is asserted is that it happens.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A process that ends with its story.
+pub struct Process(Child);
+
+impl Process {
+    pub fn spawn(command: &mut Command) -> Self {
+        let log = std::env::var_os("DEFENDABLE_TEST_LOGS").is_some();
+        let output = || if log { Stdio::inherit() } else { Stdio::null() };
+        let child = command.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn();
+        Self(
+            child.unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/test installs the emulators")),
+        )
+    }
+
+    /// Asks it to stop, and waits for its exit.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let sent = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        assert!(sent.success());
+        eventually("the process ends", async || self.0.try_wait().unwrap()).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// What differs from story to story.
+#[derive(Default)]
+pub struct Options {
+    pub arguments: &'static [&'static str],
+    pub variables: &'static [(&'static str, &'static str)],
+    pub socket_mode: bool,
+}
+
+pub struct World {
+    // Dropped in this order: the application before its peers.
+    pub app: Process,
+    _local_slack: Process,
+    _moto: Process,
+    pub aws: Aws,
+    pub slack: Slack,
+    pub app_url: String,
+}
+
+impl World {
+    /// A seeded account whose four findings are in the channel.
+    pub async fn seeded() -> Self {
+        Self::seeded_with(Options::default()).await
+    }
+
+    pub async fn seeded_with(options: Options) -> Self {
+        let world = Self::start(options).await;
+        eventually("four findings appear", async || (world.slack.findings().await.len() == 4).then_some(()))
+            .await;
+        world
+    }
+
+    pub async fn start(options: Options) -> Self {
+        let [moto_port, slack_port, app_port] = free_ports();
+        let app_url = format!("http://127.0.0.1:{app_port}");
+        let moto =
+            Process::spawn(Command::new(emulator("DEFENDABLE_MOTO_SERVER", "moto/bin/moto_server")).args([
+                "-H",
+                "127.0.0.1",
+                "-p",
+                &moto_port.to_string(),
+            ]));
+        let config = slack_config(&app_url, slack_port, options.socket_mode);
+        let binary = emulator("DEFENDABLE_LOCAL_SLACK", "node_modules/local-slack-linux-x64/bin/local-slack");
+        let local_slack = Process::spawn(
+            Command::new(binary).arg("--config").arg(config).args(["--port", &slack_port.to_string()]),
+        );
+        let (aws_url, slack_url) =
+            (format!("http://127.0.0.1:{moto_port}"), format!("http://127.0.0.1:{slack_port}"));
+        healthy(&format!("{aws_url}/moto-api/")).await;
+        healthy(&format!("{slack_url}/_control/state")).await;
+        let app = Process::spawn(&mut sandbox(&options, &aws_url, &slack_url, app_port));
+        healthy(&format!("{app_url}/healthz")).await;
+        Self {
+            app,
+            _local_slack: local_slack,
+            _moto: moto,
+            aws: Aws::new(&aws_url),
+            slack: Slack::new(slack_url),
+            app_url,
+        }
+    }
+}
+
+fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
+    command
+        .arg("sandbox")
+        .args(options.arguments)
+        .args(options.socket_mode.then_some("--socket-mode"))
+        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .env("AWS_ENDPOINT_URL", aws_url)
+        .env("DEFENDABLE_LISTEN", format!("127.0.0.1:{app_port}"))
+        .env("DEFENDABLE_SLACK_API_URL", format!("{slack_url}/api"))
+        .env("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS")
+        .env("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")
+        .env("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")
+        .env("DEFENDABLE_SLACK_BOT_TOKEN", "xoxb-sandbox-bot-token")
+        .env("DEFENDABLE_SLACK_APP_TOKEN", "xapp-sandbox-app-token")
+        .env("DEFENDABLE_SLACK_SIGNING_SECRET", SIGNING_SECRET)
+        .env("DEFENDABLE_OPERATORS", ALICE)
+        .envs(options.variables.iter().copied());
+    command
+}
+
+/// The path of an emulator: where the scripts say, or where they put it.
+fn emulator(variable: &str, below: &str) -> PathBuf {
+    let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".sandbox").join(below);
+    std::env::var_os(variable).map_or_else(here, PathBuf::from)
+}
+
+fn slack_config(app_url: &str, slack_port: u16, socket_mode: bool) -> PathBuf {
+    let config = include_str!("../../../scripts/local-slack.yaml")
+        .replace("@MODE@", if socket_mode { "socket" } else { "events" })
+        .replace("@REQUEST_URL@", &format!("{app_url}/slack/events"));
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("local-slack-{slack_port}.yaml"));
+    std::fs::write(&path, config).unwrap();
+    path
+}
+
+/// Ports that nobody has at this moment.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+async fn healthy(url: &str) {
+    eventually(url, async || (status(url).await == Some(200)).then_some(())).await;
+}
+
+/// Looks again and again until there is something.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Lets several runs of a schedule of one second pass.
+pub async fn several_ticks() {
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+}
+
+/// The headers by which Slack signs a body.
+pub fn signed(body: &str, timestamp: i64) -> Vec<(&'static str, String)> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_SECRET.as_bytes()).unwrap();
+    mac.update(format!("v0:{timestamp}:{body}").as_bytes());
+    vec![
+        ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ("x-slack-request-timestamp", timestamp.to_string()),
+        ("x-slack-signature", format!("v0={}", hex::encode(mac.finalize().into_bytes()))),
+    ]
+}
