@@ -76,7 +76,7 @@ impl Table {
 
     /// Records what somebody said, which also answers a hold.
     pub async fn want(&self, wanted: &Wanted) -> Result<(), TableError> {
-        let update = self.auto_response_update().update_expression("SET wanted = :wanted REMOVE hold");
+        let update = self.auto_response_update().update_expression("SET wanted = :wanted REMOVE #hold");
         let update = update.expression_attribute_values(":wanted", to_attribute_value(wanted)?).send().await;
         update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
@@ -85,8 +85,8 @@ impl Table {
     pub async fn hold(&self, hold: &Hold) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
-            .update_expression("SET hold = :hold")
-            .condition_expression("attribute_not_exists(hold)")
+            .update_expression("SET #hold = :hold")
+            .condition_expression("attribute_not_exists(#hold)")
             .expression_attribute_values(":hold", to_attribute_value(hold)?)
             .return_values(ReturnValue::AllNew);
         let held =
@@ -98,8 +98,8 @@ impl Table {
     pub async fn release_hold(&self, at: Timestamp) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
-            .update_expression("REMOVE hold")
-            .condition_expression("hold.#at = :at")
+            .update_expression("REMOVE #hold")
+            .condition_expression("#hold.#at = :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", to_attribute_value(at)?)
             .return_values(ReturnValue::AllNew);
@@ -111,6 +111,12 @@ impl Table {
     fn auto_response_update(
         &self,
     ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.dynamodb.update_item().table_name(&self.name).key("pk", text(KEY)).key("sk", text(KEY))
+        self.dynamodb
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(KEY))
+            .key("sk", text(KEY))
+            // "hold" is one of DynamoDB's reserved words.
+            .expression_attribute_names("#hold", "hold")
     }
 }

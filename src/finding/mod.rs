@@ -15,6 +15,9 @@ use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest,
 /// After this a fix that has not reported back may be asked for again.
 pub const FIX_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
+/// For this long a fix that AWS Config has not confirmed is looked after.
+pub const CONFIRMATION: SignedDuration = SignedDuration::from_hours(1);
+
 /// How many thread replies one episode keeps; a resource that flaps adds no more.
 const THREAD_LIMIT: usize = 40;
 
@@ -252,6 +255,15 @@ impl Finding {
         }
     }
 
+    /// Since when it is in its state.
+    pub fn state_since(&self) -> Timestamp {
+        match &self.state {
+            State::Open { .. } => self.opened_at,
+            State::Fixing { since, .. } | State::Ignored { since, .. } => *since,
+            State::Fixed { at, .. } => *at,
+        }
+    }
+
     /// AWS Config found the resource non-compliant. A fixed finding begins a new episode;
     /// `None` when this is old news.
     pub fn breached(&self, breach: &Breach, plan: &Plan) -> Option<Self> {
@@ -270,14 +282,35 @@ impl Finding {
                 // The result is of the resource as it was before the fix.
                 return Some(Self { recorded_at: breach.recorded_at, ..self.clone() });
             }
-            finding.episode += 1;
-            finding.opened_at = breach.recorded_at;
-            finding.state = State::Open { last_failure: None };
-            finding.removed = Vec::new();
-            finding.mended = BTreeSet::new();
-            finding.reports = Vec::new();
-            finding.thread = Vec::new();
+            finding.begin_episode(breach.recorded_at);
         }
+        Some(finding)
+    }
+
+    fn begin_episode(&mut self, opened_at: Timestamp) {
+        self.episode += 1;
+        self.opened_at = opened_at;
+        self.state = State::Open { last_failure: None };
+        self.removed = Vec::new();
+        self.mended = BTreeSet::new();
+        self.reports = Vec::new();
+        self.thread = Vec::new();
+    }
+
+    /// Whether it counts as fixed though AWS Config has not seen that yet, and for less than
+    /// [`CONFIRMATION`]. What breaks again in between never shows as a compliance change.
+    pub fn is_unconfirmed(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Fixed { at, .. } if self.recorded_at < at && now.duration_since(at) < CONFIRMATION)
+    }
+
+    /// A look at the resource shows that it has broken again before AWS Config saw it mended.
+    pub fn relapsed(&self, plan: &Plan, now: Timestamp) -> Option<Self> {
+        let broken = matches!(plan, Plan::Known { changes } if !changes.is_empty());
+        if !broken || !self.is_unconfirmed(now) {
+            return None;
+        }
+        let mut finding = Self { plan: plan.clone(), ..self.clone() };
+        finding.begin_episode(now);
         Some(finding)
     }
 

@@ -1,6 +1,6 @@
 //! The findings table: conditional writes, so that two hands never both win.
 //!
-//! One DynamoDB table, key `pk`/`sk`, index `by-state` (`state`, `openedAt`). Beside a finding
+//! One DynamoDB table, key `pk`/`sk`, index `by-state` (`state`, `stateSince`). Beside a finding
 //! lies what Slack shows of it, which only [`crate::slack::publish`] writes.
 
 use std::collections::HashMap;
@@ -186,7 +186,7 @@ impl Table {
             .key("pk", text(pk))
             .key("sk", text(sk))
             .update_expression(
-                "SET #finding = :finding, #version = :next, #state = :state, #openedAt = :openedAt",
+                "SET #finding = :finding, #version = :next, #state = :state, #stateSince = :stateSince",
             )
             .condition_expression(
                 "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
@@ -194,13 +194,13 @@ impl Table {
             .expression_attribute_names("#finding", "finding")
             .expression_attribute_names("#version", "version")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#openedAt", "openedAt")
+            .expression_attribute_names("#stateSince", "stateSince")
             .expression_attribute_values(":finding", to_attribute_value(finding)?)
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":next", number(version + 1))
             .expression_attribute_values(":state", text(state.as_str()))
-            .expression_attribute_values(":openedAt", text(finding.opened_at.to_string()))
+            .expression_attribute_values(":stateSince", text(format!("{:.3}", finding.state_since())))
             .return_values(ReturnValue::AllNew);
         match update.send().await {
             Ok(written) => Ok(written.attributes.map(from_item).transpose()?),

@@ -177,6 +177,18 @@ fn an_ignore_ends_by_itself_by_hand_or_never() {
 }
 
 #[test]
+fn what_breaks_again_before_config_saw_it_mended_is_a_new_episode() {
+    let fixed = open().reported(&acl_fixed(&open(), None, 5)).unwrap();
+    let fixed = fixed.reported(&policy_fixed(&open(), None, 6)).unwrap();
+    assert!(fixed.is_unconfirmed(at(7)) && !fixed.is_unconfirmed(at(3700)));
+    assert_eq!(fixed.relapsed(&Plan::Known { changes: Vec::new() }, at(7)), None);
+    let again = fixed.relapsed(&plan(), at(7)).unwrap();
+    assert_eq!((again.episode, again.state_name(at(7)), again.opened_at), (2, StateName::Open, at(7)));
+    let confirmed = fixed.complied(at(8)).unwrap();
+    assert_eq!(confirmed.relapsed(&plan(), at(9)), None, "from here on AWS Config tells");
+}
+
+#[test]
 fn what_cannot_be_fixed_is_refused() {
     let mut finding = open();
     finding.resource.resource_type = "AWS::::Account".parse().unwrap();

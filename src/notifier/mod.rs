@@ -23,7 +23,7 @@ use crate::slack::{alarm_message, notice_message};
 /// What the notifier calls beside the plans' and the table's actions.
 pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
 
-/// How many expired ignores one housekeeping ends; the next takes the rest.
+/// How many findings of a state one housekeeping looks at; the next takes the rest.
 const HOUSEKEEPING_LIMIT: i32 = 100;
 
 /// The notifier function.
@@ -174,10 +174,32 @@ impl Notifier {
         self.post_once(&key, &notice_message::notice(notice)).await
     }
 
-    /// Ends the ignores whose time is over; a finding that is open again goes back to where
-    /// auto-response looks.
     async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = Timestamp::now();
+        self.end_ignores(now).await?;
+        self.look_after_fixes(now).await
+    }
+
+    /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again
+    /// before that, AWS Config would have no change to tell of.
+    async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
+        for record in self.table.by_state(StateName::Fixed, HOUSEKEEPING_LIMIT).await? {
+            if !record.finding.is_unconfirmed(now) {
+                continue;
+            }
+            let plan = self.preview(&record.finding.resource).await;
+            let relapse = |finding: &Finding| finding.relapsed(&plan, now).ok_or(Refusal::Fixed);
+            let changed = self.table.change_existing(&record.finding.id, relapse).await?;
+            if matches!(changed, Changed::Yes(_)) {
+                self.show(changed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the ignores whose time is over; a finding that is open again goes back to where
+    /// auto-response looks.
+    async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
         for record in self.table.by_state(StateName::Ignored, HOUSEKEEPING_LIMIT).await? {
             if record.finding.ignore_expired(now).is_none() {
                 continue;

@@ -118,7 +118,7 @@ async fn table(config: &SdkConfig) -> Result<()> {
     let index = GlobalSecondaryIndex::builder()
         .index_name(STATE_INDEX)
         .key_schema(key("state", KeyType::Hash)?)
-        .key_schema(key("openedAt", KeyType::Range)?)
+        .key_schema(key("stateSince", KeyType::Range)?)
         .projection(Projection::builder().projection_type(ProjectionType::All).build())
         .build()?;
     let mut table = aws_sdk_dynamodb::Client::new(config)
@@ -128,7 +128,7 @@ async fn table(config: &SdkConfig) -> Result<()> {
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
         .global_secondary_indexes(index);
-    for name in ["pk", "sk", "state", "openedAt"] {
+    for name in ["pk", "sk", "state", "stateSince"] {
         table = table.attribute_definitions(attribute(name)?);
     }
     match table.send().await.map_err(aws_sdk_dynamodb::Error::from) {
