@@ -79,6 +79,8 @@ pub struct SlackSettings {
     pub app_token: Option<SecretSource>,
     /// Who may act.
     pub operators: Vec<Operator>,
+    /// Dates without Slack's tokens, for emulators that do not know them.
+    pub plain_dates: bool,
 }
 
 /// One variable that is missing or wrong.
@@ -268,6 +270,7 @@ impl SlackSettings {
             reader.required_secret("DEFENDABLE_SLACK_SIGNING_SECRET", "/defendable/slack/signing-secret");
         let api_url: Option<url::Url> =
             reader.optional("DEFENDABLE_SLACK_API_URL", "http://localhost:3030/api");
+        let plain_dates = reader.optional("DEFENDABLE_SLACK_PLAIN_DATES", "true").unwrap_or_default();
         let operators = reader.list("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS");
         Some(Self {
             channel: channel?.into(),
@@ -278,6 +281,7 @@ impl SlackSettings {
             signing_secret: signing_secret?,
             app_token: reader.secret("DEFENDABLE_SLACK_APP_TOKEN"),
             operators,
+            plain_dates,
         })
     }
 }

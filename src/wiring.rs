@@ -82,8 +82,7 @@ impl Wiring {
 
     /// Slack.
     pub fn slack(&self) -> Slack {
-        let slack = &self.settings.slack;
-        Slack::new(slack.api_url.clone(), slack.channel.clone(), slack.bot_token.clone(), self.secrets())
+        Slack::new(self.settings.slack.clone(), self.secrets())
     }
 
     fn remediations(&self) -> Remediations {

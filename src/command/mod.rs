@@ -85,7 +85,8 @@ impl SlackFunction {
             Ok(content) => content,
             Err(error) => sorry(&error),
         };
-        SlackCommandEventResponse::new(content).with_response_type(SlackMessageResponseType::Ephemeral)
+        SlackCommandEventResponse::new(self.slack.fit(&content))
+            .with_response_type(SlackMessageResponseType::Ephemeral)
     }
 
     async fn run(&self, command: Command, event: &SlackCommandEvent) -> Answer {

@@ -164,6 +164,9 @@ pub struct Finding {
     pub recorded_at: Timestamp,
     /// What was taken away in this episode, in full.
     pub removed: Vec<Change>,
+    /// What remediations were about to take away when last heard of. When one dies before it
+    /// can report, this is what it took.
+    pub begun: Vec<(ViolationType, Change)>,
     /// The remediations that have mended their part in this episode.
     pub mended: BTreeSet<ViolationType>,
     /// The reports that counted in this episode, so that a repeated one does not.
@@ -224,6 +227,7 @@ impl Finding {
             opened_at: breach.recorded_at,
             recorded_at: breach.recorded_at,
             removed: Vec::new(),
+            begun: Vec::new(),
             mended: BTreeSet::new(),
             reports: Vec::new(),
             thread: Vec::new(),
@@ -292,6 +296,7 @@ impl Finding {
         self.opened_at = opened_at;
         self.state = State::Open { last_failure: None };
         self.removed = Vec::new();
+        self.begun = Vec::new();
         self.mended = BTreeSet::new();
         self.reports = Vec::new();
         self.thread = Vec::new();
@@ -424,9 +429,15 @@ impl Finding {
                 let failure = Failure { asked_by: by, at, reason: reason.clone(), advice: advice.clone() };
                 finding.fail(kind, failure);
             }
-            Outcome::Fixed | Outcome::NothingToDo | Outcome::Gone => {
-                finding.mend(kind, by, at, &detail.changes)
+            Outcome::Begun if self.mended.contains(&kind) => {}
+            Outcome::Begun => finding.begin(kind, &detail.changes),
+            Outcome::NothingToDo => {
+                // An earlier delivery of the request did it and died before it could say so.
+                let taken = finding.begun.iter().filter(|(begun, _)| *begun == kind);
+                let taken: Vec<Change> = taken.map(|(_, change)| change.clone()).collect();
+                finding.mend(kind, by, at, &taken);
             }
+            Outcome::Fixed | Outcome::Gone => finding.mend(kind, by, at, &detail.changes),
         }
         if finding == *self {
             return None;
@@ -435,8 +446,14 @@ impl Finding {
         Some(finding)
     }
 
+    fn begin(&mut self, kind: ViolationType, changes: &[Change]) {
+        self.begun.retain(|(begun, _)| *begun != kind);
+        self.begun.extend(changes.iter().map(|change| (kind, change.clone())));
+    }
+
     fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
         self.mended.insert(kind);
+        self.begun.retain(|(begun, _)| *begun != kind);
         self.removed.extend_from_slice(changes);
         for change in changes {
             self.tell(format!("Done: {change}."));

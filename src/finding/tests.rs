@@ -189,6 +189,21 @@ fn what_breaks_again_before_config_saw_it_mended_is_a_new_episode() {
 }
 
 #[test]
+fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_report() {
+    let begun = |finding: &Finding| {
+        report(finding, ViolationType::S3BucketPublicAcl, None, 4, Outcome::Begun, vec![grant()])
+    };
+    let nothing =
+        report(&open(), ViolationType::S3BucketPublicAcl, None, 9, Outcome::NothingToDo, Vec::new());
+    let died = open().reported(&begun(&open())).unwrap();
+    assert_eq!(died.state_name(at(5)), StateName::Open);
+    assert_eq!(died.reported(&nothing).unwrap().removed, [grant()]);
+    let done = died.reported(&acl_fixed(&open(), None, 5)).unwrap();
+    assert_eq!(done.removed, [grant()], "once");
+    assert_eq!(done.reported(&begun(&done)), None, "an announcement that comes late says nothing new");
+}
+
+#[test]
 fn what_cannot_be_fixed_is_refused() {
     let mut finding = open();
     finding.resource.resource_type = "AWS::::Account".parse().unwrap();

@@ -128,8 +128,10 @@ impl Notifier {
         }
         let mut changes = Vec::new();
         for kind in kinds {
-            match self.remediations.plan(kind, resource).await {
-                Ok(planned) => changes.extend(planned.into_iter().map(|change| (kind, change))),
+            match self.remediations.prepare(kind, resource).await {
+                Ok(prepared) => {
+                    changes.extend(prepared.changes().iter().map(|change| (kind, change.clone())))
+                }
                 Err(error) if error.kind == AwsErrorKind::NotFound => {}
                 Err(error) => {
                     tracing::warn!(%error, resource = %resource.id, "cannot plan");
@@ -146,13 +148,21 @@ impl Notifier {
             return self.post_once(&key, &notice_message::bare_report(report)).await;
         };
         let id = detail.request.finding(&self.home);
-        let worth_telling = !matches!(detail.outcome, Outcome::NothingToDo | Outcome::Gone);
+        let worth_telling = match detail.outcome {
+            Outcome::Fixed | Outcome::Failed { .. } | Outcome::Begun => true,
+            Outcome::NothingToDo | Outcome::Gone => false,
+        };
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => finding.reported(report).ok_or(()),
             None if worth_telling => Finding::fixed_at_once(report).ok_or(()),
             None => Err(()),
         });
-        self.show(changed.await?).await
+        let changed = changed.await?;
+        if detail.outcome == Outcome::Begun {
+            // Only for the record: the report that follows is what people want to see.
+            return Ok(());
+        }
+        self.show(changed).await
     }
 
     async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {

@@ -13,12 +13,12 @@ pub(super) const PLAN_ACTIONS: &[&str] = &["s3:GetBucketAcl", "s3:GetBucketPubli
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:PutBucketAcl"];
 
 /// A bucket's ACL and what limits it.
-pub(super) struct Live {
+struct Live {
     acl: AccessControlPolicy,
     block: PublicAccessBlock,
 }
 
-pub(super) async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
+async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
     let acl = s3.get_bucket_acl().bucket(id.as_str()).send().await;
     let acl = acl.map_err(|error| AwsError::from_sdk("s3:GetBucketAcl", error))?;
     let acl = AccessControlPolicy::builder().set_owner(acl.owner).set_grants(acl.grants).build();
@@ -49,7 +49,7 @@ fn is_public(grant: &S3Grant) -> bool {
 }
 
 /// The public grants that have an effect.
-pub(super) fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Vec<Change> {
+fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Vec<Change> {
     if rule.bucket_whitelist.contains(id.as_str()) || live.block.ignore_public_acls {
         return Vec::new();
     }
@@ -67,21 +67,30 @@ fn own_grant(grant: &S3Grant) -> Option<Grant> {
     Some(Grant { grantee, permission: grant.permission()?.as_str().to_owned() })
 }
 
-/// Takes the public grants away.
-pub(super) async fn fix(
-    s3: &Client,
+/// Puts the ACL without its public grants.
+#[derive(Debug)]
+pub(super) struct Effect {
+    s3: Client,
+    bucket: ResourceId,
+    acl: AccessControlPolicy,
+}
+
+pub(super) async fn prepare(
+    s3: Client,
     id: &ResourceId,
     rule: &S3PublicAccess,
-) -> Result<Vec<Change>, AwsError> {
-    let mut live = read(s3, id).await?;
+) -> Result<(Vec<Change>, Effect), AwsError> {
+    let mut live = read(&s3, id).await?;
     let changes = plan(id, &live, rule);
-    if changes.is_empty() {
-        return Ok(changes);
-    }
     live.acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_public(grant)));
-    let put = s3.put_bucket_acl().bucket(id.as_str()).access_control_policy(live.acl).send().await;
-    put.map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))?;
-    Ok(changes)
+    Ok((changes, Effect { s3, bucket: id.clone(), acl: live.acl }))
+}
+
+impl Effect {
+    pub(super) async fn apply(self) -> Result<(), AwsError> {
+        let put = self.s3.put_bucket_acl().bucket(self.bucket.as_str()).access_control_policy(self.acl);
+        put.send().await.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
+    }
 }
 
 #[cfg(test)]

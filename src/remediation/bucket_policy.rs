@@ -14,12 +14,12 @@ pub(super) const PLAN_ACTIONS: &[&str] = &["s3:GetBucketPolicy", "s3:GetBucketPu
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"];
 
 /// A bucket's policy, if it has one, and what limits it.
-pub(super) struct Live {
+struct Live {
     policy: Option<String>,
     block: PublicAccessBlock,
 }
 
-pub(super) async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
+async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
     let policy = s3.get_bucket_policy().bucket(id.as_str()).send().await;
     let policy = match policy.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicy", error)) {
         Ok(answer) => answer.policy,
@@ -29,12 +29,8 @@ pub(super) async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError>
     Ok(Live { policy, block: public_access_block(s3, id).await? })
 }
 
-/// The public statements that have an effect, and the deletion of the policy when no other is left.
-pub(super) fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Change>, AwsError> {
-    Ok(replacement(id, live, rule)?.map(|(changes, _)| changes).unwrap_or_default())
-}
-
-/// The changes, and the policy that they leave.
+/// The public statements that have an effect, with the deletion of the policy when no other is
+/// left; and the policy that they leave. `None` where there is nothing to do.
 type Replacement = (Vec<Change>, Option<String>);
 
 fn replacement(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Option<Replacement>, AwsError> {
@@ -69,25 +65,38 @@ fn replacement(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Op
     Ok(Some((changes, rest)))
 }
 
-/// Takes the public statements out.
-pub(super) async fn fix(
-    s3: &Client,
+/// Puts the policy without its public statements, or deletes it.
+#[derive(Debug)]
+pub(super) struct Effect {
+    s3: Client,
+    bucket: ResourceId,
+    rest: Option<String>,
+}
+
+pub(super) async fn prepare(
+    s3: Client,
     id: &ResourceId,
     rule: &S3PublicAccess,
-) -> Result<Vec<Change>, AwsError> {
-    let live = read(s3, id).await?;
-    let Some((changes, rest)) = replacement(id, &live, rule)? else { return Ok(Vec::new()) };
-    match rest {
-        Some(policy) => {
-            let put = s3.put_bucket_policy().bucket(id.as_str()).policy(policy).send().await;
-            put.map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))?;
-        }
-        None => {
-            let deleted = s3.delete_bucket_policy().bucket(id.as_str()).send().await;
-            deleted.map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))?;
+) -> Result<(Vec<Change>, Effect), AwsError> {
+    let live = read(&s3, id).await?;
+    let (changes, rest) = replacement(id, &live, rule)?.unwrap_or_default();
+    Ok((changes, Effect { s3, bucket: id.clone(), rest }))
+}
+
+impl Effect {
+    pub(super) async fn apply(self) -> Result<(), AwsError> {
+        let Self { s3, bucket, rest } = self;
+        match rest {
+            Some(policy) => {
+                let put = s3.put_bucket_policy().bucket(bucket.as_str()).policy(policy).send().await;
+                put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
+            }
+            None => {
+                let deleted = s3.delete_bucket_policy().bucket(bucket.as_str()).send().await;
+                deleted.map(drop).map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
+            }
         }
     }
-    Ok(changes)
 }
 
 #[cfg(test)]
@@ -99,8 +108,9 @@ mod tests {
 
     fn planned(statements: &[&str], block: PublicAccessBlock) -> Vec<String> {
         let policy = Some(format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")));
-        let changes =
-            plan(&"b".parse().unwrap(), &Live { policy, block }, &S3PublicAccess::default()).unwrap();
+        let live = Live { policy, block };
+        let replacement = replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
+        let (changes, _) = replacement.unwrap_or_default();
         changes.iter().map(Change::to_string).collect()
     }
 

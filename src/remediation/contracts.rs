@@ -77,6 +77,9 @@ pub struct RemediationTask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
+    /// The changes are about to be made. Sent before the effect, so that a crash right after it
+    /// cannot lose what was taken away.
+    Begun,
     /// Something was changed.
     Fixed,
     /// The resource was clean already.

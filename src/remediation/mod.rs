@@ -19,12 +19,9 @@ pub use change::{Change, Grant, Grantee, IngressRange};
 pub use contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
 pub use remediator::{ACTIONS, Remediator};
 
-use crate::aws::{Aws, AwsError, AwsErrorKind};
+use crate::aws::{Aws, AwsError};
 use crate::evaluation::RuleDefaults;
 use crate::ids::{Resource, ResourceType};
-
-/// How often a remediation plans again because somebody else changed the resource meanwhile.
-const ATTEMPTS: usize = 4;
 
 /// The kinds of violation, each with one remediation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,7 +101,7 @@ impl fmt::Display for ViolationType {
     }
 }
 
-/// Plans and applies remediations.
+/// Prepares remediations.
 #[derive(Debug, Clone)]
 pub struct Remediations {
     /// AWS clients by account and region.
@@ -113,56 +110,62 @@ pub struct Remediations {
     pub rules: RuleDefaults,
 }
 
-impl Remediations {
-    /// What a fix would change now; empty when the resource is clean.
-    pub async fn plan(&self, kind: ViolationType, resource: &Resource) -> Result<Vec<Change>, AwsError> {
-        match kind {
-            ViolationType::Ec2SgProhibitedPort => {
-                let ec2 = self.aws.ec2(&resource.account, &resource.region)?;
-                let group = security_group::read(&ec2, &resource.id).await?;
-                Ok(security_group::plan(&resource.id, &group, &self.rules.restricted_ports))
-            }
-            ViolationType::S3BucketPublicAcl => {
-                let s3 = self.aws.s3(&resource.account, &resource.region)?;
-                let acl = bucket_acl::read(&s3, &resource.id).await?;
-                Ok(bucket_acl::plan(&resource.id, &acl, &self.rules.s3_public_access))
-            }
-            ViolationType::S3BucketPublicPolicy => {
-                let s3 = self.aws.s3(&resource.account, &resource.region)?;
-                let policy = bucket_policy::read(&s3, &resource.id).await?;
-                bucket_policy::plan(&resource.id, &policy, &self.rules.s3_public_access)
-            }
-        }
+/// What a fix would change now, ready to be applied.
+#[derive(Debug)]
+pub struct Prepared {
+    changes: Vec<Change>,
+    effect: Effect,
+}
+
+#[derive(Debug)]
+enum Effect {
+    SecurityGroup(security_group::Effect),
+    BucketAcl(Box<bucket_acl::Effect>),
+    BucketPolicy(bucket_policy::Effect),
+}
+
+impl Prepared {
+    /// What applying it takes away; nothing when the resource is clean.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
-    /// Plans from the live resource and changes exactly that; returns what was changed. When
-    /// somebody changes the resource meanwhile, plans again.
-    pub async fn apply(&self, kind: ViolationType, resource: &Resource) -> Result<Vec<Change>, AwsError> {
-        let mut conflict = None;
-        for attempt in 0..ATTEMPTS {
-            let changed = match kind {
-                ViolationType::Ec2SgProhibitedPort => {
-                    let ec2 = self.aws.ec2(&resource.account, &resource.region)?;
-                    security_group::fix(&ec2, &resource.id, &self.rules.restricted_ports).await
-                }
-                ViolationType::S3BucketPublicAcl => {
-                    let s3 = self.aws.s3(&resource.account, &resource.region)?;
-                    bucket_acl::fix(&s3, &resource.id, &self.rules.s3_public_access).await
-                }
-                ViolationType::S3BucketPublicPolicy => {
-                    let s3 = self.aws.s3(&resource.account, &resource.region)?;
-                    bucket_policy::fix(&s3, &resource.id, &self.rules.s3_public_access).await
-                }
-            };
-            match changed {
-                Err(error) if error.kind == AwsErrorKind::Conflict => {
-                    tracing::info!(%error, attempt, resource = %resource.id, "changed meanwhile, planning again");
-                    conflict = Some(error);
-                }
-                changed => return changed,
+    /// Changes exactly that; returns it. A conflict means that somebody changed the resource
+    /// meanwhile: prepare again.
+    pub async fn apply(self) -> Result<Vec<Change>, AwsError> {
+        if !self.changes.is_empty() {
+            match self.effect {
+                Effect::SecurityGroup(effect) => effect.apply(&self.changes).await?,
+                Effect::BucketAcl(effect) => effect.apply().await?,
+                Effect::BucketPolicy(effect) => effect.apply().await?,
             }
         }
-        Err(conflict.expect("the loop ends only by conflicts"))
+        Ok(self.changes)
+    }
+}
+
+impl Remediations {
+    /// Reads the live resource and plans.
+    pub async fn prepare(&self, kind: ViolationType, resource: &Resource) -> Result<Prepared, AwsError> {
+        let Resource { account, region, id, .. } = resource;
+        match kind {
+            ViolationType::Ec2SgProhibitedPort => {
+                let ec2 = self.aws.ec2(account, region)?;
+                let (changes, effect) =
+                    security_group::prepare(ec2, id, &self.rules.restricted_ports).await?;
+                Ok(Prepared { changes, effect: Effect::SecurityGroup(effect) })
+            }
+            ViolationType::S3BucketPublicAcl => {
+                let s3 = self.aws.s3(account, region)?;
+                let (changes, effect) = bucket_acl::prepare(s3, id, &self.rules.s3_public_access).await?;
+                Ok(Prepared { changes, effect: Effect::BucketAcl(Box::new(effect)) })
+            }
+            ViolationType::S3BucketPublicPolicy => {
+                let s3 = self.aws.s3(account, region)?;
+                let (changes, effect) = bucket_policy::prepare(s3, id, &self.rules.s3_public_access).await?;
+                Ok(Prepared { changes, effect: Effect::BucketPolicy(effect) })
+            }
+        }
     }
 }
 

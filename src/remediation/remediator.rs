@@ -11,6 +11,9 @@ use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 /// What a remediator calls beside its remediations' own actions.
 pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:SendMessage"];
 
+/// How often a remediation plans again because somebody else changed the resource meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// A remediator function.
 #[derive(Debug, Clone)]
 pub struct Remediator {
@@ -25,8 +28,9 @@ pub struct Remediator {
 }
 
 impl QueueHandler for Remediator {
-    /// Effect, then the source message's deletion, then the report. A crash between two steps
-    /// leads to a redelivery that finds the resource clean and goes on from there.
+    /// Announcement, effect, the source message's deletion, report. A crash between two steps
+    /// leads to a redelivery that finds the resource as it is and goes on from there; what was
+    /// taken away is in the announcement.
     async fn handle(&self, message: &QueueMessage) -> Disposition {
         let task: RemediationTask = match parse_body("remediation task", message) {
             Ok(task) => task,
@@ -43,7 +47,7 @@ impl QueueHandler for Remediator {
                 resource.resource_type
             ));
         }
-        let (outcome, changes) = match settle(self.remediations.apply(kind, &resource).await) {
+        let (outcome, changes) = match settle(self.remediate(&task.message_body, &resource).await) {
             Ok(settled) => settled,
             Err(error) => return Disposition::Retry(error.to_string()),
         };
@@ -77,6 +81,30 @@ fn settle(applied: Result<Vec<Change>, AwsError>) -> Result<(Outcome, Vec<Change
 }
 
 impl Remediator {
+    /// Plans from the live resource and changes exactly that. When somebody changes the resource
+    /// meanwhile, plans again.
+    async fn remediate(
+        &self,
+        request: &RemediationRequest,
+        resource: &Resource,
+    ) -> Result<Vec<Change>, AwsError> {
+        let mut attempts = 0..ATTEMPTS;
+        loop {
+            let prepared = self.remediations.prepare(request.violation_type, resource).await?;
+            if prepared.changes().is_empty() {
+                return Ok(Vec::new());
+            }
+            let begun = self.report(request.clone(), resource, Outcome::Begun, prepared.changes().to_vec());
+            self.queues.send(&self.queues.events, &begun).await?;
+            match prepared.apply().await {
+                Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
+                    tracing::info!(%error, resource = %resource.id, "changed meanwhile, planning again");
+                }
+                applied => return applied,
+            }
+        }
+    }
+
     async fn conclude(
         &self,
         task: RemediationTask,
@@ -128,7 +156,9 @@ fn action(kind: ViolationType, changes: &[Change]) -> &'static str {
 
 fn message(outcome: &Outcome, changes: &[Change]) -> String {
     match outcome {
-        Outcome::Fixed => changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; "),
+        Outcome::Begun | Outcome::Fixed => {
+            changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; ")
+        }
         Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
         Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
         Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),

@@ -14,7 +14,7 @@ pub(super) const APPLY_ACTIONS: &[&str] = &["ec2:RevokeSecurityGroupIngress"];
 
 /// The group's ingress ranges. Rules with other sources (groups, prefix lists) are not ranges
 /// and can never be in a plan.
-pub(super) async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsError> {
+async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsError> {
     let filter = Filter::builder().name("group-id").values(id.as_str()).build();
     let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
     let rules = rules.collect::<Result<Vec<SecurityGroupRule>, _>>().await;
@@ -42,7 +42,7 @@ fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
 }
 
 /// The open ranges on prohibited ports.
-pub(super) fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<Change> {
+fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<Change> {
     if rule.exempt_security_groups.contains(id.as_str()) {
         return Vec::new();
     }
@@ -53,29 +53,33 @@ pub(super) fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPor
     group.iter().filter(violates).cloned().map(Change::RevokeIngress).collect()
 }
 
-/// Revokes what violates the rule now. By rule id: by properties, EC2 would take what stands
-/// beside a range too, and would revoke nothing where one property is off.
-pub(super) async fn fix(
-    ec2: &Client,
+/// Revokes by rule id: by properties, EC2 would take what stands beside a range too, and would
+/// revoke nothing where one property is off.
+#[derive(Debug)]
+pub(super) struct Effect {
+    ec2: Client,
+    group: ResourceId,
+}
+
+pub(super) async fn prepare(
+    ec2: Client,
     id: &ResourceId,
     rule: &RestrictedPorts,
-) -> Result<Vec<Change>, AwsError> {
-    let changes = plan(id, &read(ec2, id).await?, rule);
-    if changes.is_empty() {
-        return Ok(changes);
+) -> Result<(Vec<Change>, Effect), AwsError> {
+    let changes = plan(id, &read(&ec2, id).await?, rule);
+    Ok((changes, Effect { ec2, group: id.clone() }))
+}
+
+impl Effect {
+    pub(super) async fn apply(self, changes: &[Change]) -> Result<(), AwsError> {
+        let rule_ids = changes.iter().filter_map(|change| match change {
+            Change::RevokeIngress(range) => Some(range.rule_id.clone()),
+            Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
+        });
+        let revoke = self.ec2.revoke_security_group_ingress().group_id(self.group.as_str());
+        let revoked = revoke.set_security_group_rule_ids(Some(rule_ids.collect())).send().await;
+        revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
     }
-    let rule_ids = changes.iter().filter_map(|change| match change {
-        Change::RevokeIngress(range) => Some(range.rule_id.clone()),
-        _ => None,
-    });
-    let revoked = ec2
-        .revoke_security_group_ingress()
-        .group_id(id.as_str())
-        .set_security_group_rule_ids(Some(rule_ids.collect()))
-        .send()
-        .await;
-    revoked.map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))?;
-    Ok(changes)
 }
 
 #[cfg(test)]
@@ -96,11 +100,13 @@ mod tests {
     }
 
     fn ids(changes: &[Change]) -> Vec<&str> {
-        let id = |change| match change {
-            &Change::RevokeIngress(ref range) => range.rule_id.as_str(),
-            other => panic!("{other}"),
-        };
-        changes.iter().map(id).collect()
+        changes
+            .iter()
+            .map(|change| match change {
+                Change::RevokeIngress(range) => range.rule_id.as_str(),
+                other => panic!("{other}"),
+            })
+            .collect()
     }
 
     #[test]

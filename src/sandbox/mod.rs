@@ -1,7 +1,7 @@
 //! `defendable sandbox`: `serve` against emulators, and what a fresh account lacks.
 //!
-//! Prepares the emulated account ([`provision`]), seeds it ([`seed`]) and plays AWS Config's
-//! part ([`config_service`], [`recorder`]). Refuses anything but an emulator on this machine.
+//! Prepares the emulated account (`provision`), seeds it (`seed`) and plays AWS Config's
+//! part (`config_service`, `recorder`). Refuses anything but an emulator on this machine.
 
 mod config_service;
 mod items;

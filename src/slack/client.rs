@@ -9,7 +9,9 @@ use slack_morphism::prelude::*;
 use tokio::sync::OnceCell;
 
 use super::Content;
-use crate::secrets::{SecretError, SecretSource, Secrets};
+use super::text::without_date_tokens;
+use crate::secrets::{SecretError, Secrets};
+use crate::settings::SlackSettings;
 
 /// No call takes longer; 429 answers are waited out within it.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -24,16 +26,14 @@ pub struct Slack {
 }
 
 struct Inner {
-    api_url: Option<String>,
-    channel: SlackChannelId,
-    token: SecretSource,
+    settings: SlackSettings,
     secrets: Secrets,
     session: OnceCell<(HyperClient, SlackApiToken)>,
 }
 
 impl std::fmt::Debug for Slack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slack").field("channel", &self.inner.channel).finish_non_exhaustive()
+        f.debug_struct("Slack").field("channel", &self.inner.settings.channel).finish_non_exhaustive()
     }
 }
 
@@ -82,27 +82,34 @@ impl SlackError {
 }
 
 impl Slack {
-    /// Slack with the token from `token`, read at the first call; messages go to `channel`.
-    pub fn new(
-        api_url: Option<String>,
-        channel: SlackChannelId,
-        token: SecretSource,
-        secrets: Secrets,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { api_url, channel, token, secrets, session: OnceCell::new() }) }
+    /// Slack by `settings`; the token is read at the first call.
+    pub fn new(settings: SlackSettings, secrets: Secrets) -> Self {
+        Self { inner: Arc::new(Inner { settings, secrets, session: OnceCell::new() }) }
+    }
+
+    /// A message as this Slack can show it: not every emulator knows date tokens.
+    pub fn fit(&self, content: &Content) -> Content {
+        if !self.inner.settings.plain_dates {
+            return content.clone();
+        }
+        let fitted = serde_json::to_value(content).map(|mut json| {
+            strip_date_tokens(&mut json);
+            serde_json::from_value(json)
+        });
+        fitted.and_then(|fitted| fitted).unwrap_or_else(|_| content.clone())
     }
 
     /// The channel for findings.
     pub fn channel(&self) -> &SlackChannelId {
-        &self.inner.channel
+        &self.inner.settings.channel
     }
 
     async fn session(&self) -> Result<&(HyperClient, SlackApiToken), SlackError> {
         let inner = &self.inner;
         let make = || async {
-            let token: SecretString = inner.secrets.read(&inner.token).await?;
+            let token: SecretString = inner.secrets.read(&inner.settings.bot_token).await?;
             let token = SlackApiToken::new(token.expose_secret().to_owned().into());
-            Ok((hyper_client(inner.api_url.as_deref())?, token))
+            Ok((hyper_client(inner.settings.api_url.as_deref())?, token))
         };
         inner.session.get_or_try_init(make).await
     }
@@ -122,10 +129,11 @@ impl Slack {
 
     /// Posts to the channel, or into a thread there; returns the message's timestamp.
     pub async fn post(&self, content: &Content, thread: Option<&SlackTs>) -> Result<SlackTs, SlackError> {
-        let request = SlackApiChatPostMessageRequest::new(self.inner.channel.clone(), content.clone())
-            .opt_thread_ts(thread.cloned())
-            .with_unfurl_links(false)
-            .with_unfurl_media(false);
+        let request =
+            SlackApiChatPostMessageRequest::new(self.inner.settings.channel.clone(), self.fit(content))
+                .opt_thread_ts(thread.cloned())
+                .with_unfurl_links(false)
+                .with_unfurl_media(false);
         let posted =
             self.call("chat.postMessage", async |session| session.chat_post_message(&request).await).await?;
         Ok(posted.ts)
@@ -138,7 +146,7 @@ impl Slack {
         ts: &SlackTs,
         content: &Content,
     ) -> Result<(), SlackError> {
-        let request = SlackApiChatUpdateRequest::new(channel.clone(), content.clone(), ts.clone());
+        let request = SlackApiChatUpdateRequest::new(channel.clone(), self.fit(content), ts.clone());
         self.call("chat.update", async |session| session.chat_update(&request).await).await.map(drop)
     }
 
@@ -149,7 +157,7 @@ impl Slack {
         user: &SlackUserId,
         content: &Content,
     ) -> Result<(), SlackError> {
-        let request = SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), content.clone());
+        let request = SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), self.fit(content));
         self.call("chat.postEphemeral", async |session| session.chat_post_ephemeral(&request).await)
             .await
             .map(drop)
@@ -167,7 +175,7 @@ impl Slack {
         response_url: &SlackResponseUrl,
         content: &Content,
     ) -> Result<(), SlackError> {
-        let request = SlackApiPostWebhookMessageRequest::new(content.clone()).with_replace_original(true);
+        let request = SlackApiPostWebhookMessageRequest::new(self.fit(content)).with_replace_original(true);
         let (client, _) = self.session().await?;
         match tokio::time::timeout(DEADLINE, client.respond_to_event(response_url, &request)).await {
             Ok(answer) => answer.map(drop).map_err(|error| SlackError::of("response_url", error)),
@@ -191,6 +199,15 @@ impl Slack {
             .call("usergroups.users.list", async |session| session.usergroups_users_list(&request).await)
             .await?;
         Ok(members.users)
+    }
+}
+
+fn strip_date_tokens(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::String(text) => *text = without_date_tokens(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(strip_date_tokens),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(strip_date_tokens),
+        _ => {}
     }
 }
 

@@ -60,7 +60,7 @@ pub enum InvalidRequest {
 #[serde(untagged)]
 enum Form {
     Interaction { payload: String },
-    Command(CommandForm),
+    Command(Box<CommandForm>),
 }
 
 #[derive(Deserialize)]
@@ -78,7 +78,8 @@ impl SlackRequest {
         }
         match serde_urlencoded::from_bytes(body)? {
             Form::Interaction { payload } => Self::of_interaction(serde_json::from_str(&payload)?),
-            Form::Command(CommandForm { event, api_app_id }) => {
+            Form::Command(form) => {
+                let CommandForm { event, api_app_id } = *form;
                 let origin = Origin { team: Some(event.team_id.to_string()), app: api_app_id };
                 Ok((origin, Self::Command(Box::new(event))))
             }

@@ -50,6 +50,18 @@ pub fn when(time: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} at {{time}}|{fallback}>", time.as_second())
 }
 
+/// Date tokens replaced by what stands in them for readers whose client does not know them.
+pub fn without_date_tokens(text: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, token)) = rest.split_once("<!date^") {
+        let Some((token, after)) = token.split_once('>') else { break };
+        plain.push_str(before);
+        plain.push_str(token.rsplit('|').next().unwrap_or_default());
+        rest = after;
+    }
+    plain + rest
+}
+
 /// A point in time, for where Slack reads no date tokens.
 pub fn plain_when(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
@@ -99,6 +111,14 @@ mod tests {
         assert_eq!(code("a`b"), "`a'b`");
         assert_eq!(prose("*x*", 10), "\u{200b}*x\u{200b}*");
         assert_eq!(mention("U1><!channel"), "<@U1channel>");
+    }
+
+    #[test]
+    fn date_tokens_can_be_done_without() {
+        let text = format!("since {} and {}", when(Timestamp::UNIX_EPOCH), when(Timestamp::UNIX_EPOCH));
+        let plain = "since 1970-01-01 00:00 UTC and 1970-01-01 00:00 UTC";
+        assert_eq!(without_date_tokens(&text), plain);
+        assert_eq!(without_date_tokens("a <!date^1"), "a <!date^1");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::secrets::{SecretSource, Secrets};
+use crate::settings::SlackSettings;
 
 /// A Slack that answers every call with `answer`; local-slack knows no user groups.
 async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
@@ -22,8 +23,18 @@ async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
     drop(tokio::spawn(async move { axum::serve(listener, app).await }));
     let ssm = aws_sdk_ssm::Config::builder().behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest());
     let secrets = Secrets { ssm: aws_sdk_ssm::Client::from_conf(ssm.build()) };
-    let token = SecretSource::Value(SecretString::from("xoxb-test"));
-    (Slack::new(Some(url), "C1".into(), token, secrets), calls)
+    let settings = SlackSettings {
+        channel: "C1".into(),
+        team: String::new(),
+        app: String::new(),
+        api_url: Some(url),
+        bot_token: SecretSource::Value(SecretString::from("xoxb-test")),
+        signing_secret: SecretSource::Value(SecretString::from("unused")),
+        app_token: None,
+        operators: Vec::new(),
+        plain_dates: false,
+    };
+    (Slack::new(settings, secrets), calls)
 }
 
 fn operators(list: &[&str]) -> Vec<Operator> {
