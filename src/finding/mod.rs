@@ -1,5 +1,5 @@
 //! Findings: what is wrong with a resource, and the story of what people and functions did
-//! about it. Pure; [`table`] keeps them, [`crate::slack::render`] shows them.
+//! about it. Pure; [`table`] keeps them, [`crate::slack::finding_message`] shows them.
 
 pub mod auto_response;
 pub mod table;
@@ -150,6 +150,9 @@ pub struct Finding {
     pub rule: RuleName,
     /// The resource.
     pub resource: Resource,
+    /// What people call it, where that is not its id.
+    #[serde(default)]
+    pub resource_name: Option<String>,
     /// What the rule says.
     pub annotation: Option<String>,
     /// Where it stands.
@@ -182,6 +185,8 @@ pub struct Breach {
     pub rule: RuleName,
     /// The resource.
     pub resource: Resource,
+    /// What people call it, where that is not its id.
+    pub resource_name: Option<String>,
     /// What the rule says.
     pub annotation: Option<String>,
     /// When AWS Config recorded the result.
@@ -220,6 +225,7 @@ impl Finding {
             id: FindingId::of(&breach.rule, &breach.resource),
             rule: breach.rule,
             resource: breach.resource,
+            resource_name: breach.resource_name,
             annotation: breach.annotation,
             state: State::Open { last_failure: None },
             plan,
@@ -240,6 +246,7 @@ impl Finding {
         let breach = Breach {
             rule: request.raised_by_rule.clone(),
             resource: report.resource()?,
+            resource_name: None,
             annotation: None,
             recorded_at: report.action_complete_time,
         };
@@ -275,6 +282,7 @@ impl Finding {
             return None;
         }
         let mut finding = Self {
+            resource_name: breach.resource_name.clone().or_else(|| self.resource_name.clone()),
             annotation: breach.annotation.clone(),
             plan: plan.clone(),
             recorded_at: breach.recorded_at,
@@ -456,7 +464,7 @@ impl Finding {
         self.begun.retain(|(begun, _)| *begun != kind);
         self.removed.extend_from_slice(changes);
         for change in changes {
-            self.tell(format!("Done: {change}."));
+            self.tell(format!("Done: {}.", change.done()));
         }
         if let Plan::Known { changes } = &mut self.plan {
             changes.retain(|(planned, _)| *planned != kind);

@@ -19,6 +19,7 @@ fn breach(second: i64) -> Breach {
             resource_type: ResourceType::BUCKET.parse().unwrap(),
             id: "downloads".parse().unwrap(),
         },
+        resource_name: None,
         annotation: None,
         recorded_at: at(second),
     }

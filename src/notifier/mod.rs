@@ -89,18 +89,19 @@ impl Notifier {
             return Ok(());
         }
         match now {
-            Compliance::NonCompliant => self.breached(&breach).await,
+            Compliance::NonCompliant => self.breached(breach).await,
             Compliance::Compliant | Compliance::NotApplicable => self.complied(breach, before).await,
             Compliance::InsufficientData => Ok(()),
         }
     }
 
-    async fn breached(&self, breach: &Breach) -> Result<(), NotifierError> {
-        let plan = self.preview(&breach.resource).await;
+    async fn breached(&self, breach: Breach) -> Result<(), NotifierError> {
+        let (resource_name, plan) = self.preview(&breach.resource).await;
+        let breach = Breach { resource_name, ..breach };
         let id = FindingId::of(&breach.rule, &breach.resource);
         let changed = self.table.change(&id, |finding| match finding {
             None => Ok(Finding::open(breach.clone(), plan.clone())),
-            Some(finding) => finding.breached(breach, &plan).ok_or(()),
+            Some(finding) => finding.breached(&breach, &plan).ok_or(()),
         });
         self.show(changed.await?).await
     }
@@ -120,26 +121,28 @@ impl Notifier {
         self.show(changed.await?).await
     }
 
-    /// What a fix would change now. Failing to find out must not keep the finding from people.
-    async fn preview(&self, resource: &Resource) -> Plan {
+    /// What people call the resource, and what a fix would change now. Failing to find out must
+    /// not keep the finding from people.
+    async fn preview(&self, resource: &Resource) -> (Option<String>, Plan) {
         let kinds = ViolationType::of_resource(&resource.resource_type);
         if kinds.is_empty() {
-            return Plan::Unsupported;
+            return (None, Plan::Unsupported);
         }
-        let mut changes = Vec::new();
+        let (mut name, mut changes) = (None, Vec::new());
         for kind in kinds {
             match self.remediations.prepare(kind, resource).await {
                 Ok(prepared) => {
-                    changes.extend(prepared.changes().iter().map(|change| (kind, change.clone())))
+                    name = prepared.name().map(str::to_owned);
+                    changes.extend(prepared.changes().iter().map(|change| (kind, change.clone())));
                 }
                 Err(error) if error.kind == AwsErrorKind::NotFound => {}
                 Err(error) => {
                     tracing::warn!(%error, resource = %resource.id, "cannot plan");
-                    return Plan::Unknown { reason: error.to_string() };
+                    return (name, Plan::Unknown { reason: error.to_string() });
                 }
             }
         }
-        Plan::Known { changes }
+        (name, Plan::Known { changes })
     }
 
     async fn report(&self, report: &RemediationReport, message: &QueueMessage) -> Result<(), NotifierError> {
@@ -197,7 +200,7 @@ impl Notifier {
             if !record.finding.is_unconfirmed(now) {
                 continue;
             }
-            let plan = self.preview(&record.finding.resource).await;
+            let (_, plan) = self.preview(&record.finding.resource).await;
             let relapse = |finding: &Finding| finding.relapsed(&plan, now).ok_or(Refusal::Fixed);
             let changed = self.table.change_existing(&record.finding.id, relapse).await?;
             if matches!(changed, Changed::Yes(_)) {

@@ -180,7 +180,7 @@ impl Notification {
         let rule: RuleName = body.config_rule_name.parse()?;
         let annotation = result.annotation.filter(|text| !text.trim().is_empty());
         Ok(Self::ComplianceChange(ComplianceChange {
-            breach: Breach { rule, resource, annotation, recorded_at },
+            breach: Breach { rule, resource, resource_name: None, annotation, recorded_at },
             now: result.compliance_type,
             before: body.old_evaluation_result.map(|old| old.compliance_type),
         }))

@@ -71,6 +71,17 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// As something that has happened: "revoked tcp 22 from …".
+    pub fn done(&self) -> String {
+        let will = self.to_string();
+        match will.split_once(' ') {
+            Some((verb, rest)) => format!("{verb}d {rest}"),
+            None => will,
+        }
+    }
+}
+
 /// As a sentence's end: "Fix will …".
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -130,6 +130,14 @@ impl Prepared {
         &self.changes
     }
 
+    /// What people call the resource, where that is not its id.
+    pub fn name(&self) -> Option<&str> {
+        match &self.effect {
+            Effect::SecurityGroup(effect) => effect.name.as_deref(),
+            Effect::BucketAcl(_) | Effect::BucketPolicy(_) => None,
+        }
+    }
+
     /// Changes exactly that; returns it. A conflict means that somebody changed the resource
     /// meanwhile: prepare again.
     pub async fn apply(self) -> Result<Vec<Change>, AwsError> {

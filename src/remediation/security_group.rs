@@ -12,19 +12,20 @@ use crate::ids::ResourceId;
 pub(super) const PLAN_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
 pub(super) const APPLY_ACTIONS: &[&str] = &["ec2:RevokeSecurityGroupIngress"];
 
-/// The group's ingress ranges. Rules with other sources (groups, prefix lists) are not ranges
-/// and can never be in a plan.
-async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsError> {
+/// The group's name and its ingress ranges. Rules with other sources (groups, prefix lists) are
+/// not ranges and can never be in a plan. A group that does not exist has no rules either: only
+/// DescribeSecurityGroups tells.
+async fn read(ec2: &Client, id: &ResourceId) -> Result<(Option<String>, Vec<IngressRange>), AwsError> {
     let filter = Filter::builder().name("group-id").values(id.as_str()).build();
     let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
-    let rules = rules.collect::<Result<Vec<SecurityGroupRule>, _>>().await;
+    let (group, rules) = tokio::join!(
+        ec2.describe_security_groups().group_ids(id.as_str()).send(),
+        rules.collect::<Result<Vec<SecurityGroupRule>, _>>(),
+    );
+    let group = group.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
     let rules = rules.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroupRules", error))?;
-    if rules.is_empty() {
-        // A group that does not exist has no rules either: this call tells.
-        let described = ec2.describe_security_groups().group_ids(id.as_str()).send().await;
-        described.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
-    }
-    Ok(rules.into_iter().filter_map(ingress_range).collect())
+    let name = group.security_groups().first().and_then(|group| group.group_name()).map(str::to_owned);
+    Ok((name, rules.into_iter().filter_map(ingress_range).collect()))
 }
 
 fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
@@ -59,6 +60,8 @@ fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<
 pub(super) struct Effect {
     ec2: Client,
     group: ResourceId,
+    /// What people call the group.
+    pub(super) name: Option<String>,
 }
 
 pub(super) async fn prepare(
@@ -66,8 +69,8 @@ pub(super) async fn prepare(
     id: &ResourceId,
     rule: &RestrictedPorts,
 ) -> Result<(Vec<Change>, Effect), AwsError> {
-    let changes = plan(id, &read(&ec2, id).await?, rule);
-    Ok((changes, Effect { ec2, group: id.clone() }))
+    let (name, group) = read(&ec2, id).await?;
+    Ok((plan(id, &group, rule), Effect { ec2, group: id.clone(), name }))
 }
 
 impl Effect {

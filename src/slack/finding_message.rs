@@ -5,6 +5,7 @@ use slack_morphism::prelude::*;
 use super::blocks::{actions, button, confirm, context, fields, message, section};
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
+use crate::evaluation::cut;
 use crate::finding::{Actor, Failure, Finding, Plan, State};
 use crate::ids::{Resource, ResourceType};
 use crate::remediation::{Change, ViolationType};
@@ -36,7 +37,10 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
 
 /// What is wrong, in plain words and plain text.
 pub fn headline(finding: &Finding) -> String {
-    let id = &finding.resource.id;
+    let id = match &finding.resource_name {
+        Some(name) => format!("{} ({})", cut(name, 80), finding.resource.id),
+        None => finding.resource.id.to_string(),
+    };
     let was = matches!(finding.state, State::Fixed { .. });
     match finding.resource.resource_type.as_str() {
         ResourceType::SECURITY_GROUP if was => {
@@ -103,7 +107,9 @@ fn body(finding: &Finding) -> Option<String> {
             Some([reason, plan_text(finding)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
         }
         State::Fixed { .. } if finding.removed.is_empty() => None,
-        State::Fixed { .. } => Some(format!("*What was changed*\n{}", list(finding.removed.iter()))),
+        State::Fixed { .. } => {
+            Some(format!("*What was done*\n{}", list(finding.removed.iter().map(Change::done))))
+        }
     }
 }
 
@@ -117,15 +123,15 @@ fn plan_text(finding: &Finding) -> Option<String> {
             Some("There is nothing left that a fix would change.".to_owned())
         }
         Plan::Known { changes } => {
-            Some(format!("*Fix will*\n{}", list(changes.iter().map(|(_, change)| change))))
+            Some(format!("*Fix will*\n{}", list(changes.iter().map(|(_, change)| change.to_string()))))
         }
     }
 }
 
-fn list<'a>(changes: impl ExactSizeIterator<Item = &'a Change>) -> String {
+fn list(changes: impl ExactSizeIterator<Item = String>) -> String {
     let more = changes.len().saturating_sub(LIST_LIMIT);
     let mut lines: Vec<String> =
-        changes.take(LIST_LIMIT).map(|change| format!("• {}", prose(&change.to_string(), 200))).collect();
+        changes.take(LIST_LIMIT).map(|change| format!("• {}", prose(&change, 200))).collect();
     if more > 0 {
         lines.push(format!("• and {more} more"));
     }
@@ -159,8 +165,7 @@ fn fix_button(finding: &Finding) -> SlackBlockButtonElement {
         }
         _ => "This will change whatever breaks the rule when the fix runs.".to_owned(),
     };
-    let what =
-        format!("{what}\nResource: {}", escape(&crate::evaluation::cut(finding.resource.id.as_str(), 80)));
+    let what = format!("{what}\nResource: {}", escape(&cut(finding.resource.id.as_str(), 80)));
     button(action::FIX, "Fix", finding.id.as_str())
         .with_style(SlackBlockButtonStyle::Primary)
         .with_confirm(confirm("Fix this?", &what, "Fix"))

@@ -83,16 +83,32 @@ fn input(block_id: &str, label: &str, element: SlackInputBlockElement) -> SlackB
     SlackInputBlock::new(plain(label, 150), element).with_block_id(block_id.into()).into()
 }
 
-/// Reads the modal; `None` when it is not ours or not filled in, which Slack itself prevents.
-pub fn read_submission(view: &SlackStatefulView) -> Option<IgnoreSubmission> {
-    let SlackView::Modal(modal) = &view.view else { return None };
-    if modal.callback_id.as_ref()?.to_string() != CALLBACK_ID {
-        return None;
+/// Why a submitted modal cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSubmission {
+    /// It is another modal.
+    #[error("it is not the modal for ignoring")]
+    NotOurs,
+    /// How long, or why, is missing.
+    #[error("it does not say for how long and why")]
+    Incomplete,
+}
+
+/// Reads the modal.
+pub fn read_submission(view: &SlackStatefulView) -> Result<IgnoreSubmission, InvalidSubmission> {
+    let SlackView::Modal(modal) = &view.view else { return Err(InvalidSubmission::NotOurs) };
+    if modal.callback_id != Some(CALLBACK_ID.into()) {
+        return Err(InvalidSubmission::NotOurs);
     }
+    filled_in(modal, view).ok_or(InvalidSubmission::Incomplete)
+}
+
+fn filled_in(modal: &SlackModalView, view: &SlackStatefulView) -> Option<IgnoreSubmission> {
     let values = &view.state_params.state.as_ref()?.values;
     let value = |name: &str| values.get(&SlackBlockId(name.to_owned()))?.get(&SlackActionId::from(name));
     let selected = &value(DURATION)?.selected_option.as_ref()?.value;
     let (_, _, duration) = DURATIONS.into_iter().find(|(value, ..)| value == selected)?;
     let reason: String = value(REASON)?.value.as_ref()?.chars().take(REASON_LIMIT as usize).collect();
-    Some(IgnoreSubmission { finding: modal.private_metadata.as_ref()?.parse().ok()?, duration, reason })
+    let finding = modal.private_metadata.as_ref()?.parse().ok()?;
+    (!reason.trim().is_empty()).then_some(IgnoreSubmission { finding, duration, reason })
 }

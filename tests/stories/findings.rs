@@ -9,7 +9,7 @@ use crate::support::{ALICE, Options, World, eventually};
 async fn seeded_findings_appear_with_their_plans() {
     let world = World::seeded().await;
     let desktops = world.slack.finding(&world.aws.group_id("remote-desktops").await).await;
-    assert!(desktops.words().contains("is open to the internet"), "{}", desktops.words());
+    assert!(desktops.words().contains("Security group remote-desktops (sg-"), "{}", desktops.words());
     assert!(
         desktops.words().contains("*Fix will*\n• revoke tcp 3389 from ::/0 (sgr-"),
         "{}",

@@ -17,7 +17,9 @@ async fn a_fix_closes_only_the_open_range_and_the_message_says_so() {
     assert_eq!((before.len(), expected.len()), (3, 2));
     assert_eq!(world.aws.ingress(&group).await, expected);
     assert_eq!(fixed.ts(), message.ts());
-    assert!(fixed.button("fix").is_none() && fixed.words().contains("revoke tcp 1024-65535 from 0.0.0.0/0"));
+    assert!(
+        fixed.button("fix").is_none() && fixed.words().contains("• revoked tcp 1024-65535 from 0.0.0.0/0")
+    );
     eventually("the thread has the detail", async || {
         (world.slack.thread(&fixed).await.len() == 1).then_some(())
     })

@@ -21,6 +21,9 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
     let kept = world.slack.finding("defendable-demo-downloads").await;
     let grants = world.aws.grants("defendable-demo-downloads").await;
     world.slack.click(ALICE, &kept, "ignore").await;
+    world.slack.submit(ALICE, json!({"reason": filled_in("7d")["reason"]})).await;
+    world.slack.is_told(ALICE, "Nothing is ignored").await;
+    world.slack.click(ALICE, &kept, "ignore").await;
     world.slack.submit(ALICE, filled_in("7d")).await;
     let ignored = world.slack.finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>").await;
     assert!(ignored.words().contains("Ticket 42 &lt;!channel&gt;") && ignored.button("unignore").is_some());

@@ -17,6 +17,7 @@ fn finding_of(resource_type: &str, id: &str, plan: Plan) -> Finding {
             resource_type: resource_type.parse().unwrap(),
             id: id.parse().unwrap(),
         },
+        resource_name: (resource_type == ResourceType::SECURITY_GROUP).then(|| "web".to_owned()),
         annotation: Some("Open to the internet: tcp 22 from 0.0.0.0/0.".to_owned()),
         recorded_at: at(0),
     };
