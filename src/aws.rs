@@ -173,10 +173,7 @@ impl Aws {
         }
         let message =
             format!("Defendable runs in account {} and has no access to account {account}", self.home);
-        Err(AwsError {
-            kind: AwsErrorKind::AccessDenied,
-            ..AwsError::other(service, "ForeignAccount", message)
-        })
+        Err(AwsError::other(service, "ForeignAccount", message))
     }
 }
 

@@ -62,6 +62,11 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 impl Evaluate {
     /// Exit status 1 when a line was bad.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        // AWS Config lets any name through; here a wrong one is a slip.
+        let known = self.rule.parameters();
+        if let Some((name, _)) = self.parameter.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            anyhow::bail!("the rule has no parameter {name:?}: it has {}", known.join(", "));
+        }
         let parameters: RuleParameters =
             self.parameter.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         // Wrong parameters would spoil every line alike.

@@ -159,6 +159,7 @@ impl Coordinator {
         let own = QueueMessage {
             id: message.message_id().unwrap_or_default().to_owned(),
             body: message.body().unwrap_or_default().to_owned(),
+            receive_count: 1,
         };
         let request: RemediationRequest = match serde_json::from_str(&own.body) {
             Ok(request) => request,

@@ -79,6 +79,7 @@ async fn batch(
         .into_iter()
         .map(|record| QueueMessage {
             id: record.message_id.unwrap_or_default(),
+            receive_count: receive_count(&record.attributes),
             body: record.body.unwrap_or_default(),
         })
         .collect();
@@ -91,6 +92,10 @@ async fn batch(
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failures.collect();
     response
+}
+
+fn receive_count(attributes: &std::collections::HashMap<String, String>) -> u32 {
+    attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 /// The coordinator's two triggers: the fix queue, and anything else is the schedule.

@@ -66,7 +66,13 @@ pub struct QueueMessage {
     pub id: String,
     /// The text that was sent.
     pub body: String,
+    /// How often it has been delivered, this time included.
+    pub receive_count: u32,
 }
+
+/// How often a message may be retried. With the pauses between, this bridges an outage of an
+/// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
+pub const MAX_RECEIVES: u32 = 60;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,17 +83,6 @@ pub enum Disposition {
     Retry(String),
     /// It will never work: move it to the dead-letter queue with this reason, and tell people.
     Park(String),
-}
-
-impl Disposition {
-    /// Retries what may pass and parks the rest.
-    pub fn of_error(error: &AwsError) -> Self {
-        use crate::aws::AwsErrorKind::*;
-        match error.kind {
-            Transient | Conflict | AccessDenied => Self::Retry(error.to_string()),
-            NotFound | Other => Self::Park(error.to_string()),
-        }
-    }
 }
 
 /// A function that a queue triggers.
@@ -156,20 +151,30 @@ impl Queues {
         let handled = messages.iter().map(|message| async move {
             match handler.handle(message).await {
                 Disposition::Done => None,
-                Disposition::Retry(reason) => {
-                    tracing::warn!(queue = queue.name(), message_id = message.id, reason, "retrying a message");
+                Disposition::Retry(reason) if message.receive_count < MAX_RECEIVES => {
+                    tracing::warn!(
+                        queue = queue.name(),
+                        message_id = message.id,
+                        reason,
+                        "retrying a message"
+                    );
                     Some(message.id.clone())
                 }
-                Disposition::Park(reason) => match self.park(queue, message, &reason).await {
-                    Ok(()) => None,
-                    Err(error) => {
-                        tracing::error!(queue = queue.name(), message_id = message.id, %error, "cannot park a message");
-                        Some(message.id.clone())
-                    }
-                },
+                Disposition::Retry(reason) => {
+                    let reason = format!("{reason} (after {} deliveries)", message.receive_count);
+                    self.park_or_keep(queue, message, &reason).await
+                }
+                Disposition::Park(reason) => self.park_or_keep(queue, message, &reason).await,
             }
         });
         join_all(handled).await.into_iter().flatten().collect()
+    }
+
+    /// Parks a message; its id where even that failed, so that it stays.
+    async fn park_or_keep(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Option<String> {
+        let error = self.park(queue, message, reason).await.err()?;
+        tracing::error!(queue = queue.name(), message_id = message.id, %error, "cannot park a message");
+        Some(message.id.clone())
     }
 
     /// Moves a message to the dead-letter queue of `queue`, with the reason and its first id

@@ -6,7 +6,6 @@ use slack_morphism::prelude::*;
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::finding::auto_response::{Switch, Wanted};
-use crate::queue::QueueUrl;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
 use crate::slack::text::count;
@@ -30,7 +29,7 @@ pub(super) async fn ask(function: &SlackFunction) -> Answer {
 }
 
 async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
-    let waiting = waiting(function, &function.remediation_queue).await?;
+    let waiting = function.queues.waiting(&function.remediation_queue).await?;
     let text = format!(
         "{heading}\n{} waiting. Each is checked again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
         match waiting {
@@ -41,11 +40,6 @@ async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
     );
     let turn_on = button(action::AUTORESPONSE_ON, "Turn on", "on").with_style(SlackBlockButtonStyle::Primary);
     Ok(message(&text, vec![section(&text), actions(vec![turn_on])]))
-}
-
-/// About how many messages wait in a queue.
-pub(super) async fn waiting(function: &SlackFunction, queue: &QueueUrl) -> Result<u64, CommandError> {
-    Ok(function.queues.waiting(queue).await?)
 }
 
 /// The **Turn on** button, or **Go on** under a run that stopped.

@@ -26,7 +26,7 @@ use crate::slack::authorisation::{Authoriser, Permission};
 use crate::slack::blocks::note;
 use crate::slack::client::Slack;
 use crate::slack::request::BlockAction;
-use crate::slack::text::{actor, code, mention, when};
+use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, action};
 
 /// What the Slack function calls beside the table's actions.
@@ -213,11 +213,7 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::Fixed) => format!("{id} is fixed already."),
         Some(Refusal::Ignored) => format!("{id} is ignored. Press *Stop ignoring* under it first."),
         Some(Refusal::NotIgnored) => format!("{id} is not ignored."),
+        Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
         Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),
     })
-}
-
-/// `U0ALICE` as a mention.
-fn who(user: &str) -> String {
-    mention(user)
 }

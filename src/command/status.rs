@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{SlackFunction, who};
+use super::SlackFunction;
 use crate::aws::AwsError;
 use crate::finding::StateName;
 use crate::finding::auto_response::{AutoResponse, Switch};
 use crate::finding::table::TableError;
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};
-use crate::slack::text::{age, code, count, when};
+use crate::slack::text::{age, code, count, mention, when};
 
 /// Slack waits three seconds.
 const DEADLINE: Duration = Duration::from_millis(2200);
@@ -53,12 +53,12 @@ pub(super) fn auto_response_line(rule: Switch, recorded: &AutoResponse) -> Strin
     let mut line = format!("*Auto-response is {}*", rule.as_str());
     match &recorded.wanted {
         Some(wanted) if wanted.switch == rule => {
-            line += &format!(" since {}, by {}", when(wanted.at), who(&wanted.by));
+            line += &format!(" since {}, by {}", when(wanted.at), mention(&wanted.by));
         }
         Some(wanted) => {
             line += &format!(
                 "\n:warning: {} turned it {} {}, but the rule is {}. Use `/dd autoresponse {}` to settle it.",
-                who(&wanted.by),
+                mention(&wanted.by),
                 wanted.switch.as_str(),
                 when(wanted.at),
                 rule.as_str(),
@@ -71,7 +71,7 @@ pub(super) fn auto_response_line(rule: Switch, recorded: &AutoResponse) -> Strin
         line += &format!(
             "\n:raised_hand: It stopped {} after {} and waits for an answer in the channel.",
             when(hold.at),
-            count(u64::from(hold.dispatched), "fix").replace("fixs", "fixes"),
+            count(u64::from(hold.dispatched), "request"),
         );
     }
     line

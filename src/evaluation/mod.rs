@@ -109,6 +109,14 @@ pub enum RuleKind {
 }
 
 impl RuleKind {
+    /// The parameters that the rule reads.
+    pub fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::RestrictedPorts => &["prohibitedPorts", "exemptSecurityGroups", "sqsUrl"],
+            Self::S3PublicAccess => &["bucketWhitelist", "sqsUrl"],
+        }
+    }
+
     /// The one resource type that the rule judges.
     pub fn resource_type(self) -> &'static str {
         match self {

@@ -213,6 +213,9 @@ pub enum Refusal {
     /// It is not ignored.
     #[error("it is not ignored")]
     NotIgnored,
+    /// No fix is on its way.
+    #[error("no fix is on its way")]
+    NotFixing,
     /// There is no remediation for this type of resource.
     #[error("there is no automatic fix for this kind of resource")]
     Unsupported,
@@ -408,6 +411,22 @@ impl Finding {
             requested_by,
             finding_id: Some(self.id.clone()),
         }
+    }
+
+    /// A fix has not reported back in time: the finding is open again, with its button. `None`
+    /// while there is still hope.
+    pub fn fix_timed_out(&self, now: Timestamp) -> Option<Self> {
+        let State::Fixing { asked_by, since, .. } = &self.state else { return None };
+        if now.duration_since(*since) < FIX_TIMEOUT {
+            return None;
+        }
+        let failure = Failure {
+            asked_by: asked_by.clone(),
+            at: now,
+            reason: format!("the fix has not reported back for {} minutes", FIX_TIMEOUT.as_mins()),
+            advice: "Press Fix again; if that does not help, look for dead letters in /dd status.".to_owned(),
+        };
+        Some(Self { state: State::Open { last_failure: Some(failure) }, ..self.clone() })
     }
 
     /// The fix could not even be queued.

@@ -23,8 +23,9 @@ pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:U
 /// The index of findings by state.
 pub const STATE_INDEX: &str = "by-state";
 
-/// A writer that dies while it edits a Slack message blocks others for this long.
-const LEASE: SignedDuration = SignedDuration::from_secs(20);
+/// A writer that dies while it edits a Slack message blocks others for this long. Longer than
+/// any one Slack call may take, so that nobody posts beside a slow one.
+const LEASE: SignedDuration = SignedDuration::from_secs(45);
 
 /// How often a lost race is run again.
 const ATTEMPTS: usize = 10;
@@ -266,12 +267,13 @@ impl Table {
         conditional(lease.send().await.map(|updated| updated.attributes))
     }
 
-    /// Notes what Slack shows now; returns the record as it is, which may have changed meanwhile.
+    /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which may have changed meanwhile.
     pub async fn set_shown(&self, id: &FindingId, shown: &Shown) -> Result<Option<Record>, TableError> {
         let update = self
             .display_update(id)
-            .update_expression("SET shown = :shown")
+            .update_expression("SET shown = :shown, leaseUntil = :until")
             .expression_attribute_values(":shown", to_attribute_value(shown)?)
+            .expression_attribute_values(":until", number((Timestamp::now() + LEASE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
         conditional(update.send().await.map(|updated| updated.attributes))
     }

@@ -107,6 +107,11 @@ fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
     let bob = Actor::User("U0BOB".to_owned());
     assert!(matches!(fixing.fix_asked(bob.clone(), at(11)), Err(Refusal::Fixing { .. })));
     assert!(fixing.fix_asked(bob, at(10 + 15 * 60)).is_ok());
+    assert_eq!(fixing.fix_timed_out(at(10 + 15 * 60 - 1)), None);
+    let given_up = fixing.fix_timed_out(at(10 + 15 * 60)).unwrap();
+    assert_eq!(given_up.state_name(at(10 + 15 * 60)), StateName::Open, "its button is back");
+    let late = given_up.reported(&acl_fixed(&fixing, Some("U0ALICE"), 1000)).unwrap();
+    assert_eq!(late.removed, [grant()], "a report that comes after all still counts");
 }
 
 #[test]

@@ -190,7 +190,19 @@ impl Notifier {
     async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = Timestamp::now();
         self.end_ignores(now).await?;
+        self.give_up_fixes(now).await?;
         self.look_after_fixes(now).await
+    }
+
+    /// Opens the findings whose fixes never reported back.
+    async fn give_up_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
+        for record in self.table.by_state(StateName::Fixing, HOUSEKEEPING_LIMIT).await? {
+            if record.finding.fix_timed_out(now).is_some() {
+                let give_up = |finding: &Finding| finding.fix_timed_out(now).ok_or(Refusal::NotFixing);
+                self.show(self.table.change_existing(&record.finding.id, give_up).await?).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again

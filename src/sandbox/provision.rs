@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::finding::table::STATE_INDEX;
 use crate::ids::AccountId;
-use crate::queue::QueueUrl;
+use crate::queue::{MAX_RECEIVES, QueueUrl};
 
 const TABLE: &str = "defendable-findings";
 const RULE: &str = "defendable-auto-response";
@@ -86,7 +86,8 @@ async fn queue(sqs: &aws_sdk_sqs::Client, name: &str) -> Result<QueueUrl> {
     let dead = sqs.create_queue().queue_name(format!("{name}-dead-letters"));
     let dead = dead.set_attributes(Some(HashMap::from([retention()]))).send().await?;
     let dead_arn = queue_arn(sqs, dead.queue_url().context("no queue URL")?).await?;
-    let redrive = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": "5"}).to_string();
+    let redrive = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": (MAX_RECEIVES + 1).to_string()})
+        .to_string();
     let attributes = HashMap::from([
         retention(),
         (QueueAttributeName::VisibilityTimeout, "90".to_owned()),

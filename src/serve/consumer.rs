@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -10,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::AwsError;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
 
-/// How long SQS lets an empty queue wait. Seconds, at most 20.
-const LONG_POLL: i32 = 20;
+/// How long SQS lets an empty queue wait. Seconds. Short, because a stop waits for it: were the
+/// call dropped, a message that it brings would be unseen until its visibility timeout.
+const LONG_POLL: i32 = 3;
 
 /// The longest pause before a failed message comes back. Seconds.
 const LONGEST_BACKOFF: i32 = 120;
@@ -26,12 +26,8 @@ pub(super) async fn consume(
     handler: impl QueueHandler,
     shutdown: CancellationToken,
 ) {
-    loop {
-        let received = tokio::select! {
-            () = shutdown.cancelled() => return,
-            received = receive(&queues, &queue) => received,
-        };
-        match received {
+    while !shutdown.is_cancelled() {
+        match receive(&queues, &queue).await {
             Ok(messages) if messages.is_empty() => {}
             Ok(messages) => handle(&queues, &queue, &handler, &messages, &shutdown).await,
             Err(error) => {
@@ -43,8 +39,6 @@ pub(super) async fn consume(
 }
 
 async fn receive(queues: &Queues, queue: &QueueUrl) -> Result<Vec<Message>, AwsError> {
-    let patience = Duration::from_secs(LONG_POLL.unsigned_abs().into()) + Duration::from_secs(10);
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(patience).operation_timeout(patience);
     let received = queues
         .sqs
         .receive_message()
@@ -52,8 +46,6 @@ async fn receive(queues: &Queues, queue: &QueueUrl) -> Result<Vec<Message>, AwsE
         .max_number_of_messages(10)
         .wait_time_seconds(LONG_POLL)
         .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-        .customize()
-        .config_override(aws_sdk_sqs::config::Builder::new().timeout_config(timeouts.build()))
         .send()
         .await;
     let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
@@ -96,14 +88,18 @@ fn own_message(message: &Message) -> QueueMessage {
     QueueMessage {
         id: message.message_id().unwrap_or_default().to_owned(),
         body: message.body().unwrap_or_default().to_owned(),
+        receive_count: receive_count(message),
     }
+}
+
+fn receive_count(message: &Message) -> u32 {
+    let count = MessageSystemAttributeName::ApproximateReceiveCount;
+    message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok()).unwrap_or(1)
 }
 
 /// 2, 4, 8 … seconds by how often it has been received.
 fn backoff(message: &Message) -> i32 {
-    let count = MessageSystemAttributeName::ApproximateReceiveCount;
-    let received = message.attributes().and_then(|attributes| attributes.get(&count)?.parse::<u32>().ok());
-    2_i32.saturating_pow(received.unwrap_or(1)).min(LONGEST_BACKOFF)
+    2_i32.saturating_pow(receive_count(message)).min(LONGEST_BACKOFF)
 }
 
 async fn come_back(

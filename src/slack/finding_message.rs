@@ -66,6 +66,10 @@ fn how_public(finding: &Finding) -> &'static str {
 }
 
 fn resource_link(resource: &Resource) -> String {
+    if resource.id.as_str().len() > 200 {
+        // A link that had to be cut would be none.
+        return code(resource.id.as_str());
+    }
     let id = escape(resource.id.as_str()).replace('|', "/");
     format!("<{}|{id}>", escape(&resource.console_link()))
 }
@@ -202,7 +206,7 @@ pub fn finding_line(finding: &Finding) -> String {
     format!(
         "{} {} · {} · {}",
         code(finding.id.as_str()),
-        escape(&headline(finding)),
+        escape(&cut(&headline(finding), 200)),
         code(finding.resource.region.as_str()),
         status_line(finding)
     )

@@ -44,6 +44,9 @@ fn wrong_parameters_and_missing_settings_say_what_to_mend() {
         !output.status.success() && complaint.contains("prohibitedPorts") && complaint.contains("5432-5433")
     );
 
+    let output = defendable(&["evaluate", "s3-public-access", "--parameter", "prohibitedPorts=22"], "");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("it has bucketWhitelist, sqsUrl"));
+
     let output = defendable(&["serve"], "");
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());

@@ -70,6 +70,31 @@ async fn oversized_items_are_fetched_from_the_history() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_planned_or_fixed_is_shown_all_the_same() {
+    let world = World::seeded().await;
+    let breach = |account: &str, resource_type: &str, resource_id: &str| {
+        json!({"awsAccountId": account, "configRuleName": "a-rule", "resourceType": resource_type,
+            "resourceId": resource_id, "awsRegion": "us-east-1", "oldEvaluationResult": null,
+            "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:00Z",
+                                    "annotation": "too *short* <!channel>"},
+            "messageType": "ComplianceChangeNotification"})
+    };
+    world.aws.send("events", &breach("123456789012", "AWS::::Account", "password-policy")).await;
+    let unsupported = world.slack.finding_says("password-policy", "no automatic fix").await;
+    assert!(unsupported.button("fix").is_none() && unsupported.button("ignore").is_some());
+    assert!(unsupported.words().contains("&lt;!channel&gt;"));
+
+    world.aws.send("events", &breach("999999999999", "AWS::S3::Bucket", "elsewhere")).await;
+    let unplanned = world.slack.finding_says("elsewhere", "could not be found out").await;
+    world.slack.click(ALICE, &unplanned, "fix").await;
+    let failed = world.slack.finding_says("elsewhere", "*Not fixed:*").await;
+    assert!(
+        failed.words().contains("no access to account 999999999999") && failed.words().contains("*Next:*")
+    );
+    assert!(failed.button("fix").is_some(), "it can be asked for again");
+}
+
+#[tokio::test]
 async fn late_and_repeated_notifications_change_nothing() {
     let world = World::seeded().await;
     let change = |recorded: &str, old: &str, new: &str| {
