@@ -1,24 +1,24 @@
 //! The coordinator: sends requests to their remediators, at once for people (fix queue) and on
 //! schedule for auto-response (remediation queue).
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::AwsError;
-use crate::finding::auto_response::{Hold, Switch};
+use crate::finding::auto_response::{Hold, Switch, Wanted};
 use crate::finding::table::{Table, TableError};
-use crate::finding::{Finding, State, StateName};
+use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
-use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues, parse_body};
+use crate::queue::{Disposition, MAX_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, parse_body};
 use crate::remediation::{RemediationRequest, RemediationTask, RemediatorKind, ViolationType};
 use crate::schedule::ScheduledRule;
 
 /// What the coordinator calls beside the table's actions.
 pub const ACTIONS: &[&str] = &[
+    "events:DescribeRule",
     "events:DisableRule",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
@@ -28,6 +28,12 @@ pub const ACTIONS: &[&str] = &[
 
 /// While a remediator is at it, its request stays in the queue, unseen. Seconds.
 const VISIBILITY: i32 = 180;
+
+/// Recording "off" and disabling the rule are two calls; in between they may disagree.
+const SWITCHING: SignedDuration = SignedDuration::from_secs(5);
+
+/// When a run passed on what; the same request again is let go unless it was sent after that.
+type PassedOn = HashMap<(FindingId, ViolationType), Timestamp>;
 
 /// The coordinator function.
 #[derive(Debug, Clone)]
@@ -76,6 +82,8 @@ pub enum Run {
     },
     /// An earlier run's question has not been answered.
     Waiting,
+    /// "Off" is recorded.
+    Off,
     /// "Off" is recorded; the rule was switched off again.
     SwitchedBack,
 }
@@ -96,26 +104,19 @@ impl QueueHandler for Coordinator {
 }
 
 impl Coordinator {
-    /// A scheduled run: drains the remediation queue for at most `budget`. When the wanted state
+    /// A scheduled run: drains the remediation queue while `may_go_on`. When the wanted state
     /// cannot be read, nothing is done.
-    pub async fn run(&self, budget: Duration) -> Result<Run, CoordinatorError> {
-        let deadline = Instant::now() + budget;
-        let recorded = self.table.auto_response().await?;
-        if let Some(off) = recorded.wanted.filter(|wanted| wanted.switch == Switch::Off) {
-            self.schedule.set(Switch::Off).await?;
-            let notice = Notice::SwitchedBack { at: Timestamp::now(), off_by: off.by, off_since: off.at };
-            self.queues.send(&self.queues.events, &notice).await?;
-            return Ok(Run::SwitchedBack);
-        }
-        if recorded.hold.is_some() {
-            return Ok(Run::Waiting);
-        }
-        self.drain(deadline).await
-    }
-
-    async fn drain(&self, deadline: Instant) -> Result<Run, CoordinatorError> {
-        let (mut dispatched, mut seen) = (0, HashSet::new());
-        while Instant::now() < deadline {
+    pub async fn run(&self, may_go_on: impl Fn() -> bool) -> Result<Run, CoordinatorError> {
+        let (mut dispatched, mut passed_on) = (0, HashMap::new());
+        while may_go_on() {
+            // Read every time: "off" stops a run that has begun.
+            let recorded = self.table.auto_response().await?;
+            if let Some(off) = recorded.wanted.filter(|wanted| wanted.switch == Switch::Off) {
+                return self.stay_off(off).await;
+            }
+            if recorded.hold.is_some() {
+                return Ok(Run::Waiting);
+            }
             let room = self.blast_radius - dispatched;
             if room == 0 {
                 return self.hold(dispatched).await;
@@ -125,10 +126,23 @@ impl Coordinator {
                 break;
             }
             for message in messages {
-                dispatched += u32::from(self.pass_on(&message, &mut seen).await?);
+                dispatched += u32::from(self.pass_on(&message, &mut passed_on).await?);
             }
         }
         Ok(Run::Drained { dispatched })
+    }
+
+    /// "Off" is recorded. A rule that is on all the same was switched on by somebody else, unless
+    /// it is just being switched off; a late trigger of a rule that is off means nothing.
+    async fn stay_off(&self, off: Wanted) -> Result<Run, CoordinatorError> {
+        let now = Timestamp::now();
+        if now.duration_since(off.at) < SWITCHING || self.schedule.state().await? == Switch::Off {
+            return Ok(Run::Off);
+        }
+        self.schedule.set(Switch::Off).await?;
+        let notice = Notice::SwitchedBack { at: now, off_by: off.by, off_since: off.at };
+        self.queues.send(&self.queues.events, &notice).await?;
+        Ok(Run::SwitchedBack)
     }
 
     async fn receive(&self, room: u32) -> Result<Vec<Message>, AwsError> {
@@ -141,6 +155,7 @@ impl Coordinator {
             .visibility_timeout(VISIBILITY)
             .wait_time_seconds(1)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await;
         let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
@@ -149,39 +164,32 @@ impl Coordinator {
 
     /// Passes one request on; whether it was. What cannot be read is parked, and the rest of the
     /// batch goes on.
-    async fn pass_on(
-        &self,
-        message: &Message,
-        seen: &mut HashSet<(FindingId, ViolationType)>,
-    ) -> Result<bool, CoordinatorError> {
+    async fn pass_on(&self, message: &Message, passed_on: &mut PassedOn) -> Result<bool, CoordinatorError> {
         let queue = &self.remediation_queue;
         let receipt_handle = message.receipt_handle().unwrap_or_default();
-        let own = QueueMessage {
-            id: message.message_id().unwrap_or_default().to_owned(),
-            body: message.body().unwrap_or_default().to_owned(),
-            receive_count: 1,
-        };
+        let own = QueueMessage::from(message);
         let request: RemediationRequest = match serde_json::from_str(&own.body) {
-            Ok(request) => request,
+            Ok(request) if own.receive_count <= MAX_RECEIVES => request,
+            Ok(_) => return self.park(&own, receipt_handle, "its remediation keeps failing").await,
             Err(error) => {
-                self.queues.park(queue, &own, &format!("not a remediation request: {error}")).await?;
+                return self.park(&own, receipt_handle, &format!("not a remediation request: {error}")).await;
+            }
+        };
+        let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
+        let record = self.table.get(&key.0).await?;
+        let next = record.map_or(Next::PassOn, |record| next(&record.finding, sent_at(message), now));
+        let again =
+            passed_on.get(&key).is_some_and(|at| sent_at(message).is_some_and(|sent_at| sent_at <= *at));
+        match if again { Next::LetGo("it has just been passed on") } else { next } {
+            Next::PassOn => {}
+            Next::LetGo(reason) => {
+                tracing::info!(finding_id = %key.0, reason, "let a request go");
                 self.queues.delete(queue.as_str(), receipt_handle).await?;
                 return Ok(false);
             }
-        };
-        let finding = request.finding(&self.home);
-        let skip = match self.table.get(&finding).await? {
-            _ if !seen.insert((finding.clone(), request.violation_type)) => {
-                Some("it has just been passed on")
-            }
-            Some(record) => why_skip(&record.finding, sent_at(message), Timestamp::now()),
-            None => None,
-        };
-        if let Some(reason) = skip {
-            tracing::info!(finding_id = %finding, reason, "skipped a request");
-            self.queues.delete(queue.as_str(), receipt_handle).await?;
-            return Ok(false);
+            Next::Leave => return Ok(false),
         }
+        passed_on.insert(key, now);
         let task = RemediationTask {
             sqs_url: Some(queue.to_string()),
             receipt_handle: Some(receipt_handle.to_owned()),
@@ -189,6 +197,17 @@ impl Coordinator {
         };
         self.dispatch(&task).await?;
         Ok(true)
+    }
+
+    async fn park(
+        &self,
+        message: &QueueMessage,
+        receipt_handle: &str,
+        reason: &str,
+    ) -> Result<bool, CoordinatorError> {
+        self.queues.park(&self.remediation_queue, message, reason).await?;
+        self.queues.delete(self.remediation_queue.as_str(), receipt_handle).await?;
+        Ok(false)
     }
 
     async fn dispatch(&self, task: &RemediationTask) -> Result<(), AwsError> {
@@ -221,14 +240,30 @@ impl Coordinator {
     }
 }
 
-/// Why auto-response leaves a finding alone, if it does.
-fn why_skip(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Option<&'static str> {
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    PassOn,
+    /// Delete it: why.
+    LetGo(&'static str),
+    /// It comes back after its visibility timeout.
+    Leave,
+}
+
+/// What auto-response does about a finding's request.
+fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
     match &finding.state {
-        State::Ignored { .. } if finding.state_name(now) == StateName::Ignored => Some("it is ignored"),
-        State::Fixed { at, .. } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
-            Some("it was fixed after this was sent")
+        State::Ignored { .. } if finding.state_name(now) == StateName::Ignored => {
+            Next::LetGo("it is ignored")
         }
-        State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } | State::Ignored { .. } => None,
+        State::Fixed { at, .. } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
+            Next::LetGo("it was fixed after this was sent")
+        }
+        // Two remediators at once would both report.
+        State::Fixing { since, .. } if now.duration_since(*since) < FIX_TIMEOUT => Next::Leave,
+        State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } | State::Ignored { .. } => {
+            Next::PassOn
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! On Lambda: `_HANDLER` names the function, the same code handles its events.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
@@ -117,7 +117,8 @@ async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
                 Ok(serde_json::to_value(response)?)
             }
             CoordinatorEvent::Schedule(_) => {
-                let run = coordinator.run(left.saturating_sub(MARGIN)).await?;
+                let deadline = Instant::now() + left.saturating_sub(MARGIN);
+                let run = coordinator.run(|| Instant::now() < deadline).await?;
                 tracing::info!(?run, "scheduled run");
                 Ok::<_, Error>(Value::Null)
             }

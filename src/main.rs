@@ -33,7 +33,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
             start_logging(false);
             let settings = Settings::from_env()?;
             runtime()?.block_on(async {
-                let wiring = Wiring::new(settings, aws_config().await);
+                let wiring = wire(settings).await?;
                 let transport = if socket_mode { Transport::SocketMode } else { Transport::Http };
                 serve(&wiring, transport, shutdown_signal()?).await
             })?;
@@ -59,18 +59,24 @@ fn run_on_lambda() -> anyhow::Result<ExitCode> {
     })?;
     let settings = Settings::from_env()?;
     runtime()?.block_on(async {
-        let wiring = Wiring::new(settings, aws_config().await);
+        let wiring = wire(settings).await?;
         lambda::serve(function, &wiring).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn wire(settings: Settings) -> anyhow::Result<Wiring> {
+    let config = aws_config(None).await;
+    anyhow::ensure!(config.region().is_some(), "no AWS region is set: set AWS_REGION, for example us-east-1");
+    Ok(Wiring::new(settings, config))
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-/// JSON lines on Lambda, words elsewhere. slack-morphism prints bodies below info, so its level
-/// cannot be lowered.
+/// JSON lines on Lambda, words elsewhere. slack-morphism prints bodies below info: DEFENDABLE_LOG's
+/// general level does not lower its own.
 fn start_logging(json: bool) {
     let filter = std::env::var("DEFENDABLE_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::builder().parse_lossy(format!("{filter},slack_morphism=warn,hyper=warn"));

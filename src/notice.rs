@@ -4,6 +4,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::finding::auto_response::Switch;
+use crate::ids::FindingId;
+
 /// `{"notice": "parked", "queue": "defendable-remediation", …}`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -35,6 +38,20 @@ pub enum Notice {
         /// When they had.
         off_since: Timestamp,
     },
-    /// A minute has passed: let ignores expire and messages catch up.
+    /// Somebody switched auto-response.
+    Switched {
+        /// When.
+        at: Timestamp,
+        /// Which way.
+        switch: Switch,
+        /// Who, as a Slack user id.
+        by: String,
+    },
+    /// A finding's message may be behind the finding.
+    Show {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// A minute has passed: let ignores expire and look after fixes.
     Housekeeping {},
 }

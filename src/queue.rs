@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 
-use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
 use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +68,19 @@ pub struct QueueMessage {
     pub body: String,
     /// How often it has been delivered, this time included.
     pub receive_count: u32,
+}
+
+impl From<&Message> for QueueMessage {
+    /// A message that was received with its `ApproximateReceiveCount`.
+    fn from(message: &Message) -> Self {
+        let count = MessageSystemAttributeName::ApproximateReceiveCount;
+        let received = message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok());
+        Self {
+            id: message.message_id().unwrap_or_default().to_owned(),
+            body: message.body().unwrap_or_default().to_owned(),
+            receive_count: received.unwrap_or(1),
+        }
+    }
 }
 
 /// How often a message may be retried. With the pauses between, this bridges an outage of an

@@ -53,6 +53,6 @@ impl Secrets {
         })?;
         let value =
             answer.parameter.and_then(|parameter| parameter.value).filter(|value| !value.trim().is_empty());
-        value.map(SecretString::from).ok_or_else(|| SecretError::Empty(name.clone()))
+        value.map(|value| SecretString::from(value.trim())).ok_or_else(|| SecretError::Empty(name.clone()))
     }
 }

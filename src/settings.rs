@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use slack_morphism::prelude::SlackChannelId;
 
 use crate::evaluation::{ProhibitedPorts, RestrictedPorts, RuleDefaults, S3PublicAccess, list};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, RuleName};
 use crate::queue::QueueUrl;
 use crate::secrets::SecretSource;
 use crate::slack::authorisation::Operator;
@@ -165,6 +165,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Names of rules, `default` where there are none.
+    fn names(&mut self, variable: &str, default: &'static str) -> BTreeSet<String> {
+        let names: Vec<RuleName> = self.list(variable, default);
+        let names: BTreeSet<String> = names.into_iter().map(String::from).collect();
+        if names.is_empty() { BTreeSet::from([default.to_owned()]) } else { names }
+    }
+
     /// A secret's value, or the name of the parameter that holds it. The value is never printed.
     fn secret(&self, variable: &str) -> Option<SecretSource> {
         let value = self.text(variable).map(|value| SecretSource::Value(SecretString::from(value)));
@@ -214,6 +221,8 @@ impl Settings {
             reader.optional("DEFENDABLE_PROHIBITED_PORTS", "22,3389,5432-5433");
         let exempt = reader.list("DEFENDABLE_EXEMPT_SECURITY_GROUPS", "sg-0123456789abcdef0");
         let whitelist = reader.list("DEFENDABLE_BUCKET_WHITELIST", "assets,downloads");
+        let port_rules = reader.names("DEFENDABLE_RESTRICTED_PORTS_RULES", "defendable-restricted-ports");
+        let bucket_rules = reader.names("DEFENDABLE_S3_PUBLIC_ACCESS_RULES", "defendable-s3-public-access");
         let blast_radius: Option<std::num::NonZeroU32> = reader.optional("DEFENDABLE_BLAST_RADIUS", "20");
         let seconds: Option<std::num::NonZeroU64> = reader.optional("DEFENDABLE_SCHEDULE_SECONDS", "60");
         let listen = reader.optional("DEFENDABLE_LISTEN", "127.0.0.1:4040");
@@ -229,6 +238,8 @@ impl Settings {
                     exempt_security_groups: BTreeSet::from_iter(exempt),
                 },
                 s3_public_access: S3PublicAccess { bucket_whitelist: BTreeSet::from_iter(whitelist) },
+                restricted_ports_names: port_rules,
+                s3_public_access_names: bucket_rules,
             },
             blast_radius: blast_radius.map_or(20, std::num::NonZeroU32::get),
             schedule_interval: Duration::from_secs(seconds.map_or(60, std::num::NonZeroU64::get)),

@@ -33,13 +33,19 @@ pub struct Wiring {
     pub aws: Arc<Aws>,
 }
 
-/// AWS's own configuration (region, credentials, endpoint), with deadlines for every call.
-pub async fn aws_config() -> aws_config::SdkConfig {
+/// AWS's own configuration (region, credentials, endpoint), with deadlines for every call. An
+/// `endpoint` given here outranks every one that the environment or a profile names, also for
+/// single services.
+pub async fn aws_config(endpoint: Option<&str>) -> aws_config::SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(6))
         .operation_timeout(Duration::from_secs(15));
-    aws_config::from_env().timeout_config(timeouts.build()).load().await
+    let loader = aws_config::from_env().timeout_config(timeouts.build());
+    match endpoint {
+        Some(endpoint) => loader.endpoint_url(endpoint).load().await,
+        None => loader.load().await,
+    }
 }
 
 impl Wiring {

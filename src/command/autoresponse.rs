@@ -6,6 +6,7 @@ use slack_morphism::prelude::*;
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::finding::auto_response::{Switch, Wanted};
+use crate::notice::Notice;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
 use crate::slack::text::count;
@@ -68,9 +69,10 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
     let wanted = Wanted { switch, by: user.to_string(), at: Timestamp::now() };
     function.table.want(&wanted).await?;
     function.schedule.set(switch).await?;
-    tracing::info!(switch = switch.as_str(), user = wanted.by, "auto-response was switched");
-    function.slack.post(&notice_message::switched(switch, &wanted.by), None).await?;
-    Ok(note(&format!("Auto-response is *{}*. Everybody in the channel has been told.", switch.as_str())))
+    tracing::info!(switch = switch.as_str(), user = %wanted.by, "auto-response was switched");
+    let notice = Notice::Switched { at: wanted.at, switch, by: wanted.by };
+    function.queues.send(&function.queues.events, &notice).await?;
+    Ok(note(&format!("Auto-response is *{}*. Everybody in the channel is told.", switch.as_str())))
 }
 
 /// Puts the answer where the button was: nobody should press it again.

@@ -2,11 +2,12 @@
 
 use super::{Answer, FindingsFilter, SlackFunction};
 use crate::finding::StateName;
+use crate::finding::table::Order;
 use crate::slack::blocks::{message, note, section};
 use crate::slack::finding_message::finding_line;
 
 /// How many findings one answer shows of each state.
-const LIMIT: i32 = 10;
+const LIMIT: usize = 10;
 
 pub(super) async fn run(function: &SlackFunction, filter: FindingsFilter) -> Answer {
     let states = match filter {
@@ -16,12 +17,12 @@ pub(super) async fn run(function: &SlackFunction, filter: FindingsFilter) -> Ans
     let (mut blocks, mut total) = (Vec::new(), 0);
     for state in states {
         // One more than is shown tells whether there are more.
-        let records = function.table.by_state(state, LIMIT + 1).await?;
+        let records = function.table.by_state(state, Order::NewestFirst, LIMIT + 1).await?;
         if records.is_empty() {
             continue;
         }
         total += records.len();
-        let shown = records.iter().take(LIMIT as usize);
+        let shown = records.iter().take(LIMIT);
         let lines: Vec<String> = shown.map(|record| format!("• {}", finding_line(&record.finding))).collect();
         let title = title(state, records.len());
         for (index, lines) in lines.chunks(5).enumerate() {
@@ -43,5 +44,5 @@ fn title(state: StateName, found: usize) -> String {
         StateName::Ignored => "Ignored",
         StateName::Fixed => "Fixed",
     };
-    if found > LIMIT as usize { format!("{name}, the newest {LIMIT}") } else { name.to_owned() }
+    if found > LIMIT { format!("{name}, the newest {LIMIT}") } else { name.to_owned() }
 }

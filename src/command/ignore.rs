@@ -51,24 +51,29 @@ pub(super) async fn submitted(
     let until = submission.duration.end(now);
     let ignore =
         |finding: &Finding| finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone());
-    change(function, &submission.finding, ignore).await
+    match function.table.change_existing(&submission.finding, ignore).await? {
+        Changed::Yes(record) => {
+            function.publish(&record.finding.id).await;
+            Ok(None)
+        }
+        Changed::No(_, refusal) => Ok(Some(refused(&submission.finding, refusal.as_ref()))),
+    }
 }
 
+/// An open finding goes back to where auto-response looks: while it was ignored, its requests
+/// were let go.
 pub(super) async fn unignore(
     function: &SlackFunction,
     id: &FindingId,
+    user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
-    change(function, id, Finding::unignored).await
-}
-
-async fn change(
-    function: &SlackFunction,
-    id: &FindingId,
-    decide: impl Fn(&Finding) -> Result<Finding, Refusal>,
-) -> Result<Option<Content>, CommandError> {
-    match function.table.change_existing(id, decide).await? {
+    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
+    match function.table.change_existing(id, |finding| finding.unignored(&by, now)).await? {
         Changed::Yes(record) => {
-            function.publish(&record.finding.id).await;
+            for request in record.finding.auto_requests() {
+                function.queues.send(&function.remediation_queue, &request).await?;
+            }
+            function.publish(id).await;
             Ok(None)
         }
         Changed::No(_, refusal) => Ok(Some(refused(id, refusal.as_ref()))),

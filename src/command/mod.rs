@@ -10,6 +10,7 @@ mod parse;
 mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use slack_morphism::prelude::*;
 
@@ -20,11 +21,13 @@ use crate::finding::Refusal;
 use crate::finding::auto_response::Switch;
 use crate::finding::table::{Table, TableError};
 use crate::ids::FindingId;
+use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
 use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Permission};
 use crate::slack::blocks::note;
 use crate::slack::client::Slack;
+use crate::slack::publish::{Published, publish};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, action};
@@ -39,6 +42,9 @@ pub const ACTIONS: &[&str] = &[
     "sqs:SendMessage",
     "ssm:GetParameter",
 ];
+
+/// How long an answer to Slack waits for a message's edit.
+const PUBLISH_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The Slack function: does what people ask, if they may.
 #[derive(Debug, Clone)]
@@ -137,7 +143,7 @@ impl SlackFunction {
                 match about_a_finding {
                     action::FIX => fix::clicked(self, &id, user).await,
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
-                    action::UNIGNORE => ignore::unignore(self, &id).await,
+                    action::UNIGNORE => ignore::unignore(self, &id, user).await,
                     _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
                 }
             }
@@ -180,10 +186,22 @@ impl SlackFunction {
         }
     }
 
-    /// Brings the finding's message up to date. What was decided stands whether or not Slack
-    /// shows it at once: the next report or notification shows it too.
+    /// Brings the finding's message up to date. What was decided stands; Slack waits only three
+    /// seconds for our answer, so a message that cannot be edited at once is left to the notifier.
     async fn publish(&self, id: &FindingId) {
-        if let Err(error) = crate::slack::publish::publish(&self.table, &self.slack, id).await {
+        let (table, slack, finding) = (self.table.clone(), self.slack.clone(), id.clone());
+        // In a task of its own: given up halfway, an edit would hold its lease.
+        let publishing = tokio::spawn(async move { publish(&table, &slack, &finding).await });
+        let reason = match tokio::time::timeout(PUBLISH_PATIENCE, publishing).await {
+            Ok(Ok(Ok(Published::Shown))) => return,
+            Ok(Ok(Ok(Published::Busy))) => "somebody else is editing it".to_owned(),
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it takes long".to_owned(),
+        };
+        tracing::warn!(reason, finding_id = %id, "leaving a message to the notifier");
+        let notice = Notice::Show { finding: id.clone() };
+        if let Err(error) = self.queues.send(&self.queues.events, &notice).await {
             tracing::error!(%error, finding_id = %id, "cannot show a finding");
         }
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -55,19 +55,22 @@ impl ConfigurationItem<'_> {
         matches!(self.configuration_item_status.as_ref(), "OK" | "ResourceDiscovered")
     }
 
-    /// The resource's own description.
+    /// The resource's own description. An item that lacks it can only be called compliant by
+    /// mistake, so that is an error.
     pub fn configuration<T: DeserializeOwned + Default>(&self) -> serde_json::Result<T> {
-        nested(self.configuration)
+        nested("configuration", self.configuration)
     }
 
-    /// The description's supplement.
+    /// The description's supplement; likewise.
     pub fn supplementary_configuration<T: DeserializeOwned + Default>(&self) -> serde_json::Result<T> {
-        nested(self.supplementary_configuration)
+        nested("supplementaryConfiguration", self.supplementary_configuration)
     }
 }
 
-fn nested<T: DeserializeOwned + Default>(raw: Option<&RawValue>) -> serde_json::Result<T> {
-    raw.map_or_else(|| Ok(T::default()), |raw| from_stringified(raw.get()))
+fn nested<T: DeserializeOwned + Default>(name: &str, raw: Option<&RawValue>) -> serde_json::Result<T> {
+    let raw = raw.map(RawValue::get).filter(|json| *json != "null");
+    let raw = raw.ok_or_else(|| serde_json::Error::custom(format!("it has no {name}")))?;
+    from_stringified(raw)
 }
 
 /// Parses JSON that may have been turned into a JSON string, once or several times, on its way

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn bad_lines_are_named_and_the_rest_is_judged() {
         let input = concat!(
-            r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","configurationItemStatus":"OK"}"#,
+            r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","configurationItemStatus":"OK","configuration":{}}"#,
             "\n\nnot json\n",
             r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-2","configurationItemStatus":"ResourceDeleted"}"#,
         );

@@ -11,6 +11,8 @@ pub mod rule_event;
 pub mod rule_function;
 mod s3_public_access;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,7 +22,7 @@ pub use ports::{InvalidPorts, PortRange, ProhibitedPorts};
 pub use restricted_ports::RestrictedPorts;
 pub use s3_public_access::{PublicAccessBlock, S3PublicAccess, is_public_group};
 
-use crate::ids::ResourceType;
+use crate::ids::{ResourceType, RuleName};
 use crate::remediation::ViolationType;
 
 /// The longest annotation that PutEvaluations takes, in characters
@@ -134,9 +136,24 @@ pub struct RuleDefaults {
     pub restricted_ports: RestrictedPorts,
     /// For s3-public-access.
     pub s3_public_access: S3PublicAccess,
+    /// The names that restricted-ports has in AWS Config.
+    pub restricted_ports_names: BTreeSet<String>,
+    /// The names that s3-public-access has in AWS Config.
+    pub s3_public_access_names: BTreeSet<String>,
 }
 
 impl RuleDefaults {
+    /// The remediations for what a rule of AWS Config complains of: none, unless it is one of
+    /// ours. Other rules judge groups and buckets too, by measures that are not ours.
+    pub fn kinds(&self, rule: &RuleName, resource_type: &ResourceType) -> Vec<ViolationType> {
+        let names = match resource_type.as_str() {
+            ResourceType::SECURITY_GROUP => &self.restricted_ports_names,
+            ResourceType::BUCKET => &self.s3_public_access_names,
+            _ => return Vec::new(),
+        };
+        if names.contains(rule.as_str()) { ViolationType::of_resource(resource_type) } else { Vec::new() }
+    }
+
     /// Judges one item. `left_scope` is the rule event's `eventLeftScope`.
     pub fn evaluate(
         &self,

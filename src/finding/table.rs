@@ -24,8 +24,8 @@ pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:U
 pub const STATE_INDEX: &str = "by-state";
 
 /// A writer that dies while it edits a Slack message blocks others for this long. Longer than
-/// any one Slack call may take, so that nobody posts beside a slow one.
-const LEASE: SignedDuration = SignedDuration::from_secs(45);
+/// the two Slack calls that one step may take, so that nobody posts beside a slow one.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How often a lost race is run again.
 const ATTEMPTS: usize = 10;
@@ -99,6 +99,15 @@ impl Record {
             }
         }
     }
+}
+
+/// By when findings entered their state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
 }
 
 /// The result of a change.
@@ -210,18 +219,28 @@ impl Table {
         }
     }
 
-    /// The findings in a state, newest first, at most `limit`.
-    pub async fn by_state(&self, state: StateName, limit: i32) -> Result<Vec<Record>, TableError> {
-        let found = self.state_query(state).scan_index_forward(false).limit(limit).send().await;
-        let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
-        Ok(found.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?)
+    /// The findings in a state, at most `limit`.
+    pub async fn by_state(
+        &self,
+        state: StateName,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Record>, TableError> {
+        let query = self.state_query(state).scan_index_forward(order == Order::OldestFirst);
+        let page = i32::try_from(limit.min(100)).unwrap_or(100);
+        let mut items = query.into_paginator().page_size(page).items().send();
+        let mut records = Vec::new();
+        while records.len() < limit {
+            let Some(item) = items.next().await else { break };
+            let item = item.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+            records.push(from_item(item)?);
+        }
+        Ok(records)
     }
 
     /// The finding that has been in a state's index the longest.
     pub async fn oldest(&self, state: StateName) -> Result<Option<Record>, TableError> {
-        let found = self.state_query(state).limit(1).send().await;
-        let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
-        Ok(found.items.unwrap_or_default().into_iter().next().map(from_item).transpose()?)
+        Ok(self.by_state(state, Order::OldestFirst, 1).await?.pop())
     }
 
     /// How many findings are in a state.
@@ -330,6 +349,12 @@ impl Table {
         }
         let item = self.get_item::<Posted>(format!("POSTED#{key}"), "POSTED".to_owned()).await?;
         Ok(item.is_some_and(|item| item.posted))
+    }
+
+    /// Gives a claim back: the message is not in Slack.
+    pub async fn unclaim(&self, key: &str) -> Result<(), TableError> {
+        let update = self.posted_update(key).update_expression("REMOVE claimedUntil").send().await;
+        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
     /// Confirms a claim: the message is in Slack.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::ResourceType;
-use crate::remediation::{Grant, Grantee, ReportDetail};
+use crate::remediation::{Grant, Grantee, Outcome, RemediationReport, ReportDetail};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
@@ -138,8 +138,9 @@ fn a_report_may_come_before_the_notification() {
     let report = acl_fixed(&open(), None, 5);
     let fixed = Finding::fixed_at_once(&report).unwrap();
     assert_eq!(fixed.state, State::Fixed { by: Actor::AutoResponse, at: at(5) });
-    let late = fixed.breached(&breach(6), &Plan::Known { changes: Vec::new() }).unwrap();
-    assert_eq!((late.episode, late.state_name(at(7))), (1, StateName::Fixed), "it is clean: old news");
+    let clean = Plan::Known { changes: Vec::new() };
+    assert_eq!(fixed.breached(&breach(6), &clean), None, "it is clean: old news");
+    assert!(fixed.breached(&breach(4000), &clean).is_some(), "but not for ever");
 }
 
 #[test]
@@ -176,8 +177,13 @@ fn an_ignore_ends_by_itself_by_hand_or_never() {
         (StateName::Ignored, StateName::Open)
     );
     assert_eq!(ignored.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
-    assert_eq!(ignored.unignored().unwrap().state_name(at(1)), StateName::Open);
-    assert_eq!(open().unignored(), Err(Refusal::NotIgnored));
+    assert_eq!(ignored.unignored(&alice(), at(1)).unwrap().state_name(at(1)), StateName::Open);
+    assert_eq!(open().unignored(&alice(), at(1)), Err(Refusal::NotIgnored));
+    let compliant = ignored.complied(at(50)).unwrap();
+    assert_eq!(compliant.state_name(at(51)), StateName::Ignored, "it may break again while it is ignored");
+    assert_eq!(compliant.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Fixed);
+    let broken = compliant.breached(&breach(60), &plan()).unwrap();
+    assert_eq!(broken.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
     let forever = open().ignored(alice(), at(0), None, "ticket".to_owned()).unwrap();
     assert_eq!(forever.ignore_expired(at(1_000_000_000)), None);
 }
@@ -186,12 +192,12 @@ fn an_ignore_ends_by_itself_by_hand_or_never() {
 fn what_breaks_again_before_config_saw_it_mended_is_a_new_episode() {
     let fixed = open().reported(&acl_fixed(&open(), None, 5)).unwrap();
     let fixed = fixed.reported(&policy_fixed(&open(), None, 6)).unwrap();
-    assert!(fixed.is_unconfirmed(at(7)) && !fixed.is_unconfirmed(at(3700)));
-    assert_eq!(fixed.relapsed(&Plan::Known { changes: Vec::new() }, at(7)), None);
-    let again = fixed.relapsed(&plan(), at(7)).unwrap();
-    assert_eq!((again.episode, again.state_name(at(7)), again.opened_at), (2, StateName::Open, at(7)));
+    assert!(!fixed.is_unconfirmed(at(7)) && fixed.is_unconfirmed(at(27)) && !fixed.is_unconfirmed(at(3700)));
+    assert_eq!(fixed.relapsed(&Plan::Known { changes: Vec::new() }, at(27)), None);
+    let again = fixed.relapsed(&plan(), at(27)).unwrap();
+    assert_eq!((again.episode, again.state_name(at(27)), again.opened_at), (2, StateName::Open, at(27)));
     let confirmed = fixed.complied(at(8)).unwrap();
-    assert_eq!(confirmed.relapsed(&plan(), at(9)), None, "from here on AWS Config tells");
+    assert_eq!(confirmed.relapsed(&plan(), at(29)), None, "from here on AWS Config tells");
 }
 
 #[test]
@@ -207,6 +213,22 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
     let done = died.reported(&acl_fixed(&open(), None, 5)).unwrap();
     assert_eq!(done.removed, [grant()], "once");
     assert_eq!(done.reported(&begun(&done)), None, "an announcement that comes late says nothing new");
+}
+
+#[test]
+fn a_fix_that_finds_nothing_to_change_claims_nothing() {
+    let fixing =
+        Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })
+            .fix_asked(alice(), at(10))
+            .unwrap();
+    let kind = ViolationType::S3BucketPublicAcl;
+    let nothing = report(&fixing, kind, Some("U0ALICE"), 11, Outcome::NothingToDo, Vec::new());
+    assert_eq!(fixing.reported(&nothing).unwrap().state, State::Fixed { by: Actor::Elsewhere, at: at(11) });
+    let begun = report(&fixing, kind, Some("U0ALICE"), 11, Outcome::Begun, vec![grant()]);
+    let denied = Outcome::Failed { reason: "denied".to_owned(), advice: "allow".to_owned() };
+    let denied = report(&fixing, kind, Some("U0ALICE"), 12, denied, Vec::new());
+    let failed = fixing.reported(&begun).unwrap().reported(&denied).unwrap();
+    assert!(failed.begun.is_empty(), "it took nothing away");
 }
 
 #[test]

@@ -2,29 +2,28 @@
 
 pub mod notification;
 
-use std::collections::BTreeSet;
-
+use futures::future::join_all;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::finding::table::{Changed, Record, Table, TableError};
-use crate::finding::{Breach, Finding, Plan, Refusal, StateName};
-use crate::ids::{AccountId, FindingId, Resource};
+use crate::finding::table::{Changed, Order, Record, Table, TableError};
+use crate::finding::{Breach, Finding, Plan, StateName};
+use crate::ids::{AccountId, FindingId, Resource, RuleName};
 use crate::notice::Notice;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::remediation::{Outcome, RemediationReport, Remediations, ViolationType};
+use crate::remediation::{Outcome, RemediationReport, Remediations};
 use crate::slack::client::{Slack, SlackError};
 use crate::slack::publish::{PublishError, Published, publish};
 use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans' and the table's actions.
-pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
+pub const ACTIONS: &[&str] = &["sqs:SendMessage", "ssm:GetParameter"];
 
-/// How many findings of a state one housekeeping looks at; the next takes the rest.
-const HOUSEKEEPING_LIMIT: i32 = 100;
+/// How many findings of a state one housekeeping looks at.
+const HOUSEKEEPING_LIMIT: usize = 500;
 
 /// The notifier function.
 #[derive(Debug, Clone)]
@@ -96,7 +95,7 @@ impl Notifier {
     }
 
     async fn breached(&self, breach: Breach) -> Result<(), NotifierError> {
-        let (resource_name, plan) = self.preview(&breach.resource).await;
+        let (resource_name, plan) = self.preview(&breach.rule, &breach.resource).await;
         let breach = Breach { resource_name, ..breach };
         let id = FindingId::of(&breach.rule, &breach.resource);
         let changed = self.table.change(&id, |finding| match finding {
@@ -123,8 +122,9 @@ impl Notifier {
 
     /// What people call the resource, and what a fix would change now. Failing to find out must
     /// not keep the finding from people.
-    async fn preview(&self, resource: &Resource) -> (Option<String>, Plan) {
-        let kinds = ViolationType::of_resource(&resource.resource_type);
+    /// Only what our own rules complain of can be fixed.
+    async fn preview(&self, rule: &RuleName, resource: &Resource) -> (Option<String>, Plan) {
+        let kinds = self.remediations.rules.kinds(rule, &resource.resource_type);
         if kinds.is_empty() {
             return (None, Plan::Unsupported);
         }
@@ -182,11 +182,20 @@ impl Notifier {
             Notice::Parked { queue, message_id, .. } => format!("parked {queue} {message_id}"),
             Notice::Held { at, .. } => format!("held {at}"),
             Notice::SwitchedBack { at, .. } => format!("switched back {at}"),
+            Notice::Switched { at, .. } => format!("switched {at}"),
+            Notice::Show { finding } => {
+                return match self.table.get(finding).await? {
+                    Some(record) => self.show_record(&record).await,
+                    None => Ok(()),
+                };
+            }
             Notice::Housekeeping {} => return self.keep_house().await,
         };
         self.post_once(&key, &notice_message::notice(notice)).await
     }
 
+    /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
+    /// nothing else from being done.
     async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = Timestamp::now();
         self.end_ignores(now).await?;
@@ -194,12 +203,24 @@ impl Notifier {
         self.look_after_fixes(now).await
     }
 
+    /// Ends the ignores whose time is over; a finding that is open again goes back to where
+    /// auto-response looks.
+    async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
+        for finding in self.findings(StateName::Ignored, Order::OldestFirst).await? {
+            let Some(expired) = finding.ignore_expired(now) else { continue };
+            for request in expired.auto_requests() {
+                self.queues.send(&self.remediation_queue, &request).await?;
+            }
+            self.settle(&finding.id, |finding| finding.ignore_expired(now)).await?;
+        }
+        Ok(())
+    }
+
     /// Opens the findings whose fixes never reported back.
     async fn give_up_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for record in self.table.by_state(StateName::Fixing, HOUSEKEEPING_LIMIT).await? {
-            if record.finding.fix_timed_out(now).is_some() {
-                let give_up = |finding: &Finding| finding.fix_timed_out(now).ok_or(Refusal::NotFixing);
-                self.show(self.table.change_existing(&record.finding.id, give_up).await?).await?;
+        for finding in self.findings(StateName::Fixing, Order::OldestFirst).await? {
+            if finding.fix_timed_out(now).is_some() {
+                self.settle(&finding.id, |finding| finding.fix_timed_out(now)).await?;
             }
         }
         Ok(())
@@ -208,33 +229,34 @@ impl Notifier {
     /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again
     /// before that, AWS Config would have no change to tell of.
     async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for record in self.table.by_state(StateName::Fixed, HOUSEKEEPING_LIMIT).await? {
-            if !record.finding.is_unconfirmed(now) {
-                continue;
-            }
-            let (_, plan) = self.preview(&record.finding.resource).await;
-            let relapse = |finding: &Finding| finding.relapsed(&plan, now).ok_or(Refusal::Fixed);
-            let changed = self.table.change_existing(&record.finding.id, relapse).await?;
-            if matches!(changed, Changed::Yes(_)) {
-                self.show(changed).await?;
+        let fixed = self.findings(StateName::Fixed, Order::NewestFirst).await?;
+        let unconfirmed: Vec<_> = fixed.into_iter().filter(|finding| finding.is_unconfirmed(now)).collect();
+        for some in unconfirmed.chunks(8) {
+            let plans =
+                join_all(some.iter().map(|finding| self.preview(&finding.rule, &finding.resource))).await;
+            for (finding, (_, plan)) in some.iter().zip(plans) {
+                if finding.relapsed(&plan, now).is_some() {
+                    self.settle(&finding.id, |finding| finding.relapsed(&plan, now)).await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Ends the ignores whose time is over; a finding that is open again goes back to where
-    /// auto-response looks.
-    async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for record in self.table.by_state(StateName::Ignored, HOUSEKEEPING_LIMIT).await? {
-            if record.finding.ignore_expired(now).is_none() {
-                continue;
-            }
-            for kind in planned(&record.finding) {
-                self.queues.send(&self.remediation_queue, &record.finding.request(kind, None)).await?;
-            }
-            let expire = |finding: &Finding| finding.ignore_expired(now).ok_or(Refusal::NotIgnored);
-            let changed = self.table.change_existing(&record.finding.id, expire).await?;
-            self.show(changed).await?;
+    async fn findings(&self, state: StateName, order: Order) -> Result<Vec<Finding>, NotifierError> {
+        let records = self.table.by_state(state, order, HOUSEKEEPING_LIMIT).await?;
+        Ok(records.into_iter().map(|record| record.finding).collect())
+    }
+
+    /// Changes a finding and asks for it to be shown.
+    async fn settle(
+        &self,
+        id: &FindingId,
+        change: impl Fn(&Finding) -> Option<Finding>,
+    ) -> Result<(), NotifierError> {
+        let changed = self.table.change(id, |finding| finding.and_then(&change).ok_or(())).await?;
+        if matches!(changed, Changed::Yes(_)) {
+            self.queues.send(&self.queues.events, &Notice::Show { finding: id.clone() }).await?;
         }
         Ok(())
     }
@@ -245,13 +267,18 @@ impl Notifier {
             Changed::No(record, _) => record,
         };
         match record {
-            Some(record) if !record.is_shown() => {
-                match publish(&self.table, &self.slack, &record.finding.id).await? {
-                    Published::Shown => Ok(()),
-                    Published::Busy => Err(NotifierError::Busy),
-                }
-            }
-            _ => Ok(()),
+            Some(record) => self.show_record(&record).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn show_record(&self, record: &Record) -> Result<(), NotifierError> {
+        if record.is_shown() {
+            return Ok(());
+        }
+        match publish(&self.table, &self.slack, &record.finding.id).await? {
+            Published::Shown => Ok(()),
+            Published::Busy => Err(NotifierError::Busy),
         }
     }
 
@@ -259,15 +286,15 @@ impl Notifier {
         if !self.table.claim(key, Timestamp::now()).await? {
             return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
         }
-        self.slack.post(content, None).await?;
-        Ok(self.table.confirm(key).await?)
-    }
-}
-
-/// The remediations of a finding's plan, each once.
-fn planned(finding: &Finding) -> BTreeSet<ViolationType> {
-    match &finding.plan {
-        Plan::Known { changes } => changes.iter().map(|(kind, _)| *kind).collect(),
-        Plan::Unsupported | Plan::Unknown { .. } => Default::default(),
+        match self.slack.post(self.slack.channel(), content, None).await {
+            Ok(_) => Ok(self.table.confirm(key).await?),
+            Err(error) => {
+                if matches!(error, SlackError::Api { .. }) {
+                    // Slack said no: it is not there, and the next delivery may try at once.
+                    self.table.unclaim(key).await?;
+                }
+                Err(error.into())
+            }
+        }
     }
 }

@@ -49,6 +49,12 @@ impl QueueHandler for Remediator {
         }
         let (outcome, changes) = match settle(self.remediate(&task.message_body, &resource).await) {
             Ok(settled) => settled,
+            // Auto-response's request is still in its queue and comes back from there, past the
+            // coordinator's checks: people may have said "off" or "ignore" meanwhile.
+            Err(error) if task.sqs_url.is_some() => {
+                tracing::warn!(%error, resource = %resource.id, %kind, "not now: the request comes back");
+                return Disposition::Done;
+            }
             Err(error) => return Disposition::Retry(error.to_string()),
         };
         tracing::info!(resource = %resource.id, %kind, ?outcome, changes = changes.len(), "remediated");
@@ -91,9 +97,10 @@ impl Remediator {
         let mut attempts = 0..ATTEMPTS;
         loop {
             let prepared = self.remediations.prepare(request.violation_type, resource).await?;
-            if prepared.changes().is_empty() {
+            if prepared.changes().is_empty() && attempts.start == 0 {
                 return Ok(Vec::new());
             }
+            // After a conflict this takes an earlier announcement back, even if nothing is left.
             let begun = self.report(request.clone(), resource, Outcome::Begun, prepared.changes().to_vec());
             self.queues.send(&self.queues.events, &begun).await?;
             match prepared.apply().await {

@@ -41,8 +41,8 @@ pub struct Options {
 
 /// Runs the sandbox until `shutdown`.
 pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
-    let config = aws_config().await;
-    refuse_real_aws(&config)?;
+    let endpoint = local_endpoint(&aws_config(None).await)?;
+    let config = aws_config(Some(&endpoint)).await;
     let account = account(&config).await?;
     let provisioned =
         provision::provision(&config, &account).await.context("cannot prepare the emulated account")?;
@@ -69,9 +69,9 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
 }
 
 /// The sandbox makes buckets public: that must never happen to a real account.
-fn refuse_real_aws(config: &SdkConfig) -> Result<()> {
-    let endpoint = config.endpoint_url().unwrap_or_default();
-    let host = url::Url::parse(endpoint).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+fn local_endpoint(config: &SdkConfig) -> Result<String> {
+    let endpoint = config.endpoint_url().unwrap_or_default().to_owned();
+    let host = url::Url::parse(&endpoint).ok().and_then(|url| url.host().map(|host| host.to_owned()));
     let is_local = match host {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -83,7 +83,7 @@ fn refuse_real_aws(config: &SdkConfig) -> Result<()> {
         "the sandbox runs against an emulator on this machine only: set AWS_ENDPOINT_URL, for example \
          http://localhost:5050 (it is {endpoint:?})"
     );
-    Ok(())
+    Ok(endpoint)
 }
 
 async fn account(config: &SdkConfig) -> Result<AccountId> {

@@ -59,7 +59,7 @@ async fn handle<H: QueueHandler>(
     messages: &[Message],
     shutdown: &CancellationToken,
 ) {
-    let own: Vec<QueueMessage> = messages.iter().map(own_message).collect();
+    let own: Vec<QueueMessage> = messages.iter().map(QueueMessage::from).collect();
     let grace = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -84,22 +84,9 @@ async fn handle<H: QueueHandler>(
     }
 }
 
-fn own_message(message: &Message) -> QueueMessage {
-    QueueMessage {
-        id: message.message_id().unwrap_or_default().to_owned(),
-        body: message.body().unwrap_or_default().to_owned(),
-        receive_count: receive_count(message),
-    }
-}
-
-fn receive_count(message: &Message) -> u32 {
-    let count = MessageSystemAttributeName::ApproximateReceiveCount;
-    message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok()).unwrap_or(1)
-}
-
 /// 2, 4, 8 … seconds by how often it has been received.
 fn backoff(message: &Message) -> i32 {
-    2_i32.saturating_pow(receive_count(message)).min(LONGEST_BACKOFF)
+    2_i32.saturating_pow(QueueMessage::from(message).receive_count).min(LONGEST_BACKOFF)
 }
 
 async fn come_back(

@@ -5,7 +5,7 @@ mod consumer;
 mod socket_mode;
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
@@ -40,8 +40,6 @@ pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: Cancellation
     let address = wiring.settings.listen;
     let listener = listener.with_context(|| format!("cannot listen on {address} (DEFENDABLE_LISTEN)"))?;
     let tasks = TaskTracker::new();
-    spawn_consumers(wiring, &tasks, &shutdown);
-    tasks.spawn(schedule(wiring.clone(), shutdown.clone()));
     if transport == Transport::SocketMode {
         let socket = socket_mode::start(wiring).await?;
         let closing = shutdown.clone();
@@ -50,6 +48,8 @@ pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: Cancellation
             socket.shutdown().await;
         });
     }
+    spawn_consumers(wiring, &tasks, &shutdown);
+    tasks.spawn(schedule(wiring.clone(), shutdown.clone()));
     tracing::info!(%address, ?transport, "serving");
     let app = router(wiring.endpoint());
     let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned()).await;
@@ -81,21 +81,29 @@ async fn schedule(wiring: Wiring, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = ticks.tick() => tick(&rule, &coordinator, &queues).await,
+            _ = ticks.tick() => tick(&rule, &coordinator, &queues, &shutdown).await,
         }
     }
 }
 
-async fn tick(rule: &ScheduledRule, coordinator: &Coordinator, queues: &Queues) {
+async fn tick(
+    rule: &ScheduledRule,
+    coordinator: &Coordinator,
+    queues: &Queues,
+    shutdown: &CancellationToken,
+) {
+    let deadline = Instant::now() + RUN_BUDGET;
     if let Err(error) = queues.send(&queues.events, &Notice::Housekeeping {}).await {
         tracing::error!(%error, "cannot ask for housekeeping");
     }
     match rule.state().await {
         Ok(Switch::Off) => {}
-        Ok(Switch::On) => match coordinator.run(RUN_BUDGET).await {
-            Ok(run) => tracing::info!(?run, "scheduled run"),
-            Err(error) => tracing::error!(%error, "a scheduled run failed"),
-        },
+        Ok(Switch::On) => {
+            match coordinator.run(|| Instant::now() < deadline && !shutdown.is_cancelled()).await {
+                Ok(run) => tracing::info!(?run, "scheduled run"),
+                Err(error) => tracing::error!(%error, "a scheduled run failed"),
+            }
+        }
         Err(error) => tracing::error!(%error, "cannot read the scheduled rule: no automatic response"),
     }
 }

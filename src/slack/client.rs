@@ -75,9 +75,19 @@ impl SlackError {
         Self::Api { method, code }
     }
 
-    /// Whether Slack says that the message is not there (any more).
+    /// Whether Slack says that the message is not there (any more), or cannot be edited (any more).
     pub fn is_message_gone(&self) -> bool {
-        matches!(self, Self::Api { code, .. } if code == "message_not_found")
+        let gone = |code: &str| {
+            matches!(
+                code,
+                "message_not_found"
+                    | "channel_not_found"
+                    | "is_archived"
+                    | "cant_update_message"
+                    | "edit_window_closed"
+            )
+        };
+        matches!(self, Self::Api { code, .. } if gone(code))
     }
 }
 
@@ -127,13 +137,17 @@ impl Slack {
         }
     }
 
-    /// Posts to the channel, or into a thread there; returns the message's timestamp.
-    pub async fn post(&self, content: &Content, thread: Option<&SlackTs>) -> Result<SlackTs, SlackError> {
-        let request =
-            SlackApiChatPostMessageRequest::new(self.inner.settings.channel.clone(), self.fit(content))
-                .opt_thread_ts(thread.cloned())
-                .with_unfurl_links(false)
-                .with_unfurl_media(false);
+    /// Posts to a channel, or into a thread there; returns the message's timestamp.
+    pub async fn post(
+        &self,
+        channel: &SlackChannelId,
+        content: &Content,
+        thread: Option<&SlackTs>,
+    ) -> Result<SlackTs, SlackError> {
+        let request = SlackApiChatPostMessageRequest::new(channel.clone(), self.fit(content))
+            .opt_thread_ts(thread.cloned())
+            .with_unfurl_links(false)
+            .with_unfurl_media(false);
         let posted =
             self.call("chat.postMessage", async |session| session.chat_post_message(&request).await).await?;
         Ok(posted.ts)

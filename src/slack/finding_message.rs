@@ -43,6 +43,12 @@ pub fn headline(finding: &Finding) -> String {
     };
     let was = matches!(finding.state, State::Fixed { .. });
     match finding.resource.resource_type.as_str() {
+        other if finding.plan == Plan::Unsupported && was => {
+            format!("{other} {id} keeps the rule {} again", finding.rule)
+        }
+        other if finding.plan == Plan::Unsupported => {
+            format!("{other} {id} breaks the rule {}", finding.rule)
+        }
         ResourceType::SECURITY_GROUP if was => {
             format!("Security group {id} is no longer open to the internet")
         }
@@ -83,12 +89,13 @@ fn status_line(finding: &Finding) -> String {
         State::Fixing { asked_by, since, .. } => {
             format!(":hourglass_flowing_sand: Fixing, asked by {} {}", actor(asked_by), when(*since))
         }
-        State::Ignored { by, until, .. } => {
+        State::Ignored { by, until, compliant, .. } => {
+            let now = if *compliant { ". Compliant at the moment" } else { "" };
             let until = until.map_or_else(
                 || "until somebody says otherwise".to_owned(),
                 |until| format!("until {}", when(until)),
             );
-            format!(":no_bell: Ignored by {} {until}", actor(by))
+            format!(":no_bell: Ignored by {} {until}{now}", actor(by))
         }
         State::Fixed { by: Actor::Elsewhere, at } => {
             format!(":white_check_mark: Compliant again {}", when(*at))

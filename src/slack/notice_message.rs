@@ -18,7 +18,7 @@ pub fn notice(notice: &Notice) -> Content {
         )),
         Notice::Held { at, dispatched, waiting } => {
             let text = format!(
-                ":raised_hand: *Auto-response has stopped to ask.* It has fixed {} in one run, the most that it may; about {} more wait. Nothing is fixed automatically until somebody answers.",
+                ":raised_hand: *Auto-response has stopped to ask.* It has passed on {} in one run, the most that it may; about {} more wait. Nothing is fixed automatically until somebody answers.",
                 count(u64::from(*dispatched), "violation"),
                 waiting,
             );
@@ -33,12 +33,13 @@ pub fn notice(notice: &Notice) -> Content {
             mention(off_by),
             when(*off_since),
         )),
-        Notice::Housekeeping {} => note("Housekeeping."),
+        Notice::Switched { switch, by, .. } => switched(*switch, by),
+        Notice::Show { .. } | Notice::Housekeeping {} => note("Nothing to tell."),
     }
 }
 
 /// Everybody in the channel learns who switched auto-response.
-pub fn switched(switch: Switch, by: &str) -> Content {
+fn switched(switch: Switch, by: &str) -> Content {
     note(&match switch {
         Switch::On => format!(
             ":large_green_circle: {} turned auto-response *on*. Violations are fixed every minute; what waits is checked again first.",

@@ -10,7 +10,7 @@ use slack_morphism::prelude::{SlackChannelId, SlackTs};
 use super::blocks::note;
 use super::client::{Slack, SlackError};
 use super::finding_message::finding_message;
-use super::text::prose;
+use super::text::{actor, prose};
 use crate::finding::table::{Record, Shown, Table, TableError};
 use crate::ids::FindingId;
 
@@ -74,12 +74,17 @@ async fn show_step(slack: &Slack, record: &Record) -> Result<Shown, SlackError> 
         let content = finding_message(finding, shown.previous.as_deref());
         return match slack.update(&channel, &ts, &content).await {
             // Somebody deleted it: people need a message all the same.
-            Err(error) if error.is_message_gone() => post(slack, record, None).await,
+            Err(error) if error.is_message_gone() => {
+                tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
+                let posted = post(slack, record, None).await?;
+                Ok(Shown { previous: shown.previous.clone(), ..posted })
+            }
             updated => updated.map(|()| Shown { version: *version, ..shown.clone() }),
         };
     }
     if let Some(reply) = finding.thread.get(shown.replies) {
-        slack.post(&note(&prose(reply, 2900)), Some(&ts)).await?;
+        let by = reply.by.as_ref().map_or_else(String::new, |by| format!("{} ", actor(by)));
+        slack.post(&channel, &note(&format!("{by}{}", prose(&reply.text, 2500))), Some(&ts)).await?;
     }
     Ok(Shown { replies: shown.replies + 1, ..shown.clone() })
 }
@@ -90,7 +95,8 @@ async fn post(slack: &Slack, record: &Record, previous: Option<&Shown>) -> Resul
         Some(shown) => slack.permalink(&shown.channel.clone().into(), &shown.ts.clone().into()).await.ok(),
         None => None,
     };
-    let ts = slack.post(&finding_message(&record.finding, previous.as_deref()), None).await?;
+    let ts =
+        slack.post(slack.channel(), &finding_message(&record.finding, previous.as_deref()), None).await?;
     Ok(Shown {
         channel: slack.channel().to_string(),
         ts: ts.to_string(),

@@ -58,7 +58,7 @@ fn wrong_parameters_and_missing_settings_say_what_to_mend() {
 
 #[test]
 fn the_sandbox_refuses_anything_but_an_emulator() {
-    for endpoint in [None, Some("https://ec2.us-east-1.amazonaws.com"), Some("http://10.0.0.1:5050")] {
+    for endpoint in [None, Some("https://ec2.us-east-1.amazonaws.com"), Some("http://192.0.2.1:5050")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
         command.arg("sandbox").env_clear().env("AWS_REGION", "us-east-1");
         command.envs(endpoint.map(|endpoint| ("AWS_ENDPOINT_URL", endpoint)));

@@ -72,19 +72,30 @@ async fn oversized_items_are_fetched_from_the_history() {
 #[tokio::test]
 async fn what_cannot_be_planned_or_fixed_is_shown_all_the_same() {
     let world = World::seeded().await;
-    let breach = |account: &str, resource_type: &str, resource_id: &str| {
-        json!({"awsAccountId": account, "configRuleName": "a-rule", "resourceType": resource_type,
+    let breach = |account: &str, rule: &str, resource_type: &str, resource_id: &str| {
+        json!({"awsAccountId": account, "configRuleName": rule, "resourceType": resource_type,
             "resourceId": resource_id, "awsRegion": "us-east-1", "oldEvaluationResult": null,
             "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:00Z",
                                     "annotation": "too *short* <!channel>"},
             "messageType": "ComplianceChangeNotification"})
     };
-    world.aws.send("events", &breach("123456789012", "AWS::::Account", "password-policy")).await;
+    world
+        .aws
+        .send("events", &breach("123456789012", "iam-password-policy", "AWS::::Account", "password-policy"))
+        .await;
     let unsupported = world.slack.finding_says("password-policy", "no automatic fix").await;
     assert!(unsupported.button("fix").is_none() && unsupported.button("ignore").is_some());
     assert!(unsupported.words().contains("&lt;!channel&gt;"));
 
-    world.aws.send("events", &breach("999999999999", "AWS::S3::Bucket", "elsewhere")).await;
+    let encryption =
+        breach("123456789012", "bucket-encryption", "AWS::S3::Bucket", "defendable-demo-payroll");
+    world.aws.send("events", &encryption).await;
+    let another_rule =
+        world.slack.finding_says("defendable-demo-payroll", "breaks the rule bucket-encryption").await;
+    assert!(another_rule.button("fix").is_none(), "what other rules complain of is not ours to fix");
+
+    let elsewhere = breach("999999999999", "defendable-s3-public-access", "AWS::S3::Bucket", "elsewhere");
+    world.aws.send("events", &elsewhere).await;
     let unplanned = world.slack.finding_says("elsewhere", "could not be found out").await;
     world.slack.click(ALICE, &unplanned, "fix").await;
     let failed = world.slack.finding_says("elsewhere", "*Not fixed:*").await;

@@ -122,6 +122,8 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
         .args(options.socket_mode.then_some("--socket-mode"))
         .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
         .env("AWS_ENDPOINT_URL", aws_url)
+        // What is said of a single service must not lead anywhere else.
+        .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
         .env("DEFENDABLE_LISTEN", format!("127.0.0.1:{app_port}"))
         .env("DEFENDABLE_SLACK_API_URL", format!("{slack_url}/api"))
         .env("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS")

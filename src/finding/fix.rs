@@ -1,0 +1,220 @@
+//! A fix: asked for, under way, reported.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
+use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
+
+impl Finding {
+    /// The finding of a fix that was quicker than AWS Config's notification.
+    pub fn fixed_at_once(report: &RemediationReport) -> Option<Self> {
+        let request = &report.detail.as_ref()?.request;
+        let breach = Breach {
+            rule: request.raised_by_rule.clone(),
+            resource: report.resource()?,
+            resource_name: None,
+            annotation: None,
+            recorded_at: report.action_complete_time,
+        };
+        let kinds = BTreeSet::from([request.violation_type]);
+        let finding = Self::open(breach, Plan::Known { changes: Vec::new() });
+        finding.begin_fix(kinds, Actor::of(request), report.action_complete_time).reported(report)
+    }
+
+    /// Somebody asks for the fix. Only an open finding, or one whose fix never reported back,
+    /// can be fixed.
+    pub fn fix_asked(&self, asked_by: Actor, now: Timestamp) -> Result<Self, Refusal> {
+        match &self.state {
+            State::Open { .. } => {}
+            State::Fixing { since, .. } if now.duration_since(*since) >= FIX_TIMEOUT => {}
+            State::Fixing { asked_by, since, .. } => {
+                return Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *since });
+            }
+            State::Fixed { .. } => return Err(Refusal::Fixed),
+            State::Ignored { until: Some(until), .. } if *until <= now => {}
+            State::Ignored { .. } => return Err(Refusal::Ignored),
+        }
+        let kinds = self.kinds_to_fix();
+        if kinds.is_empty() {
+            return Err(Refusal::Unsupported);
+        }
+        Ok(self.begin_fix(kinds, asked_by, now))
+    }
+
+    fn begin_fix(&self, waiting_for: BTreeSet<ViolationType>, asked_by: Actor, since: Timestamp) -> Self {
+        Self { state: State::Fixing { asked_by, since, waiting_for, failure: None }, ..self.clone() }
+    }
+
+    /// The remediations that a fix needs: those of the plan, or all that the resource can have
+    /// where there is no plan.
+    fn kinds_to_fix(&self) -> BTreeSet<ViolationType> {
+        let all = ViolationType::of_resource(&self.resource.resource_type);
+        match &self.plan {
+            Plan::Known { changes } if !changes.is_empty() => changes.iter().map(|(kind, _)| *kind).collect(),
+            _ => all.into_iter().collect(),
+        }
+    }
+
+    /// The requests that a fix sends, one for each remediation that it waits for.
+    pub fn fix_requests(&self) -> Vec<RemediationRequest> {
+        let State::Fixing { asked_by, waiting_for, .. } = &self.state else { return Vec::new() };
+        let requested_by = match asked_by {
+            Actor::User(id) => Some(id.clone()),
+            Actor::AutoResponse | Actor::Elsewhere => None,
+        };
+        waiting_for.iter().map(|kind| self.request(*kind, requested_by.clone())).collect()
+    }
+
+    /// The requests by which an open finding goes back to where auto-response looks.
+    pub fn auto_requests(&self) -> Vec<RemediationRequest> {
+        match (&self.state, &self.plan) {
+            (State::Open { .. }, Plan::Known { changes }) => {
+                let kinds: BTreeSet<ViolationType> = changes.iter().map(|(kind, _)| *kind).collect();
+                kinds.into_iter().map(|kind| self.request(kind, None)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A request for one remediation of this finding.
+    pub fn request(&self, violation_type: ViolationType, requested_by: Option<String>) -> RemediationRequest {
+        RemediationRequest {
+            raised_by_rule: self.rule.clone(),
+            target_resource_type: self.resource.resource_type.clone(),
+            target_resource_id: self.resource.id.clone(),
+            aws_region: self.resource.region.clone(),
+            violation_type,
+            violation_details: serde_json::Value::Null,
+            aws_account_id: Some(self.resource.account.clone()),
+            requested_by,
+            finding_id: Some(self.id.clone()),
+        }
+    }
+
+    /// A fix has not reported back in time: the finding is open again, with its button. `None`
+    /// while there is still hope.
+    pub fn fix_timed_out(&self, now: Timestamp) -> Option<Self> {
+        let State::Fixing { asked_by, since, .. } = &self.state else { return None };
+        if now.duration_since(*since) < FIX_TIMEOUT {
+            return None;
+        }
+        let failure = Failure {
+            asked_by: asked_by.clone(),
+            at: now,
+            reason: format!("the fix has not reported back for {} minutes", FIX_TIMEOUT.as_mins()),
+            advice: "Press Fix again; if that does not help, look for dead letters in /dd status.".to_owned(),
+        };
+        Some(Self { state: State::Open { last_failure: Some(failure) }, ..self.clone() })
+    }
+
+    /// The fix could not even be queued.
+    pub fn fix_not_queued(&self, now: Timestamp) -> Self {
+        let State::Fixing { asked_by, .. } = &self.state else { return self.clone() };
+        let failure = Failure {
+            asked_by: asked_by.clone(),
+            at: now,
+            reason: "the fix could not be queued".to_owned(),
+            advice: "Press Fix again in a minute.".to_owned(),
+        };
+        Self { state: State::Open { last_failure: Some(failure) }, ..self.clone() }
+    }
+
+    /// A remediation reports back. `None` when the report says nothing new.
+    pub fn reported(&self, report: &RemediationReport) -> Option<Self> {
+        let detail = report.detail.as_ref()?;
+        let (at, kind) = (report.action_complete_time, detail.request.violation_type);
+        let of_earlier_episode = self.episode > 1 && at < self.opened_at;
+        if of_earlier_episode || self.reports.contains(&(kind, at)) {
+            return None;
+        }
+        let mut finding = self.clone();
+        let by = Actor::of(&detail.request);
+        match &detail.outcome {
+            Outcome::Failed { reason, advice } => {
+                let failure = Failure { asked_by: by, at, reason: reason.clone(), advice: advice.clone() };
+                finding.fail(kind, failure);
+            }
+            Outcome::Begun if self.mended.contains(&kind) => {}
+            Outcome::Begun => finding.begin(kind, &detail.changes),
+            Outcome::NothingToDo => {
+                // An earlier delivery of the request did it and died before it could say so.
+                let taken = finding.begun.iter().filter(|(begun, _)| *begun == kind);
+                let taken: Vec<Change> = taken.map(|(_, change)| change.clone()).collect();
+                finding.mend(kind, by, at, &taken);
+            }
+            Outcome::Fixed | Outcome::Gone => finding.mend(kind, by, at, &detail.changes),
+        }
+        if finding == *self {
+            return None;
+        }
+        finding.reports.push((kind, at));
+        Some(finding)
+    }
+
+    fn begin(&mut self, kind: ViolationType, changes: &[Change]) {
+        self.begun.retain(|(begun, _)| *begun != kind);
+        self.begun.extend(changes.iter().map(|change| (kind, change.clone())));
+    }
+
+    fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
+        self.mended.insert(kind);
+        self.begun.retain(|(begun, _)| *begun != kind);
+        self.removed.extend_from_slice(changes);
+        if !changes.is_empty() {
+            let done: Vec<String> = changes.iter().map(Change::done).collect();
+            self.tell(None, format!("Done: {}.", done.join("; ")));
+        }
+        if let Plan::Known { changes } = &mut self.plan {
+            changes.retain(|(planned, _)| *planned != kind);
+        }
+        let all_mended =
+            self.kinds_to_fix().is_subset(&self.mended) || self.plan == Plan::Known { changes: Vec::new() };
+        // Whoever asked, somebody else had mended it.
+        let by = if self.removed.is_empty() { Actor::Elsewhere } else { by };
+        match &mut self.state {
+            State::Fixing { asked_by, waiting_for, failure, .. } => {
+                waiting_for.remove(&kind);
+                if waiting_for.is_empty() {
+                    self.state = match failure.take() {
+                        Some(failure) => State::Open { last_failure: Some(failure) },
+                        None if self.removed.is_empty() => State::Fixed { by: Actor::Elsewhere, at },
+                        None => State::Fixed { by: asked_by.clone(), at },
+                    };
+                }
+            }
+            State::Open { .. } if all_mended => self.state = State::Fixed { by, at },
+            State::Fixed { by: fixed_by @ Actor::Elsewhere, .. } if !changes.is_empty() => *fixed_by = by,
+            State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } => {}
+        }
+    }
+
+    fn fail(&mut self, kind: ViolationType, new_failure: Failure) {
+        self.begun.retain(|(begun, _)| *begun != kind);
+        let told = format!("Not fixed: {}. {}", new_failure.reason, new_failure.advice);
+        match &mut self.state {
+            State::Fixing { waiting_for, failure, .. } => {
+                if !waiting_for.remove(&kind) {
+                    return;
+                }
+                let first = failure.take().unwrap_or(new_failure);
+                if waiting_for.is_empty() {
+                    self.state = State::Open { last_failure: Some(first) };
+                } else {
+                    *failure = Some(first);
+                }
+            }
+            State::Open { last_failure } => {
+                let known =
+                    |known: &Failure| known.at == new_failure.at || known.reason == new_failure.reason;
+                if last_failure.as_ref().is_some_and(known) {
+                    return;
+                }
+                *last_failure = Some(new_failure);
+            }
+            State::Ignored { .. } | State::Fixed { .. } => return,
+        }
+        self.tell(None, told);
+    }
+}

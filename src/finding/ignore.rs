@@ -1,0 +1,59 @@
+//! Leaving a finding as it is, on purpose.
+
+use jiff::Timestamp;
+
+use super::{Actor, FIX_TIMEOUT, Finding, Refusal, State};
+
+impl Finding {
+    /// Somebody decides to leave it as it is.
+    pub fn ignored(
+        &self,
+        by: Actor,
+        since: Timestamp,
+        until: Option<Timestamp>,
+        reason: String,
+    ) -> Result<Self, Refusal> {
+        match &self.state {
+            State::Fixed { .. } => Err(Refusal::Fixed),
+            State::Fixing { asked_by, since: asked, .. } if since.duration_since(*asked) < FIX_TIMEOUT => {
+                Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *asked })
+            }
+            State::Open { .. } | State::Ignored { .. } | State::Fixing { .. } => Ok(Self {
+                state: State::Ignored { by, since, until, reason, compliant: false },
+                ..self.clone()
+            }),
+        }
+    }
+
+    /// Somebody takes an ignore back.
+    pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
+        match &self.state {
+            State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
+            State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } => Err(Refusal::NotIgnored),
+        }
+    }
+
+    /// An ignore ends by itself. `None` while it lasts.
+    pub fn ignore_expired(&self, now: Timestamp) -> Option<Self> {
+        match &self.state {
+            State::Ignored { until: Some(until), compliant, .. } if *until <= now => {
+                let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
+                finding.tell(None, "The time for which this was ignored is over.".to_owned());
+                Some(finding)
+            }
+            State::Open { .. } | State::Fixing { .. } | State::Ignored { .. } | State::Fixed { .. } => None,
+        }
+    }
+
+    fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
+        let state = match compliant {
+            true => State::Fixed { by: Actor::Elsewhere, at: now },
+            false => State::Open { last_failure: None },
+        };
+        let mut finding = Self { state, ..self.clone() };
+        if by != Actor::Elsewhere {
+            finding.tell(Some(by), "stopped ignoring this.".to_owned());
+        }
+        finding
+    }
+}
