@@ -30,16 +30,19 @@ async fn run() {
         }
         row(&format!("`/dd {text}` answered"), times);
     }
-    let (mut answered, mut fixed) = (Vec::new(), Vec::new());
+    let (mut appeared, mut answered, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..FIXES {
         let group = world.aws.create_group(&format!("bench-{number}")).await;
         world.aws.open_port(&group, 22).await;
+        let changed = Instant::now();
         let id = world.slack.finding_says(&group, "Fix will").await.finding_id();
+        appeared.push(changed.elapsed());
         let begun = Instant::now();
         answered.push(answer(&world, &click(&id)).await);
         world.slack.finding_says(&group, "Fixed by").await;
         fixed.push(begun.elapsed());
     }
+    row("change in AWS until its finding is in the channel", appeared);
     row("click on **Fix** answered", answered);
     row("click on **Fix** until the message says fixed", fixed);
 }
