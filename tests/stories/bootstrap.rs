@@ -63,34 +63,34 @@ async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Shared
 }
 
 fn function(world: &World, handler: &str, runtime: &str) -> Process {
+    Process::spawn(&mut function_command(world, handler, runtime))
+}
+
+fn function_command(world: &World, handler: &str, runtime: &str) -> Command {
     let (aws, slack) = (world.aws.url(), world.slack.url());
     let queue = |name: &str| format!("{aws}/123456789012/defendable-{name}");
-    Process::spawn(
-        Command::new(env!("CARGO_BIN_EXE_defendable"))
-            .env_clear()
-            .envs([
-                ("AWS_REGION", "us-east-1"),
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-            ])
-            .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler), ("AWS_ENDPOINT_URL", aws)])
-            .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
-            .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
-            .envs([("AWS_LAMBDA_LOG_STREAM_NAME", "s")])
-            .envs([("DEFENDABLE_AWS_ACCOUNT_ID", "123456789012"), ("DEFENDABLE_OPERATORS", ALICE)])
-            .envs([("DEFENDABLE_FINDINGS_TABLE", "defendable-findings")])
-            .envs([("DEFENDABLE_SCHEDULE_RULE", "defendable-auto-response")])
-            .envs([("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS"), ("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")])
-            .envs([("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")])
-            .envs([("DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER", "/defendable/slack/bot-token")])
-            .envs([("DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER", "/defendable/slack/signing-secret")])
-            .env("DEFENDABLE_SLACK_API_URL", format!("{slack}/api"))
-            .env("DEFENDABLE_EVENTS_QUEUE_URL", queue("events"))
-            .env("DEFENDABLE_REMEDIATION_QUEUE_URL", queue("remediation"))
-            .env("DEFENDABLE_FIX_QUEUE_URL", queue("fix"))
-            .env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", queue("security-group"))
-            .env("DEFENDABLE_S3_BUCKET_QUEUE_URL", queue("s3-bucket")),
-    )
+    let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
+    command
+        .env_clear()
+        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler), ("AWS_ENDPOINT_URL", aws)])
+        .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
+        .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
+        .envs([("AWS_LAMBDA_LOG_STREAM_NAME", "s")])
+        .envs([("DEFENDABLE_AWS_ACCOUNT_ID", "123456789012"), ("DEFENDABLE_OPERATORS", ALICE)])
+        .envs([("DEFENDABLE_FINDINGS_TABLE", "defendable-findings")])
+        .envs([("DEFENDABLE_SCHEDULE_RULE", "defendable-auto-response")])
+        .envs([("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS"), ("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")])
+        .envs([("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")])
+        .envs([("DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER", "/defendable/slack/bot-token")])
+        .envs([("DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER", "/defendable/slack/signing-secret")])
+        .env("DEFENDABLE_SLACK_API_URL", format!("{slack}/api"))
+        .env("DEFENDABLE_EVENTS_QUEUE_URL", queue("events"))
+        .env("DEFENDABLE_REMEDIATION_QUEUE_URL", queue("remediation"))
+        .env("DEFENDABLE_FIX_QUEUE_URL", queue("fix"))
+        .env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", queue("security-group"))
+        .env("DEFENDABLE_S3_BUCKET_QUEUE_URL", queue("s3-bucket"));
+    command
 }
 
 async fn answers(shared: &Shared, count: usize) -> Vec<Value> {
@@ -156,6 +156,93 @@ async fn queue_functions_and_the_schedule_run_on_lambda() {
     shared.lock().unwrap().events.push_back(schedule);
     answers(&shared, 2).await;
     world.slack.finding_says("defendable-demo-downloads", "Fixed by auto-response").await;
+}
+
+#[tokio::test]
+async fn the_notifier_and_the_remediators_run_on_lambda() {
+    let world = World::seeded().await;
+    let alarm = json!({"AlarmName": "On Lambda", "NewStateValue": "ALARM", "NewStateReason": "because"});
+    let (runtime, notified) = runtime_api([sqs(&[alarm.to_string()])]).await;
+    let _notifier = function(&world, "notifier", &runtime);
+    assert_eq!(answers(&notified, 1).await[0], json!({"batchItemFailures": []}));
+    world.slack.channel_says("CloudWatch alarm: On Lambda").await;
+
+    let task = |violation: &str, resource_type: &str, resource: &str| {
+        json!({"messageBody": {"raisedByRule": "r", "targetResourceType": resource_type, "awsRegion": "us-east-1",
+            "targetResourceId": resource, "violationType": violation, "requestedBy": ALICE}})
+        .to_string()
+    };
+    let group = world.aws.group_id("remote-desktops").await;
+    let (runtime, remediated) =
+        runtime_api([sqs(&[task("EC2_SG_PROHIBITED_PORT", "AWS::EC2::SecurityGroup", &group)])]).await;
+    let _groups = function(&world, "security-group-remediator", &runtime);
+    assert_eq!(answers(&remediated, 1).await[0], json!({"batchItemFailures": []}));
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 3389-3389 203.0.113.0/24"]);
+
+    let bucket = task("S3_BUCKET_PUBLIC_ACL", "AWS::S3::Bucket", "defendable-demo-downloads");
+    let (runtime, remediated) = runtime_api([sqs(&[bucket])]).await;
+    let _buckets = function(&world, "s3-bucket-remediator", &runtime);
+    assert_eq!(answers(&remediated, 1).await[0], json!({"batchItemFailures": []}));
+    assert!(
+        !world.aws.grants("defendable-demo-downloads").await.iter().any(|grant| grant.contains("AllUsers"))
+    );
+}
+
+/// An AWS Config that knows one result token, and keeps what is put.
+async fn config_service() -> (String, Arc<Mutex<Vec<Value>>>) {
+    let puts: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let put = async |State(puts): State<Arc<Mutex<Vec<Value>>>>, body: String| {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        let known = request["ResultToken"] == "known";
+        puts.lock().unwrap().push(request);
+        match known {
+            true => (http::StatusCode::OK, json!({"FailedEvaluations": []}).to_string()),
+            false => {
+                (http::StatusCode::BAD_REQUEST, json!({"__type": "InvalidResultTokenException"}).to_string())
+            }
+        }
+    };
+    let app = Router::new().route("/", post(put)).with_state(puts.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    (url, puts)
+}
+
+#[tokio::test]
+async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the_evaluation() {
+    let world = World::seeded().await;
+    let (config, puts) = config_service().await;
+    let event = |token: &str, resource_type: &str, rest: Value| {
+        let mut item = json!({"resourceType": resource_type, "resourceId": "r", "awsAccountId": "123456789012",
+            "awsRegion": "us-east-1", "configurationItemStatus": "OK",
+            "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z"});
+        item.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let invoking =
+            json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+        json!({"invokingEvent": invoking.to_string(), "resultToken": token, "configRuleName": "a-rule"})
+    };
+    let open = json!({"configuration": {"ipPermissions": [{"ipProtocol": "-1", "ipRanges": ["0.0.0.0/0"]}]}});
+    let acl = json!({"grantList": [{"grantee": "AllUsers", "permission": "Read"}]}).to_string();
+    let public = json!({"supplementaryConfiguration": {"AccessControlList": acl}});
+    for (handler, resource_type, rest) in [
+        ("restricted-ports-rule", "AWS::EC2::SecurityGroup", open),
+        ("s3-public-access-rule", "AWS::S3::Bucket", public),
+    ] {
+        let waiting = world.aws.messages_in("remediation").await;
+        let events = ["known", "unknown"].map(|token| event(token, resource_type, rest.clone()));
+        let (runtime, shared) = runtime_api(events).await;
+        let mut command = function_command(&world, handler, &runtime);
+        let _function = Process::spawn(command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config));
+        let answers = answers(&shared, 2).await;
+        assert_eq!(answers[0], Value::Null);
+        assert!(answers[1]["errorMessage"].as_str().unwrap().contains("PutEvaluations"), "{}", answers[1]);
+        let put = puts.lock().unwrap().remove(0);
+        assert_eq!(put["Evaluations"][0]["ComplianceType"], "NON_COMPLIANT");
+        puts.lock().unwrap().clear();
+        // Queued before the evaluation was refused: nothing is lost, and Config asks again.
+        assert_eq!(world.aws.messages_in("remediation").await, waiting + 2);
+    }
 }
 
 #[test]
