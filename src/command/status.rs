@@ -150,7 +150,7 @@ async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
     let oldest = match function.table.oldest(StateName::Open).await {
         Ok(Some(record)) if waiting > 0 => {
             let seconds = Timestamp::now().duration_since(record.finding.opened_at).as_secs();
-            format!(" (the oldest for {})", age(seconds))
+            format!("; the oldest open finding has waited for {}", age(seconds))
         }
         _ => String::new(),
     };

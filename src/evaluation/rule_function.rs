@@ -186,7 +186,7 @@ impl RuleFunction {
         }
     }
 
-    /// The newest item of the History API up to the summary's capture time, as JSON.
+    /// The newest item of the History API, as JSON: at least as new as the summary.
     async fn history(&self, summary: &ConfigurationItem<'_>) -> Result<String, RuleFunctionError> {
         let answer = self
             .config

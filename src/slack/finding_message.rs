@@ -10,7 +10,7 @@ use crate::finding::{Actor, Failure, Finding, Plan, State};
 use crate::ids::{Resource, ResourceType};
 use crate::remediation::{Change, ViolationType};
 
-/// How many changes a message lists; the thread has them all.
+/// How many changes a message lists; the thread has more, the finding itself all of them.
 const LIST_LIMIT: usize = 12;
 
 /// The message. `previous` links to the message of the episode before.

@@ -2,7 +2,7 @@
 //!
 //! Whoever publishes holds a lease on the message, so that two never post it twice, and shows
 //! the newest version before giving the lease back. A publisher that dies leaves `shown` behind
-//! the finding; the next delivery of the same queue message catches up.
+//! the finding; the next delivery of the same queue message, or a notice to show it, catches up.
 
 use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackTs};
