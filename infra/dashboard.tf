@@ -1,0 +1,50 @@
+# One page for whoever is on call.
+
+locals {
+  function_names = [for name in keys(local.functions) : "${var.name_prefix}-${name}"]
+  queue_names    = [for name in keys(local.queues) : "${var.name_prefix}-${name}"]
+
+  # Each graph: its title, statistic, and one metric a line.
+  graphs = [
+    { title = "Invocations", stat = "Sum", metrics = [for name in local.function_names : ["AWS/Lambda", "Invocations", "FunctionName", name]] },
+    { title = "Errors and throttles", stat = "Sum", metrics = concat(
+      [for name in local.function_names : ["AWS/Lambda", "Errors", "FunctionName", name]],
+      [for name in local.function_names : ["AWS/Lambda", "Throttles", "FunctionName", name]],
+    ) },
+    { title = "Duration, 99th percentile (ms)", stat = "p99", metrics = [for name in local.function_names : ["AWS/Lambda", "Duration", "FunctionName", name]] },
+    { title = "Messages that wait", stat = "Maximum", metrics = [for name in local.queue_names : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name]] },
+    { title = "Age of the oldest message (s)", stat = "Maximum", metrics = [for name in local.queue_names : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", name]] },
+    { title = "Dead letters", stat = "Maximum", metrics = [for name in local.queue_names : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "${name}-dead-letters"]] },
+    { title = "Auto-response: triggered and run", stat = "Sum", metrics = [
+      ["AWS/Events", "Invocations", "RuleName", local.auto_response_rule],
+      [local.metrics_namespace, "ScheduledRuns"],
+    ] },
+    { title = "Findings table: units consumed", stat = "Sum", metrics = [
+      ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", aws_dynamodb_table.findings.name],
+      ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", aws_dynamodb_table.findings.name],
+    ] },
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  dashboard_name = var.name_prefix
+
+  dashboard_body = jsonencode({
+    widgets = [
+      for index, graph in local.graphs : {
+        type   = "metric"
+        width  = 12
+        height = 6
+        x      = 12 * (index % 2)
+        y      = 6 * floor(index / 2)
+        properties = {
+          title   = graph.title
+          region  = local.region
+          stat    = graph.stat
+          period  = 300
+          metrics = graph.metrics
+        }
+      }
+    ]
+  })
+}

@@ -1,0 +1,89 @@
+# Seven functions, one package: _HANDLER says which one a process is.
+
+locals {
+  functions = {
+    slack = {
+      description = "Slack's requests: commands, buttons, modals"
+      timeout     = 15
+      memory_size = 512
+      concurrency = var.slack_concurrency
+    }
+    notifier = {
+      description  = "Notifications, alarms and reports become findings and Slack messages"
+      timeout      = 60
+      source_queue = "events"
+    }
+    # Shorter than the schedule's minute, so that runs do not overlap. A run that failed is not
+    # repeated: the next is due.
+    coordinator = {
+      description  = "Sends requests to remediators: people's at once, others on schedule"
+      timeout      = 55
+      source_queue = "fix"
+      retry_async  = false
+    }
+    security-group-remediator = {
+      description  = "Revokes what opens prohibited ports to the internet"
+      timeout      = 60
+      source_queue = "security-group"
+    }
+    s3-bucket-remediator = {
+      description  = "Takes away what makes a bucket public"
+      timeout      = 60
+      source_queue = "s3-bucket"
+    }
+    restricted-ports-rule = {
+      description = "AWS Config rule on security groups"
+      timeout     = 30
+    }
+    s3-public-access-rule = {
+      description = "AWS Config rule on buckets"
+      timeout     = 30
+    }
+  }
+
+  settings = {
+    DEFENDABLE_AWS_ACCOUNT_ID                 = local.account
+    DEFENDABLE_EVENTS_QUEUE_URL               = module.queue["events"].url
+    DEFENDABLE_REMEDIATION_QUEUE_URL          = module.queue["remediation"].url
+    DEFENDABLE_FIX_QUEUE_URL                  = module.queue["fix"].url
+    DEFENDABLE_SECURITY_GROUP_QUEUE_URL       = module.queue["security-group"].url
+    DEFENDABLE_S3_BUCKET_QUEUE_URL            = module.queue["s3-bucket"].url
+    DEFENDABLE_FINDINGS_TABLE                 = aws_dynamodb_table.findings.name
+    DEFENDABLE_SCHEDULE_RULE                  = local.auto_response_rule
+    DEFENDABLE_SLACK_CHANNEL                  = var.slack_channel
+    DEFENDABLE_SLACK_TEAM_ID                  = var.slack_team_id
+    DEFENDABLE_SLACK_APP_ID                   = var.slack_app_id
+    DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER      = aws_ssm_parameter.bot_token.name
+    DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER = aws_ssm_parameter.signing_secret.name
+    DEFENDABLE_OPERATORS                      = join(",", var.operators)
+    DEFENDABLE_PROHIBITED_PORTS               = join(",", var.prohibited_ports)
+    DEFENDABLE_EXEMPT_SECURITY_GROUPS         = join(",", var.exempt_security_groups)
+    DEFENDABLE_BUCKET_WHITELIST               = join(",", var.bucket_whitelist)
+    DEFENDABLE_RESTRICTED_PORTS_RULES         = join(",", concat([local.rule_names["restricted-ports"]], var.more_restricted_ports_rules))
+    DEFENDABLE_S3_PUBLIC_ACCESS_RULES         = join(",", concat([local.rule_names["s3-public-access"]], var.more_s3_public_access_rules))
+    DEFENDABLE_BLAST_RADIUS                   = tostring(var.blast_radius)
+  }
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name         = "${var.name_prefix}-${each.key}"
+  handler      = each.key
+  description  = each.value.description
+  package      = var.package
+  architecture = var.architecture
+  timeout      = each.value.timeout
+  memory_size  = try(each.value.memory_size, 256)
+  concurrency  = try(each.value.concurrency, -1)
+  settings     = local.settings
+  statements   = concat(local.permissions[each.key], try(local.denials[each.key], []))
+  # By name, which is known at plan; through the settings the function waits for its queue.
+  source_queue_arn   = try(local.queue_arns[each.value.source_queue], null)
+  retry_async        = try(each.value.retry_async, true)
+  log_level          = var.log_level
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = aws_kms_key.this.arn
+  alarm_topic_arn    = aws_sns_topic.alarms.arn
+}

@@ -1,0 +1,97 @@
+# The five queues, each with its dead-letter queue, and who may send to them from outside.
+
+locals {
+  queues = {
+    # Notifications, alarms, reports, notices: what becomes Slack messages.
+    events = { visibility_timeout = 6 * local.functions["notifier"].timeout, retention_days = 10, max_age_seconds = 900 }
+    # Violations wait here while auto-response is off. Nothing is triggered by it: each run of the
+    # coordinator receives.
+    remediation = { visibility_timeout = 180, retention_days = 13, max_age_seconds = null }
+    # Fixes that people asked for.
+    fix = { visibility_timeout = 6 * local.functions["coordinator"].timeout, retention_days = 4, max_age_seconds = 300 }
+    # Tasks for the remediators.
+    security-group = { visibility_timeout = 6 * local.functions["security-group-remediator"].timeout, retention_days = 4, max_age_seconds = 900 }
+    s3-bucket      = { visibility_timeout = 6 * local.functions["s3-bucket-remediator"].timeout, retention_days = 4, max_age_seconds = 900 }
+  }
+
+  # Names are known before the queues are: roles and policies name these, without a cycle.
+  queue_arns = {
+    for name, queue in local.queues :
+    name => "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name_prefix}-${name}"
+  }
+  dead_letter_arns = { for name, arn in local.queue_arns : name => "${arn}-dead-letters" }
+}
+
+module "queue" {
+  source   = "./modules/queue"
+  for_each = local.queues
+
+  name               = "${var.name_prefix}-${each.key}"
+  visibility_timeout = each.value.visibility_timeout
+  retention_days     = each.value.retention_days
+  max_age_seconds    = each.value.max_age_seconds
+  alarm_topic_arn    = aws_sns_topic.alarms.arn
+}
+
+data "aws_iam_policy_document" "events_queue" {
+  statement {
+    sid       = "Topics"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arns["events"]]
+
+    principals {
+      type        = "Service"
+      identifiers = ["sns.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = values(local.event_topics)
+    }
+  }
+
+  statement {
+    sid       = "Schedules"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arns["events"]]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = concat([aws_cloudwatch_event_rule.housekeeping.arn], aws_cloudwatch_event_rule.compliance[*].arn)
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "events" {
+  queue_url = module.queue["events"].url
+  policy    = data.aws_iam_policy_document.events_queue.json
+}
+
+data "aws_iam_policy_document" "remediation_queue" {
+  count = length(var.remediation_request_senders) == 0 ? 0 : 1
+
+  statement {
+    sid       = "OtherRules"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arns["remediation"]]
+
+    principals {
+      type        = "AWS"
+      identifiers = var.remediation_request_senders
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "remediation" {
+  count = length(var.remediation_request_senders) == 0 ? 0 : 1
+
+  queue_url = module.queue["remediation"].url
+  policy    = data.aws_iam_policy_document.remediation_queue[0].json
+}

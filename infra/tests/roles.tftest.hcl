@@ -1,0 +1,128 @@
+# What the functions' roles allow. That they allow just what the code calls is tests/permissions.rs.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "rights_are_on_named_resources" {
+  # All that AWS offers no resources for.
+  variables {
+    exempt_security_groups = ["sg-0123456789abcdef0"]
+    bucket_whitelist       = ["website"]
+  }
+
+  assert {
+    condition = alltrue(flatten([for name, statements in local.permissions : [for statement in statements :
+      !contains(statement.resources, "*") || alltrue([for action in statement.actions :
+    can(regex("^(config:|ec2:Describe)", action))])]]))
+    error_message = "Only AWS Config and EC2's Describe have no resources to name."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for statements in local.permissions : [for statement in statements : [for action in statement.actions : !strcontains(action, "*")]]]))
+    error_message = "No action has a wildcard."
+  }
+
+  assert {
+    condition = [for name, statements in local.permissions : name if anytrue(flatten([for statement in statements :
+    [for action in statement.actions : can(regex("^(ec2:Revoke|s3:Put|s3:Delete)", action))]]))] == ["s3-bucket-remediator", "security-group-remediator"]
+    error_message = "Only the remediators change resources."
+  }
+
+  assert {
+    condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
+    length(statement.conditions) > 0 if anytrue([for action in statement.actions : can(regex("^(ec2|s3|kms):", action))])]]))
+    error_message = "Rights on groups, buckets and the key have conditions."
+  }
+
+  assert {
+    condition     = [for name, statements in local.permissions : name if contains(flatten([for statement in statements : statement.resources]), local.secret_arns.signing_secret)] == ["slack"]
+    error_message = "Only the Slack function reads the signing secret."
+  }
+
+  assert {
+    condition     = [for name, statements in local.permissions : name if contains(flatten([for statement in statements : statement.actions]), "events:EnableRule")] == ["slack"]
+    error_message = "Only the Slack function switches auto-response on."
+  }
+}
+
+run "what_is_exempt_is_out_of_reach" {
+  variables {
+    exempt_security_groups = ["sg-0123456789abcdef0"]
+    bucket_whitelist       = ["website"]
+  }
+
+  assert {
+    condition     = local.denials["security-group-remediator"][0].effect == "Deny" && local.denials["security-group-remediator"][0].resources == ["arn:aws:ec2:eu-central-1:123456789012:security-group/sg-0123456789abcdef0"]
+    error_message = "An exempt group is denied."
+  }
+
+  assert {
+    condition     = local.denials["s3-bucket-remediator"][0].resources == ["arn:aws:s3:::website"]
+    error_message = "A bucket that may be public is denied."
+  }
+}
+
+run "a_function_s_role" {
+  state_key = "function"
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    name               = "defendable-notifier"
+    handler            = "notifier"
+    description        = "A function"
+    architecture       = "arm64"
+    memory_size        = 256
+    timeout            = 60
+    concurrency        = -1
+    settings           = { DEFENDABLE_FINDINGS_TABLE = "findings" }
+    source_queue_arn   = "arn:aws:sqs:eu-central-1:123456789012:defendable-events"
+    log_level          = "info"
+    log_retention_days = 30
+    kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/k"
+    alarm_topic_arn    = "arn:aws:sns:eu-central-1:123456789012:alarms"
+    statements = [{
+      actions    = ["s3:GetBucketAcl"]
+      resources  = ["arn:aws:s3:::*"]
+      conditions = [{ test = "StringEquals", variable = "s3:ResourceAccount", values = ["123456789012"] }]
+    }]
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.this.statement[0].actions == toset(["s3:GetBucketAcl"]) && one(data.aws_iam_policy_document.this.statement[0].condition).variable == "s3:ResourceAccount"
+    error_message = "The statement is the policy's, with its condition."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.this.statement[1].actions == toset(["logs:CreateLogStream", "logs:PutLogEvents"]) && !contains(data.aws_iam_policy_document.this.statement[1].resources, "*")
+    error_message = "A function writes to its own log group."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.this.statement[2].resources == toset([var.source_queue_arn])
+    error_message = "Lambda takes messages from the source queue only."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue[0].function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "A failed message must not bring its whole batch back."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.handler == "notifier" && aws_lambda_function.this.logging_config[0].log_format == "JSON" && aws_lambda_function.this.runtime == "provided.al2023"
+    error_message = "The handler names the function of the package."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
+    error_message = "Logs are encrypted and end."
+  }
+
+  assert {
+    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.this : alarm.metric_name]) == toset(["Errors", "Throttles"]) && alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.alarm_topic_arn])])
+    error_message = "Errors and throttles raise alarms."
+  }
+}

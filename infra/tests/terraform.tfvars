@@ -1,0 +1,6 @@
+package              = "tests/fixtures/package.zip"
+slack_channel        = "C0ALERTS"
+slack_team_id        = "T012345"
+slack_app_id         = "A012345"
+slack_bot_token      = "xoxb-this-is-hush"
+slack_signing_secret = "0123456789abcdef0123456789abcdef"
