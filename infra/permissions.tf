@@ -1,6 +1,6 @@
 # What each function may do, beside writing its log and what Lambda does with its source queue
 # (modules/function/role.tf). The actions here and those that the code declares beside its
-# handlers are compared, both ways, by tests/permissions.rs.
+# handlers are compared, both ways, by the tests of src/lambda/permissions.rs.
 
 locals {
   table_arns        = [aws_dynamodb_table.findings.arn, "${aws_dynamodb_table.findings.arn}/index/by-state"]

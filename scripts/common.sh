@@ -33,9 +33,22 @@ local_slack_package() {
   printf 'local-slack-%s-%s' "$os" "$arch"
 }
 
-# Installs moto (a virtual environment) and local-slack into .sandbox, once.
-install_emulators() {
+# Installs Python packages into a virtual environment in .sandbox, once: python_tools <name> <package>…
+python_tools() {
+  local name=$1 mark
+  shift
+  mark="$sandbox/$(printf '%s-' "$name" "$@" | tr -c 'a-zA-Z0-9.\n-' _)installed"
+  [ -f "$mark" ] && return
   need python3 "install Python 3.9 or newer"
+  say "Installing $*"
+  mkdir -p "$sandbox"
+  python3 -m venv --clear "$sandbox/$name"
+  "$sandbox/$name/bin/pip" install --quiet --disable-pip-version-check "$@"
+  touch "$mark"
+}
+
+# Installs moto, which stands in for AWS, and local-slack, which stands in for Slack, once.
+install_emulators() {
   need npm "install Node.js with npm"
   mkdir -p "$sandbox"
   export DEFENDABLE_MOTO_SERVER="$sandbox/moto/bin/moto_server"
@@ -43,16 +56,39 @@ install_emulators() {
   package=$(local_slack_package)
   export DEFENDABLE_LOCAL_SLACK="$sandbox/node_modules/$package/bin/local-slack"
 
-  if ! [ -f "$sandbox/moto-$moto_version" ]; then
-    say "Installing moto $moto_version, which stands in for AWS"
-    python3 -m venv --clear "$sandbox/moto"
-    "$sandbox/moto/bin/pip" install --quiet --disable-pip-version-check "moto[server]==$moto_version" boto3
-    touch "$sandbox/moto-$moto_version"
-  fi
+  python_tools moto "moto[server]==$moto_version" boto3
   if ! [ -f "$sandbox/local-slack-$local_slack_version" ]; then
-    say "Installing local-slack $local_slack_version, which stands in for Slack"
+    say "Installing local-slack $local_slack_version"
     npm install --silent --no-audit --no-fund --no-save --prefix "$sandbox" "$package@$local_slack_version"
     chmod +x "$DEFENDABLE_LOCAL_SLACK"
     touch "$sandbox/local-slack-$local_slack_version"
   fi
+}
+
+# Amazon Linux 2023's: https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
+lambda_glibc=2.34
+
+# The target of lambda_build, by its processor.
+lambda_target() {
+  lambda_triple=$1-unknown-linux-gnu
+  lambda_binaries=$CARGO_TARGET_DIR/$lambda_triple/lambda
+}
+lambda_target x86_64
+
+# Builds as for Lambda. zig links against a glibc of choice, without a container of that system.
+lambda_build() {
+  local zigbuild_version=0.24.0 zig_version=0.17.1 cargo_home=${CARGO_HOME:-$HOME/.cargo} zig
+  need cargo "install Rust by https://rustup.rs"
+  [ -d "$(rustc --print sysroot)/lib/rustlib/$lambda_triple" ] || fail "Rust's target $lambda_triple is not installed: rustup target add $lambda_triple"
+  python_tools zig "cargo-zigbuild==$zigbuild_version" "ziglang==$zig_version"
+  zig=("$sandbox"/zig/lib/python3*/site-packages/ziglang/zig)
+
+  say "Building for $lambda_triple with glibc $lambda_glibc (the AWS SDK takes its time)"
+  # Paths of this machine would be in the messages of panics, and so in the bytes. Our own crate's
+  # are relative.
+  PATH=$sandbox/zig/bin:$PATH \
+    CARGO_ZIGBUILD_ZIG_PATH=${zig[0]} \
+    RUSTFLAGS="--remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$CARGO_TARGET_DIR=/target" \
+    CFLAGS="-ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$CARGO_TARGET_DIR=/target" \
+    cargo zigbuild --locked --profile lambda --no-default-features --target "$lambda_triple.$lambda_glibc" "$@"
 }

@@ -1,12 +1,16 @@
 //! On Lambda: `_HANDLER` names the function, the same code handles its events.
 
+mod permissions;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use http::Method;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime_api_client::PooledClient;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_event::RuleEvent;
@@ -36,6 +40,22 @@ pub enum Function {
     RestrictedPortsRule,
     /// The rule on buckets.
     S3PublicAccessRule,
+}
+
+/// Tells Lambda why the function cannot start, so that its log and the console say so too.
+/// [Initialization error](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror)
+pub async fn report_start_failure(error: &anyhow::Error) {
+    const KIND: &str = "Defendable.CannotStart";
+    let body = json!({"errorMessage": format!("{error:#}"), "errorType": KIND, "stackTrace": []});
+    let request = lambda_runtime_api_client::build_request()
+        .method(Method::POST)
+        .uri("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", KIND)
+        .body(lambda_runtime_api_client::body::Body::from(body.to_string()))
+        .expect("a request of constants is valid");
+    if let Err(error) = PooledClient::builder().build().call(request).await {
+        tracing::error!(%error, "cannot tell Lambda");
+    }
 }
 
 /// Serves one function until Lambda ends the process.
@@ -80,6 +100,7 @@ async fn batch(
         .map(|record| QueueMessage {
             id: record.message_id.unwrap_or_default(),
             receive_count: receive_count(&record.attributes),
+            receipt_handle: record.receipt_handle.unwrap_or_default(),
             body: record.body.unwrap_or_default(),
         })
         .collect();

@@ -47,8 +47,25 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// One request at a time, and mostly waiting for others: one thread is enough.
 fn run_on_lambda() -> anyhow::Result<ExitCode> {
     start_logging(true);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (function, wiring) = match start().await {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "cannot start");
+                lambda::report_start_failure(&error).await;
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        lambda::serve(function, &wiring).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn start() -> anyhow::Result<(Function, Wiring)> {
     let handler = std::env::var("_HANDLER").unwrap_or_default();
     let function = Function::from_str(&handler, false).map_err(|_| {
         let known: Vec<String> = Function::value_variants()
@@ -57,12 +74,7 @@ fn run_on_lambda() -> anyhow::Result<ExitCode> {
             .collect();
         anyhow::anyhow!("_HANDLER is {handler:?}: expected one of {}", known.join(", "))
     })?;
-    let settings = Settings::from_env()?;
-    runtime()?.block_on(async {
-        let wiring = wire(settings).await?;
-        lambda::serve(function, &wiring).await
-    })?;
-    Ok(ExitCode::SUCCESS)
+    Ok((function, wire(Settings::from_env()?).await?))
 }
 
 async fn wire(settings: Settings) -> anyhow::Result<Wiring> {

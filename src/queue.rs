@@ -68,6 +68,8 @@ pub struct QueueMessage {
     pub body: String,
     /// How often it has been delivered, this time included.
     pub receive_count: u32,
+    /// Stands for this delivery of it.
+    pub receipt_handle: String,
 }
 
 impl From<&Message> for QueueMessage {
@@ -79,9 +81,17 @@ impl From<&Message> for QueueMessage {
             id: message.message_id().unwrap_or_default().to_owned(),
             body: message.body().unwrap_or_default().to_owned(),
             receive_count: received.unwrap_or(1),
+            receipt_handle: message.receipt_handle().unwrap_or_default().to_owned(),
         }
     }
 }
+
+/// What every function that a queue triggers calls: failed messages come back after a pause,
+/// those that nobody can handle are parked.
+pub const ACTIONS: &[&str] = &["sqs:ChangeMessageVisibility", "sqs:SendMessage"];
+
+/// The longest pause before a failed message comes back. Seconds.
+const LONGEST_BACKOFF: i32 = 120;
 
 /// How often a message may be retried. With the pauses between, this bridges an outage of an
 /// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
@@ -154,7 +164,8 @@ impl Queues {
         })
     }
 
-    /// Handles a batch from `queue`; returns the ids of the messages that must stay in it.
+    /// Handles a batch from `queue`; returns the ids of the messages that must stay in it. They
+    /// come back after 2, 4, 8 … seconds, by how often they have been delivered.
     pub async fn handle_batch<H: QueueHandler>(
         &self,
         queue: &QueueUrl,
@@ -180,7 +191,34 @@ impl Queues {
                 Disposition::Park(reason) => self.park_or_keep(queue, message, &reason).await,
             }
         });
-        join_all(handled).await.into_iter().flatten().collect()
+        let stay: Vec<String> = join_all(handled).await.into_iter().flatten().collect();
+        let staying = messages.iter().filter(|message| stay.contains(&message.id));
+        let pauses = staying.map(|message| {
+            let pause = 2_i32.saturating_pow(message.receive_count).min(LONGEST_BACKOFF);
+            self.come_back(queue, message, pause)
+        });
+        for error in join_all(pauses).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, queue = queue.name(), "a message comes back no sooner than it would by itself");
+        }
+        stay
+    }
+
+    /// Makes a message that is still in its queue visible again, in so many seconds.
+    pub async fn come_back(
+        &self,
+        queue: &QueueUrl,
+        message: &QueueMessage,
+        seconds: i32,
+    ) -> Result<(), AwsError> {
+        let changed = self
+            .sqs
+            .change_message_visibility()
+            .queue_url(queue.as_str())
+            .receipt_handle(&message.receipt_handle)
+            .visibility_timeout(seconds)
+            .send()
+            .await;
+        changed.map(drop).map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
     }
 
     /// Parks a message; its id where even that failed, so that it stays.

@@ -1,11 +1,18 @@
 //! Secrets: from the environment, or by name from the SSM Parameter Store; never printed.
 
-use secrecy::SecretString;
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
 
 use crate::aws::AwsError;
 
-/// What reading parameters calls.
-pub const ACTIONS: &[&str] = &["ssm:GetParameter"];
+/// What reading secrets calls: SSM decrypts in the caller's name.
+pub const ACTIONS: &[&str] = &["kms:Decrypt", "ssm:GetParameter"];
+
+/// How long until a secret that proves wrong again is read again: forged requests must not
+/// become calls.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a secret is.
 #[derive(Debug, Clone)]
@@ -54,5 +61,54 @@ impl Secrets {
         let value =
             answer.parameter.and_then(|parameter| parameter.value).filter(|value| !value.trim().is_empty());
         value.map(|value| SecretString::from(value.trim())).ok_or_else(|| SecretError::Empty(name.clone()))
+    }
+}
+
+/// A secret that is read when it is first needed, kept, and read again when it proves wrong: it
+/// may have been replaced.
+#[derive(Debug)]
+pub struct CachedSecret {
+    source: SecretSource,
+    secrets: Secrets,
+    cached: Mutex<Cached>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    value: Option<SecretString>,
+    read_again_at: Option<Instant>,
+}
+
+impl CachedSecret {
+    /// The secret at `source`, not yet read.
+    pub fn new(source: SecretSource, secrets: Secrets) -> Self {
+        Self { source, secrets, cached: Mutex::default() }
+    }
+
+    /// The secret, as it was last read.
+    pub async fn get(&self) -> Result<SecretString, SecretError> {
+        let mut cached = self.cached.lock().await;
+        if let Some(value) = &cached.value {
+            return Ok(value.clone());
+        }
+        let value = self.secrets.read(&self.source).await?;
+        cached.value = Some(value.clone());
+        Ok(value)
+    }
+
+    /// Another value than `wrong`, where there is one.
+    pub async fn other_than(&self, wrong: &SecretString) -> Result<Option<SecretString>, SecretError> {
+        let differs = |value: &SecretString| value.expose_secret() != wrong.expose_secret();
+        let mut cached = self.cached.lock().await;
+        if let Some(value) = cached.value.as_ref().filter(|value| differs(value)) {
+            return Ok(Some(value.clone()));
+        }
+        if cached.read_again_at.is_some_and(|at| at.elapsed() < PATIENCE) {
+            return Ok(None);
+        }
+        cached.read_again_at = Some(Instant::now());
+        let value = self.secrets.read(&self.source).await?;
+        cached.value = Some(value.clone());
+        Ok(Some(value).filter(differs))
     }
 }

@@ -22,7 +22,7 @@ use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::client::Slack;
-use crate::slack::endpoint::{Endpoint, SigningSecrets};
+use crate::slack::endpoint::{Endpoint, SignatureCheck};
 
 /// Everything from which functions are made.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ impl Wiring {
     pub fn endpoint(&self) -> Arc<Endpoint> {
         let slack = &self.settings.slack;
         Arc::new(Endpoint {
-            signing: SigningSecrets::new(slack.signing_secret.clone(), self.secrets()),
+            signature: SignatureCheck::new(slack.signing_secret.clone(), self.secrets()),
             team: slack.team.clone(),
             app: slack.app.clone(),
             function: self.slack_function(),

@@ -1,4 +1,4 @@
-# What the functions' roles allow. That they allow just what the code calls is tests/permissions.rs.
+# What the functions' roles allow. That they allow just what the code calls is tested with the code.
 
 mock_provider "aws" {
   source = "./tests/mocks"

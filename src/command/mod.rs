@@ -5,6 +5,7 @@ mod autoresponse;
 mod findings;
 mod fix;
 mod help;
+mod home;
 mod ignore;
 mod parse;
 mod status;
@@ -32,7 +33,7 @@ use crate::slack::request::BlockAction;
 use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, action};
 
-/// What the Slack function calls beside the table's actions.
+/// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
     "config:DescribeComplianceByConfigRule",
     "events:DescribeRule",
@@ -40,7 +41,6 @@ pub const ACTIONS: &[&str] = &[
     "events:EnableRule",
     "sqs:GetQueueAttributes",
     "sqs:SendMessage",
-    "ssm:GetParameter",
 ];
 
 /// How long an answer to Slack waits for a message's edit.
@@ -159,6 +159,14 @@ impl SlackFunction {
         };
         if let Some(content) = told {
             self.tell(None, user, &content).await;
+        }
+    }
+
+    /// Somebody opened the app's Home tab. Everybody may look.
+    pub async fn home_opened(&self, user: &SlackUserId) {
+        let view = home::run(self).await;
+        if let Err(error) = self.slack.publish_home(user, view).await {
+            tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
         }
     }
 

@@ -19,8 +19,8 @@ use crate::slack::client::{Slack, SlackError};
 use crate::slack::publish::{PublishError, Published, publish};
 use crate::slack::{alarm_message, notice_message};
 
-/// What the notifier calls beside the plans' and the table's actions.
-pub const ACTIONS: &[&str] = &["sqs:SendMessage", "ssm:GetParameter"];
+/// What the notifier calls beside the plans', the table's and the secrets' actions.
+pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
 
 /// How many findings of a state one housekeeping looks at.
 const HOUSEKEEPING_LIMIT: usize = 500;

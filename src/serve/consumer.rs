@@ -13,9 +13,6 @@ use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
 /// call dropped, a message that it brings would be unseen until its visibility timeout.
 const LONG_POLL: i32 = 3;
 
-/// The longest pause before a failed message comes back. Seconds.
-const LONGEST_BACKOFF: i32 = 120;
-
 /// After a signal to stop, a batch in hand has this long to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -68,40 +65,15 @@ async fn handle<H: QueueHandler>(
         failed = queues.handle_batch(queue, handler, &own) => Some(failed),
         () = grace => None,
     };
-    let settled = messages.iter().map(|message| async {
-        let receipt_handle = message.receipt_handle().unwrap_or_default();
+    let settled = own.iter().map(|message| async {
         match &stay {
-            None => come_back(queues, queue, receipt_handle, 0).await,
-            Some(stay) if stay.iter().any(|id| Some(id.as_str()) == message.message_id()) => {
-                come_back(queues, queue, receipt_handle, backoff(message)).await
-            }
-            Some(_) => queues.delete(queue.as_str(), receipt_handle).await,
+            None => queues.come_back(queue, message, 0).await,
+            Some(stay) if stay.contains(&message.id) => Ok(()),
+            Some(_) => queues.delete(queue.as_str(), &message.receipt_handle).await,
         }
     });
     for error in join_all(settled).await.into_iter().filter_map(Result::err) {
         // The message comes back by itself, and its effect is there already.
         tracing::warn!(%error, queue = queue.name(), "cannot settle a message");
     }
-}
-
-/// 2, 4, 8 … seconds by how often it has been received.
-fn backoff(message: &Message) -> i32 {
-    2_i32.saturating_pow(QueueMessage::from(message).receive_count).min(LONGEST_BACKOFF)
-}
-
-async fn come_back(
-    queues: &Queues,
-    queue: &QueueUrl,
-    receipt_handle: &str,
-    seconds: i32,
-) -> Result<(), AwsError> {
-    let changed = queues
-        .sqs
-        .change_message_visibility()
-        .queue_url(queue.as_str())
-        .receipt_handle(receipt_handle)
-        .visibility_timeout(seconds)
-        .send()
-        .await;
-    changed.map(drop).map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
 }

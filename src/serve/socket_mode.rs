@@ -41,7 +41,8 @@ pub(super) async fn start(wiring: &Wiring) -> Result<Socket> {
 
     let callbacks = SlackSocketModeListenerCallbacks::new()
         .with_command_events(command)
-        .with_interaction_events(interaction);
+        .with_interaction_events(interaction)
+        .with_push_events(event);
     let environment =
         SlackClientEventsListenerEnvironment::new(Arc::new(hyper_client(slack.api_url.as_deref())?))
             .with_user_state(Shared(Arc::new(wiring.slack_function())));
@@ -77,7 +78,24 @@ async fn interaction(
     match SlackRequest::from(event) {
         SlackRequest::BlockAction(action) => function.block_action(&action).await,
         SlackRequest::ViewSubmission(event) => function.view_submission(&event).await,
-        SlackRequest::UrlVerification(_) | SlackRequest::Command(_) | SlackRequest::Ignored(_) => {}
+        SlackRequest::UrlVerification(_)
+        | SlackRequest::Command(_)
+        | SlackRequest::HomeOpened(_)
+        | SlackRequest::Ignored(_) => {}
+    }
+    Ok(())
+}
+
+async fn event(
+    event: SlackPushEventCallback,
+    _client: Arc<HyperClient>,
+    states: SlackClientEventsUserState,
+) -> UserCallbackResult<()> {
+    let Shared(function) = function(&states).await.ok_or("no function to call")?;
+    if let SlackEventCallbackBody::AppHomeOpened(opened) = event.event
+        && let SlackRequest::HomeOpened(user) = SlackRequest::of_home(opened)
+    {
+        function.home_opened(&user).await;
     }
     Ok(())
 }

@@ -1,12 +1,18 @@
 //! CloudWatch alarms as Slack messages.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
 use super::Content;
 use super::blocks::{fields, message, section};
 use super::text::{code, escape, prose};
 use crate::notifier::notification::Alarm;
 
 /// How bad an alarm is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Severity {
     Info,
     Medium,
@@ -14,29 +20,22 @@ enum Severity {
     Critical,
 }
 
-/// DD-AWS's severities, by the end of the alarm's name; its alarms are called
+/// One of the alarms of the CIS benchmark; the rest of it is Terraform's.
+#[derive(Deserialize)]
+struct CisAlarm {
+    severity: Severity,
+}
+
+/// By the end of the alarm's name: ours are called `defendable-Root_Account_Usage`, DD-AWS's
 /// `DD_BP_Alarm_Root_Account_Usage`.
-const SEVERITIES: &[(&str, Severity)] = &[
-    ("Unauthorized_API_Calls", Severity::Medium),
-    ("Console_Sign_In_Without_MFA", Severity::High),
-    ("Root_Account_Usage", Severity::Critical),
-    ("IAM_Policy_Changes", Severity::High),
-    ("CloudTrail_Config_Changes", Severity::Medium),
-    ("Console_Sign_In_Failures", Severity::Medium),
-    ("Disable_Delete_CMK", Severity::Info),
-    ("S3_Bucket_Policy_Changes", Severity::Medium),
-    ("AWS_Config_Changes", Severity::High),
-    ("Security_Group_Changes", Severity::Medium),
-    ("NACL_Changes", Severity::Medium),
-    ("Network_Gateway_Changes", Severity::Medium),
-    ("Route_Table_Changes", Severity::Medium),
-    ("VPC_Changes", Severity::Medium),
-];
+static CIS_ALARMS: LazyLock<BTreeMap<String, CisAlarm>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../infra/cis_alarms.json")).expect("the tests read the file")
+});
 
 impl Severity {
     fn of(alarm: &Alarm) -> Self {
-        let known = SEVERITIES.iter().find(|(name, _)| alarm.alarm_name.ends_with(name));
-        known.map_or(Self::Medium, |(_, severity)| *severity)
+        let known = CIS_ALARMS.iter().find(|(name, _)| alarm.alarm_name.ends_with(*name));
+        known.map_or(Self::Medium, |(_, alarm)| alarm.severity)
     }
 
     fn words(self) -> (&'static str, &'static str) {
@@ -89,6 +88,15 @@ mod tests {
     #[test]
     fn an_alarm_s_message() {
         insta::assert_json_snapshot!(alarm(&an_alarm("DD_BP_Alarm_Root_Account_Usage")));
+    }
+
+    #[test]
+    fn alarms_have_the_benchmark_s_severities_under_either_name() {
+        assert_eq!(CIS_ALARMS.len(), 14);
+        for name in ["DD_BP_Alarm_Console_Sign_In_Without_MFA", "defendable-Console_Sign_In_Without_MFA"] {
+            assert_eq!(Severity::of(&an_alarm(name)), Severity::High);
+        }
+        assert_eq!(Severity::of(&an_alarm("defendable-Disable_Delete_CMK")), Severity::Info);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::*;
 use tokio::sync::OnceCell;
 
 use super::Content;
 use super::text::without_date_tokens;
-use crate::secrets::{SecretError, Secrets};
+use crate::secrets::{CachedSecret, SecretError, Secrets};
 use crate::settings::SlackSettings;
 
 /// No call takes longer; 429 answers are waited out within it.
@@ -27,8 +27,8 @@ pub struct Slack {
 
 struct Inner {
     settings: SlackSettings,
-    secrets: Secrets,
-    session: OnceCell<(HyperClient, SlackApiToken)>,
+    token: CachedSecret,
+    client: OnceCell<HyperClient>,
 }
 
 impl std::fmt::Debug for Slack {
@@ -89,12 +89,24 @@ impl SlackError {
         };
         matches!(self, Self::Api { code, .. } if gone(code))
     }
+
+    /// Whether Slack says that the token is not valid (any more).
+    fn is_token_invalid(&self) -> bool {
+        let invalid = |code: &str| {
+            matches!(
+                code,
+                "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
+            )
+        };
+        matches!(self, Self::Api { code, .. } if invalid(code))
+    }
 }
 
 impl Slack {
     /// Slack by `settings`; the token is read at the first call.
     pub fn new(settings: SlackSettings, secrets: Secrets) -> Self {
-        Self { inner: Arc::new(Inner { settings, secrets, session: OnceCell::new() }) }
+        let token = CachedSecret::new(settings.bot_token.clone(), secrets);
+        Self { inner: Arc::new(Inner { settings, token, client: OnceCell::new() }) }
     }
 
     /// A message as this Slack can show it: not every emulator knows date tokens.
@@ -114,26 +126,32 @@ impl Slack {
         &self.inner.settings.channel
     }
 
-    async fn session(&self) -> Result<&(HyperClient, SlackApiToken), SlackError> {
+    async fn client(&self) -> Result<&HyperClient, SlackError> {
         let inner = &self.inner;
-        let make = || async {
-            let token: SecretString = inner.secrets.read(&inner.settings.bot_token).await?;
-            let token = SlackApiToken::new(token.expose_secret().to_owned().into());
-            Ok((hyper_client(inner.settings.api_url.as_deref())?, token))
-        };
-        inner.session.get_or_try_init(make).await
+        inner.client.get_or_try_init(async || hyper_client(inner.settings.api_url.as_deref())).await
     }
 
     async fn call<T>(
         &self,
         method: &'static str,
-        call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T>,
+        call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T> + Clone,
     ) -> Result<T, SlackError> {
-        let (client, token) = self.session().await?;
-        let session = client.open_session(token);
-        match tokio::time::timeout(DEADLINE, call(&session)).await {
-            Ok(answer) => answer.map_err(|error| SlackError::of(method, error)),
-            Err(_) => Err(SlackError::Timeout(method)),
+        let client = self.client().await?;
+        let mut token = self.inner.token.get().await?;
+        loop {
+            let spoken = SlackApiToken::new(token.expose_secret().to_owned().into());
+            let session = client.open_session(&spoken);
+            let answer = match tokio::time::timeout(DEADLINE, call.clone()(&session)).await {
+                Ok(answer) => answer.map_err(|error| SlackError::of(method, error)),
+                Err(_) => Err(SlackError::Timeout(method)),
+            };
+            if !answer.as_ref().is_err_and(SlackError::is_token_invalid) {
+                return answer;
+            }
+            match self.inner.token.other_than(&token).await? {
+                Some(other) => token = other,
+                None => return answer,
+            }
         }
     }
 
@@ -183,6 +201,14 @@ impl Slack {
         self.call("views.open", async |session| session.views_open(&request).await).await.map(drop)
     }
 
+    /// Shows one user the app's Home tab.
+    pub async fn publish_home(&self, user: &SlackUserId, view: SlackHomeView) -> Result<(), SlackError> {
+        let blocks = self.fit(&Content::new().with_blocks(view.blocks)).blocks.unwrap_or_default();
+        let view = SlackView::Home(SlackHomeView::new(blocks));
+        let request = SlackApiViewsPublishRequest::new(user.clone(), view);
+        self.call("views.publish", async |session| session.views_publish(&request).await).await.map(drop)
+    }
+
     /// Replaces the ephemeral message in which somebody pressed a button.
     pub async fn replace(
         &self,
@@ -190,7 +216,7 @@ impl Slack {
         content: &Content,
     ) -> Result<(), SlackError> {
         let request = SlackApiPostWebhookMessageRequest::new(self.fit(content)).with_replace_original(true);
-        let (client, _) = self.session().await?;
+        let client = self.client().await?;
         match tokio::time::timeout(DEADLINE, client.respond_to_event(response_url, &request)).await {
             Ok(answer) => answer.map(drop).map_err(|error| SlackError::of("response_url", error)),
             Err(_) => Err(SlackError::Timeout("response_url")),

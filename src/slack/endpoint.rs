@@ -12,46 +12,55 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::request::{Origin, SlackRequest};
-use super::signature::verify;
+use super::signature::{Unverified, verify};
 use crate::command::SlackFunction;
-use crate::secrets::{SecretError, SecretSource, Secrets};
+use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
 
 /// Larger bodies are refused unread. Bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// The signing secrets, read at the first request.
+/// Checks signatures by the signing secret: one, or two with a comma while one replaces the other.
 #[derive(Debug)]
-pub struct SigningSecrets {
-    source: SecretSource,
-    secrets: Secrets,
-    read: OnceCell<Vec<SecretString>>,
+pub struct SignatureCheck(CachedSecret);
+
+impl SignatureCheck {
+    /// A check by the secret at `source`, which is read at the first request.
+    pub fn new(source: SecretSource, secrets: Secrets) -> Self {
+        Self(CachedSecret::new(source, secrets))
+    }
+
+    /// A signature that does not match may be that of a new secret.
+    async fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<Result<(), Unverified>, SecretError> {
+        let now = Timestamp::now();
+        let text = self.0.get().await?;
+        let checked = verify(headers, body, &split(&text), now);
+        if checked != Err(Unverified::Signature) {
+            return Ok(checked);
+        }
+        Ok(match self.0.other_than(&text).await {
+            Ok(Some(text)) => verify(headers, body, &split(&text), now),
+            Ok(None) => checked,
+            Err(error) => {
+                tracing::error!(%error, "cannot read the signing secret again");
+                checked
+            }
+        })
+    }
 }
 
-impl SigningSecrets {
-    /// Secrets from `source`: one, or two with a comma while one replaces the other.
-    pub fn new(source: SecretSource, secrets: Secrets) -> Self {
-        Self { source, secrets, read: OnceCell::new() }
-    }
-
-    async fn get(&self) -> Result<&[SecretString], SecretError> {
-        let read = async || {
-            let text = self.secrets.read(&self.source).await?;
-            let parts = text.expose_secret().split(',').map(str::trim).filter(|part| !part.is_empty());
-            Ok(parts.map(SecretString::from).collect())
-        };
-        self.read.get_or_try_init(read).await.map(Vec::as_slice)
-    }
+fn split(secrets: &SecretString) -> Vec<SecretString> {
+    let parts = secrets.expose_secret().split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(SecretString::from).collect()
 }
 
 /// The endpoint's state.
 #[derive(Debug)]
 pub struct Endpoint {
     /// Checks signatures.
-    pub signing: SigningSecrets,
+    pub signature: SignatureCheck,
     /// The only workspace that may speak to us.
     pub team: String,
     /// The only app that may.
@@ -71,16 +80,16 @@ pub fn router(endpoint: Arc<Endpoint>) -> Router {
 
 async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Bytes) -> Response {
     let id = Uuid::new_v4();
-    let secrets = match endpoint.signing.get().await {
-        Ok(secrets) => secrets,
+    match endpoint.signature.check(&headers, &body).await {
+        Ok(Ok(())) => {}
+        Ok(Err(unverified)) => {
+            tracing::warn!(reason = %unverified, request_id = %id, "refused a request");
+            return refusal(StatusCode::UNAUTHORIZED, id);
+        }
         Err(error) => {
             tracing::error!(%error, request_id = %id, "cannot read the signing secret");
             return refusal(StatusCode::SERVICE_UNAVAILABLE, id);
         }
-    };
-    if let Err(unverified) = verify(&headers, &body, secrets, Timestamp::now()) {
-        tracing::warn!(reason = %unverified, request_id = %id, "refused a request");
-        return refusal(StatusCode::UNAUTHORIZED, id);
     }
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -120,6 +129,10 @@ impl Endpoint {
             }
             SlackRequest::ViewSubmission(event) => {
                 self.function.view_submission(&event).await;
+                StatusCode::OK.into_response()
+            }
+            SlackRequest::HomeOpened(user) => {
+                self.function.home_opened(&user).await;
                 StatusCode::OK.into_response()
             }
             SlackRequest::Ignored(what) => {

@@ -15,6 +15,8 @@ pub enum SlackRequest {
     BlockAction(Box<BlockAction>),
     /// A modal was sent off.
     ViewSubmission(Box<SlackInteractionViewSubmissionEvent>),
+    /// Somebody opened the app's Home tab.
+    HomeOpened(SlackUserId),
     /// Well-formed, but nothing for us.
     Ignored(String),
 }
@@ -89,11 +91,22 @@ impl SlackRequest {
     fn of_event(event: &Value) -> Result<(Origin, Self), InvalidRequest> {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let origin = Origin { team: text("/team_id"), app: text("/api_app_id") };
-        let request = match (text("/type").as_deref(), text("/challenge")) {
-            (Some("url_verification"), Some(challenge)) => Self::UrlVerification(challenge),
-            _ => Self::Ignored(format!("an event {:?}", text("/event/type").unwrap_or_default())),
+        let request = match (text("/type").as_deref(), text("/challenge"), text("/event/type").as_deref()) {
+            (Some("url_verification"), Some(challenge), _) => Self::UrlVerification(challenge),
+            (Some("event_callback"), _, Some("app_home_opened")) => {
+                Self::of_home(serde_json::from_value(event["event"].clone())?)
+            }
+            (_, _, kind) => Self::Ignored(format!("an event {:?}", kind.unwrap_or_default())),
         };
         Ok((origin, request))
+    }
+
+    /// The app has one tab that it fills.
+    pub fn of_home(event: SlackAppHomeOpenedEvent) -> Self {
+        match event.tab.as_deref() {
+            Some("home") => Self::HomeOpened(event.user),
+            tab => Self::Ignored(format!("the tab {:?} was opened", tab.unwrap_or_default())),
+        }
     }
 
     fn of_interaction(mut payload: Value) -> Result<(Origin, Self), InvalidRequest> {

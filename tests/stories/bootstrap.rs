@@ -1,96 +1,15 @@
 //! The same binary as a Lambda bootstrap, against a Runtime API of this test's own.
 
-use std::collections::VecDeque;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::extract::State;
-use axum::response::IntoResponse;
-use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, Process, World, eventually, signed};
-
-#[derive(Default)]
-struct Runtime {
-    events: VecDeque<Value>,
-    answers: Vec<Value>,
-}
-
-type Shared = Arc<Mutex<Runtime>>;
-
-/// Serves events one by one; an empty queue keeps the function waiting, as Lambda does.
-async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Shared) {
-    let shared: Shared =
-        Arc::new(Mutex::new(Runtime { events: events.into_iter().collect(), answers: Vec::new() }));
-    let next = async |State(shared): State<Shared>| {
-        loop {
-            let event = shared.lock().unwrap().events.pop_front();
-            if let Some(event) = event {
-                let deadline =
-                    SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(60);
-                let headers = [
-                    ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
-                    ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
-                    (
-                        "lambda-runtime-invoked-function-arn",
-                        "arn:aws:lambda:us-east-1:123456789012:function:f".to_owned(),
-                    ),
-                    ("lambda-runtime-trace-id", "Root=1".to_owned()),
-                    ("content-type", "application/json".to_owned()),
-                ];
-                return (headers, event.to_string()).into_response();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let answer = async |State(shared): State<Shared>, body: String| {
-        shared.lock().unwrap().answers.push(serde_json::from_str(&body).unwrap_or(json!(body)));
-        http::StatusCode::ACCEPTED
-    };
-    let app = Router::new()
-        .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
-        .route("/2018-06-01/runtime/invocation/{id}/error", post(answer))
-        .with_state(shared.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
-    (address, shared)
-}
+use crate::support::lambda::{Shared, config_service, function_command, runtime_api};
+use crate::support::{ALICE, Process, World, eventually, signed, signed_with};
 
 fn function(world: &World, handler: &str, runtime: &str) -> Process {
     Process::spawn(&mut function_command(world, handler, runtime))
-}
-
-fn function_command(world: &World, handler: &str, runtime: &str) -> Command {
-    let (aws, slack) = (world.aws.url(), world.slack.url());
-    let queue = |name: &str| format!("{aws}/123456789012/defendable-{name}");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
-    command
-        .env_clear()
-        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
-        .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler), ("AWS_ENDPOINT_URL", aws)])
-        .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
-        .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
-        .envs([("AWS_LAMBDA_LOG_STREAM_NAME", "s")])
-        .envs([("DEFENDABLE_AWS_ACCOUNT_ID", "123456789012"), ("DEFENDABLE_OPERATORS", ALICE)])
-        .envs([("DEFENDABLE_FINDINGS_TABLE", "defendable-findings")])
-        .envs([("DEFENDABLE_SCHEDULE_RULE", "defendable-auto-response")])
-        .envs([("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS"), ("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")])
-        .envs([("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")])
-        .envs([("DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER", "/defendable/slack/bot-token")])
-        .envs([("DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER", "/defendable/slack/signing-secret")])
-        .env("DEFENDABLE_SLACK_API_URL", format!("{slack}/api"))
-        .env("DEFENDABLE_EVENTS_QUEUE_URL", queue("events"))
-        .env("DEFENDABLE_REMEDIATION_QUEUE_URL", queue("remediation"))
-        .env("DEFENDABLE_FIX_QUEUE_URL", queue("fix"))
-        .env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", queue("security-group"))
-        .env("DEFENDABLE_S3_BUCKET_QUEUE_URL", queue("s3-bucket"));
-    command
 }
 
 async fn answers(shared: &Shared, count: usize) -> Vec<Value> {
@@ -110,6 +29,19 @@ fn sqs(bodies: &[String]) -> Value {
     json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
+/// A function URL's event.
+fn url_request(headers: &serde_json::Map<String, Value>, body: &str) -> Value {
+    json!({"version": "2.0", "routeKey": "$default", "rawPath": "/slack/events", "rawQueryString": "",
+        "headers": headers, "body": body, "isBase64Encoded": false,
+        "requestContext": {"accountId": "anonymous", "apiId": "x", "domainName": "x.lambda-url.us-east-1.on.aws",
+            "domainPrefix": "x", "requestId": "r", "routeKey": "$default", "stage": "$default", "timeEpoch": 1,
+            "time": "01/Jan/2026:00:00:00 +0000",
+            "http": {"method": "POST", "path": "/slack/events", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                "userAgent": "Slackbot"}}})
+}
+
+const HELP: &str = "team_id=T0DEMO&channel_id=C0ALERTS&user_id=U0ALICE&command=%2Fdd&text=help&api_app_id=A0DEFENDABLE&response_url=http%3A%2F%2Flocalhost%2Fr&trigger_id=1.2";
+
 #[tokio::test]
 async fn the_slack_function_answers_a_function_url() {
     let world = World::seeded().await;
@@ -118,14 +50,7 @@ async fn the_slack_function_answers_a_function_url() {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
-    let context = json!({"accountId": "anonymous", "apiId": "x", "domainName": "x.lambda-url.us-east-1.on.aws",
-        "domainPrefix": "x", "requestId": "r", "routeKey": "$default", "stage": "$default", "timeEpoch": 1,
-        "time": "01/Jan/2026:00:00:00 +0000",
-        "http": {"method": "POST", "path": "/slack/events", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "Slackbot"}});
-    let request = |body: &str| {
-        json!({"version": "2.0", "routeKey": "$default", "rawPath": "/slack/events", "rawQueryString": "",
-               "headers": headers, "requestContext": context, "body": body, "isBase64Encoded": false})
-    };
+    let request = |body: &str| url_request(&headers, body);
     let (runtime, shared) = runtime_api([request(body), request("text=forged")]).await;
     let _function = function(&world, "slack", &runtime);
     let answers = answers(&shared, 2).await;
@@ -188,27 +113,6 @@ async fn the_notifier_and_the_remediators_run_on_lambda() {
     );
 }
 
-/// An AWS Config that knows one result token, and keeps what is put.
-async fn config_service() -> (String, Arc<Mutex<Vec<Value>>>) {
-    let puts: Arc<Mutex<Vec<Value>>> = Arc::default();
-    let put = async |State(puts): State<Arc<Mutex<Vec<Value>>>>, body: String| {
-        let request: Value = serde_json::from_str(&body).unwrap();
-        let known = request["ResultToken"] == "known";
-        puts.lock().unwrap().push(request);
-        match known {
-            true => (http::StatusCode::OK, json!({"FailedEvaluations": []}).to_string()),
-            false => {
-                (http::StatusCode::BAD_REQUEST, json!({"__type": "InvalidResultTokenException"}).to_string())
-            }
-        }
-    };
-    let app = Router::new().route("/", post(put)).with_state(puts.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
-    (url, puts)
-}
-
 #[tokio::test]
 async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the_evaluation() {
     let world = World::seeded().await;
@@ -245,13 +149,76 @@ async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the
     }
 }
 
-#[test]
-fn an_unknown_handler_is_named_with_those_that_exist() {
-    let output = Command::new(env!("CARGO_BIN_EXE_defendable"))
-        .env_clear()
-        .envs([("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"), ("_HANDLER", "nope")])
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8(output.stderr).unwrap();
-    assert!(complaint.contains("\"nope\"") && complaint.contains("restricted-ports-rule"), "{complaint}");
+#[tokio::test]
+async fn a_message_that_fails_comes_back_alone_and_soon() {
+    let world = World::seeded().await;
+    // A queue without dead letters: what cannot be parked must stay.
+    let queue = world.aws.create_queue("fix-on-lambda").await;
+    world.slack.finding("defendable-demo-website").await;
+    let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceType": "AWS::S3::Bucket",
+        "targetResourceId": "defendable-demo-website", "awsRegion": "us-east-1", "requestedBy": ALICE,
+        "violationType": "S3_BUCKET_PUBLIC_POLICY"});
+    for body in [&request.to_string(), "poison"] {
+        world.aws.send_text("fix-on-lambda", body).await;
+    }
+    let records = world.aws.receive("fix-on-lambda", 2).await;
+    let poison = records.iter().find(|record| record["body"] == "poison").unwrap()["messageId"].clone();
+
+    let (runtime, shared) = runtime_api([json!({"Records": records})]).await;
+    let mut command = function_command(&world, "coordinator", &runtime);
+    let _function = Process::spawn(command.env("DEFENDABLE_FIX_QUEUE_URL", &queue));
+    assert_eq!(answers(&shared, 1).await[0], json!({"batchItemFailures": [{"itemIdentifier": poison}]}));
+    world.slack.finding_says("defendable-demo-website", "Fixed by <@U0ALICE>").await;
+
+    // Long before its visibility timeout of half an hour.
+    let again = world.aws.receive("fix-on-lambda", 1).await;
+    assert_eq!((&again[0]["messageId"], &again[0]["body"]), (&poison, &json!("poison")));
+}
+
+#[tokio::test]
+async fn new_secrets_are_read_when_the_old_ones_prove_wrong() {
+    let world = World::seeded().await;
+    let request = |signature: &[(&'static str, String)]| {
+        let headers: serde_json::Map<String, Value> =
+            signature.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        url_request(&headers, HELP)
+    };
+    let now = Timestamp::now().as_second();
+    let (runtime, shared) = runtime_api([request(&signed(HELP, now))]).await;
+    let _function = function(&world, "slack", &runtime);
+    assert_eq!(answers(&shared, 1).await[0]["statusCode"], 200);
+
+    world.aws.put_secret("/defendable/slack/signing-secret", "the-new-secret").await;
+    let by_the_new = signed_with("the-new-secret", HELP, now);
+    shared.lock().unwrap().events.extend([request(&by_the_new), request(&signed(HELP, now))]);
+    let statuses: Vec<Value> =
+        answers(&shared, 3).await.iter().map(|answer| answer["statusCode"].clone()).collect();
+    assert_eq!(statuses, [200, 200, 401], "the old secret is not valid any more");
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_start_tells_lambda_everything_that_is_wrong() {
+    for (handler, said) in [
+        ("nope", ["_HANDLER is \"nope\"", "restricted-ports-rule", "s3-bucket-remediator"]),
+        (
+            "slack",
+            ["settings must be mended", "DEFENDABLE_AWS_ACCOUNT_ID is \"12\"", "DEFENDABLE_FINDINGS_TABLE"],
+        ),
+    ] {
+        let (runtime, shared) = runtime_api([]).await;
+        let output = Command::new(env!("CARGO_BIN_EXE_defendable"))
+            .env_clear()
+            .envs([("AWS_LAMBDA_RUNTIME_API", runtime.as_str()), ("_HANDLER", handler)])
+            .envs([("AWS_REGION", "us-east-1"), ("DEFENDABLE_AWS_ACCOUNT_ID", "12")])
+            .output();
+        let output = tokio::task::spawn_blocking(|| output).await.unwrap().unwrap();
+        assert!(!output.status.success());
+        let told = answers(&shared, 1).await[0].clone();
+        let log: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((&log["level"], &log["message"]), (&json!("ERROR"), &json!("cannot start")));
+        for part in said {
+            assert!(told["errorMessage"].as_str().unwrap().contains(part), "{part} is not in {told}");
+            assert!(log["error"].as_str().unwrap().contains(part), "{part} is not in {log}");
+        }
+    }
 }

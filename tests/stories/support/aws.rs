@@ -4,13 +4,14 @@ use aws_sdk_ec2::types::{Filter, IpPermission, IpRange};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::QueueAttributeName;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub struct Aws {
     pub ec2: aws_sdk_ec2::Client,
     pub s3: aws_sdk_s3::Client,
     pub sqs: aws_sdk_sqs::Client,
     pub events: aws_sdk_eventbridge::Client,
+    pub ssm: aws_sdk_ssm::Client,
     url: String,
 }
 
@@ -33,6 +34,7 @@ impl Aws {
             s3: aws_sdk_s3::Client::from_conf(s3),
             sqs: aws_sdk_sqs::Client::new(&config),
             events: aws_sdk_eventbridge::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
             url: url.to_owned(),
         }
     }
@@ -128,6 +130,36 @@ impl Aws {
             self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec())).send();
         let attributes = answer.await.unwrap().attributes.unwrap();
         names.iter().map(|name| attributes[name].parse::<u32>().unwrap()).sum()
+    }
+
+    /// A queue of the story's own, whose messages stay unseen for half an hour; returns its URL.
+    pub async fn create_queue(&self, name: &str) -> String {
+        let created = self.sqs.create_queue().queue_name(format!("defendable-{name}"));
+        let created = created.attributes(QueueAttributeName::VisibilityTimeout, "1800").send().await.unwrap();
+        created.queue_url.unwrap()
+    }
+
+    /// That many messages, as the records of a Lambda event.
+    pub async fn receive(&self, queue: &str, count: usize) -> Vec<Value> {
+        let mut records = Vec::new();
+        while records.len() < count {
+            let received = self.sqs.receive_message().queue_url(self.queue_url(queue)).wait_time_seconds(10);
+            let received = received.max_number_of_messages(10).send().await.unwrap();
+            assert!(!received.messages().is_empty(), "{queue} has {} of {count} messages", records.len());
+            records.extend(received.messages().iter().map(|message| {
+                json!({"messageId": message.message_id(), "receiptHandle": message.receipt_handle(),
+                    "body": message.body(), "attributes": {"ApproximateReceiveCount": "1"},
+                    "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs",
+                    "awsRegion": "us-east-1"})
+            }));
+        }
+        records
+    }
+
+    pub async fn put_secret(&self, name: &str, value: &str) {
+        let kind = aws_sdk_ssm::types::ParameterType::SecureString;
+        let put = self.ssm.put_parameter().name(name).value(value).r#type(kind).overwrite(true);
+        put.send().await.unwrap();
     }
 
     pub async fn rule_is_enabled(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod aws;
 mod http;
+pub mod lambda;
 mod slack;
 
 use std::net::TcpListener;
@@ -181,7 +182,11 @@ pub async fn several_ticks() {
 
 /// The headers by which Slack signs a body.
 pub fn signed(body: &str, timestamp: i64) -> Vec<(&'static str, String)> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_SECRET.as_bytes()).unwrap();
+    signed_with(SIGNING_SECRET, body, timestamp)
+}
+
+pub fn signed_with(secret: &str, body: &str, timestamp: i64) -> Vec<(&'static str, String)> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("v0:{timestamp}:{body}").as_bytes());
     vec![
         ("content-type", "application/x-www-form-urlencoded".to_owned()),

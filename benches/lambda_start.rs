@@ -1,0 +1,139 @@
+//! How long the bootstrap takes from its start until it asks Lambda for work, and until its first
+//! answer, for every function, beside an echo that is nothing but the runtime. On the sandbox's
+//! emulators; `scripts/bench lambda` runs it with the packaged binary and prints a Markdown table.
+
+#[path = "../tests/stories/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the stories use more of it")]
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use support::lambda::{config_service, function_command, runtime_api};
+use support::{ALICE, World, eventually, signed};
+
+const RUNS: usize = 20;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(run());
+}
+
+/// The functions, each with an event that it answers without AWS where it can.
+fn events() -> [(&'static str, Value); 7] {
+    let batch = |body: Value| {
+        json!({"Records": [{"messageId": "m", "receiptHandle": "r", "body": body.to_string(), "attributes": {},
+            "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "awsRegion": "us-east-1"}]})
+    };
+    let task = |violation: &str, kind: &str, id: &str| {
+        batch(json!({"messageBody": {"raisedByRule": "r", "targetResourceType": kind, "targetResourceId": id,
+            "awsRegion": "us-east-1", "violationType": violation, "requestedBy": ALICE}}))
+    };
+    let item = |kind: &str, rest: Value| {
+        let mut item = json!({"resourceType": kind, "resourceId": "r", "awsAccountId": "123456789012",
+            "awsRegion": "us-east-1", "configurationItemStatus": "OK",
+            "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z"});
+        item.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let invoking =
+            json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+        json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a"})
+    };
+    [
+        ("slack", slack_request()),
+        ("notifier", batch(json!({"messageType": "ConfigurationSnapshotDeliveryStarted"}))),
+        ("coordinator", json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})),
+        ("security-group-remediator", task("EC2_SG_PROHIBITED_PORT", "AWS::EC2::SecurityGroup", "sg-0")),
+        ("s3-bucket-remediator", task("S3_BUCKET_PUBLIC_ACL", "AWS::S3::Bucket", "no-such-bucket")),
+        (
+            "restricted-ports-rule",
+            item("AWS::EC2::SecurityGroup", json!({"configuration": {"ipPermissions": []}})),
+        ),
+        ("s3-public-access-rule", item("AWS::S3::Bucket", json!({"supplementaryConfiguration": {}}))),
+    ]
+}
+
+/// `/dd help` by function URL: signature check and answer.
+fn slack_request() -> Value {
+    let body = "team_id=T0DEMO&channel_id=C0ALERTS&user_id=U0ALICE&command=%2Fdd&text=help&api_app_id=A0DEFENDABLE&response_url=http%3A%2F%2Flocalhost%2Fr&trigger_id=1.2";
+    let headers: serde_json::Map<String, Value> = signed(body, Timestamp::now().as_second())
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
+    json!({"version": "2.0", "routeKey": "$default", "rawPath": "/slack/events", "rawQueryString": "",
+        "headers": headers, "body": body, "isBase64Encoded": false,
+        "requestContext": {"accountId": "a", "apiId": "x", "domainName": "x", "domainPrefix": "x", "requestId": "r",
+            "routeKey": "$default", "stage": "$default", "timeEpoch": 1, "time": "01/Jan/2026:00:00:00 +0000",
+            "http": {"method": "POST", "path": "/slack/events", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                "userAgent": "Slackbot"}}})
+}
+
+async fn run() {
+    let world = World::seeded().await;
+    let (config, _) = config_service().await;
+    println!(
+        "| function | runs | start to next, p50 | p95 | start to first answer, p50 | p95 | peak memory |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    if let Ok(echo) = std::env::var("DEFENDABLE_ECHO") {
+        measure("bare echo", &json!({}), |runtime| {
+            let mut command = Command::new(&echo);
+            command.env_clear().env("AWS_LAMBDA_RUNTIME_API", runtime);
+            command.envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")]);
+            command.envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")]);
+            command
+        })
+        .await;
+    }
+    for (handler, event) in events() {
+        measure(handler, &event, |runtime| {
+            let mut command = function_command(&world, handler, runtime);
+            command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config);
+            command
+        })
+        .await;
+    }
+}
+
+async fn measure(name: &str, event: &Value, command: impl Fn(&str) -> Command) {
+    let (mut nexts, mut answers, mut peak) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..RUNS {
+        let (runtime, shared) = runtime_api([event.clone()]).await;
+        let begun = Instant::now();
+        let mut process = command(&runtime)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (next, answer) = eventually("the function answers", async || {
+            let runtime = shared.lock().unwrap();
+            Some((runtime.first_next?, runtime.first_answer?))
+        })
+        .await;
+        nexts.push(next - begun);
+        answers.push(answer - begun);
+        peak = peak.max(peak_memory(process.id()));
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let [next_50, next_95] = percentiles(nexts);
+    let [answer_50, answer_95] = percentiles(answers);
+    println!(
+        "| {name} | {RUNS} | {next_50:.1} ms | {next_95:.1} ms | {answer_50:.1} ms | {answer_95:.1} ms | {:.1} MB |",
+        peak as f64 / 1000.0
+    );
+}
+
+fn percentiles(mut times: Vec<Duration>) -> [f64; 2] {
+    times.sort();
+    [50, 95].map(|percent| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1000.0)
+}
+
+/// The most that the process has had in memory, in kB.
+fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
