@@ -87,8 +87,10 @@ mod tests {
                 named_in(&entry, named);
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
                 let source = fs::read_to_string(&entry).unwrap();
-                let calls =
-                    source.split("from_sdk(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                let calls = source
+                    .split(concat!("from_", "sdk("))
+                    .skip(1)
+                    .filter_map(|rest| rest.trim_start().strip_prefix('"'));
                 named.extend(calls.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()));
             }
         }

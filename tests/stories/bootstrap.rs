@@ -206,12 +206,12 @@ async fn a_function_that_cannot_start_tells_lambda_everything_that_is_wrong() {
         ),
     ] {
         let (runtime, shared) = runtime_api([]).await;
-        let output = Command::new(env!("CARGO_BIN_EXE_defendable"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
+        command
             .env_clear()
             .envs([("AWS_LAMBDA_RUNTIME_API", runtime.as_str()), ("_HANDLER", handler)])
-            .envs([("AWS_REGION", "us-east-1"), ("DEFENDABLE_AWS_ACCOUNT_ID", "12")])
-            .output();
-        let output = tokio::task::spawn_blocking(|| output).await.unwrap().unwrap();
+            .envs([("AWS_REGION", "us-east-1"), ("DEFENDABLE_AWS_ACCOUNT_ID", "12")]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
         assert!(!output.status.success());
         let told = answers(&shared, 1).await[0].clone();
         let log: Value = serde_json::from_slice(&output.stderr).unwrap();
