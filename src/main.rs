@@ -10,7 +10,10 @@ use defendable::lambda::{self, Function};
 use defendable::serve::{Transport, serve, shutdown_signal};
 use defendable::settings::Settings;
 use defendable::wiring::{Wiring, aws_config};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::{Cli, Role};
 
@@ -90,12 +93,21 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// JSON lines on Lambda, words elsewhere. slack-morphism prints bodies below info: DEFENDABLE_LOG's
 /// general level does not lower its own.
 fn start_logging(json: bool) {
-    let filter = std::env::var("DEFENDABLE_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = EnvFilter::builder().parse_lossy(format!("{filter},slack_morphism=warn,hyper=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let wanted = std::env::var("DEFENDABLE_LOG").unwrap_or_else(|_| "info".to_owned());
+    let (levels, mistake) = match wanted.parse::<Targets>() {
+        Ok(levels) => (levels, None),
+        Err(error) => (Targets::new().with_default(Level::INFO), Some(error)),
+    };
+    let filter = levels.with_targets([("slack_morphism", Level::WARN), ("hyper", Level::WARN)]);
+    let registry = tracing_subscriber::registry().with(filter);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {
-        log.json().flatten_event(true).init();
+        registry.with(log.json().flatten_event(true)).init();
     } else {
-        log.with_ansi(std::io::stderr().is_terminal()).init();
+        registry.with(log.with_ansi(std::io::stderr().is_terminal())).init();
+    }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    if let Some(error) = mistake {
+        tracing::warn!(%error, "DEFENDABLE_LOG is {wanted:?}: expected levels, such as info or defendable=debug,info");
     }
 }

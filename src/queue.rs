@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
+use futures::FutureExt;
 use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -173,7 +175,7 @@ impl Queues {
         messages: &[QueueMessage],
     ) -> Vec<String> {
         let handled = messages.iter().map(|message| async move {
-            match handler.handle(message).await {
+            match isolated(handler.handle(message)).await {
                 Disposition::Done => None,
                 Disposition::Retry(reason) if message.receive_count < MAX_RECEIVES => {
                     tracing::warn!(
@@ -257,6 +259,13 @@ impl Queues {
     }
 }
 
+/// One message that makes a handler panic costs none of its batch. What handlers share survives a
+/// panic: clients, and no state of their own.
+async fn isolated(handled: impl Future<Output = Disposition>) -> Disposition {
+    let handled = AssertUnwindSafe(handled).catch_unwind().await;
+    handled.unwrap_or_else(|_| Disposition::Retry("the handler panicked, its log says where".to_owned()))
+}
+
 /// Reads a message's JSON body, or says why it must be parked.
 pub fn parse_body<T: DeserializeOwned>(what: &str, message: &QueueMessage) -> Result<T, Disposition> {
     serde_json::from_str(&message.body).map_err(|error| Disposition::Park(format!("not a {what}: {error}")))
@@ -274,5 +283,30 @@ mod tests {
         for text in ["", "events", "https://sqs.us-east-1.amazonaws.com/", "ftp://x/y"] {
             assert!(text.parse::<QueueUrl>().is_err(), "{text:?}");
         }
+    }
+
+    struct PanicsAt(&'static str);
+
+    impl QueueHandler for PanicsAt {
+        async fn handle(&self, message: &QueueMessage) -> Disposition {
+            assert_ne!(message.id, self.0);
+            Disposition::Done
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_none_of_the_batch() {
+        let config = aws_sdk_sqs::Config::builder().behavior_version_latest().build();
+        let events: QueueUrl = "http://localhost:1/1/events".parse().unwrap();
+        let queues = Queues { sqs: aws_sdk_sqs::Client::from_conf(config), events };
+        let message = |id: &str| QueueMessage {
+            id: id.to_owned(),
+            body: String::new(),
+            receive_count: 1,
+            receipt_handle: String::new(),
+        };
+        let batch = ["a", "poisoned", "b"].map(message);
+        let stay = queues.handle_batch(&queues.events, &PanicsAt("poisoned"), &batch).await;
+        assert_eq!(stay, ["poisoned"]);
     }
 }
