@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::BucketCannedAcl;
 use serde_json::json;
 
-use crate::support::{ALICE, Options, World, eventually};
+use crate::support::{ALICE, BOB, Options, World, eventually};
 
 #[tokio::test]
 async fn seeded_findings_appear_with_their_plans() {
@@ -138,4 +138,11 @@ async fn commands_answer_whoever_typed_them() {
     assert!(world.slack.command(ALICE, "help").await.words().contains("/dd autoresponse"));
     assert!(world.slack.command(ALICE, "statsu").await.words().contains("Did you mean `/dd status`"));
     assert!(world.slack.command(ALICE, "fix f-000000000000").await.words().contains("There is no finding"));
+}
+
+#[tokio::test]
+async fn the_home_tab_shows_everybody_the_status() {
+    let world = World::seeded().await;
+    let home = world.slack.home(BOB).await;
+    assert!(home.contains("*Findings:* 4 open") && home.contains("/dd autoresponse"), "{home}");
 }

@@ -82,4 +82,5 @@ async fn socket_mode_works_as_http_does() {
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
     assert!(world.slack.command(ALICE, "status").await.words().contains("*Findings:* 3 open"));
+    assert!(world.slack.home(ALICE).await.contains("*Findings:* 3 open"));
 }

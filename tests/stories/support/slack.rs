@@ -1,8 +1,9 @@
 //! Slack as people see and use it.
 
-use futures::SinkExt;
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite};
 
 use super::{eventually, get, post};
 
@@ -153,10 +154,29 @@ impl Slack {
             .await
     }
 
+    /// Opens the app's Home tab and returns what is shown there.
+    pub async fn home(&self, user: &str) -> String {
+        post(&format!("{}/_control/open-home", self.url), &json!({"user": user})).await;
+        eventually("the Home tab is shown", async || {
+            let state = self.browser().await.next().await.unwrap().unwrap().into_text().unwrap();
+            let state: Value = serde_json::from_str(&state).unwrap();
+            let view = &state["state"]["homeViews"][user]["A0DEFENDABLE"];
+            let mut words = String::new();
+            collect_texts(view, &mut words);
+            (!words.is_empty()).then_some(words)
+        })
+        .await
+    }
+
+    /// What keeps the browser up to date; its first message is all that is shown.
+    async fn browser(&self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+        let url = format!("{}/ui", self.url.replace("http:", "ws:"));
+        tokio_tungstenite::connect_async(url).await.unwrap().0
+    }
+
     /// Fills in the open modal and sends it off, as the browser does.
     pub async fn submit(&self, user: &str, values: Value) {
-        let url = format!("{}/ui", self.url.replace("http:", "ws:"));
-        let (mut browser, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let mut browser = self.browser().await;
         let submission = json!({"t": "view_submit", "user": user, "values": values}).to_string();
         browser.send(tungstenite::Message::text(submission)).await.unwrap();
         // Slack's side hears of it before the browser leaves.
