@@ -1,11 +1,15 @@
 //! AWS clients, keyed by account and region, and what an AWS error means to its caller.
 
+mod http_client;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+pub use http_client::http_client;
 
 use crate::ids::{AccountId, Region};
 

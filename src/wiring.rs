@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aws_config::timeout::TimeoutConfig;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, http_client};
 use crate::command::SlackFunction;
 use crate::coordinator::Coordinator;
 use crate::evaluation::RuleKind;
@@ -41,7 +41,7 @@ pub async fn aws_config(endpoint: Option<&str>) -> aws_config::SdkConfig {
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(6))
         .operation_timeout(Duration::from_secs(15));
-    let loader = aws_config::from_env().timeout_config(timeouts.build());
+    let loader = aws_config::from_env().timeout_config(timeouts.build()).http_client(http_client());
     match endpoint {
         Some(endpoint) => loader.endpoint_url(endpoint).load().await,
         None => loader.load().await,
