@@ -112,7 +112,7 @@ locals {
         conditions = local.in_this_region
       },
       {
-        actions = ["ec2:RevokeSecurityGroupIngress"]
+        actions = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
         resources = [
           "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/*",
           "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group-rule/*",
@@ -185,7 +185,7 @@ locals {
     security-group-remediator = [
       for ids in [var.exempt_security_groups] : {
         effect    = "Deny"
-        actions   = ["ec2:RevokeSecurityGroupIngress"]
+        actions   = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
         resources = [for id in ids : "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/${id}"]
       } if length(ids) > 0
     ]

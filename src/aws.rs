@@ -88,6 +88,7 @@ fn kind_of(code: &str, status: u16) -> AwsErrorKind {
         }
         "NoSuchBucket" | "InvalidGroup.NotFound" | "InvalidGroupId.Malformed" => AwsErrorKind::NotFound,
         "OperationAborted"
+        | "InvalidPermission.Duplicate"
         | "InvalidPermission.NotFound"
         | "InvalidSecurityGroupRuleId.NotFound"
         | "ConflictException"

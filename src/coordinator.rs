@@ -256,6 +256,7 @@ fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
         State::Ignored { .. } if finding.state_name(now) == StateName::Ignored => {
             Next::LetGo("it is ignored")
         }
+        State::Undoing { .. } => Next::LetGo("it is wanted as it was"),
         State::Fixed { at, .. } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
             Next::LetGo("it was fixed after this was sent")
         }

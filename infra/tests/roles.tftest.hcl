@@ -25,7 +25,7 @@ run "rights_are_on_named_resources" {
 
   assert {
     condition = [for name, statements in local.permissions : name if anytrue(flatten([for statement in statements :
-    [for action in statement.actions : can(regex("^(ec2:Revoke|s3:Put|s3:Delete)", action))]]))] == ["s3-bucket-remediator", "security-group-remediator"]
+    [for action in statement.actions : can(regex("^(ec2:Authorize|ec2:Revoke|s3:Put|s3:Delete)", action))]]))] == ["s3-bucket-remediator", "security-group-remediator"]
     error_message = "Only the remediators change resources."
   }
 

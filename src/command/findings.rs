@@ -12,7 +12,7 @@ const LIMIT: usize = 10;
 pub(super) async fn run(function: &SlackFunction, filter: FindingsFilter) -> Answer {
     let states = match filter {
         Some(state) => vec![state],
-        None => vec![StateName::Open, StateName::Fixing, StateName::Ignored],
+        None => vec![StateName::Open, StateName::Fixing, StateName::Undoing, StateName::Ignored],
     };
     let (mut blocks, mut total) = (Vec::new(), 0);
     for state in states {
@@ -31,7 +31,7 @@ pub(super) async fn run(function: &SlackFunction, filter: FindingsFilter) -> Ans
         }
     }
     if total == 0 {
-        let which = filter.map_or("open, fixing or ignored", StateName::as_str);
+        let which = filter.map_or("open, fixing, undoing or ignored", StateName::as_str);
         return Ok(note(&format!(":white_check_mark: No finding is {which}.")));
     }
     Ok(message(&format!("Findings: {total} shown."), blocks))
@@ -43,6 +43,7 @@ fn title(state: StateName, found: usize) -> String {
         StateName::Fixing => "Fixing",
         StateName::Ignored => "Ignored",
         StateName::Fixed => "Fixed",
+        StateName::Undoing => "Undoing",
     };
     if found > LIMIT { format!("{name}, the newest {LIMIT}") } else { name.to_owned() }
 }

@@ -9,7 +9,7 @@ use crate::finding::{Actor, Finding, Refusal, StateName};
 use crate::ids::FindingId;
 use crate::slack::Content;
 use crate::slack::blocks::note;
-use crate::slack::ignore_view::{InvalidSubmission, ignore_view, read_submission};
+use crate::slack::ignore_view::{ignore_submission, ignore_view};
 
 pub(super) async fn ask(function: &SlackFunction, id: &FindingId, trigger: &SlackTriggerId) -> Answer {
     let asked =
@@ -35,17 +35,10 @@ pub(super) async fn submitted(
     function: &SlackFunction,
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
-    let submission = match read_submission(&event.view) {
-        Ok(submission) => submission,
-        Err(InvalidSubmission::Incomplete) => {
-            return Ok(Some(note(
-                "Nothing is ignored: the window did not say for how long and why. Press *Ignore…* again and fill in both.",
-            )));
-        }
-        Err(InvalidSubmission::NotOurs) => {
-            tracing::warn!("a view submission that is not ours");
-            return Ok(None);
-        }
+    let Some(submission) = ignore_submission(&event.view) else {
+        return Ok(Some(note(
+            "Nothing is ignored: the window did not say for how long and why. Press *Ignore…* again and fill in both.",
+        )));
     };
     let (now, user) = (Timestamp::now(), event.user.id.to_string());
     let until = submission.duration.end(now);

@@ -9,6 +9,7 @@ mod home;
 mod ignore;
 mod parse;
 mod status;
+mod undo;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +29,11 @@ use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Permission};
 use crate::slack::blocks::note;
 use crate::slack::client::Slack;
+use crate::slack::modal::callback_id;
 use crate::slack::publish::{Published, publish};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{actor, code, when};
-use crate::slack::{Content, action};
+use crate::slack::{Content, action, ignore_view, undo_view};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -110,6 +112,7 @@ impl SlackFunction {
             Command::Findings(filter) => findings::run(self, filter).await,
             Command::Fix(id) => fix::run(self, &id, user).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
+            Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
             Command::Help => Ok(help::run()),
             Command::Invalid { problem } => Ok(note(&problem)),
         }
@@ -144,6 +147,7 @@ impl SlackFunction {
                     action::FIX => fix::clicked(self, &id, user).await,
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
                     action::UNIGNORE => ignore::unignore(self, &id, user).await,
+                    action::UNDO => undo::open(self, &id, &action.trigger_id).await,
                     _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
                 }
             }
@@ -155,10 +159,24 @@ impl SlackFunction {
         let user = &event.user.id;
         let told = match self.refusal(user).await {
             Some(refusal) => Some(refusal),
-            None => ignore::submitted(self, event).await.unwrap_or_else(|error| Some(sorry(&error))),
+            None => self.submitted(event).await.unwrap_or_else(|error| Some(sorry(&error))),
         };
         if let Some(content) = told {
             self.tell(None, user, &content).await;
+        }
+    }
+
+    async fn submitted(
+        &self,
+        event: &SlackInteractionViewSubmissionEvent,
+    ) -> Result<Option<Content>, CommandError> {
+        match callback_id(&event.view) {
+            Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
+            Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
+            other => {
+                tracing::warn!(callback_id = other, "a view submission that is not ours");
+                Ok(None)
+            }
         }
     }
 
@@ -239,6 +257,14 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::Fixed) => format!("{id} is fixed already."),
         Some(Refusal::Ignored) => format!("{id} is ignored. Press *Stop ignoring* under it first."),
         Some(Refusal::NotIgnored) => format!("{id} is not ignored."),
+        Some(Refusal::Undoing { asked_by, since }) => {
+            format!("The fix of {id} is being undone, asked for by {} {}.", actor(asked_by), when(*since))
+        }
+        Some(Refusal::NotFixed) => format!("{id} is not fixed, so there is nothing to undo."),
+        Some(Refusal::NothingToUndo) => {
+            format!("Defendable has taken nothing away for {id}, so there is nothing to put back.")
+        }
+        Some(Refusal::TooLate) => format!("{id} was fixed more than seven days ago: put it back by hand."),
         Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
         Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),
     })

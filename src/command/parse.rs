@@ -12,12 +12,14 @@ pub enum Command {
     Status,
     /// `/dd autoresponse [on|off]`
     AutoResponse(Option<Switch>),
-    /// `/dd findings [open|fixing|ignored|fixed]`
+    /// `/dd findings [open|fixing|ignored|fixed|undoing]`
     Findings(FindingsFilter),
     /// `/dd fix <id>`
     Fix(FindingId),
     /// `/dd ignore <id>`
     Ignore(FindingId),
+    /// `/dd undo <id>`
+    Undo(FindingId),
     /// `/dd help`
     Help,
     /// Anything else, with what to say about it.
@@ -31,7 +33,7 @@ pub enum Command {
 pub type FindingsFilter = Option<StateName>;
 
 /// The commands' words.
-const WORDS: [&str; 6] = ["status", "autoresponse", "findings", "fix", "ignore", "help"];
+const WORDS: [&str; 7] = ["status", "autoresponse", "findings", "fix", "ignore", "undo", "help"];
 
 impl Command {
     /// Reads what follows `/dd`. Case does not matter.
@@ -51,8 +53,10 @@ impl Command {
             },
             ["fix", id] => with_id("fix", id, Self::Fix),
             ["ignore", id] => with_id("ignore", id, Self::Ignore),
-            ["fix"] => invalid(text, "`/dd fix <finding id>`; `/dd findings` shows the ids"),
-            ["ignore"] => invalid(text, "`/dd ignore <finding id>`; `/dd findings` shows the ids"),
+            ["undo", id] => with_id("undo", id, Self::Undo),
+            [word @ ("fix" | "ignore" | "undo")] => {
+                invalid(text, &format!("`/dd {word} <finding id>`; `/dd findings` shows the ids"))
+            }
             ["autoresponse", word, ..] => invalid(text, &nearest("autoresponse ", word, &["on", "off"])),
             [word, ..] => invalid(text, &nearest("", word, &WORDS)),
         }
@@ -61,7 +65,7 @@ impl Command {
     /// Whether it changes anything, which only operators may do.
     pub fn acts(&self) -> bool {
         match self {
-            Self::AutoResponse(Some(_)) | Self::Fix(_) | Self::Ignore(_) => true,
+            Self::AutoResponse(Some(_)) | Self::Fix(_) | Self::Ignore(_) | Self::Undo(_) => true,
             Self::Status
             | Self::AutoResponse(None)
             | Self::Findings(_)

@@ -23,6 +23,20 @@ pub struct BucketPolicy<'a> {
     statements: Vec<&'a str>,
 }
 
+/// Why a statement cannot be put back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlace {
+    /// Another statement has its `Sid`, which must be unique in a policy.
+    #[error("it has another statement {0:?} now")]
+    SidTaken(String),
+    /// There are fewer statements than stood before it.
+    #[error("it has fewer statements than it had")]
+    Shorter,
+    /// The statement or the policy is no JSON of ours.
+    #[error("it cannot be read")]
+    Unreadable,
+}
+
 /// A statement that lets everybody in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicStatement {
@@ -49,6 +63,12 @@ struct Statement {
     not_principal: Option<Principal>,
     #[serde(default)]
     condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+}
+
+#[derive(Deserialize)]
+struct Sid {
+    #[serde(rename = "Sid")]
+    sid: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +123,29 @@ impl<'a> BucketPolicy<'a> {
         let kept = self.statements.iter().enumerate().filter(|(index, _)| !indices.contains(index));
         let kept: Vec<&str> = kept.map(|(_, text)| *text).collect();
         (!kept.is_empty()).then(|| self.with_statements(&kept))
+    }
+
+    /// The policy's text with a statement put in at a place; `None` where that very statement is
+    /// in it.
+    pub fn with(&self, index: usize, statement: &str) -> Result<Option<String>, NoPlace> {
+        if self.statements.contains(&statement) {
+            return Ok(None);
+        }
+        let sid = |text: &str| -> Result<Option<String>, NoPlace> {
+            let statement: Sid = serde_json::from_str(text).map_err(|_| NoPlace::Unreadable)?;
+            Ok(statement.sid)
+        };
+        if let Some(own) = sid(statement)? {
+            for other in &self.statements {
+                if sid(other)?.as_ref() == Some(&own) {
+                    return Err(NoPlace::SidTaken(own));
+                }
+            }
+        }
+        let (Some(before), Some(after)) = (self.statements.get(..index), self.statements.get(index..)) else {
+            return Err(NoPlace::Shorter);
+        };
+        Ok(Some(self.with_statements(&[before, &[statement], after].concat())))
     }
 
     fn with_statements(&self, statements: &[&str]) -> String {
@@ -291,6 +334,14 @@ mod tests {
                 let rest = BucketPolicy::parse(&rest).unwrap();
                 prop_assert!(rest.public_statements().unwrap().is_empty());
                 prop_assert_eq!(rest.statements.len(), kinds.len() - public.len());
+                let mut back = rest.text.to_owned();
+                for statement in policy.public_statements().unwrap() {
+                    let again = BucketPolicy::parse(&back).unwrap().with(statement.index, &statement.text);
+                    back = again.unwrap().unwrap_or(back);
+                }
+                // Statements that are alike are put back once.
+                let alike = public.len().saturating_sub(1);
+                prop_assert!(alike > 0 || back == text);
             }
         }
     }

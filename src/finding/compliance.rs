@@ -41,6 +41,7 @@ impl Finding {
         self.state = State::Open { last_failure: None };
         self.removed = Vec::new();
         self.begun = Vec::new();
+        self.undo_failure = None;
         self.mended = BTreeSet::new();
         self.reports = Vec::new();
         self.thread = Vec::new();
@@ -75,7 +76,8 @@ impl Finding {
             _ => Plan::Known { changes: Vec::new() },
         };
         match &mut finding.state {
-            State::Fixed { .. } => {}
+            // What an undo has done is known by its report.
+            State::Fixed { .. } | State::Undoing { .. } => {}
             State::Ignored { compliant, .. } => *compliant = true,
             State::Fixing { asked_by, failure: None, .. } => {
                 // The remediation's report is on its way and says more; it may come late.

@@ -33,6 +33,9 @@ impl Finding {
                 return Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *since });
             }
             State::Fixed { .. } => return Err(Refusal::Fixed),
+            State::Undoing { asked_by, since, .. } => {
+                return Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since });
+            }
             State::Ignored { until: Some(until), .. } if *until <= now => {}
             State::Ignored { .. } => return Err(Refusal::Ignored),
         }
@@ -90,6 +93,7 @@ impl Finding {
             aws_account_id: Some(self.resource.account.clone()),
             requested_by,
             finding_id: Some(self.id.clone()),
+            undo: Vec::new(),
         }
     }
 
@@ -145,6 +149,7 @@ impl Finding {
                 finding.mend(kind, by, at, &taken);
             }
             Outcome::Fixed | Outcome::Gone => finding.mend(kind, by, at, &detail.changes),
+            Outcome::Undone => return None,
         }
         if finding == *self {
             return None;
@@ -186,7 +191,7 @@ impl Finding {
             }
             State::Open { .. } if all_mended => self.state = State::Fixed { by, at },
             State::Fixed { by: fixed_by @ Actor::Elsewhere, .. } if !changes.is_empty() => *fixed_by = by,
-            State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } => {}
+            State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => {}
         }
     }
 
@@ -213,7 +218,7 @@ impl Finding {
                 }
                 *last_failure = Some(new_failure);
             }
-            State::Ignored { .. } | State::Fixed { .. } => return,
+            State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => return,
         }
         self.tell(None, told);
     }

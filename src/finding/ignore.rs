@@ -15,6 +15,9 @@ impl Finding {
     ) -> Result<Self, Refusal> {
         match &self.state {
             State::Fixed { .. } => Err(Refusal::Fixed),
+            State::Undoing { asked_by, since, .. } => {
+                Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since })
+            }
             State::Fixing { asked_by, since: asked, .. } if since.duration_since(*asked) < FIX_TIMEOUT => {
                 Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *asked })
             }
@@ -29,7 +32,9 @@ impl Finding {
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
             State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
-            State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } => Err(Refusal::NotIgnored),
+            State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => {
+                Err(Refusal::NotIgnored)
+            }
         }
     }
 
@@ -41,7 +46,11 @@ impl Finding {
                 finding.tell(None, "The time for which this was ignored is over.".to_owned());
                 Some(finding)
             }
-            State::Open { .. } | State::Fixing { .. } | State::Ignored { .. } | State::Fixed { .. } => None,
+            State::Open { .. }
+            | State::Fixing { .. }
+            | State::Ignored { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. } => None,
         }
     }
 

@@ -6,6 +6,7 @@ mod compliance;
 mod fix;
 mod ignore;
 pub mod table;
+mod undo;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +24,12 @@ pub const CONFIRMATION: SignedDuration = SignedDuration::from_hours(1);
 
 /// A look at a resource sooner after a fix may still show it as it was.
 pub const SETTLING: SignedDuration = SignedDuration::from_secs(15);
+
+/// For this long a fix can be undone.
+pub const UNDO_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// For this long what was undone is ignored, so that auto-response does not undo the undo.
+pub const UNDO_IGNORE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many thread replies one episode keeps; a resource that flaps adds no more.
 const THREAD_LIMIT: usize = 40;
@@ -110,6 +117,19 @@ pub enum State {
         /// When.
         at: Timestamp,
     },
+    /// What a fix took away is being put back.
+    Undoing {
+        /// Who asked.
+        asked_by: Actor,
+        /// When.
+        since: Timestamp,
+        /// Why.
+        reason: String,
+        /// Who had fixed it.
+        fixed_by: Actor,
+        /// When.
+        fixed_at: Timestamp,
+    },
 }
 
 /// A state's name, as the table's index and `/dd findings` spell it.
@@ -124,11 +144,13 @@ pub enum StateName {
     Ignored,
     /// `fixed`
     Fixed,
+    /// `undoing`
+    Undoing,
 }
 
 impl StateName {
     /// Every name.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Fixing, Self::Ignored, Self::Fixed];
+    pub const ALL: [Self; 5] = [Self::Open, Self::Fixing, Self::Ignored, Self::Fixed, Self::Undoing];
 
     /// `open`
     pub fn as_str(self) -> &'static str {
@@ -137,6 +159,7 @@ impl StateName {
             Self::Fixing => "fixing",
             Self::Ignored => "ignored",
             Self::Fixed => "fixed",
+            Self::Undoing => "undoing",
         }
     }
 }
@@ -189,6 +212,9 @@ pub struct Finding {
     /// What remediations were about to take away when last heard of. When one dies before it
     /// can report, this is what it took.
     pub begun: Vec<(ViolationType, Change)>,
+    /// The last undo, where it failed.
+    #[serde(default)]
+    pub undo_failure: Option<Failure>,
     /// The remediations that have mended their part in this episode.
     pub mended: BTreeSet<ViolationType>,
     /// The reports that counted in this episode, so that a repeated one does not.
@@ -235,6 +261,23 @@ pub enum Refusal {
     /// No fix is on its way.
     #[error("no fix is on its way")]
     NotFixing,
+    /// An undo is on its way.
+    #[error("an undo is on its way already")]
+    Undoing {
+        /// Who asked for it.
+        asked_by: Actor,
+        /// When.
+        since: Timestamp,
+    },
+    /// It is not fixed, so that there is nothing to undo.
+    #[error("it is not fixed")]
+    NotFixed,
+    /// Nothing was taken away by us.
+    #[error("there is nothing to put back")]
+    NothingToUndo,
+    /// It was fixed too long ago.
+    #[error("it was fixed too long ago")]
+    TooLate,
     /// There is no remediation for this type of resource.
     #[error("there is no automatic fix for this kind of resource")]
     Unsupported,
@@ -256,6 +299,7 @@ impl Finding {
             recorded_at: breach.recorded_at,
             removed: Vec::new(),
             begun: Vec::new(),
+            undo_failure: None,
             mended: BTreeSet::new(),
             reports: Vec::new(),
             thread: Vec::new(),
@@ -270,6 +314,7 @@ impl Finding {
             State::Ignored { until: Some(until), .. } if *until <= now => StateName::Open,
             State::Ignored { .. } => StateName::Ignored,
             State::Fixed { .. } => StateName::Fixed,
+            State::Undoing { .. } => StateName::Undoing,
         }
     }
 
@@ -277,7 +322,9 @@ impl Finding {
     pub fn state_since(&self) -> Timestamp {
         match &self.state {
             State::Open { .. } => self.opened_at,
-            State::Fixing { since, .. } | State::Ignored { since, .. } => *since,
+            State::Fixing { since, .. } | State::Ignored { since, .. } | State::Undoing { since, .. } => {
+                *since
+            }
             State::Fixed { at, .. } => *at,
         }
     }

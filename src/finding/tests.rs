@@ -238,3 +238,79 @@ fn what_cannot_be_fixed_is_refused() {
     finding.plan = Plan::Unsupported;
     assert_eq!(finding.fix_asked(alice(), at(1)), Err(Refusal::Unsupported));
 }
+
+/// A bucket whose ACL and policy alice has mended.
+fn fixed() -> Finding {
+    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
+    half.reported(&policy_fixed(&half, Some("U0ALICE"), 12)).unwrap()
+}
+
+fn undo_report(undoing: &Finding, second: i64, outcome: Outcome, changes: Vec<Change>) -> RemediationReport {
+    let request = undoing.undo_request().unwrap();
+    let report = report(undoing, request.violation_type, Some("U0BOB"), second, outcome, changes);
+    let detail = report.detail.map(|detail| ReportDetail { request, ..detail });
+    RemediationReport { detail, ..report }
+}
+
+fn undoing() -> Finding {
+    fixed().undo_asked(Actor::User("U0BOB".to_owned()), "the website is down".to_owned(), at(20)).unwrap()
+}
+
+#[test]
+fn an_undo_puts_all_back_and_is_then_ignored_for_a_day() {
+    let request = undoing().undo_request().unwrap();
+    assert_eq!((request.undo, request.requested_by), (vec![grant(), statement()], Some("U0BOB".to_owned())));
+    let report = undo_report(&undoing(), 21, Outcome::Undone, vec![grant(), statement()]);
+    let undone = undoing().undo_reported(&report, &plan()).unwrap();
+    let State::Ignored { until: Some(until), reason, compliant: false, .. } = &undone.state else {
+        panic!("{:?}", undone.state)
+    };
+    assert_eq!((*until, reason.as_str()), (at(21 + 24 * 3600), "the website is down"));
+    assert_eq!((undone.removed.len(), &undone.plan), (0, &plan()));
+    assert_eq!(undone.undo_reported(&report, &plan()), None, "a repeated report");
+    assert_eq!(undone.complied(at(15)), None, "news of the time before the undo");
+
+    let again = undone.ignore_expired(*until).unwrap();
+    assert_eq!((again.state_name(*until), again.auto_requests().len()), (StateName::Open, 2));
+    let fixing = again.fix_asked(alice(), *until).unwrap();
+    assert_eq!(fixing.fix_requests().len(), 2, "it can be fixed again");
+}
+
+#[test]
+fn an_undo_of_what_has_changed_leaves_it_fixed_and_says_why() {
+    let failed = Outcome::Failed { reason: "another policy".to_owned(), advice: "by hand".to_owned() };
+    let report = undo_report(&undoing(), 21, failed.clone(), Vec::new());
+    let refused = undoing().undo_reported(&report, &plan()).unwrap();
+    assert_eq!(refused.state, State::Fixed { by: alice(), at: at(12) });
+    assert_eq!(refused.undo_failure.as_ref().unwrap().reason, "another policy");
+    assert!(refused.can_undo(at(30)).is_ok(), "it may be asked for again");
+
+    let half = undo_report(&undoing(), 21, failed, vec![grant()]);
+    let half = undoing().undo_reported(&half, &plan()).unwrap();
+    assert_eq!((half.state_name(at(22)), half.removed.as_slice()), (StateName::Ignored, &[statement()][..]));
+}
+
+#[test]
+fn only_what_we_fixed_within_a_week_can_be_undone() {
+    let week = 7 * 24 * 3600;
+    assert_eq!(fixed().can_undo(at(12 + week)), Ok(()));
+    assert_eq!(fixed().can_undo(at(13 + week)), Err(Refusal::TooLate));
+    assert_eq!(open().can_undo(at(1)), Err(Refusal::NotFixed));
+    assert_eq!(open().complied(at(1)).unwrap().can_undo(at(2)), Err(Refusal::NothingToUndo));
+    assert!(matches!(undoing().can_undo(at(21)), Err(Refusal::Undoing { .. })));
+}
+
+#[test]
+fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
+    assert!(matches!(undoing().fix_asked(alice(), at(21)), Err(Refusal::Undoing { .. })));
+    assert!(undoing().ignored(alice(), at(21), None, "r".to_owned()).is_err());
+    let breached = undoing().breached(&breach(21), &plan()).unwrap();
+    assert_eq!((breached.state_name(at(21)), breached.episode), (StateName::Undoing, 1));
+    assert_eq!(undoing().undo_timed_out(at(21)), None);
+    let given_up = undoing().undo_timed_out(at(20 + 15 * 60)).unwrap();
+    assert_eq!(given_up.state, State::Fixed { by: alice(), at: at(12) });
+    let late = undo_report(&undoing(), 1000, Outcome::Undone, vec![grant(), statement()]);
+    let late = given_up.undo_reported(&late, &plan()).unwrap();
+    assert_eq!(late.state_name(at(1001)), StateName::Ignored, "a report that comes after all still counts");
+}

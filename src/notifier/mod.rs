@@ -153,8 +153,11 @@ impl Notifier {
         let id = detail.request.finding(&self.home);
         let worth_telling = match detail.outcome {
             Outcome::Fixed | Outcome::Failed { .. } | Outcome::Begun => true,
-            Outcome::NothingToDo | Outcome::Gone => false,
+            Outcome::NothingToDo | Outcome::Gone | Outcome::Undone => false,
         };
+        if !detail.request.undo.is_empty() {
+            return self.undo_report(&id, report).await;
+        }
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => finding.reported(report).ok_or(()),
             None if worth_telling => Finding::fixed_at_once(report).ok_or(()),
@@ -166,6 +169,16 @@ impl Notifier {
             return Ok(());
         }
         self.show(changed).await
+    }
+
+    /// What a fix would change now is looked up: what was put back may have new ids.
+    async fn undo_report(&self, id: &FindingId, report: &RemediationReport) -> Result<(), NotifierError> {
+        let Some(record) = self.table.get(id).await? else { return Ok(()) };
+        let (_, plan) = self.preview(&record.finding.rule, &record.finding.resource).await;
+        let reported = |finding: Option<&Finding>| {
+            finding.and_then(|finding| finding.undo_reported(report, &plan)).ok_or(())
+        };
+        self.show(self.table.change(id, reported).await?).await
     }
 
     async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {
@@ -199,7 +212,7 @@ impl Notifier {
     async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = Timestamp::now();
         self.end_ignores(now).await?;
-        self.give_up_fixes(now).await?;
+        self.give_up(now).await?;
         self.look_after_fixes(now).await
     }
 
@@ -216,11 +229,14 @@ impl Notifier {
         Ok(())
     }
 
-    /// Opens the findings whose fixes never reported back.
-    async fn give_up_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for finding in self.findings(StateName::Fixing, Order::OldestFirst).await? {
-            if finding.fix_timed_out(now).is_some() {
-                self.settle(&finding.id, |finding| finding.fix_timed_out(now)).await?;
+    /// Gives up the fixes and undos that never reported back.
+    async fn give_up(&self, now: Timestamp) -> Result<(), NotifierError> {
+        let late = |finding: &Finding| finding.fix_timed_out(now).or_else(|| finding.undo_timed_out(now));
+        for state in [StateName::Fixing, StateName::Undoing] {
+            for finding in self.findings(state, Order::OldestFirst).await? {
+                if late(&finding).is_some() {
+                    self.settle(&finding.id, late).await?;
+                }
             }
         }
         Ok(())

@@ -2,9 +2,10 @@
 //! grant stay as they are.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Type};
+use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type};
 
 use super::change::{Change, Grant, Grantee};
+use super::undo::UndoError;
 use crate::aws::AwsError;
 use crate::evaluation::{PublicAccessBlock, S3PublicAccess, is_public_group};
 use crate::ids::ResourceId;
@@ -67,7 +68,20 @@ fn own_grant(grant: &S3Grant) -> Option<Grant> {
     Some(Grant { grantee, permission: grant.permission()?.as_str().to_owned() })
 }
 
-/// Puts the ACL without its public grants.
+/// The counterpart of [`own_grant`].
+fn s3_grant(grant: &Grant) -> Result<S3Grant, UndoError> {
+    let grantee = match &grant.grantee {
+        Grantee::Group(uri) => S3Grantee::builder().r#type(Type::Group).uri(uri),
+        Grantee::CanonicalUser(id) => S3Grantee::builder().r#type(Type::CanonicalUser).id(id),
+        Grantee::Email(address) => {
+            S3Grantee::builder().r#type(Type::AmazonCustomerByEmail).email_address(address)
+        }
+    };
+    let grantee = grantee.build().map_err(|error| UndoError::Differs(error.to_string()))?;
+    Ok(S3Grant::builder().grantee(grantee).permission(Permission::from(grant.permission.as_str())).build())
+}
+
+/// Puts the ACL: without its public grants, or with them again.
 #[derive(Debug)]
 pub(super) struct Effect {
     s3: Client,
@@ -86,6 +100,33 @@ pub(super) async fn prepare(
     Ok((changes, Effect { s3, bucket: id.clone(), acl: live.acl }))
 }
 
+/// The grants that were removed, beside those that are there now.
+pub(super) async fn prepare_undo(
+    s3: Client,
+    id: &ResourceId,
+    removed: &[Change],
+) -> Result<Option<Effect>, UndoError> {
+    let mut acl = read(&s3, id).await?.acl;
+    let missing = missing(&acl, removed)?;
+    let nothing_to_do = missing.is_empty();
+    acl.grants.get_or_insert_default().extend(missing);
+    Ok((!nothing_to_do).then(|| Effect { s3, bucket: id.clone(), acl }))
+}
+
+fn missing(acl: &AccessControlPolicy, removed: &[Change]) -> Result<Vec<S3Grant>, UndoError> {
+    let there: Vec<Grant> = acl.grants().iter().filter_map(own_grant).collect();
+    let mut missing: Vec<&Grant> = Vec::new();
+    for change in removed {
+        if let Change::RemoveGrant(grant) = change
+            && !there.contains(grant)
+            && !missing.contains(&grant)
+        {
+            missing.push(grant);
+        }
+    }
+    missing.into_iter().map(s3_grant).collect()
+}
+
 impl Effect {
     pub(super) async fn apply(self) -> Result<(), AwsError> {
         let put = self.s3.put_bucket_acl().bucket(self.bucket.as_str()).access_control_policy(self.acl);
@@ -95,8 +136,6 @@ impl Effect {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{Grantee as S3Grantee, Permission};
-
     use super::*;
 
     fn group(name: &str) -> S3Grant {
@@ -122,6 +161,16 @@ mod tests {
                 "remove the ACL grant READ to every AWS account (AuthenticatedUsers)",
             ]
         );
+    }
+
+    #[test]
+    fn an_undo_brings_back_the_grants_that_are_missing() {
+        let grants = vec![group("AllUsers"), group("AuthenticatedUsers")];
+        let removed = plan(&"b".parse().unwrap(), &live(grants.clone(), false), &S3PublicAccess::default());
+        let acl = |grants| live(grants, false).acl;
+        assert_eq!(missing(&acl(vec![group("LogDelivery")]), &removed).unwrap(), grants);
+        assert_eq!(missing(&acl(vec![grants[0].clone()]), &removed).unwrap(), grants[1..]);
+        assert_eq!(missing(&acl(grants), &removed).unwrap(), []);
     }
 
     #[test]

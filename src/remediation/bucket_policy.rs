@@ -5,6 +5,7 @@ use aws_sdk_s3::Client;
 
 use super::bucket_acl::public_access_block;
 use super::change::Change;
+use super::undo::UndoError;
 use crate::aws::AwsError;
 use crate::evaluation::bucket_policy::BucketPolicy;
 use crate::evaluation::{PublicAccessBlock, S3PublicAccess};
@@ -65,7 +66,7 @@ fn replacement(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Op
     Ok(Some((changes, rest)))
 }
 
-/// Puts the policy without its public statements, or deletes it.
+/// Puts the policy without its public statements or with them again, or deletes it.
 #[derive(Debug)]
 pub(super) struct Effect {
     s3: Client,
@@ -81,6 +82,47 @@ pub(super) async fn prepare(
     let live = read(&s3, id).await?;
     let (changes, rest) = replacement(id, &live, rule)?.unwrap_or_default();
     Ok((changes, Effect { s3, bucket: id.clone(), rest }))
+}
+
+/// The policy with the statements that were removed in their old places.
+pub(super) async fn prepare_undo(
+    s3: Client,
+    id: &ResourceId,
+    removed: &[Change],
+) -> Result<Option<Effect>, UndoError> {
+    let live = read(&s3, id).await?;
+    let policy = restored(live.policy.as_deref(), removed)?;
+    Ok(policy.map(|policy| Effect { s3, bucket: id.clone(), rest: Some(policy) }))
+}
+
+/// The policy as it was; `None` where it is so already.
+fn restored(live: Option<&str>, removed: &[Change]) -> Result<Option<String>, UndoError> {
+    let deleted = removed.iter().rev().find_map(|change| match change {
+        Change::DeletePolicy { policy } => Some(policy.as_str()),
+        _ => None,
+    });
+    let mut policy = match (live, deleted) {
+        (Some(live), _) => live.to_owned(),
+        (None, Some(deleted)) => deleted.to_owned(),
+        (None, None) => return Err(UndoError::Differs("the bucket has no policy any more".to_owned())),
+    };
+    for change in removed {
+        if let Change::RemoveStatement { index, statement, .. } = change {
+            let inserted = BucketPolicy::parse(&policy).map_err(differs)?.with(*index, statement);
+            policy = inserted.map_err(differs)?.unwrap_or(policy);
+        }
+    }
+    match live {
+        Some(live) if live == policy => Ok(None),
+        Some(_) if deleted.is_some() => {
+            Err(UndoError::Differs("the bucket has another policy now, where it had none".to_owned()))
+        }
+        _ => Ok(Some(policy)),
+    }
+}
+
+fn differs(what: impl std::fmt::Display) -> UndoError {
+    UndoError::Differs(format!("the bucket policy has changed: {what}"))
 }
 
 impl Effect {
@@ -124,6 +166,40 @@ mod tests {
             planned(&[OPEN], unblocked),
             [open, "delete the bucket policy, in which no other statement is left"]
         );
+    }
+
+    #[test]
+    fn an_undo_puts_statements_back_where_they_were() {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{OPEN},{CLOSED},{}]}}"#,
+            OPEN.replace("Open", "Too")
+        );
+        let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+        let (removed, rest) =
+            replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap().unwrap();
+        assert_eq!(removed.len(), 2);
+        assert_eq!(restored(rest.as_deref(), &removed).unwrap(), Some(text.clone()));
+        assert_eq!(restored(Some(&text), &removed).unwrap(), None, "it is back already");
+
+        let said = |live: Option<&str>, removed: &[Change]| restored(live, removed).unwrap_err().to_string();
+        assert_eq!(said(None, &removed), "the bucket has no policy any more");
+        let taken = text.replace("GetObject", "PutObject");
+        assert!(said(Some(&taken), &removed).contains("another statement \"Open\""));
+        assert!(said(Some(r#"{"Statement":[]}"#), &removed[1..]).contains("fewer statements"));
+    }
+
+    #[test]
+    fn an_undo_puts_a_deleted_policy_back_unless_there_is_another() {
+        let text = format!(r#"{{"Version":"2012-10-17", "Statement":{OPEN}}}"#);
+        let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+        let (removed, rest) =
+            replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap().unwrap();
+        assert_eq!(rest, None);
+        assert_eq!(restored(None, &removed).unwrap(), Some(text.clone()));
+        assert_eq!(restored(Some(&text), &removed).unwrap(), None);
+        let other = format!(r#"{{"Statement":[{CLOSED}]}}"#);
+        let refused = restored(Some(&other), &removed).unwrap_err().to_string();
+        assert_eq!(refused, "the bucket has another policy now, where it had none");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ViolationType;
 use crate::evaluation::ingress::traffic;
 
 /// An ingress range of a security group, as EC2 holds it.
@@ -23,6 +24,20 @@ pub struct IngressRange {
     /// What somebody wrote beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+impl IngressRange {
+    /// `tcp 22`, `tcp 1024-65535`, `all traffic`.
+    fn traffic(&self) -> String {
+        traffic(&self.protocol, self.from_port.map(i64::from), self.to_port.map(i64::from))
+    }
+
+    /// Whether both open the same ports to the same addresses, by whatever rule.
+    pub(super) fn opens_the_same(&self, other: &Self) -> bool {
+        let opened =
+            |range: &Self| (range.protocol.clone(), range.from_port, range.to_port, range.cidr.clone());
+        opened(self) == opened(other)
+    }
 }
 
 /// Whom an ACL grant is for.
@@ -72,6 +87,34 @@ pub enum Change {
 }
 
 impl Change {
+    /// The kind of violation that it mends.
+    pub fn kind(&self) -> ViolationType {
+        match self {
+            Self::RevokeIngress(_) => ViolationType::Ec2SgProhibitedPort,
+            Self::RemoveGrant(_) => ViolationType::S3BucketPublicAcl,
+            Self::RemoveStatement { .. } | Self::DeletePolicy { .. } => ViolationType::S3BucketPublicPolicy,
+        }
+    }
+
+    /// What undoing it opens, as a sentence without its end: "tcp 22 is reachable from …".
+    pub fn reopens(&self) -> String {
+        match self {
+            Self::RevokeIngress(range) => {
+                format!("{} is reachable from {} again", range.traffic(), range.cidr)
+            }
+            Self::RemoveGrant(Grant { grantee, permission }) => {
+                format!("{grantee} has {permission} by the ACL again")
+            }
+            Self::RemoveStatement { index, sid: None, .. } => {
+                format!("statement number {} of the bucket policy lets everybody in again", index + 1)
+            }
+            Self::RemoveStatement { sid: Some(sid), .. } => {
+                format!("the statement \"{sid}\" of the bucket policy lets everybody in again")
+            }
+            Self::DeletePolicy { .. } => "the bucket policy is in force again".to_owned(),
+        }
+    }
+
     /// As something that has happened: "revoked tcp 22 from …".
     pub fn done(&self) -> String {
         let will = self.to_string();
@@ -87,9 +130,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RevokeIngress(range) => {
-                let (from, to) = (range.from_port.map(i64::from), range.to_port.map(i64::from));
-                let traffic = traffic(&range.protocol, from, to);
-                write!(f, "revoke {traffic} from {} ({})", range.cidr, range.rule_id)
+                write!(f, "revoke {} from {} ({})", range.traffic(), range.cidr, range.rule_id)
             }
             Self::RemoveGrant(Grant { grantee, permission }) => {
                 write!(f, "remove the ACL grant {permission} to {grantee}")

@@ -39,6 +39,9 @@ pub struct RemediationRequest {
     /// The finding that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<FindingId>,
+    /// What to put back, in the order in which it was taken away. Empty: take away what violates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Change>,
 }
 
 impl RemediationRequest {
@@ -82,11 +85,13 @@ pub enum Outcome {
     Begun,
     /// Something was changed.
     Fixed,
+    /// What the request asked to put back is in place.
+    Undone,
     /// The resource was clean already.
     NothingToDo,
     /// The resource is not there any more.
     Gone,
-    /// Nothing was changed.
+    /// It did not work. A fix has changed nothing; what an undo did change is in the report.
     Failed {
         /// Why, for people.
         reason: String,
@@ -125,7 +130,7 @@ pub struct ReportDetail {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// What was taken away, in full: the data from which it can be put back.
+    /// What was taken away, in full: the data from which it can be put back; or what was put back.
     pub changes: Vec<Change>,
     /// The request that it answers.
     pub request: RemediationRequest,

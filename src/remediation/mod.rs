@@ -1,7 +1,7 @@
 //! Remediations: plan from the live resource, then change exactly that.
 //!
-//! A remediation is one file (what it reads, its pure plan, its effect, the AWS actions that it
-//! needs) and one arm in each match of this file.
+//! A remediation is one file (what it reads, its pure plan, its effect, how that is undone, the
+//! AWS actions that it needs) and one arm in each match of this file and of its neighbour `undo`.
 
 mod bucket_acl;
 mod bucket_policy;
@@ -9,6 +9,7 @@ mod change;
 mod contracts;
 mod remediator;
 mod security_group;
+mod undo;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use change::{Change, Grant, Grantee, IngressRange};
 pub use contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
 pub use remediator::{ACTIONS, Remediator};
+pub use undo::UndoError;
 
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::RuleDefaults;
@@ -120,6 +122,7 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Effect {
     SecurityGroup(security_group::Effect),
+    PutBackIngress(security_group::PutBack),
     BucketAcl(Box<bucket_acl::Effect>),
     BucketPolicy(bucket_policy::Effect),
 }
@@ -134,7 +137,7 @@ impl Prepared {
     pub fn name(&self) -> Option<&str> {
         match &self.effect {
             Effect::SecurityGroup(effect) => effect.name.as_deref(),
-            Effect::BucketAcl(_) | Effect::BucketPolicy(_) => None,
+            Effect::PutBackIngress(_) | Effect::BucketAcl(_) | Effect::BucketPolicy(_) => None,
         }
     }
 
@@ -142,13 +145,20 @@ impl Prepared {
     /// meanwhile: prepare again.
     pub async fn apply(self) -> Result<Vec<Change>, AwsError> {
         if !self.changes.is_empty() {
-            match self.effect {
-                Effect::SecurityGroup(effect) => effect.apply(&self.changes).await?,
-                Effect::BucketAcl(effect) => effect.apply().await?,
-                Effect::BucketPolicy(effect) => effect.apply().await?,
-            }
+            self.effect.apply().await?;
         }
         Ok(self.changes)
+    }
+}
+
+impl Effect {
+    async fn apply(self) -> Result<(), AwsError> {
+        match self {
+            Self::SecurityGroup(effect) => effect.apply().await,
+            Self::PutBackIngress(effect) => effect.apply().await,
+            Self::BucketAcl(effect) => effect.apply().await,
+            Self::BucketPolicy(effect) => effect.apply().await,
+        }
     }
 }
 

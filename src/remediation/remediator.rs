@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
-use super::{Change, Remediations, RemediatorKind, ViolationType};
+use super::{Change, Remediations, RemediatorKind, UndoError, ViolationType};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::ids::{AccountId, Resource};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
@@ -47,7 +47,12 @@ impl QueueHandler for Remediator {
                 resource.resource_type
             ));
         }
-        let (outcome, changes) = match settle(self.remediate(&task.message_body, &resource).await) {
+        let request = &task.message_body;
+        let settled = match request.undo.as_slice() {
+            [] => settle(self.remediate(request, &resource).await),
+            removed => settle_undo(self.remediations.put_back(&resource, removed).await),
+        };
+        let (outcome, changes) = match settled {
             Ok(settled) => settled,
             // Auto-response's request is still in its queue and comes back from there, past the
             // coordinator's checks: people may have said "off" or "ignore" meanwhile.
@@ -84,6 +89,33 @@ fn settle(applied: Result<Vec<Change>, AwsError>) -> Result<(Outcome, Vec<Change
             }
         },
     }
+}
+
+/// What an attempt to put back means, likewise.
+fn settle_undo(
+    (in_place, put_back): (Vec<Change>, Result<(), UndoError>),
+) -> Result<(Outcome, Vec<Change>), AwsError> {
+    let (reason, advice) = match put_back {
+        Ok(()) => return Ok((Outcome::Undone, in_place)),
+        Err(UndoError::Differs(what)) => {
+            (what, "Put it back by hand where you still want it, or leave it fixed.".to_owned())
+        }
+        Err(UndoError::Aws(error)) => match error.kind {
+            AwsErrorKind::Transient | AwsErrorKind::Conflict => return Err(error),
+            AwsErrorKind::NotFound => {
+                ("the resource is gone".to_owned(), "There is nothing to put anything back into.".to_owned())
+            }
+            AwsErrorKind::AccessDenied => {
+                let advice = format!(
+                    "Allow {} to the remediator's role and in the account, then press Undo again.",
+                    error.operation
+                );
+                (error.to_string(), advice)
+            }
+            AwsErrorKind::Other => (error.to_string(), "Put it back by hand in the AWS console.".to_owned()),
+        },
+    };
+    Ok((Outcome::Failed { reason, advice }, in_place))
 }
 
 impl Remediator {
@@ -140,7 +172,7 @@ impl Remediator {
             },
             resource_id: resource.id.clone(),
             resource_type: resource.resource_type.clone(),
-            action: action(request.violation_type, &changes).to_owned(),
+            action: action(&request, &changes).to_owned(),
             action_complete_time: Timestamp::now(),
             aws_account_id: resource.account.clone(),
             message: message(&outcome, &changes),
@@ -149,13 +181,15 @@ impl Remediator {
     }
 }
 
-fn action(kind: ViolationType, changes: &[Change]) -> &'static str {
-    match kind {
+fn action(request: &RemediationRequest, changes: &[Change]) -> &'static str {
+    let undo = !request.undo.is_empty();
+    match request.violation_type {
         _ if changes.is_empty() => "None",
+        ViolationType::Ec2SgProhibitedPort if undo => "AuthorizeSecurityGroupIngress",
         ViolationType::Ec2SgProhibitedPort => "RevokeSecurityGroupIngress",
         ViolationType::S3BucketPublicAcl => "PutBucketAcl",
         ViolationType::S3BucketPublicPolicy => match changes.last() {
-            Some(Change::DeletePolicy { .. }) => "DeleteBucketPolicy",
+            Some(Change::DeletePolicy { .. }) if !undo => "DeleteBucketPolicy",
             _ => "PutBucketPolicy",
         },
     }
@@ -166,6 +200,7 @@ fn message(outcome: &Outcome, changes: &[Change]) -> String {
         Outcome::Begun | Outcome::Fixed => {
             changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; ")
         }
+        Outcome::Undone => changes.iter().map(Change::reopens).collect::<Vec<_>>().join("; "),
         Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
         Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
         Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
@@ -188,5 +223,16 @@ mod tests {
         assert_eq!(settle(Ok(Vec::new())).unwrap().0, Outcome::NothingToDo);
         let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
         assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke")));
+    }
+
+    #[test]
+    fn an_undo_that_failed_halfway_says_what_is_in_place() {
+        let changes = vec![Change::DeletePolicy { policy: "{}".to_owned() }];
+        let failed = |kind| settle_undo((changes.clone(), Err(error(kind).into())));
+        assert!(failed(AwsErrorKind::Transient).is_err() && failed(AwsErrorKind::Conflict).is_err());
+        let (outcome, in_place) = failed(AwsErrorKind::AccessDenied).unwrap();
+        assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("press Undo again")));
+        assert_eq!(in_place, changes);
+        assert_eq!(settle_undo((changes.clone(), Ok(()))).unwrap(), (Outcome::Undone, changes));
     }
 }

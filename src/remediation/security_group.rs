@@ -1,16 +1,18 @@
 //! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open ranges on prohibited ports.
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, SecurityGroupRule};
 
 use super::change::{Change, IngressRange};
+use super::undo::UndoError;
 use crate::aws::AwsError;
 use crate::evaluation::RestrictedPorts;
 use crate::evaluation::ingress::{is_everybody, opens_prohibited};
 use crate::ids::ResourceId;
 
 pub(super) const PLAN_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
-pub(super) const APPLY_ACTIONS: &[&str] = &["ec2:RevokeSecurityGroupIngress"];
+pub(super) const APPLY_ACTIONS: &[&str] =
+    &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"];
 
 /// The group's name and its ingress ranges. Rules with other sources (groups, prefix lists) are
 /// not ranges and can never be in a plan. A group that does not exist has no rules either: only
@@ -62,6 +64,7 @@ pub(super) struct Effect {
     group: ResourceId,
     /// What people call the group.
     pub(super) name: Option<String>,
+    rule_ids: Vec<String>,
 }
 
 pub(super) async fn prepare(
@@ -70,18 +73,83 @@ pub(super) async fn prepare(
     rule: &RestrictedPorts,
 ) -> Result<(Vec<Change>, Effect), AwsError> {
     let (name, group) = read(&ec2, id).await?;
-    Ok((plan(id, &group, rule), Effect { ec2, group: id.clone(), name }))
+    let changes = plan(id, &group, rule);
+    let rule_ids = changes.iter().filter_map(|change| match change {
+        Change::RevokeIngress(range) => Some(range.rule_id.clone()),
+        Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
+    });
+    let effect = Effect { ec2, group: id.clone(), name, rule_ids: rule_ids.collect() };
+    Ok((changes, effect))
 }
 
 impl Effect {
-    pub(super) async fn apply(self, changes: &[Change]) -> Result<(), AwsError> {
-        let rule_ids = changes.iter().filter_map(|change| match change {
-            Change::RevokeIngress(range) => Some(range.rule_id.clone()),
-            Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
-        });
+    pub(super) async fn apply(self) -> Result<(), AwsError> {
         let revoke = self.ec2.revoke_security_group_ingress().group_id(self.group.as_str());
-        let revoked = revoke.set_security_group_rule_ids(Some(rule_ids.collect())).send().await;
+        let revoked = revoke.set_security_group_rule_ids(Some(self.rule_ids)).send().await;
         revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
+    }
+}
+
+/// What of the removed ranges is not there; an error says what stands in its place.
+fn missing(group: &[IngressRange], removed: &[Change]) -> Result<Vec<IngressRange>, UndoError> {
+    let mut missing: Vec<IngressRange> = Vec::new();
+    for change in removed {
+        let Change::RevokeIngress(range) = change else { continue };
+        let same = |other: &&IngressRange| other.opens_the_same(range);
+        match group.iter().find(same) {
+            Some(live) if live.description == range.description => {}
+            Some(live) => {
+                let (id, described) = (&live.rule_id, live.description.as_deref().unwrap_or("nothing"));
+                return Err(UndoError::Differs(format!(
+                    "{}, by the rule {id}, which is described as \"{described}\"",
+                    change.reopens().replace(" again", " already")
+                )));
+            }
+            None if missing.iter().any(|other| other.opens_the_same(range)) => {}
+            None => missing.push(range.clone()),
+        }
+    }
+    Ok(missing)
+}
+
+/// Opens again what was removed, with its descriptions. The ranges get new rule ids.
+#[derive(Debug)]
+pub(super) struct PutBack {
+    ec2: Client,
+    group: ResourceId,
+    missing: Vec<IngressRange>,
+}
+
+pub(super) async fn prepare_undo(
+    ec2: Client,
+    id: &ResourceId,
+    removed: &[Change],
+) -> Result<Option<PutBack>, UndoError> {
+    let (_, group) = read(&ec2, id).await?;
+    let missing = missing(&group, removed)?;
+    Ok((!missing.is_empty()).then(|| PutBack { ec2, group: id.clone(), missing }))
+}
+
+impl PutBack {
+    /// One call, so that either all ranges are back or none.
+    pub(super) async fn apply(self) -> Result<(), AwsError> {
+        let permissions = self.missing.into_iter().map(ip_permission).collect();
+        let authorize = self.ec2.authorize_security_group_ingress().group_id(self.group.as_str());
+        let authorized = authorize.set_ip_permissions(Some(permissions)).send().await;
+        authorized.map(drop).map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
+    }
+}
+
+fn ip_permission(range: IngressRange) -> IpPermission {
+    let IngressRange { protocol, from_port, to_port, cidr, description, .. } = range;
+    let permission = IpPermission::builder().ip_protocol(protocol);
+    let permission = permission.set_from_port(from_port).set_to_port(to_port);
+    if cidr.contains(':') {
+        let range = Ipv6Range::builder().cidr_ipv6(cidr).set_description(description).build();
+        permission.ipv6_ranges(range).build()
+    } else {
+        let range = IpRange::builder().cidr_ip(cidr).set_description(description).build();
+        permission.ip_ranges(range).build()
     }
 }
 
@@ -135,6 +203,24 @@ mod tests {
         assert_eq!(plan(&"sg-2".parse().unwrap(), &group, &rule).len(), 1);
     }
 
+    #[test]
+    fn an_undo_opens_what_is_missing_and_refuses_what_is_described_otherwise() {
+        let described = |text: &str| IngressRange {
+            description: Some(text.to_owned()),
+            ..range("sgr-1", "tcp", 22, 22, "0.0.0.0/0")
+        };
+        let other = range("sgr-2", "tcp", 22, 22, "::/0");
+        let removed = [described("jump host"), other.clone()].map(Change::RevokeIngress);
+        assert_eq!(missing(&[], &removed).unwrap(), [described("jump host"), other.clone()]);
+        let back = IngressRange { rule_id: "sgr-9".to_owned(), ..described("jump host") };
+        assert_eq!(missing(&[back.clone()], &removed).unwrap(), [other]);
+        let Err(UndoError::Differs(what)) = missing(&[described("mine")], &removed) else { panic!() };
+        assert_eq!(
+            what,
+            "tcp 22 is reachable from 0.0.0.0/0 already, by the rule sgr-1, which is described as \"mine\""
+        );
+    }
+
     fn any_range() -> impl Strategy<Value = IngressRange> {
         let protocol = prop::sample::select(vec!["tcp", "udp", "icmp", "-1", "50"]);
         let cidr = prop::sample::select(vec!["0.0.0.0/0", "::/0", "10.0.0.0/8", "2001:db8::/32"]);
@@ -155,6 +241,11 @@ mod tests {
             let rest: Vec<IngressRange> = group.iter().filter(|range| !planned(range)).cloned().collect();
             prop_assert_eq!(plan(&id, &rest, &rule), vec![]);
             prop_assert!(group.iter().filter(|range| planned(range)).all(|range| is_everybody(&range.cidr)));
+            // Undone, every port is as open as it was.
+            let back = missing(&rest, &changes).unwrap();
+            let open = |range: &IngressRange| rest.iter().chain(&back).any(|other| other.opens_the_same(range));
+            prop_assert!(group.iter().all(open));
+            prop_assert!(back.iter().all(|range| group.contains(range)));
         }
     }
 }

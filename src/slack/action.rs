@@ -1,4 +1,4 @@
-//! The action ids of our buttons, and the callback id of our modal: a contract with every
+//! The action ids of our buttons, and the callback ids of our modals: a contract with every
 //! message that is already in Slack.
 
 /// Fix the finding in the button's value.
@@ -7,6 +7,8 @@ pub const FIX: &str = "fix";
 pub const IGNORE: &str = "ignore";
 /// Stop ignoring the finding in the button's value.
 pub const UNIGNORE: &str = "unignore";
+/// Ask why to put back what the fix of the finding in the button's value took away.
+pub const UNDO: &str = "undo";
 /// Turn auto-response on, or let a stopped run go on (`hold <time>` in the value).
 pub const AUTORESPONSE_ON: &str = "autoresponse_on";
 /// Turn auto-response off.

@@ -29,6 +29,7 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     blocks.extend(buttons(finding));
     let mut small_print =
         vec![format!("Finding {}", code(finding.id.as_str())), format!("since {}", when(finding.opened_at))];
+    small_print.extend(finding.undo_until().map(|until| format!("undo until {}", when(until))));
     small_print
         .extend(previous.map(|link| format!("it broke again: <{}|the message of last time>", escape(link))));
     blocks.push(context(&small_print.join(" · ")));
@@ -41,7 +42,7 @@ pub fn headline(finding: &Finding) -> String {
         Some(name) => format!("{} ({})", cut(name, 80), finding.resource.id),
         None => finding.resource.id.to_string(),
     };
-    let was = matches!(finding.state, State::Fixed { .. });
+    let was = matches!(finding.state, State::Fixed { .. } | State::Undoing { .. });
     match finding.resource.resource_type.as_str() {
         other if finding.plan == Plan::Unsupported && was => {
             format!("{other} {id} keeps the rule {} again", finding.rule)
@@ -101,6 +102,13 @@ fn status_line(finding: &Finding) -> String {
             format!(":white_check_mark: Compliant again {}", when(*at))
         }
         State::Fixed { by, at } => format!(":white_check_mark: Fixed by {} {}", actor(by), when(*at)),
+        State::Undoing { asked_by, since, .. } => {
+            format!(
+                ":leftwards_arrow_with_hook: Undoing the fix, asked by {} {}",
+                actor(asked_by),
+                when(*since)
+            )
+        }
     }
 }
 
@@ -108,20 +116,33 @@ fn status_line(finding: &Finding) -> String {
 fn body(finding: &Finding) -> Option<String> {
     match &finding.state {
         State::Open { last_failure: Some(failure) } => {
-            let Failure { reason, advice, .. } = failure;
-            let failed = format!("*Not fixed:* {}\n*Next:* {}", prose(reason, 600), prose(advice, 300));
-            Some([Some(failed), plan_text(finding)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+            Some(lines([Some(failed("Not fixed", failure)), plan_text(finding)]))
         }
         State::Open { last_failure: None } | State::Fixing { .. } => plan_text(finding),
         State::Ignored { reason, .. } => {
             let reason = Some(format!("*Reason:* {}", prose(reason, 500)));
-            Some([reason, plan_text(finding)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+            Some(lines([reason, plan_text(finding)]))
         }
         State::Fixed { .. } if finding.removed.is_empty() => None,
         State::Fixed { .. } => {
-            Some(format!("*What was done*\n{}", list(finding.removed.iter().map(Change::done))))
+            let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
+            let done = format!("*What was done*\n{}", list(finding.removed.iter().map(Change::done)));
+            Some(lines([not_undone, Some(done)]))
+        }
+        State::Undoing { reason, .. } => {
+            let reason = format!("*Reason:* {}", prose(reason, 500));
+            let after = format!("*After the undo*\n{}", list(finding.removed.iter().map(Change::reopens)));
+            Some(lines([Some(reason), Some(after)]))
         }
     }
+}
+
+fn failed(what: &str, Failure { reason, advice, .. }: &Failure) -> String {
+    format!("*{what}:* {}\n*Next:* {}", prose(reason, 600), prose(advice, 300))
+}
+
+fn lines<const N: usize>(lines: [Option<String>; N]) -> String {
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn plan_text(finding: &Finding) -> Option<String> {
@@ -139,7 +160,8 @@ fn plan_text(finding: &Finding) -> Option<String> {
     }
 }
 
-fn list(changes: impl ExactSizeIterator<Item = String>) -> String {
+/// Changes as a list, cut where it gets long.
+pub(super) fn list(changes: impl ExactSizeIterator<Item = String>) -> String {
     let more = changes.len().saturating_sub(LIST_LIMIT);
     let mut lines: Vec<String> =
         changes.take(LIST_LIMIT).map(|change| format!("• {}", prose(&change, 200))).collect();
@@ -158,8 +180,20 @@ fn buttons(finding: &Finding) -> Option<SlackBlock> {
             Some(actions(fix.into_iter().chain([ignore]).collect()))
         }
         State::Ignored { .. } => Some(actions(vec![button(action::UNIGNORE, "Stop ignoring", id)])),
-        State::Fixing { .. } | State::Fixed { .. } => None,
+        State::Fixed { .. } if !finding.removed.is_empty() => Some(actions(vec![undo_button(finding)])),
+        State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => None,
     }
+}
+
+fn undo_button(finding: &Finding) -> SlackBlockButtonElement {
+    let first = finding.removed.first().map_or_else(String::new, |change| prose(&change.reopens(), 150));
+    let more = match finding.removed.len() {
+        0 | 1 => String::new(),
+        more => format!(", and {} more undone", super::text::count(more as u64 - 1, "change")),
+    };
+    let what =
+        format!("Afterwards {first}{more}.\nResource: {}", escape(&cut(finding.resource.id.as_str(), 80)));
+    button(action::UNDO, "Undo…", finding.id.as_str()).with_confirm(confirm("Undo the fix?", &what, "Go on"))
 }
 
 fn fix_button(finding: &Finding) -> SlackBlockButtonElement {
@@ -203,7 +237,11 @@ fn fallback(finding: &Finding) -> String {
         }
         State::Ignored { by, until: None, .. } => format!("Ignored by {}.", who(by)),
         State::Fixed { by: Actor::Elsewhere, .. } => "It is compliant again.".to_owned(),
+        State::Fixed { .. } if finding.undo_failure.is_some() => "The undo failed.".to_owned(),
         State::Fixed { by, .. } => format!("Fixed by {}.", who(by)),
+        State::Undoing { asked_by, .. } => {
+            format!("The fix is being undone, asked for by {}.", who(asked_by))
+        }
     };
     format!("{headline} (account {account}, {region}). {state}")
 }

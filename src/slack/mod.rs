@@ -8,11 +8,13 @@ pub mod client;
 pub mod endpoint;
 pub mod finding_message;
 pub mod ignore_view;
+pub mod modal;
 pub mod notice_message;
 pub mod publish;
 pub mod request;
 pub mod signature;
 pub mod text;
+pub mod undo_view;
 
 /// What a message shows: blocks, and the text for notifications and screen readers.
 pub type Content = slack_morphism::prelude::SlackMessageContent;

@@ -2,16 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, Options, World, several_ticks};
-
-const FAST: Options =
-    Options { arguments: &[], variables: &[("DEFENDABLE_SCHEDULE_SECONDS", "1")], socket_mode: false };
+use crate::support::{ALICE, FAST, World, because, several_ticks};
 
 fn filled_in(duration: &str) -> serde_json::Value {
     let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
     json!({
         "duration": {"duration": {"type": "static_select", "selected_option": option}},
-        "reason": {"reason": {"type": "plain_text_input", "value": "Ticket 42 <!channel>"}},
+        "reason": because("Ticket 42 <!channel>"),
     })
 }
 

@@ -11,3 +11,4 @@ mod forgery;
 mod ignoring;
 mod stopping;
 mod support;
+mod undoing;

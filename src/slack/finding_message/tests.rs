@@ -1,3 +1,4 @@
+use crate::slack::undo_view::undo_view;
 use jiff::Timestamp;
 
 use super::*;
@@ -88,11 +89,30 @@ fn fixed() {
 }
 
 #[test]
+fn undoing_and_not_undone() {
+    let mut finding = group(1);
+    finding.state = State::Fixed { by: Actor::AutoResponse, at: at(60) };
+    finding.removed = vec![revoke(1).1];
+    let undoing = finding.undo_asked(alice(), "The build fails".to_owned(), at(120)).unwrap();
+    insta::assert_json_snapshot!(finding_message(&undoing, None));
+    let failed = undoing.undo_not_queued(at(121));
+    insta::assert_json_snapshot!(finding_message(&failed, None));
+    insta::assert_json_snapshot!(undo_view(&finding));
+}
+
+#[test]
 fn a_resource_that_only_people_can_fix() {
     insta::assert_json_snapshot!(finding_message(
         &finding_of("AWS::::Account", "123456789012", Plan::Unsupported),
         None
     ));
+}
+
+impl Finding {
+    fn with_undo(self, asked: bool, reason: &str) -> Self {
+        let undoing = self.undo_asked(alice(), reason.repeat(3), at(2));
+        if asked { undoing.unwrap_or(self) } else { self }
+    }
 }
 
 /// Every text and its limit, wherever it stands.
@@ -128,7 +148,7 @@ proptest::proptest! {
         id in "[^\\p{Cc}]{1,300}",
         annotation in ".{0,2000}",
         changes in 0usize..30,
-        state in 0usize..4,
+        state in 0usize..5,
     ) {
         let mut finding = group(changes);
         finding.resource.id = format!("{id}<!channel>").parse().unwrap();
@@ -137,9 +157,11 @@ proptest::proptest! {
             0 => finding,
             1 => finding.fix_asked(alice(), at(1)).unwrap(),
             2 => finding.ignored(alice(), at(1), None, annotation.repeat(3)).unwrap(),
-            _ => Finding { removed: (0..changes).map(|number| revoke(number).1).collect(),
-                           state: State::Fixed { by: alice(), at: at(1) }, ..finding },
+            state => Finding { removed: (0..changes).map(|number| revoke(number).1).collect(),
+                           state: State::Fixed { by: alice(), at: at(1) }, ..finding }
+                .with_undo(state == 4, &annotation),
         };
+        check_limits(&serde_json::to_value(undo_view(&finding)).unwrap());
         check_limits(&serde_json::to_value(finding_message(&finding, None)).unwrap());
     }
 }

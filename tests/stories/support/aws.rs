@@ -88,6 +88,17 @@ impl Aws {
         lines
     }
 
+    /// What is written beside a group's rules, in order.
+    pub async fn descriptions(&self, group: &str) -> Vec<String> {
+        let filter = Filter::builder().name("group-id").values(group).build();
+        let rules = self.ec2.describe_security_group_rules().filters(filter).send().await.unwrap();
+        let rules = rules.security_group_rules().iter();
+        let mut descriptions: Vec<String> =
+            rules.filter_map(|rule| rule.description().map(str::to_owned)).collect();
+        descriptions.sort();
+        descriptions
+    }
+
     pub async fn set_acl(&self, bucket: &str, acl: BucketCannedAcl) {
         self.s3.put_bucket_acl().bucket(bucket).acl(acl).send().await.unwrap();
     }
@@ -105,6 +116,10 @@ impl Aws {
 
     pub async fn policy(&self, bucket: &str) -> Option<String> {
         self.s3.get_bucket_policy().bucket(bucket).send().await.ok()?.policy
+    }
+
+    pub async fn set_policy(&self, bucket: &str, policy: &str) {
+        self.s3.put_bucket_policy().bucket(bucket).policy(policy).send().await.unwrap();
     }
 
     fn queue_url(&self, name: &str) -> String {

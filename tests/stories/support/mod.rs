@@ -3,7 +3,7 @@
 mod aws;
 mod http;
 pub mod lambda;
-mod slack;
+pub mod slack;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -58,6 +58,15 @@ pub struct Options {
     pub arguments: &'static [&'static str],
     pub variables: &'static [(&'static str, &'static str)],
     pub socket_mode: bool,
+}
+
+/// A second where the schedule has a minute.
+pub const FAST: Options =
+    Options { arguments: &[], variables: &[("DEFENDABLE_SCHEDULE_SECONDS", "1")], socket_mode: false };
+
+/// The reason, as somebody types it into a modal.
+pub fn because(reason: &str) -> serde_json::Value {
+    serde_json::json!({"reason": {"type": "plain_text_input", "value": reason}})
 }
 
 pub struct World {

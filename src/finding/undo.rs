@@ -1,0 +1,122 @@
+//! An undo: asked for, under way, reported.
+
+use jiff::Timestamp;
+
+use super::{Actor, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
+use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest};
+
+impl Finding {
+    /// Until when its fix can be undone; `None` where there is nothing to undo.
+    pub fn undo_until(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Fixed { at, .. } if !self.removed.is_empty() => Some(*at + UNDO_WINDOW),
+            _ => None,
+        }
+    }
+
+    /// Whether an undo can be asked for.
+    pub fn can_undo(&self, now: Timestamp) -> Result<(), Refusal> {
+        match (&self.state, self.undo_until()) {
+            (_, Some(until)) if now <= until => Ok(()),
+            (_, Some(_)) => Err(Refusal::TooLate),
+            (State::Fixed { .. }, None) => Err(Refusal::NothingToUndo),
+            (State::Undoing { asked_by, since, .. }, None) => {
+                Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since })
+            }
+            (State::Open { .. } | State::Fixing { .. } | State::Ignored { .. }, None) => {
+                Err(Refusal::NotFixed)
+            }
+        }
+    }
+
+    /// Somebody wants back what the fix took away.
+    pub fn undo_asked(&self, asked_by: Actor, reason: String, now: Timestamp) -> Result<Self, Refusal> {
+        self.can_undo(now)?;
+        let State::Fixed { by, at } = &self.state else { return Err(Refusal::NotFixed) };
+        let state = State::Undoing { asked_by, since: now, reason, fixed_by: by.clone(), fixed_at: *at };
+        Ok(Self { state, undo_failure: None, ..self.clone() })
+    }
+
+    /// The request that an undo sends.
+    pub fn undo_request(&self) -> Option<RemediationRequest> {
+        let State::Undoing { asked_by: Actor::User(user), .. } = &self.state else { return None };
+        let request = self.request(self.removed.first()?.kind(), Some(user.clone()));
+        Some(RemediationRequest { undo: self.removed.clone(), ..request })
+    }
+
+    /// An undo has not reported back in time. `None` while there is still hope.
+    pub fn undo_timed_out(&self, now: Timestamp) -> Option<Self> {
+        let State::Undoing { since, .. } = &self.state else { return None };
+        if now.duration_since(*since) < FIX_TIMEOUT {
+            return None;
+        }
+        let reason = format!("the undo has not reported back for {} minutes", FIX_TIMEOUT.as_mins());
+        Some(self.undo_failed(
+            now,
+            reason,
+            "Press Undo again; if that does not help, look for dead letters in /dd status.",
+        ))
+    }
+
+    /// The undo could not even be queued.
+    pub fn undo_not_queued(&self, now: Timestamp) -> Self {
+        self.undo_failed(now, "the undo could not be queued".to_owned(), "Press Undo again in a minute.")
+    }
+
+    fn undo_failed(&self, at: Timestamp, reason: String, advice: &str) -> Self {
+        let State::Undoing { asked_by, fixed_by, fixed_at, .. } = &self.state else { return self.clone() };
+        let mut finding =
+            Self { state: State::Fixed { by: fixed_by.clone(), at: *fixed_at }, ..self.clone() };
+        finding.tell(None, format!("Not undone: {reason}. {advice}"));
+        let asked_by = asked_by.clone();
+        finding.undo_failure = Some(Failure { asked_by, at, reason, advice: advice.to_owned() });
+        finding
+    }
+
+    /// An undo reports back; `plan` is what a fix would change now. `None` when the report says
+    /// nothing new.
+    pub fn undo_reported(&self, report: &RemediationReport, plan: &Plan) -> Option<Self> {
+        let detail = report.detail.as_ref()?;
+        let (at, kind) = (report.action_complete_time, detail.request.violation_type);
+        if at < self.opened_at || self.reports.contains(&(kind, at)) {
+            return None;
+        }
+        let mut finding = match &detail.outcome {
+            // Whatever was put back is open again, even if the rest could not be.
+            Outcome::Undone => self.undone(&detail.request, &detail.changes, plan, at),
+            Outcome::Failed { .. } if !detail.changes.is_empty() => {
+                self.undone(&detail.request, &detail.changes, plan, at)
+            }
+            Outcome::Failed { reason, advice } => self.undo_failed(at, reason.clone(), advice),
+            Outcome::Begun | Outcome::Fixed | Outcome::NothingToDo | Outcome::Gone => return None,
+        };
+        if let (Outcome::Failed { reason, advice }, false) = (&detail.outcome, detail.changes.is_empty()) {
+            finding.tell(None, format!("The rest was not put back: {reason}. {advice}"));
+        }
+        if finding == *self {
+            return None;
+        }
+        finding.reports.push((kind, at));
+        Some(finding)
+    }
+
+    /// Open to the world again, on purpose: ignored for a while.
+    fn undone(&self, request: &RemediationRequest, put_back: &[Change], plan: &Plan, at: Timestamp) -> Self {
+        let by = Actor::of(request);
+        let reason = match &self.state {
+            State::Undoing { reason, .. } => reason.clone(),
+            _ => "a fix was undone".to_owned(),
+        };
+        let until = Some(at + UNDO_IGNORE);
+        let state =
+            State::Ignored { by: by.clone(), since: at, until, reason: reason.clone(), compliant: false };
+        // What AWS Config recorded before is of the resource as the fix had left it.
+        let recorded_at = self.recorded_at.max(at);
+        let mut finding = Self { state, plan: plan.clone(), recorded_at, ..self.clone() };
+        finding.removed.retain(|change| !put_back.contains(change));
+        finding.mended.clear();
+        let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
+        finding.tell(Some(by), format!("undid the fix: {}. Reason: {reason}", back.join("; ")));
+        finding
+    }
+}

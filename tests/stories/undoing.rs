@@ -1,0 +1,89 @@
+//! Undo: exactly what was taken away comes back, or nothing does.
+
+use serde_json::json;
+
+use crate::support::slack::Message;
+use crate::support::{ALICE, BOB, FAST, World, because, several_ticks};
+
+async fn fix(world: &World, resource: &str) -> Message {
+    let message = world.slack.finding(resource).await;
+    world.slack.click(ALICE, &message, "fix").await;
+    world.slack.finding_says(resource, "Fixed by <@U0ALICE>").await
+}
+
+async fn undo(world: &World, message: &Message, reason: &str) {
+    world.slack.click(ALICE, message, "undo").await;
+    world.slack.submit(ALICE, json!({"reason": because(reason)})).await;
+}
+
+#[tokio::test]
+async fn an_undo_opens_the_range_again_and_auto_response_leaves_it_open() {
+    let world = World::seeded_with(FAST).await;
+    let group = world.aws.group_id("batch-workers").await;
+    let (before, descriptions) = (world.aws.ingress(&group).await, world.aws.descriptions(&group).await);
+    let fixed = fix(&world, &group).await;
+    assert_ne!(world.aws.ingress(&group).await, before);
+    let confirm = fixed.button("undo").unwrap()["confirm"]["text"]["text"].as_str().unwrap().to_owned();
+    assert!(confirm.contains("tcp 1024-65535 is reachable from 0.0.0.0/0 again"), "{confirm}");
+
+    undo(&world, &fixed, "The workers stand still <!channel>").await;
+    let undone = world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    assert_eq!(undone.ts(), fixed.ts());
+    assert!(undone.words().contains("stand still &lt;!channel&gt;") && undone.button("undo").is_none());
+    assert_eq!(world.aws.ingress(&group).await, before);
+    assert_eq!(world.aws.descriptions(&group).await, descriptions);
+    assert!(world.slack.thread(&undone).await.iter().any(|reply| reply.words().contains("undid the fix")));
+
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.finding_says("defendable-demo-website", "Fixed by auto-response").await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, before, "auto-response does not undo the undo");
+}
+
+#[tokio::test]
+async fn grants_and_statements_come_back_to_their_places() {
+    let world = World::seeded().await;
+    let (downloads, website) = ("defendable-demo-downloads", "defendable-demo-website");
+    let mut grants = world.aws.grants(downloads).await;
+    let policy = world.aws.policy(website).await.unwrap();
+    for bucket in [downloads, website] {
+        let fixed = fix(&world, bucket).await;
+        let asked = world.slack.command(ALICE, &format!("undo {}", fixed.finding_id())).await;
+        assert!(asked.words().contains("Tell me why"), "{}", asked.words());
+        world.slack.submit(ALICE, json!({"reason": because("It is meant to be public")})).await;
+        world.slack.finding_says(bucket, "Ignored by <@U0ALICE>").await;
+    }
+    let mut back = world.aws.grants(downloads).await;
+    grants.sort();
+    back.sort();
+    assert_eq!(back, grants);
+    let parsed = |policy: &str| serde_json::from_str::<serde_json::Value>(policy).unwrap();
+    assert_eq!(parsed(&world.aws.policy(website).await.unwrap()), parsed(&policy));
+}
+
+#[tokio::test]
+async fn an_undo_of_what_somebody_has_changed_does_nothing_and_says_what_differs() {
+    let world = World::seeded().await;
+    let website = "defendable-demo-website";
+    let fixed = fix(&world, website).await;
+    let rest = world.aws.policy(website).await.unwrap();
+    let changed = rest.replacen("\"Sid\":\"Deployments\"", "\"Sid\":\"Everybody\"", 1);
+    assert_ne!(changed, rest);
+    world.aws.set_policy(website, &changed).await;
+
+    world.slack.click(BOB, &fixed, "undo").await;
+    world.slack.is_told(BOB, "not an operator").await;
+    world.slack.click(ALICE, &fixed, "undo").await;
+    world.slack.submit(ALICE, json!({})).await;
+    world.slack.is_told(ALICE, "Nothing is undone").await;
+    undo(&world, &fixed, "It is meant to be public").await;
+    let refused = world.slack.finding_says(website, "*Not undone:*").await;
+    assert!(refused.words().contains("another statement \"Everybody\""), "{}", refused.words());
+    assert!(refused.words().contains("Fixed by <@U0ALICE>") && refused.button("undo").is_some());
+    assert_eq!(world.aws.policy(website).await.unwrap(), changed);
+
+    let open = world.slack.finding("defendable-demo-downloads").await.finding_id();
+    assert!(world.slack.command(ALICE, &format!("undo {open}")).await.words().contains("not fixed"));
+    assert!(world.slack.command(BOB, &format!("undo {open}")).await.words().contains("not an operator"));
+}
