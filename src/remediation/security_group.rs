@@ -213,7 +213,7 @@ mod tests {
         let removed = [described("jump host"), other.clone()].map(Change::RevokeIngress);
         assert_eq!(missing(&[], &removed).unwrap(), [described("jump host"), other.clone()]);
         let back = IngressRange { rule_id: "sgr-9".to_owned(), ..described("jump host") };
-        assert_eq!(missing(&[back.clone()], &removed).unwrap(), [other]);
+        assert_eq!(missing(std::slice::from_ref(&back), &removed).unwrap(), [other]);
         let Err(UndoError::Differs(what)) = missing(&[described("mine")], &removed) else { panic!() };
         assert_eq!(
             what,
