@@ -33,7 +33,7 @@ local_slack_package() {
   printf 'local-slack-%s-%s' "$os" "$arch"
 }
 
-# Installs Python packages into a virtual environment in .sandbox, once: python_tools <name> <package>…
+# Installs Python packages into a virtual environment in $sandbox, once: python_tools <name> <package>…
 python_tools() {
   local name=$1 mark
   shift
@@ -78,6 +78,8 @@ lambda_target x86_64
 # Builds as for Lambda. zig links against a glibc of choice, without a container of that system.
 lambda_build() {
   local zigbuild_version=0.24.0 zig_version=0.17.1 cargo_home=${CARGO_HOME:-$HOME/.cargo} zig
+  # Beside what it builds: cargo builds everything again where the linker's path changes.
+  local sandbox=$CARGO_TARGET_DIR/tools
   need cargo "install Rust by https://rustup.rs"
   [ -d "$(rustc --print sysroot)/lib/rustlib/$lambda_triple" ] || fail "Rust's target $lambda_triple is not installed: rustup target add $lambda_triple"
   python_tools zig "cargo-zigbuild==$zigbuild_version" "ziglang==$zig_version"
