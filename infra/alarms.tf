@@ -11,6 +11,8 @@ resource "aws_cloudwatch_log_metric_filter" "scheduled_runs" {
     name      = "ScheduledRuns"
     namespace = local.metrics_namespace
     value     = "1"
+    # So that a coordinator that logs anything but this counts as one that has not run.
+    default_value = "0"
   }
 }
 

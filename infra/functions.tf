@@ -31,13 +31,17 @@ locals {
       timeout      = 60
       source_queue = "s3-bucket"
     }
+    # AWS Config does not send an event again, and has none until the resource changes: one that
+    # Lambda gives up becomes a dead letter that people are told of.
     restricted-ports-rule = {
-      description = "AWS Config rule on security groups"
-      timeout     = 30
+      description    = "AWS Config rule on security groups"
+      timeout        = 30
+      failures_queue = "events"
     }
     s3-public-access-rule = {
-      description = "AWS Config rule on buckets"
-      timeout     = 30
+      description    = "AWS Config rule on buckets"
+      timeout        = 30
+      failures_queue = "events"
     }
   }
 
@@ -72,7 +76,7 @@ module "function" {
   name         = "${var.name_prefix}-${each.key}"
   handler      = each.key
   description  = each.value.description
-  package      = var.package
+  package      = coalesce(var.package, "../target/lambda/defendable${var.architecture == "arm64" ? "-arm64" : ""}.zip")
   architecture = var.architecture
   timeout      = each.value.timeout
   memory_size  = try(each.value.memory_size, 256)
@@ -81,6 +85,7 @@ module "function" {
   statements   = concat(local.permissions[each.key], try(local.denials[each.key], []))
   # By name, which is known at plan; through the settings the function waits for its queue.
   source_queue_arn   = try(local.queue_arns[each.value.source_queue], null)
+  failures_queue_arn = try(local.queue_arns[each.value.failures_queue], null)
   retry_async        = try(each.value.retry_async, true)
   log_level          = var.log_level
   log_retention_days = var.log_retention_days

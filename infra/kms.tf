@@ -73,8 +73,9 @@ data "aws_iam_policy_document" "key" {
     for_each = var.enable_cloudtrail ? ["trail"] : []
 
     content {
-      sid       = "Trail"
-      actions   = ["kms:DescribeKey", "kms:GenerateDataKey*"]
+      sid = "Trail"
+      # Decrypt because the bucket has a bucket key.
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"]
       resources = ["*"]
 
       principals {

@@ -29,7 +29,8 @@ resource "aws_sns_topic_subscription" "events" {
   filter_policy_scope = "MessageBody"
   filter_policy       = jsonencode(local.event_filters[startswith(each.key, "alarms") ? "alarms" : each.key])
 
-  depends_on = [aws_sqs_queue_policy.events]
+  # With the policy that lets the topic send there.
+  depends_on = [module.queue]
 }
 
 resource "aws_sns_topic" "alarms" {

@@ -9,7 +9,7 @@ output "functions" {
 }
 
 output "events_queue_arn" {
-  description = "The queue from which messages are made: for more topics, and for reports of DD-AWS's remediators."
+  description = "The queue from which messages are made."
   value       = module.queue["events"].arn
 }
 

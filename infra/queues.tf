@@ -19,6 +19,10 @@ locals {
     for name, queue in local.queues :
     name => "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name_prefix}-${name}"
   }
+  senders_policies = {
+    events      = data.aws_iam_policy_document.events_queue.json
+    remediation = one(data.aws_iam_policy_document.remediation_queue[*].json)
+  }
   dead_letter_arns = { for name, arn in local.queue_arns : name => "${arn}-dead-letters" }
 }
 
@@ -30,6 +34,7 @@ module "queue" {
   visibility_timeout = each.value.visibility_timeout
   retention_days     = each.value.retention_days
   max_age_seconds    = each.value.max_age_seconds
+  senders_policy     = try(local.senders_policies[each.key], null)
   alarm_topic_arn    = aws_sns_topic.alarms.arn
 }
 
@@ -69,11 +74,6 @@ data "aws_iam_policy_document" "events_queue" {
   }
 }
 
-resource "aws_sqs_queue_policy" "events" {
-  queue_url = module.queue["events"].url
-  policy    = data.aws_iam_policy_document.events_queue.json
-}
-
 data "aws_iam_policy_document" "remediation_queue" {
   count = length(var.remediation_request_senders) == 0 ? 0 : 1
 
@@ -87,11 +87,4 @@ data "aws_iam_policy_document" "remediation_queue" {
       identifiers = var.remediation_request_senders
     }
   }
-}
-
-resource "aws_sqs_queue_policy" "remediation" {
-  count = length(var.remediation_request_senders) == 0 ? 0 : 1
-
-  queue_url = module.queue["remediation"].url
-  policy    = data.aws_iam_policy_document.remediation_queue[0].json
 }

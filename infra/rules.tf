@@ -70,6 +70,14 @@ resource "aws_config_config_rule" "custom" {
     }
   }
 
+  lifecycle {
+    # https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigRule.html
+    precondition {
+      condition     = length(jsonencode(each.value.parameters)) <= 1024
+      error_message = "AWS Config takes 1,024 characters of parameters for a rule: shorten prohibited_ports, exempt_security_groups or bucket_whitelist."
+    }
+  }
+
   depends_on = [
     aws_config_configuration_recorder_status.this,
     aws_lambda_permission.config,

@@ -22,9 +22,9 @@ variable "tags" {
 }
 
 variable "package" {
-  description = "The Lambda package that scripts/package built."
+  description = "The Lambda package; null for the one that scripts/package built for the architecture."
   type        = string
-  default     = "../target/lambda/defendable.zip"
+  default     = null
 }
 
 variable "architecture" {
@@ -100,8 +100,13 @@ variable "prohibited_ports" {
   default     = ["22", "1433", "3306", "3389"]
 
   validation {
-    condition     = length(var.prohibited_ports) > 0 && alltrue([for port in var.prohibited_ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port))])
-    error_message = "prohibited_ports are ports (22) and ranges (5432-5433), at least one."
+    # As the functions read them: one that they refuse would keep all of them from starting.
+    condition = length(var.prohibited_ports) > 0 && alltrue([
+      for port in var.prohibited_ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port)) && try(
+        tonumber(split("-", port)[0]) <= tonumber(reverse(split("-", port))[0]) && tonumber(reverse(split("-", port))[0]) <= 65535,
+      false)
+    ])
+    error_message = "prohibited_ports are ports (22) and ranges (5432-5433) up to 65535, at least one."
   }
 }
 
@@ -257,13 +262,13 @@ variable "slack_concurrency" {
 # Operations
 
 variable "log_level" {
-  description = "What the functions log: error, warn, info or debug."
+  description = "What the functions log: info, a line for each decision, or debug. Not less: the alarm on missed schedules counts those lines."
   type        = string
   default     = "info"
 
   validation {
-    condition     = contains(["error", "warn", "info", "debug"], var.log_level)
-    error_message = "log_level is error, warn, info or debug."
+    condition     = contains(["info", "debug"], var.log_level)
+    error_message = "log_level is info or debug."
   }
 }
 

@@ -24,6 +24,36 @@ run "names" {
   ]
 }
 
+run "ports_that_the_functions_refuse" {
+  command = plan
+
+  variables {
+    prohibited_ports = ["22", "70000"]
+  }
+
+  expect_failures = [var.prohibited_ports]
+}
+
+run "ranges_that_the_functions_refuse" {
+  command = plan
+
+  variables {
+    prohibited_ports = ["5433-5432"]
+  }
+
+  expect_failures = [var.prohibited_ports]
+}
+
+run "more_parameters_than_aws_config_takes" {
+  command = plan
+
+  variables {
+    exempt_security_groups = [for number in range(50) : format("sg-%017x", number)]
+  }
+
+  expect_failures = [aws_config_config_rule.custom]
+}
+
 run "numbers" {
   command = plan
 

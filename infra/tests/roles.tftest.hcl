@@ -126,3 +126,38 @@ run "a_function_s_role" {
     error_message = "Errors and throttles raise alarms."
   }
 }
+
+run "what_a_rule_gives_up_is_kept" {
+  state_key = "rule"
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    name               = "defendable-restricted-ports-rule"
+    handler            = "restricted-ports-rule"
+    description        = "A rule"
+    architecture       = "x86_64"
+    memory_size        = 256
+    timeout            = 30
+    concurrency        = -1
+    settings           = {}
+    failures_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:defendable-events"
+    log_level          = "info"
+    log_retention_days = 30
+    kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/k"
+    alarm_topic_arn    = "arn:aws:sns:eu-central-1:123456789012:alarms"
+    statements         = [{ actions = ["config:PutEvaluations"], resources = ["*"] }]
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == var.failures_queue_arn && aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 2
+    error_message = "An event of AWS Config is tried again, and kept when it is given up."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.this.statement[2].actions == toset(["sqs:SendMessage"]) && data.aws_iam_policy_document.this.statement[2].resources == toset([var.failures_queue_arn])
+    error_message = "Lambda may send there in the function's name."
+  }
+}

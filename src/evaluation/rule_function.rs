@@ -34,7 +34,7 @@ pub struct RuleFunction {
     pub sqs: aws_sdk_sqs::Client,
 }
 
-/// Why an invocation failed; AWS Config then invokes again.
+/// Why an invocation failed; Lambda tries twice more, then gives the event to the events queue.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleFunctionError {
     /// The event is not one that we can judge.

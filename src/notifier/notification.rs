@@ -88,6 +88,19 @@ pub enum Malformed {
     /// A time is missing or not RFC 3339.
     #[error("the notification's time is wrong: {0}")]
     Time(#[from] jiff::Error),
+    /// Lambda's record of an event that a function could not handle.
+    /// ([Destinations](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html))
+    #[error(
+        "{function} could not judge what AWS Config sent it: {error}. When that is mended: aws configservice start-config-rules-evaluation --config-rule-names {rule}"
+    )]
+    GivenUp {
+        /// The function's ARN.
+        function: String,
+        /// What it said.
+        error: String,
+        /// The rule's name in AWS Config.
+        rule: String,
+    },
     /// A required field is missing.
     #[error("the notification lacks {0}")]
     Missing(&'static str),
@@ -147,6 +160,14 @@ impl Notification {
         if has("AlarmName") {
             return Ok(Self::Alarm(serde_json::from_value(value)?));
         }
+        if let Some(function) = value.pointer("/requestContext/functionArn").and_then(Value::as_str) {
+            let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or("(not said)").to_owned();
+            return Err(Malformed::GivenUp {
+                function: function.to_owned(),
+                error: text("/responsePayload/errorMessage"),
+                rule: text("/requestPayload/configRuleName"),
+            });
+        }
         if has("notice") {
             return Ok(Self::Notice(serde_json::from_value(value)?));
         }
@@ -192,6 +213,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_event_that_a_rule_could_not_judge_says_what_to_do() {
+        let record = json!({"version": "1.0", "timestamp": "2026-01-01T00:00:00.000Z",
+            "requestContext": {"requestId": "r", "condition": "RetriesExhausted", "approximateInvokeCount": 3,
+                "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:defendable-restricted-ports-rule:$LATEST"},
+            "requestPayload": {"configRuleName": "defendable-restricted-ports", "resultToken": "t"},
+            "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+            "responsePayload": {"errorType": "E", "errorMessage": "config:PutEvaluations failed"}});
+        let reason = Notification::parse(&record.to_string()).unwrap_err().to_string();
+        assert!(reason.contains("config:PutEvaluations failed. When that is mended"), "{reason}");
+        assert!(reason.ends_with("--config-rule-names defendable-restricted-ports"), "{reason}");
+    }
 
     fn compliance_body() -> Value {
         json!({

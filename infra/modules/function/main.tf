@@ -9,7 +9,7 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:Log lines carry request and finding ids through all functions; traces would cost every call and need rights of their own
   #checkov:skip=CKV_AWS_115:Only the function that the internet reaches is limited; queues limit the others
-  #checkov:skip=CKV_AWS_116:Queues and AWS Config keep what fails; the schedule comes again in a minute
+  #checkov:skip=CKV_AWS_116:Queues keep what fails, the rules' events go to the events queue; the schedule comes again in a minute
   #checkov:skip=CKV_AWS_117:It speaks to public AWS and Slack addresses only; a VPC would need a NAT gateway for that
   #checkov:skip=CKV_AWS_173:No setting is secret: secrets are in SSM, and the environment has their names
   #checkov:skip=CKV_AWS_272:The package is built and hashed by who deploys it
@@ -41,11 +41,22 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_lambda_function_event_invoke_config" "this" {
-  count = var.retry_async ? 0 : 1
-
   function_name                = aws_lambda_function.this.function_name
-  maximum_retry_attempts       = 0
-  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = var.retry_async ? 2 : 0
+  maximum_event_age_in_seconds = var.retry_async ? 6 * 3600 : 60
+
+  dynamic "destination_config" {
+    for_each = var.failures_queue_arn == null ? [] : [var.failures_queue_arn]
+
+    content {
+      on_failure {
+        destination = destination_config.value
+      }
+    }
+  }
+
+  # Lambda asks at once whether the function may send there.
+  depends_on = [aws_iam_role_policy.this]
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {

@@ -35,7 +35,17 @@ data "aws_iam_policy_document" "this" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  # What Lambda itself does with the queue, in the function's name.
+  # What Lambda itself does, in the function's name: with events that it gives up, and with the
+  # queue that triggers the function.
+  dynamic "statement" {
+    for_each = var.failures_queue_arn == null ? [] : [var.failures_queue_arn]
+
+    content {
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value]
+    }
+  }
+
   dynamic "statement" {
     for_each = var.source_queue_arn == null ? [] : [var.source_queue_arn]
 

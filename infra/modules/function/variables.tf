@@ -63,6 +63,12 @@ variable "source_queue_arn" {
   default     = null
 }
 
+variable "failures_queue_arn" {
+  description = "Where Lambda puts an asynchronous event that it has given up, if anywhere."
+  type        = string
+  default     = null
+}
+
 variable "retry_async" {
   description = "Whether Lambda repeats a failed asynchronous invocation."
   type        = bool
@@ -70,7 +76,7 @@ variable "retry_async" {
 }
 
 variable "log_level" {
-  description = "error, warn, info or debug."
+  description = "info or debug."
   type        = string
 }
 

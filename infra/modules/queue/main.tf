@@ -25,6 +25,12 @@ variable "max_age_seconds" {
   type        = number
 }
 
+variable "senders_policy" {
+  description = "A policy that lets others send to the queue, as JSON; null where only our functions do, by their roles."
+  type        = string
+  default     = null
+}
+
 variable "alarm_topic_arn" {
   description = "Where alarms go."
   type        = string
@@ -49,6 +55,40 @@ resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   sqs_managed_sse_enabled   = true
   message_retention_seconds = 14 * 86400
+}
+
+data "aws_iam_policy_document" "only_by_tls" {
+  for_each = { queue = aws_sqs_queue.this.arn, dead_letters = aws_sqs_queue.dead_letters.arn }
+
+  source_policy_documents = [for policy in [var.senders_policy] : policy if policy != null && each.key == "queue"]
+
+  statement {
+    sid       = "OnlyByTls"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "this" {
+  queue_url = aws_sqs_queue.this.url
+  policy    = data.aws_iam_policy_document.only_by_tls["queue"].json
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.url
+  policy    = data.aws_iam_policy_document.only_by_tls["dead_letters"].json
 }
 
 resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
