@@ -6,6 +6,7 @@ use slack_morphism::prelude::*;
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::finding::auto_response::{Switch, Wanted};
+use crate::finding::history::Deed;
 use crate::notice::Notice;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
@@ -60,6 +61,7 @@ pub(super) async fn on_clicked(
         return Ok(Some(note("Somebody has answered that already.")));
     }
     tracing::info!(user = %action.user.to_string(), "auto-response goes on");
+    function.remember(&action.user, Deed::WentOn).await;
     settle(function, action, notice_message::went_on(&action.user.0)).await
 }
 
@@ -69,6 +71,7 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
     let wanted = Wanted { switch, by: user.to_string(), at: Timestamp::now() };
     function.table.want(&wanted).await?;
     function.schedule.set(switch).await?;
+    function.remember(user, Deed::Switched { switch }).await;
     tracing::info!(switch = switch.as_str(), user = %wanted.by, "auto-response was switched");
     let notice = Notice::Switched { at: wanted.at, switch, by: wanted.by };
     function.queues.send(&function.queues.events, &notice).await?;

@@ -5,6 +5,7 @@ mod autoresponse;
 mod findings;
 mod fix;
 mod help;
+mod history;
 mod home;
 mod ignore;
 mod parse;
@@ -14,14 +15,17 @@ mod undo;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 pub use parse::{Command, FindingsFilter};
 
 use crate::aws::Aws;
-use crate::finding::Refusal;
+use crate::evaluation::cut;
 use crate::finding::auto_response::Switch;
+use crate::finding::history::{Deed, Entry};
 use crate::finding::table::{Table, TableError};
+use crate::finding::{Actor, Refusal};
 use crate::ids::FindingId;
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
@@ -100,7 +104,8 @@ impl SlackFunction {
     async fn run(&self, command: Command, event: &SlackCommandEvent) -> Answer {
         let user = &event.user_id;
         if command.acts()
-            && let Some(refusal) = self.refusal(user).await
+            && let Some(refusal) =
+                self.refusal(user, &format!("/dd {}", event.text.as_deref().unwrap_or_default())).await
         {
             return Ok(refusal);
         }
@@ -112,6 +117,8 @@ impl SlackFunction {
             Command::Findings(filter) => findings::run(self, filter).await,
             Command::Fix(id) => fix::run(self, &id, user).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
+            Command::History(id) => history::run(self, id.as_ref()).await,
+            Command::Show(id) => history::show(self, &id).await,
             Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
             Command::Help => Ok(help::run()),
             Command::Invalid { problem } => Ok(note(&problem)),
@@ -121,7 +128,8 @@ impl SlackFunction {
     /// A pressed button. Slack ignores the answer's body, so whoever pressed it is told apart.
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
-        let told = match self.refusal(&action.user).await {
+        let asked = format!("{} {}", action.action_id, action.value);
+        let told = match self.refusal(&action.user, &asked).await {
             Some(refusal) => Some(refusal),
             None => self.act(action).await.unwrap_or_else(|error| Some(sorry(&error))),
         };
@@ -144,7 +152,8 @@ impl SlackFunction {
                     return Ok(Some(note("This button carries no finding that I know. Nothing was done.")));
                 };
                 match about_a_finding {
-                    action::FIX => fix::clicked(self, &id, user).await,
+                    action::FIX => fix::clicked(self, &id, user, false).await,
+                    action::FIX_IGNORED => fix::clicked(self, &id, user, true).await,
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
                     action::UNIGNORE => ignore::unignore(self, &id, user).await,
                     action::UNDO => undo::open(self, &id, &action.trigger_id).await,
@@ -157,7 +166,7 @@ impl SlackFunction {
     /// A modal that was sent off.
     pub async fn view_submission(&self, event: &SlackInteractionViewSubmissionEvent) {
         let user = &event.user.id;
-        let told = match self.refusal(user).await {
+        let told = match self.refusal(user, callback_id(&event.view).unwrap_or_default()).await {
             Some(refusal) => Some(refusal),
             None => self.submitted(event).await.unwrap_or_else(|error| Some(sorry(&error))),
         };
@@ -189,11 +198,12 @@ impl SlackFunction {
     }
 
     /// What somebody who may not act is told.
-    async fn refusal(&self, user: &SlackUserId) -> Option<Content> {
+    async fn refusal(&self, user: &SlackUserId, asked: &str) -> Option<Content> {
         match self.authoriser.permission(user).await {
             Permission::Granted => None,
             Permission::Denied => {
                 tracing::warn!(user = %user.to_string(), "refused: not an operator");
+                self.remember(user, Deed::Refused { what: cut(asked, 200) }).await;
                 Some(note(
                     ":lock: You are not an operator of Defendable, so nothing was done. \
                      Ask whoever runs it to add you; `/dd status` and `/dd findings` are for everybody.",
@@ -202,6 +212,15 @@ impl SlackFunction {
             Permission::Unknown => Some(note(
                 ":lock: Slack did not say who is in the operators' user group, so nothing was done. Try again in a minute.",
             )),
+        }
+    }
+
+    /// Adds to the history what changed no finding. The deed is done, written down or not.
+    async fn remember(&self, user: &SlackUserId, deed: Deed) {
+        let by = Actor::User(user.to_string());
+        let entry = Entry { at: Timestamp::now(), by, deed, finding: None, resource: None };
+        if let Err(error) = self.table.note(&entry).await {
+            tracing::error!(%error, ?entry, "cannot add to the history");
         }
     }
 
@@ -255,7 +274,7 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
             format!("A fix of {id} is on its way already, asked for by {} {}.", actor(asked_by), when(*since))
         }
         Some(Refusal::Fixed) => format!("{id} is fixed already."),
-        Some(Refusal::Ignored) => format!("{id} is ignored. Press *Stop ignoring* under it first."),
+        Some(Refusal::Ignored { by, .. }) => format!("{id} is ignored by {}.", actor(by)),
         Some(Refusal::NotIgnored) => format!("{id} is not ignored."),
         Some(Refusal::Undoing { asked_by, since }) => {
             format!("The fix of {id} is being undone, asked for by {} {}.", actor(asked_by), when(*since))

@@ -18,6 +18,10 @@ pub enum Command {
     Fix(FindingId),
     /// `/dd ignore <id>`
     Ignore(FindingId),
+    /// `/dd history [id]`
+    History(Option<FindingId>),
+    /// `/dd show <id>`
+    Show(FindingId),
     /// `/dd undo <id>`
     Undo(FindingId),
     /// `/dd help`
@@ -33,7 +37,8 @@ pub enum Command {
 pub type FindingsFilter = Option<StateName>;
 
 /// The commands' words.
-const WORDS: [&str; 7] = ["status", "autoresponse", "findings", "fix", "ignore", "undo", "help"];
+const WORDS: [&str; 10] =
+    ["status", "autoresponse", "findings", "show", "history", "ignored", "fix", "ignore", "undo", "help"];
 
 impl Command {
     /// Reads what follows `/dd`. Case does not matter.
@@ -54,7 +59,11 @@ impl Command {
             ["fix", id] => with_id("fix", id, Self::Fix),
             ["ignore", id] => with_id("ignore", id, Self::Ignore),
             ["undo", id] => with_id("undo", id, Self::Undo),
-            [word @ ("fix" | "ignore" | "undo")] => {
+            ["ignored"] => Self::Findings(Some(StateName::Ignored)),
+            ["show", id] => with_id("show", id, Self::Show),
+            ["history"] => Self::History(None),
+            ["history", id] => with_id("history", id, |id| Self::History(Some(id))),
+            [word @ ("fix" | "ignore" | "undo" | "show")] => {
                 invalid(text, &format!("`/dd {word} <finding id>`; `/dd findings` shows the ids"))
             }
             ["autoresponse", word, ..] => invalid(text, &nearest("autoresponse ", word, &["on", "off"])),
@@ -69,6 +78,8 @@ impl Command {
             Self::Status
             | Self::AutoResponse(None)
             | Self::Findings(_)
+            | Self::History(_)
+            | Self::Show(_)
             | Self::Help
             | Self::Invalid { .. } => false,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::history::Deed;
 use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
 
 impl Finding {
@@ -36,6 +37,7 @@ impl Finding {
     }
 
     fn begin_episode(&mut self, opened_at: Timestamp) {
+        self.record(opened_at, Actor::Elsewhere, Deed::Found);
         self.episode += 1;
         self.opened_at = opened_at;
         self.state = State::Open { last_failure: None };
@@ -85,6 +87,7 @@ impl Finding {
             }
             State::Open { .. } | State::Fixing { .. } => {
                 finding.state = State::Fixed { by: Actor::Elsewhere, at: recorded_at };
+                finding.record(recorded_at, Actor::Elsewhere, Deed::Complied);
                 finding.tell(None, "AWS Config finds the resource compliant again.".to_owned());
             }
         }

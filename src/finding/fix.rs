@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::history::Deed;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
 use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
 
@@ -24,8 +25,8 @@ impl Finding {
     }
 
     /// Somebody asks for the fix. Only an open finding, or one whose fix never reported back,
-    /// can be fixed.
-    pub fn fix_asked(&self, asked_by: Actor, now: Timestamp) -> Result<Self, Refusal> {
+    /// can be fixed; an ignored one by `even_ignored` only.
+    pub fn fix_asked(&self, asked_by: Actor, even_ignored: bool, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
             State::Open { .. } => {}
             State::Fixing { since, .. } if now.duration_since(*since) >= FIX_TIMEOUT => {}
@@ -37,13 +38,19 @@ impl Finding {
                 return Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since });
             }
             State::Ignored { until: Some(until), .. } if *until <= now => {}
-            State::Ignored { .. } => return Err(Refusal::Ignored),
+            State::Ignored { compliant: true, .. } if even_ignored => return Err(Refusal::Fixed),
+            State::Ignored { .. } if even_ignored => {}
+            State::Ignored { by, reason, .. } => {
+                return Err(Refusal::Ignored { by: by.clone(), reason: reason.clone() });
+            }
         }
         let kinds = self.kinds_to_fix();
         if kinds.is_empty() {
             return Err(Refusal::Unsupported);
         }
-        Ok(self.begin_fix(kinds, asked_by, now))
+        let mut finding = self.begin_fix(kinds, asked_by.clone(), now);
+        finding.record(now, asked_by, Deed::FixAsked);
+        Ok(finding)
     }
 
     fn begin_fix(&self, waiting_for: BTreeSet<ViolationType>, asked_by: Actor, since: Timestamp) -> Self {
@@ -110,7 +117,15 @@ impl Finding {
             reason: format!("the fix has not reported back for {} minutes", FIX_TIMEOUT.as_mins()),
             advice: "Press Fix again; if that does not help, look for dead letters in /dd status.".to_owned(),
         };
-        Some(Self { state: State::Open { last_failure: Some(failure) }, ..self.clone() })
+        Some(self.fix_given_up(failure))
+    }
+
+    fn fix_given_up(&self, failure: Failure) -> Self {
+        let mut finding = self.clone();
+        let deed = Deed::FixFailed { reason: failure.reason.clone() };
+        finding.record(failure.at, failure.asked_by.clone(), deed);
+        finding.state = State::Open { last_failure: Some(failure) };
+        finding
     }
 
     /// The fix could not even be queued.
@@ -122,7 +137,7 @@ impl Finding {
             reason: "the fix could not be queued".to_owned(),
             advice: "Press Fix again in a minute.".to_owned(),
         };
-        Self { state: State::Open { last_failure: Some(failure) }, ..self.clone() }
+        self.fix_given_up(failure)
     }
 
     /// A remediation reports back. `None` when the report says nothing new.
@@ -170,6 +185,7 @@ impl Finding {
         if !changes.is_empty() {
             let done: Vec<String> = changes.iter().map(Change::done).collect();
             self.tell(None, format!("Done: {}.", done.join("; ")));
+            self.record(at, by.clone(), Deed::fixed(changes));
         }
         if let Plan::Known { changes } = &mut self.plan {
             changes.retain(|(planned, _)| *planned != kind);
@@ -178,6 +194,7 @@ impl Finding {
             self.kinds_to_fix().is_subset(&self.mended) || self.plan == Plan::Known { changes: Vec::new() };
         // Whoever asked, somebody else had mended it.
         let by = if self.removed.is_empty() { Actor::Elsewhere } else { by };
+        let was_fixed = matches!(self.state, State::Fixed { .. });
         match &mut self.state {
             State::Fixing { asked_by, waiting_for, failure, .. } => {
                 waiting_for.remove(&kind);
@@ -193,11 +210,16 @@ impl Finding {
             State::Fixed { by: fixed_by @ Actor::Elsewhere, .. } if !changes.is_empty() => *fixed_by = by,
             State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => {}
         }
+        if !was_fixed && matches!(self.state, State::Fixed { by: Actor::Elsewhere, .. }) {
+            self.record(at, Actor::Elsewhere, Deed::Complied);
+        }
     }
 
     fn fail(&mut self, kind: ViolationType, new_failure: Failure) {
         self.begun.retain(|(begun, _)| *begun != kind);
         let told = format!("Not fixed: {}. {}", new_failure.reason, new_failure.advice);
+        let deed = Deed::FixFailed { reason: new_failure.reason.clone() };
+        let (at, by) = (new_failure.at, new_failure.asked_by.clone());
         match &mut self.state {
             State::Fixing { waiting_for, failure, .. } => {
                 if !waiting_for.remove(&kind) {
@@ -221,5 +243,6 @@ impl Finding {
             State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => return,
         }
         self.tell(None, told);
+        self.record(at, by, deed);
     }
 }

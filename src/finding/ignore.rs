@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::history::Deed;
 use super::{Actor, FIX_TIMEOUT, Finding, Refusal, State};
 
 impl Finding {
@@ -21,10 +22,12 @@ impl Finding {
             State::Fixing { asked_by, since: asked, .. } if since.duration_since(*asked) < FIX_TIMEOUT => {
                 Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *asked })
             }
-            State::Open { .. } | State::Ignored { .. } | State::Fixing { .. } => Ok(Self {
-                state: State::Ignored { by, since, until, reason, compliant: false },
-                ..self.clone()
-            }),
+            State::Open { .. } | State::Ignored { .. } | State::Fixing { .. } => {
+                let mut finding = self.clone();
+                finding.record(since, by.clone(), Deed::Ignored { reason: reason.clone(), until });
+                finding.state = State::Ignored { by, since, until, reason, compliant: false };
+                Ok(finding)
+            }
         }
     }
 
@@ -43,6 +46,7 @@ impl Finding {
         match &self.state {
             State::Ignored { until: Some(until), compliant, .. } if *until <= now => {
                 let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
+                finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
                 finding.tell(None, "The time for which this was ignored is over.".to_owned());
                 Some(finding)
             }
@@ -61,6 +65,7 @@ impl Finding {
         };
         let mut finding = Self { state, ..self.clone() };
         if by != Actor::Elsewhere {
+            finding.record(now, by.clone(), Deed::Unignored);
             finding.tell(Some(by), "stopped ignoring this.".to_owned());
         }
         finding

@@ -4,6 +4,7 @@
 pub mod auto_response;
 mod compliance;
 mod fix;
+pub mod history;
 mod ignore;
 pub mod table;
 mod undo;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{FindingId, Resource, RuleName};
 use crate::remediation::{Change, RemediationRequest, ViolationType};
+use history::Deed;
 
 /// After this a fix that has not reported back may be asked for again.
 pub const FIX_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
@@ -221,6 +223,9 @@ pub struct Finding {
     pub reports: Vec<(ViolationType, Timestamp)>,
     /// The details, told in the message's thread, oldest first.
     pub thread: Vec<Reply>,
+    /// What has been done since it was read, for the history; written beside it.
+    #[serde(skip)]
+    pub deeds: Vec<(Timestamp, Actor, Deed)>,
 }
 
 /// A compliance change as AWS Config tells it, of a resource that breaks a rule.
@@ -252,9 +257,14 @@ pub enum Refusal {
     /// It is compliant again.
     #[error("it is fixed already")]
     Fixed,
-    /// It is ignored; unignore comes first.
-    #[error("it is ignored: stop ignoring it first")]
-    Ignored,
+    /// It is ignored; fixing it all the same takes a second yes.
+    #[error("it is ignored")]
+    Ignored {
+        /// By whom.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
     /// It is not ignored.
     #[error("it is not ignored")]
     NotIgnored,
@@ -286,6 +296,7 @@ pub enum Refusal {
 impl Finding {
     /// A new finding.
     pub fn open(breach: Breach, plan: Plan) -> Self {
+        let deeds = vec![(breach.recorded_at, Actor::Elsewhere, Deed::Found)];
         Self {
             id: FindingId::of(&breach.rule, &breach.resource),
             rule: breach.rule,
@@ -303,6 +314,7 @@ impl Finding {
             mended: BTreeSet::new(),
             reports: Vec::new(),
             thread: Vec::new(),
+            deeds,
         }
     }
 

@@ -84,7 +84,7 @@ fn policy_failed(finding: &Finding, second: i64) -> RemediationReport {
 
 #[test]
 fn a_fix_waits_for_every_remediation_that_it_needs() {
-    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
     assert_eq!(fixing.fix_requests().len(), 2);
     let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
     assert_eq!(half.state_name(at(12)), StateName::Fixing);
@@ -95,7 +95,7 @@ fn a_fix_waits_for_every_remediation_that_it_needs() {
 
 #[test]
 fn a_repeated_report_changes_nothing() {
-    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
     let report = acl_fixed(&fixing, Some("U0ALICE"), 11);
     let once = fixing.reported(&report).unwrap();
     assert_eq!(once.reported(&report), None);
@@ -103,10 +103,10 @@ fn a_repeated_report_changes_nothing() {
 
 #[test]
 fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
-    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
     let bob = Actor::User("U0BOB".to_owned());
-    assert!(matches!(fixing.fix_asked(bob.clone(), at(11)), Err(Refusal::Fixing { .. })));
-    assert!(fixing.fix_asked(bob, at(10 + 15 * 60)).is_ok());
+    assert!(matches!(fixing.fix_asked(bob.clone(), false, at(11)), Err(Refusal::Fixing { .. })));
+    assert!(fixing.fix_asked(bob, false, at(10 + 15 * 60)).is_ok());
     assert_eq!(fixing.fix_timed_out(at(10 + 15 * 60 - 1)), None);
     let given_up = fixing.fix_timed_out(at(10 + 15 * 60)).unwrap();
     assert_eq!(given_up.state_name(at(10 + 15 * 60)), StateName::Open, "its button is back");
@@ -116,13 +116,17 @@ fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
 
 #[test]
 fn a_fix_that_fails_opens_the_finding_again_and_says_why() {
-    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
     let half = fixing.reported(&policy_failed(&fixing, 11)).unwrap();
     let open = half.reported(&acl_fixed(&half, Some("U0ALICE"), 12)).unwrap();
     let State::Open { last_failure: Some(failure) } = &open.state else { panic!("{:?}", open.state) };
     assert_eq!((failure.reason.as_str(), &failure.asked_by), ("denied", &alice()));
     assert_eq!(open.removed, [grant()]);
-    assert_eq!(open.fix_asked(alice(), at(20)).unwrap().fix_requests().len(), 1, "the grant is gone already");
+    assert_eq!(
+        open.fix_asked(alice(), false, at(20)).unwrap().fix_requests().len(),
+        1,
+        "the grant is gone already"
+    );
 }
 
 #[test]
@@ -159,7 +163,7 @@ fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
 fn compliance_may_be_noticed_before_the_report_arrives() {
     let fixing =
         Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })
-            .fix_asked(alice(), at(10))
+            .fix_asked(alice(), false, at(10))
             .unwrap();
     let fixed = fixing.complied(at(11)).unwrap();
     assert_eq!(fixed.state, State::Fixed { by: alice(), at: at(11) });
@@ -170,7 +174,8 @@ fn compliance_may_be_noticed_before_the_report_arrives() {
 #[test]
 fn an_ignore_ends_by_itself_by_hand_or_never() {
     let ignored = open().ignored(alice(), at(0), Some(at(100)), "ticket".to_owned()).unwrap();
-    assert_eq!(ignored.fix_asked(alice(), at(50)), Err(Refusal::Ignored));
+    assert!(matches!(ignored.fix_asked(alice(), false, at(50)), Err(Refusal::Ignored { .. })));
+    assert_eq!(ignored.fix_asked(alice(), true, at(50)).unwrap().state_name(at(50)), StateName::Fixing);
     assert_eq!(ignored.ignore_expired(at(99)), None);
     assert_eq!(
         (ignored.state_name(at(99)), ignored.state_name(at(100))),
@@ -219,7 +224,7 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
 fn a_fix_that_finds_nothing_to_change_claims_nothing() {
     let fixing =
         Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })
-            .fix_asked(alice(), at(10))
+            .fix_asked(alice(), false, at(10))
             .unwrap();
     let kind = ViolationType::S3BucketPublicAcl;
     let nothing = report(&fixing, kind, Some("U0ALICE"), 11, Outcome::NothingToDo, Vec::new());
@@ -236,12 +241,12 @@ fn what_cannot_be_fixed_is_refused() {
     let mut finding = open();
     finding.resource.resource_type = "AWS::::Account".parse().unwrap();
     finding.plan = Plan::Unsupported;
-    assert_eq!(finding.fix_asked(alice(), at(1)), Err(Refusal::Unsupported));
+    assert_eq!(finding.fix_asked(alice(), false, at(1)), Err(Refusal::Unsupported));
 }
 
 /// A bucket whose ACL and policy alice has mended.
 fn fixed() -> Finding {
-    let fixing = open().fix_asked(alice(), at(10)).unwrap();
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
     let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
     half.reported(&policy_fixed(&half, Some("U0ALICE"), 12)).unwrap()
 }
@@ -273,7 +278,7 @@ fn an_undo_puts_all_back_and_is_then_ignored_for_a_day() {
 
     let again = undone.ignore_expired(*until).unwrap();
     assert_eq!((again.state_name(*until), again.auto_requests().len()), (StateName::Open, 2));
-    let fixing = again.fix_asked(alice(), *until).unwrap();
+    let fixing = again.fix_asked(alice(), false, *until).unwrap();
     assert_eq!(fixing.fix_requests().len(), 2, "it can be fixed again");
 }
 
@@ -303,7 +308,7 @@ fn only_what_we_fixed_within_a_week_can_be_undone() {
 
 #[test]
 fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
-    assert!(matches!(undoing().fix_asked(alice(), at(21)), Err(Refusal::Undoing { .. })));
+    assert!(matches!(undoing().fix_asked(alice(), false, at(21)), Err(Refusal::Undoing { .. })));
     assert!(undoing().ignored(alice(), at(21), None, "r".to_owned()).is_err());
     let breached = undoing().breached(&breach(21), &plan()).unwrap();
     assert_eq!((breached.state_name(at(21)), breached.episode), (StateName::Undoing, 1));
@@ -313,4 +318,45 @@ fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
     let late = undo_report(&undoing(), 1000, Outcome::Undone, vec![grant(), statement()]);
     let late = given_up.undo_reported(&late, &plan()).unwrap();
     assert_eq!(late.state_name(at(1001)), StateName::Ignored, "a report that comes after all still counts");
+}
+
+/// What each step adds to the history, in words.
+fn deeds(finding: &Finding) -> Vec<String> {
+    finding.deeds.iter().map(|(_, by, deed)| format!("{by:?} {deed}")).collect()
+}
+
+#[test]
+fn every_step_is_remembered_for_the_history() {
+    let alice_said = |words: &str| format!("{:?} {words}", alice());
+    let mut finding = open();
+    assert_eq!(deeds(&finding), ["Elsewhere broke the rule, says AWS Config"]);
+    // Written and read again, as between any two steps.
+    let mut step = |next: Finding| {
+        let words = deeds(&next);
+        finding = Finding { deeds: Vec::new(), ..next };
+        (finding.clone(), words)
+    };
+    let (ignored, words) = step(open().ignored(alice(), at(1), None, "later".to_owned()).unwrap());
+    assert_eq!(words[1..], [alice_said("ignored it: later")]);
+    let (opened, words) = step(ignored.unignored(&alice(), at(2)).unwrap());
+    assert_eq!(words, [alice_said("stopped ignoring it")]);
+    let (fixing, words) = step(opened.fix_asked(alice(), false, at(10)).unwrap());
+    assert_eq!(words, [alice_said("asked for a fix")]);
+    let (half, words) = step(fixing.reported(&policy_failed(&fixing, 11)).unwrap());
+    assert_eq!(words, [alice_said("tried to fix it, in vain: denied")]);
+    let (half, words) = step(half.reported(&acl_fixed(&half, Some("U0ALICE"), 12)).unwrap());
+    assert_eq!(words, [alice_said("removed the ACL grant READ to everybody (AllUsers)")]);
+    let (_, words) = step(half.complied(at(13)).unwrap());
+    assert_eq!(words, ["Elsewhere made it compliant"]);
+
+    let (undoing, words) = step(undoing());
+    assert_eq!(words.last().unwrap(), "User(\"U0BOB\") asked for an undo: the website is down");
+    let report = undo_report(&undoing, 21, Outcome::Undone, vec![grant()]);
+    let (undone, words) = step(undoing.undo_reported(&report, &plan()).unwrap());
+    assert!(
+        words[0].starts_with("User(\"U0BOB\") undid the fix: everybody (AllUsers) has READ"),
+        "{words:?}"
+    );
+    let (_, words) = step(undone.ignore_expired(at(25 * 3600)).unwrap());
+    assert_eq!(words, ["Elsewhere let the time pass for which it was ignored"]);
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::history::Deed;
 use super::{Actor, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
 use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest};
 
@@ -33,8 +34,11 @@ impl Finding {
     pub fn undo_asked(&self, asked_by: Actor, reason: String, now: Timestamp) -> Result<Self, Refusal> {
         self.can_undo(now)?;
         let State::Fixed { by, at } = &self.state else { return Err(Refusal::NotFixed) };
-        let state = State::Undoing { asked_by, since: now, reason, fixed_by: by.clone(), fixed_at: *at };
-        Ok(Self { state, undo_failure: None, ..self.clone() })
+        let (fixed_by, fixed_at) = (by.clone(), *at);
+        let mut finding = Self { undo_failure: None, ..self.clone() };
+        finding.record(now, asked_by.clone(), Deed::UndoAsked { reason: reason.clone() });
+        finding.state = State::Undoing { asked_by, since: now, reason, fixed_by, fixed_at };
+        Ok(finding)
     }
 
     /// The request that an undo sends.
@@ -69,6 +73,7 @@ impl Finding {
             Self { state: State::Fixed { by: fixed_by.clone(), at: *fixed_at }, ..self.clone() };
         finding.tell(None, format!("Not undone: {reason}. {advice}"));
         let asked_by = asked_by.clone();
+        finding.record(at, asked_by.clone(), Deed::UndoFailed { reason: reason.clone() });
         finding.undo_failure = Some(Failure { asked_by, at, reason, advice: advice.to_owned() });
         finding
     }
@@ -116,6 +121,7 @@ impl Finding {
         finding.removed.retain(|change| !put_back.contains(change));
         finding.mended.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
+        finding.record(at, by.clone(), Deed::Undone { changes: back.clone() });
         finding.tell(Some(by), format!("undid the fix: {}. Reason: {reason}", back.join("; ")));
         finding
     }

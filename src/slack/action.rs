@@ -3,6 +3,8 @@
 
 /// Fix the finding in the button's value.
 pub const FIX: &str = "fix";
+/// Fix the ignored finding in the button's value all the same.
+pub const FIX_IGNORED: &str = "fix_ignored";
 /// Ask how long and why to ignore the finding in the button's value.
 pub const IGNORE: &str = "ignore";
 /// Stop ignoring the finding in the button's value.

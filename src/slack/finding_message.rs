@@ -7,7 +7,7 @@ use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
 use crate::evaluation::cut;
 use crate::finding::{Actor, Failure, Finding, Plan, State};
-use crate::ids::{Resource, ResourceType};
+use crate::ids::{FindingId, Resource, ResourceType};
 use crate::remediation::{Change, ViolationType};
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.
@@ -179,10 +179,25 @@ fn buttons(finding: &Finding) -> Option<SlackBlock> {
             let ignore = button(action::IGNORE, "Ignore…", id);
             Some(actions(fix.into_iter().chain([ignore]).collect()))
         }
-        State::Ignored { .. } => Some(actions(vec![button(action::UNIGNORE, "Stop ignoring", id)])),
+        State::Ignored { compliant, by, reason, .. } => {
+            let unignore = button(action::UNIGNORE, "Stop ignoring", id);
+            let fixable = !compliant && finding.plan != Plan::Unsupported;
+            let fix = fixable.then(|| fix_ignored_button(&finding.id, by, reason));
+            Some(actions(fix.into_iter().chain([unignore]).collect()))
+        }
         State::Fixed { .. } if !finding.removed.is_empty() => Some(actions(vec![undo_button(finding)])),
         State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => None,
     }
+}
+
+/// Fixes what somebody wanted left as it is, after asking once more.
+pub fn fix_ignored_button(id: &FindingId, by: &Actor, reason: &str) -> SlackBlockButtonElement {
+    let what = format!("{} left this as it is: {}", actor(by), prose(reason, 150));
+    button(action::FIX_IGNORED, "Fix all the same…", id.as_str()).with_confirm(confirm(
+        "Fix what is ignored?",
+        &what,
+        "Fix",
+    ))
 }
 
 fn undo_button(finding: &Finding) -> SlackBlockButtonElement {

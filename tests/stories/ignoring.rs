@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, FAST, World, because, several_ticks};
+use crate::support::{ALICE, BOB, FAST, World, because, several_ticks};
 
 fn filled_in(duration: &str) -> serde_json::Value {
     let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
@@ -53,7 +53,42 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
     assert!(world.aws.ingress(&group).await.contains(&"tcp 22-22 0.0.0.0/0".to_owned()), "off means off");
 
     let ignored = world.slack.finding("defendable-demo-downloads").await;
+    let list = world.slack.command(BOB, "ignored").await.words();
+    assert!(list.contains(&ignored.finding_id()) && list.contains("Ignored by <@U0ALICE> until"), "{list}");
     world.slack.click(ALICE, &ignored, "unignore").await;
     let open = world.slack.finding_says("defendable-demo-downloads", "Open").await;
     assert!(open.button("fix").is_some());
+}
+
+#[tokio::test]
+async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all() {
+    let world = World::seeded().await;
+    let message = world.slack.finding("defendable-demo-downloads").await;
+    let (id, grants) = (message.finding_id(), world.aws.grants("defendable-demo-downloads").await);
+    world.slack.command(ALICE, &format!("ignore {id}")).await;
+    world.slack.submit(ALICE, filled_in("1d")).await;
+    world.slack.finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>").await;
+    world.slack.command(BOB, &format!("fix {id}")).await;
+
+    let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+    assert!(asked.words().contains("is ignored by <@U0ALICE>: Ticket 42"), "{}", asked.words());
+    assert_eq!(world.aws.grants("defendable-demo-downloads").await, grants, "it asks first");
+    world.slack.click(ALICE, &asked, "fix_ignored").await;
+    world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
+
+    let story = world.slack.command(BOB, &format!("show {id}")).await.words();
+    let lines = [
+        "<@U0ALICE> removed the ACL grant READ to everybody (AllUsers)",
+        "<@U0ALICE> asked for a fix",
+        "<@U0ALICE> ignored it until",
+        "broke the rule, says AWS Config",
+    ];
+    let places: Vec<usize> =
+        lines.iter().map(|line| story.find(line).unwrap_or_else(|| panic!("{line} in {story}"))).collect();
+    assert!(places.is_sorted() && story.contains("no longer public"), "{story}");
+    let all = world.slack.command(ALICE, "history").await.words();
+    assert!(all.contains(&format!("<@U0BOB> was refused, being no operator: /dd fix {id}")), "{all}");
+    assert!(all.contains(&format!("asked for a fix (`{id}` defendable-demo-downloads)")), "{all}");
+    let none = world.slack.command(BOB, "history f-000000000000").await.words();
+    assert!(none.contains("Nothing is known of `f-000000000000`"), "{none}");
 }

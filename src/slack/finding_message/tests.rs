@@ -71,7 +71,7 @@ fn open_after_a_failure() {
 
 #[test]
 fn fixing() {
-    insta::assert_json_snapshot!(finding_message(&group(1).fix_asked(alice(), at(60)).unwrap(), None));
+    insta::assert_json_snapshot!(finding_message(&group(1).fix_asked(alice(), false, at(60)).unwrap(), None));
 }
 
 #[test]
@@ -155,7 +155,7 @@ proptest::proptest! {
         finding.annotation = Some(format!("<!here><@U0EVE>{annotation}"));
         finding = match state {
             0 => finding,
-            1 => finding.fix_asked(alice(), at(1)).unwrap(),
+            1 => finding.fix_asked(alice(), false, at(1)).unwrap(),
             2 => finding.ignored(alice(), at(1), None, annotation.repeat(3)).unwrap(),
             state => Finding { removed: (0..changes).map(|number| revoke(number).1).collect(),
                            state: State::Fixed { by: alice(), at: at(1) }, ..finding }

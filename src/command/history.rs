@@ -1,0 +1,53 @@
+//! `/dd history [id]` and `/dd show <id>`: who did what when.
+
+use super::{Answer, SlackFunction, refused};
+use crate::finding::history::Entry;
+use crate::ids::FindingId;
+use crate::slack::blocks::{message, note, section};
+use crate::slack::finding_message::finding_message;
+use crate::slack::text::{actor, code, escape, prose, when};
+
+/// How many lines one answer has.
+const LIMIT: usize = 30;
+
+/// Lines of one section; more would not fit into its 3,000 characters.
+const LINES: usize = 6;
+
+pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -> Answer {
+    let entries = function.table.history(finding, LIMIT).await?;
+    if entries.is_empty() {
+        return Ok(match finding {
+            Some(id) => {
+                note(&format!("Nothing is known of {}. `/dd findings` lists what is.", code(id.as_str())))
+            }
+            None => note("Nobody has done anything yet."),
+        });
+    }
+    let lines: Vec<String> = entries.iter().map(|entry| line(entry, finding.is_none())).collect();
+    let heading = match finding {
+        Some(id) => format!("*The history of {}*", code(id.as_str())),
+        None => "*Who did what*".to_owned(),
+    };
+    let sections = lines.chunks(LINES).map(|lines| section(&lines.join("\n")));
+    let text = format!("{heading}, the newest {} first", entries.len());
+    Ok(message(&text, std::iter::once(section(&text)).chain(sections).collect()))
+}
+
+/// The finding's message as it is now, and its story.
+pub(super) async fn show(function: &SlackFunction, id: &FindingId) -> Answer {
+    let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
+    let shown = finding_message(&record.finding, None);
+    let story = run(function, Some(id)).await?;
+    let blocks = [shown.blocks.unwrap_or_default(), story.blocks.unwrap_or_default()].concat();
+    Ok(message(&shown.text.unwrap_or_default(), blocks))
+}
+
+fn line(entry: &Entry, with_finding: bool) -> String {
+    let about = match (&entry.finding, &entry.resource) {
+        (Some(id), Some(resource)) if with_finding => {
+            format!(" ({} {})", code(id.as_str()), escape(&crate::evaluation::cut(resource, 60)))
+        }
+        _ => String::new(),
+    };
+    format!("• {} · {} {}{about}", when(entry.at), actor(&entry.by), prose(&entry.deed.to_string(), 300))
+}

@@ -1,0 +1,214 @@
+//! Who did what when: every change of a finding, every switch, every refusal, kept for 400 days.
+//!
+//! A finding's deeds are written in the transaction that changes the finding, so that neither
+//! can be without the other.
+
+use std::fmt;
+
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
+use uuid::Uuid;
+
+use super::auto_response::Switch;
+use super::table::{STATE_INDEX, Table, TableError, number, text};
+use super::{Actor, Finding};
+use crate::aws::AwsError;
+use crate::ids::FindingId;
+use crate::remediation::Change;
+
+/// How long an entry is kept.
+const RETENTION: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// What stands for a state in the table's index.
+const INDEXED_AS: &str = "history";
+
+/// What somebody did, or what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "deed", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Deed {
+    /// AWS Config found the resource non-compliant.
+    Found,
+    /// It was found compliant without our doing.
+    Complied,
+    /// A fix was asked for.
+    FixAsked,
+    /// Something was taken away.
+    Fixed {
+        /// What, as sentences' ends: "revoked tcp 22 from …".
+        changes: Vec<String>,
+    },
+    /// A fix did not work.
+    FixFailed {
+        /// Why.
+        reason: String,
+    },
+    /// It is left as it is.
+    Ignored {
+        /// Why.
+        reason: String,
+        /// Until when, if that is known.
+        until: Option<Timestamp>,
+    },
+    /// An ignore was taken back.
+    Unignored,
+    /// The time of an ignore was over.
+    IgnoreEnded,
+    /// An undo was asked for.
+    UndoAsked {
+        /// Why.
+        reason: String,
+    },
+    /// What had been taken away was put back.
+    Undone {
+        /// What is so again: "tcp 22 is reachable from …".
+        changes: Vec<String>,
+    },
+    /// An undo did not work.
+    UndoFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Auto-response was switched.
+    Switched {
+        /// Which way.
+        switch: Switch,
+    },
+    /// A run that had stopped at its cap was told to go on.
+    WentOn,
+    /// Somebody who may not act tried to.
+    Refused {
+        /// What they asked for: `/dd fix f-3fa9c01b22de`.
+        what: String,
+    },
+}
+
+/// One line of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Actor,
+    /// What.
+    pub deed: Deed,
+    /// The finding that it is about, if it is about one.
+    #[serde(default)]
+    pub finding: Option<FindingId>,
+    /// What people call the finding's resource.
+    #[serde(default)]
+    pub resource: Option<String>,
+}
+
+/// As it continues after a name: "asked for a fix".
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found => f.write_str("broke the rule, says AWS Config"),
+            Self::Complied => f.write_str("made it compliant"),
+            Self::FixAsked => f.write_str("asked for a fix"),
+            Self::Fixed { changes } => f.write_str(&changes.join("; ")),
+            Self::FixFailed { reason } => write!(f, "tried to fix it, in vain: {reason}"),
+            Self::Ignored { reason, until: None } => write!(f, "ignored it: {reason}"),
+            Self::Ignored { reason, until: Some(until) } => {
+                write!(f, "ignored it until {}: {reason}", until.strftime("%Y-%m-%d %H:%M UTC"))
+            }
+            Self::Unignored => f.write_str("stopped ignoring it"),
+            Self::IgnoreEnded => f.write_str("let the time pass for which it was ignored"),
+            Self::UndoAsked { reason } => write!(f, "asked for an undo: {reason}"),
+            Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
+            Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),
+            Self::Switched { switch } => write!(f, "turned auto-response {}", switch.as_str()),
+            Self::WentOn => f.write_str("let auto-response go on"),
+            Self::Refused { what } => write!(f, "was refused, being no operator: {what}"),
+        }
+    }
+}
+
+impl Deed {
+    /// Something was taken away.
+    pub(super) fn fixed(changes: &[Change]) -> Self {
+        Self::Fixed { changes: changes.iter().map(Change::done).collect() }
+    }
+}
+
+impl Finding {
+    /// Remembers a deed until the finding is written.
+    pub(super) fn record(&mut self, at: Timestamp, by: Actor, deed: Deed) {
+        self.deeds.push((at, by, deed));
+    }
+
+    fn entry(&self, (at, by, deed): &(Timestamp, Actor, Deed)) -> Entry {
+        let resource = self.resource_name.clone().unwrap_or_else(|| self.resource.id.to_string());
+        Entry {
+            at: *at,
+            by: by.clone(),
+            deed: deed.clone(),
+            finding: Some(self.id.clone()),
+            resource: Some(resource),
+        }
+    }
+}
+
+impl Table {
+    /// Adds an entry that changes no finding.
+    pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
+        let written = self.dynamodb.transact_write_items().transact_items(self.history_item(entry)?);
+        written
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    /// The entries of a change of a finding, to be written with it.
+    pub(super) fn history_items(&self, finding: &Finding) -> Result<Vec<TransactWriteItem>, TableError> {
+        finding.deeds.iter().map(|deed| self.history_item(&finding.entry(deed))).collect()
+    }
+
+    fn history_item(&self, entry: &Entry) -> Result<TransactWriteItem, TableError> {
+        let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| format!("FINDING#{id}"));
+        // Entries of one moment keep apart, and those of one time stay in their order.
+        let sk = format!("HISTORY#{:.6}#{}", entry.at, Uuid::new_v4());
+        let update = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .update_expression("SET entry = :entry, #state = :state, stateSince = :at, expiresAt = :expires")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":entry", to_attribute_value(entry)?)
+            .expression_attribute_values(":state", text(INDEXED_AS))
+            .expression_attribute_values(":at", text(format!("{:.3}", entry.at)))
+            .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second()));
+        let update = update.build().expect("an update with table, key and expression is complete");
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// The newest entries, of one finding or of all, the newest first.
+    pub async fn history(&self, finding: Option<&FindingId>, limit: usize) -> Result<Vec<Entry>, TableError> {
+        #[derive(Deserialize)]
+        struct Item {
+            entry: Entry,
+        }
+        let query = self.dynamodb.query().table_name(&self.name).scan_index_forward(false);
+        let query = match finding {
+            Some(id) => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :history)")
+                .expression_attribute_values(":pk", text(format!("FINDING#{id}")))
+                .expression_attribute_values(":history", text("HISTORY#")),
+            None => query
+                .index_name(STATE_INDEX)
+                .key_condition_expression("#state = :state")
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":state", text(INDEXED_AS)),
+        };
+        let found = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
+        let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+        let items = found.items.unwrap_or_default().into_iter();
+        Ok(items
+            .map(|item| Ok(from_item::<_, Item>(item)?.entry))
+            .collect::<Result<_, serde_dynamo::Error>>()?)
+    }
+}
