@@ -1,3 +1,4 @@
+use crate::slack::ignore_view::ignore_view;
 use crate::slack::undo_view::undo_view;
 use jiff::Timestamp;
 
@@ -97,7 +98,8 @@ fn undoing_and_not_undone() {
     insta::assert_json_snapshot!(finding_message(&undoing, None));
     let failed = undoing.undo_not_queued(at(121));
     insta::assert_json_snapshot!(finding_message(&failed, None));
-    insta::assert_json_snapshot!(undo_view(&finding));
+    insta::assert_json_snapshot!(SlackView::Modal(undo_view(&finding)));
+    insta::assert_json_snapshot!(SlackView::Modal(ignore_view(&group(1))));
 }
 
 #[test]
