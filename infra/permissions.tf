@@ -17,8 +17,13 @@ locals {
         resources = local.table_arns
       },
       {
+        # Dead letters go back into the queue that they come from, whichever that is.
         actions   = ["sqs:SendMessage"]
-        resources = [local.queue_arns["events"], local.queue_arns["fix"], local.queue_arns["remediation"]]
+        resources = values(local.queue_arns)
+      },
+      {
+        actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+        resources = values(local.dead_letter_arns)
       },
       {
         actions   = ["sqs:GetQueueAttributes"]

@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::AwsError;
+use crate::dead_letters::ORIGINAL_ID;
 use crate::finding::auto_response::{Hold, Switch, Wanted};
 use crate::finding::table::{Table, TableError};
 use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
@@ -154,6 +155,7 @@ impl Coordinator {
             .max_number_of_messages(room.min(10).cast_signed())
             .visibility_timeout(VISIBILITY)
             .wait_time_seconds(1)
+            .message_attribute_names(ORIGINAL_ID)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()

@@ -12,6 +12,7 @@ use lambda_runtime_api_client::PooledClient;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::dead_letters::ORIGINAL_ID;
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_event::RuleEvent;
 use crate::evaluation::rule_function::RuleFunction;
@@ -99,6 +100,10 @@ async fn batch(
         .into_iter()
         .map(|record| QueueMessage {
             id: record.message_id.unwrap_or_default(),
+            original_id: record
+                .message_attributes
+                .get(ORIGINAL_ID)
+                .and_then(|attribute| attribute.string_value.clone()),
             receive_count: receive_count(&record.attributes),
             receipt_handle: record.receipt_handle.unwrap_or_default(),
             body: record.body.unwrap_or_default(),

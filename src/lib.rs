@@ -25,7 +25,7 @@
 //! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
 //! 5. [`remediation`]: plan from the live resource, change exactly that, report.
 //!
-//! [`queue`] is how messages leave queues, [`notice`] how functions without Slack reach people;
+//! [`queue`] is how messages leave queues ([`dead_letters`]: how they come back), [`notice`] how functions without Slack reach people;
 //! [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
 
 #![warn(missing_docs)]
@@ -33,6 +33,7 @@
 pub mod aws;
 pub mod command;
 pub mod coordinator;
+pub mod dead_letters;
 pub mod evaluation;
 pub mod finding;
 pub mod ids;

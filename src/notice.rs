@@ -15,8 +15,11 @@ pub enum Notice {
     Parked {
         /// The queue that it came from.
         queue: String,
-        /// The id that it had there.
+        /// The id that it had when it was first sent.
         message_id: String,
+        /// The id that it had when it was parked, where it has been a dead letter before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parked_as: Option<String>,
         /// Why.
         reason: String,
     },

@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
-use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use futures::FutureExt;
 use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aws::AwsError;
+use crate::dead_letters::{ORIGINAL_ID, REASON, attribute};
 use crate::notice::Notice;
 
 /// The URL of an SQS queue, `https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events`.
@@ -66,6 +67,8 @@ impl fmt::Display for QueueUrl {
 pub struct QueueMessage {
     /// SQS's id of the message.
     pub id: String,
+    /// The id that it had at first, where it has been a dead letter since.
+    pub original_id: Option<String>,
     /// The text that was sent.
     pub body: String,
     /// How often it has been delivered, this time included.
@@ -81,6 +84,10 @@ impl From<&Message> for QueueMessage {
         let received = message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok());
         Self {
             id: message.message_id().unwrap_or_default().to_owned(),
+            original_id: message
+                .message_attributes()
+                .and_then(|attributes| attributes.get(ORIGINAL_ID)?.string_value())
+                .map(str::to_owned),
             body: message.body().unwrap_or_default().to_owned(),
             receive_count: received.unwrap_or(1),
             receipt_handle: message.receipt_handle().unwrap_or_default().to_owned(),
@@ -234,21 +241,18 @@ impl Queues {
     /// beside it, and tells people.
     pub async fn park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Result<(), AwsError> {
         tracing::error!(queue = queue.name(), message_id = message.id, reason, "parking a message");
-        let text = |text: &str| {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(text);
-            value.build().expect("an attribute with a type is complete")
-        };
         let parked = self
             .sqs
             .send_message()
             .queue_url(queue.dead_letters().as_str())
             .message_body(&message.body)
-            .message_attributes("reason", text(&crate::evaluation::cut(reason, 1000)))
-            .message_attributes("originalMessageId", text(&message.id));
+            .message_attributes(REASON, attribute(&crate::evaluation::cut(reason, 1000)))
+            .message_attributes(ORIGINAL_ID, attribute(message.original_id.as_ref().unwrap_or(&message.id)));
         parked.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
         let notice = Notice::Parked {
             queue: queue.name().to_owned(),
-            message_id: message.id.clone(),
+            message_id: message.original_id.as_ref().unwrap_or(&message.id).clone(),
+            parked_as: message.original_id.as_ref().map(|_| message.id.clone()),
             reason: reason.to_owned(),
         };
         if let Err(error) = self.send(&self.events, &notice).await {
@@ -301,6 +305,7 @@ mod tests {
         let queues = Queues { sqs: aws_sdk_sqs::Client::from_conf(config), events };
         let message = |id: &str| QueueMessage {
             id: id.to_owned(),
+            original_id: None,
             body: String::new(),
             receive_count: 1,
             receipt_handle: String::new(),

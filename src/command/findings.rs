@@ -1,49 +1,157 @@
-//! `/dd findings`: the newest findings, by state.
+//! `/dd findings [state] [words]`: the newest findings, by state, page by page.
 
-use super::{Answer, FindingsFilter, SlackFunction};
-use crate::finding::StateName;
-use crate::finding::table::Order;
-use crate::slack::blocks::{message, note, section};
-use crate::slack::finding_message::finding_line;
+use super::{Answer, CommandError, SlackFunction};
+use crate::finding::page::Cursor;
+use crate::finding::{Finding, StateName};
+use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::finding_message::{finding_line, headline};
+use crate::slack::request::BlockAction;
+use crate::slack::text::{code, prose};
+use crate::slack::{Content, action};
 
-/// How many findings one answer shows of each state.
+/// How many findings one page shows of each state.
 const LIMIT: usize = 10;
 
-pub(super) async fn run(function: &SlackFunction, filter: FindingsFilter) -> Answer {
-    let states = match filter {
+/// Lines of one section; more would not fit into its 3,000 characters.
+const LINES: usize = 5;
+
+/// Which findings to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FindingsFilter {
+    /// In one state; `None`: in all but fixed.
+    pub state: Option<StateName>,
+    /// Whose rule, account, region, id or headline has these words. Lower case.
+    pub words: Option<String>,
+}
+
+impl FindingsFilter {
+    fn wants(&self, finding: &Finding) -> bool {
+        let Some(words) = &self.words else { return true };
+        let of_resource = &finding.resource;
+        let parts = [
+            finding.rule.as_str(),
+            of_resource.account.as_str(),
+            of_resource.region.as_str(),
+            of_resource.id.as_str(),
+            finding.id.as_str(),
+            &headline(finding),
+        ];
+        parts.iter().any(|part| part.to_lowercase().contains(words))
+    }
+}
+
+pub(super) async fn run(function: &SlackFunction, filter: &FindingsFilter) -> Answer {
+    let states = match filter.state {
         Some(state) => vec![state],
         None => vec![StateName::Open, StateName::Fixing, StateName::Undoing, StateName::Ignored],
     };
     let (mut blocks, mut total) = (Vec::new(), 0);
     for state in states {
-        // One more than is shown tells whether there are more.
-        let records = function.table.by_state(state, Order::NewestFirst, LIMIT + 1).await?;
-        if records.is_empty() {
-            continue;
-        }
-        total += records.len();
-        let shown = records.iter().take(LIMIT);
-        let lines: Vec<String> = shown.map(|record| format!("• {}", finding_line(&record.finding))).collect();
-        let title = title(state, records.len());
-        for (index, lines) in lines.chunks(5).enumerate() {
-            let heading = if index == 0 { format!("*{title}*\n") } else { String::new() };
-            blocks.push(section(&format!("{heading}{}", lines.join("\n"))));
-        }
+        let (lines, more) = page(function, filter, state, None).await?;
+        total += lines.len();
+        blocks.extend(show(state, &lines, more, filter, Place::First));
     }
     if total == 0 {
-        let which = filter.map_or("open, fixing, undoing or ignored", StateName::as_str);
-        return Ok(note(&format!(":white_check_mark: No finding is {which}.")));
+        return Ok(none(filter));
     }
     Ok(message(&format!("Findings: {total} shown."), blocks))
 }
 
-fn title(state: StateName, found: usize) -> String {
-    let name = match state {
+/// The **Older** and **Newest** buttons: another page takes the place of this one.
+pub(super) async fn turned(
+    function: &SlackFunction,
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let Some((state, from, words)) = read_value(&action.value) else {
+        return Ok(Some(note("I do not know that page any more. `/dd findings` shows the newest findings.")));
+    };
+    let filter = FindingsFilter { state: Some(state), words };
+    let (lines, more) = page(function, &filter, state, from.as_ref()).await?;
+    let place = if from.is_some() { Place::Later } else { Place::First };
+    let blocks = show(state, &lines, more, &filter, place);
+    let content = match blocks.is_empty() {
+        true => none(&filter),
+        false => message(&format!("Findings: {} shown.", lines.len()), blocks),
+    };
+    super::autoresponse::settle(function, action, content).await
+}
+
+async fn page(
+    function: &SlackFunction,
+    filter: &FindingsFilter,
+    state: StateName,
+    from: Option<&Cursor>,
+) -> Result<(Vec<String>, Option<Cursor>), CommandError> {
+    let (records, more) = function.table.page(state, from, LIMIT, |finding| filter.wants(finding)).await?;
+    Ok((records.iter().map(|record| format!("• {}", finding_line(&record.finding))).collect(), more))
+}
+
+enum Place {
+    First,
+    Later,
+}
+
+fn show(
+    state: StateName,
+    lines: &[String],
+    more: Option<Cursor>,
+    filter: &FindingsFilter,
+    place: Place,
+) -> Vec<slack_morphism::prelude::SlackBlock> {
+    let mut buttons = Vec::new();
+    if matches!(place, Place::Later) {
+        buttons.push(button(action::NEWEST_FINDINGS, "Newest", &value(state, None, filter)));
+    }
+    buttons
+        .extend(more.map(|more| button(action::OLDER_FINDINGS, "Older", &value(state, Some(&more), filter))));
+    if lines.is_empty() && buttons.is_empty() {
+        return Vec::new();
+    }
+    let title = match (&filter.words, lines.is_empty()) {
+        (None, _) => format!("*{}*", title(state)),
+        (Some(words), false) => format!("*{}*, with {}", title(state), code(words)),
+        (Some(words), true) => format!("*{}*: none with {} on this page", title(state), code(words)),
+    };
+    let mut blocks = vec![section(&title)];
+    blocks.extend(lines.chunks(LINES).map(|lines| section(&lines.join("\n"))));
+    if !buttons.is_empty() {
+        blocks.push(actions(buttons));
+    }
+    blocks
+}
+
+fn none(filter: &FindingsFilter) -> Content {
+    let which = filter.state.map_or("open, fixing, undoing or ignored", StateName::as_str);
+    let Some(words) = &filter.words else {
+        return note(&format!(":white_check_mark: No finding is {which}."));
+    };
+    let meant = StateName::ALL.map(StateName::as_str).into_iter();
+    let meant =
+        meant.filter(|state| filter.state.is_none() && strsim::damerau_levenshtein(state, words) <= 2);
+    let meant: String = meant.map(|state| format!(" Did you mean `/dd findings {state}`?")).collect();
+    note(&format!("No finding that is {which} has {} in it.{meant}", prose(words, 100)))
+}
+
+/// What a button carries: state, place and words, a line each.
+fn value(state: StateName, from: Option<&Cursor>, filter: &FindingsFilter) -> String {
+    let from = from.map_or_else(String::new, Cursor::to_string);
+    format!("{}\n{from}\n{}", state.as_str(), filter.words.as_deref().unwrap_or_default())
+}
+
+fn read_value(value: &str) -> Option<(StateName, Option<Cursor>, Option<String>)> {
+    let mut lines = value.splitn(3, '\n');
+    let (state, from, words) = (lines.next()?, lines.next()?, lines.next()?);
+    let state = StateName::ALL.into_iter().find(|name| name.as_str() == state)?;
+    let from = if from.is_empty() { None } else { Some(from.parse().ok()?) };
+    Some((state, from, (!words.is_empty()).then(|| words.to_owned())))
+}
+
+fn title(state: StateName) -> &'static str {
+    match state {
         StateName::Open => "Open",
         StateName::Fixing => "Fixing",
         StateName::Ignored => "Ignored",
         StateName::Fixed => "Fixed",
         StateName::Undoing => "Undoing",
-    };
-    if found > LIMIT { format!("{name}, the newest {LIMIT}") } else { name.to_owned() }
+    }
 }

@@ -9,6 +9,7 @@ mod history;
 mod home;
 mod ignore;
 mod parse;
+mod queue;
 mod status;
 mod undo;
 
@@ -18,7 +19,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
-pub use parse::{Command, FindingsFilter};
+pub use findings::FindingsFilter;
+pub use parse::Command;
 
 use crate::aws::Aws;
 use crate::evaluation::cut;
@@ -45,7 +47,9 @@ pub const ACTIONS: &[&str] = &[
     "events:DescribeRule",
     "events:DisableRule",
     "events:EnableRule",
+    "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
     "sqs:SendMessage",
 ];
 
@@ -114,9 +118,11 @@ impl SlackFunction {
             Command::AutoResponse(None) => autoresponse::show(self).await,
             Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(self).await,
             Command::AutoResponse(Some(Switch::Off)) => autoresponse::switch(self, Switch::Off, user).await,
-            Command::Findings(filter) => findings::run(self, filter).await,
+            Command::Findings(filter) => findings::run(self, &filter).await,
             Command::Fix(id) => fix::run(self, &id, user).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
+            Command::Queue => queue::run(self).await,
+            Command::Retry => queue::retry_all(self, user).await,
             Command::History(id) => history::run(self, id.as_ref()).await,
             Command::Show(id) => history::show(self, &id).await,
             Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
@@ -129,7 +135,9 @@ impl SlackFunction {
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
-        let told = match self.refusal(&action.user, &asked).await {
+        let looks = matches!(action.action_id.as_str(), action::NEWEST_FINDINGS | action::OLDER_FINDINGS);
+        let refusal = if looks { None } else { self.refusal(&action.user, &asked).await };
+        let told = match refusal {
             Some(refusal) => Some(refusal),
             None => self.act(action).await.unwrap_or_else(|error| Some(sorry(&error))),
         };
@@ -141,6 +149,8 @@ impl SlackFunction {
     async fn act(&self, action: &BlockAction) -> Result<Option<Content>, CommandError> {
         let user = &action.user;
         match action.action_id.as_str() {
+            action::NEWEST_FINDINGS | action::OLDER_FINDINGS => findings::turned(self, action).await,
+            action::RETRY => queue::clicked(self, action).await,
             action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
             action::AUTORESPONSE_OFF => {
                 let answer = autoresponse::switch(self, Switch::Off, user).await?;

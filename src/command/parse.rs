@@ -1,5 +1,6 @@
 //! What follows `/dd`, parsed.
 
+use super::FindingsFilter;
 use crate::finding::StateName;
 use crate::finding::auto_response::Switch;
 use crate::ids::FindingId;
@@ -12,12 +13,16 @@ pub enum Command {
     Status,
     /// `/dd autoresponse [on|off]`
     AutoResponse(Option<Switch>),
-    /// `/dd findings [open|fixing|ignored|fixed|undoing]`
+    /// `/dd findings [open|fixing|ignored|fixed|undoing] [words]`
     Findings(FindingsFilter),
     /// `/dd fix <id>`
     Fix(FindingId),
     /// `/dd ignore <id>`
     Ignore(FindingId),
+    /// `/dd queue`
+    Queue,
+    /// `/dd retry`
+    Retry,
     /// `/dd history [id]`
     History(Option<FindingId>),
     /// `/dd show <id>`
@@ -33,12 +38,21 @@ pub enum Command {
     },
 }
 
-/// Which findings to list; `None`: all that are not fixed.
-pub type FindingsFilter = Option<StateName>;
-
 /// The commands' words.
-const WORDS: [&str; 10] =
-    ["status", "autoresponse", "findings", "show", "history", "ignored", "fix", "ignore", "undo", "help"];
+const WORDS: [&str; 12] = [
+    "status",
+    "autoresponse",
+    "findings",
+    "show",
+    "history",
+    "ignored",
+    "queue",
+    "retry",
+    "fix",
+    "ignore",
+    "undo",
+    "help",
+];
 
 impl Command {
     /// Reads what follows `/dd`. Case does not matter.
@@ -51,16 +65,14 @@ impl Command {
             ["autoresponse"] => Self::AutoResponse(None),
             ["autoresponse", "on"] => Self::AutoResponse(Some(Switch::On)),
             ["autoresponse", "off"] => Self::AutoResponse(Some(Switch::Off)),
-            ["findings"] => Self::Findings(None),
-            ["findings", word] => match StateName::ALL.into_iter().find(|state| state.as_str() == *word) {
-                Some(state) => Self::Findings(Some(state)),
-                None => invalid(text, &nearest("findings ", word, &StateName::ALL.map(StateName::as_str))),
-            },
+            ["findings", rest @ ..] => Self::Findings(filter(rest)),
             ["fix", id] => with_id("fix", id, Self::Fix),
             ["ignore", id] => with_id("ignore", id, Self::Ignore),
             ["undo", id] => with_id("undo", id, Self::Undo),
-            ["ignored"] => Self::Findings(Some(StateName::Ignored)),
+            ["ignored", words @ ..] => Self::Findings(filter(&[&["ignored"], words].concat())),
             ["show", id] => with_id("show", id, Self::Show),
+            ["queue"] => Self::Queue,
+            ["retry"] => Self::Retry,
             ["history"] => Self::History(None),
             ["history", id] => with_id("history", id, |id| Self::History(Some(id))),
             [word @ ("fix" | "ignore" | "undo" | "show")] => {
@@ -74,16 +86,28 @@ impl Command {
     /// Whether it changes anything, which only operators may do.
     pub fn acts(&self) -> bool {
         match self {
-            Self::AutoResponse(Some(_)) | Self::Fix(_) | Self::Ignore(_) | Self::Undo(_) => true,
+            Self::AutoResponse(Some(_)) | Self::Fix(_) | Self::Ignore(_) | Self::Undo(_) | Self::Retry => {
+                true
+            }
             Self::Status
             | Self::AutoResponse(None)
             | Self::Findings(_)
             | Self::History(_)
+            | Self::Queue
             | Self::Show(_)
             | Self::Help
             | Self::Invalid { .. } => false,
         }
     }
+}
+
+/// A state, if the first word is one, and words to look for.
+fn filter(words: &[&str]) -> FindingsFilter {
+    let state =
+        words.first().and_then(|word| StateName::ALL.into_iter().find(|state| state.as_str() == *word));
+    let words = &words[usize::from(state.is_some())..];
+    let words = crate::evaluation::cut(&words.join(" "), 200);
+    FindingsFilter { state, words: (!words.is_empty()).then_some(words) }
 }
 
 fn with_id(word: &str, id: &str, command: fn(FindingId) -> Command) -> Command {
@@ -119,7 +143,17 @@ mod tests {
         assert_eq!(Command::parse("  Status "), Command::Status);
         assert_eq!(Command::parse(""), Command::Help);
         assert_eq!(Command::parse("autoresponse  ON"), Command::AutoResponse(Some(Switch::On)));
-        assert_eq!(Command::parse("findings ignored"), Command::Findings(Some(StateName::Ignored)));
+        let filter = |state, words: Option<&str>| {
+            Command::Findings(FindingsFilter { state, words: words.map(str::to_owned) })
+        };
+        assert_eq!(Command::parse("findings"), filter(None, None));
+        assert_eq!(Command::parse("findings ignored"), filter(Some(StateName::Ignored), None));
+        assert_eq!(Command::parse("ignored"), filter(Some(StateName::Ignored), None));
+        assert_eq!(Command::parse("findings Web Servers"), filter(None, Some("web servers")));
+        assert_eq!(
+            Command::parse("findings open eu-west-1"),
+            filter(Some(StateName::Open), Some("eu-west-1"))
+        );
         assert_eq!(Command::parse("fix F-3FA9C01B22DE"), Command::Fix("f-3fa9c01b22de".parse().unwrap()));
     }
 
@@ -129,7 +163,6 @@ mod tests {
             ("staus", "`/dd status`"),
             ("autorespons on", "`/dd autoresponse`"),
             ("autoresponse onn", "`/dd autoresponse on`"),
-            ("findings opne", "`/dd findings open`"),
             ("fix", "`/dd fix <finding id>`"),
             ("fix it", "`/dd findings`"),
         ] {

@@ -77,6 +77,11 @@ pub enum Deed {
     },
     /// A run that had stopped at its cap was told to go on.
     WentOn,
+    /// Dead letters were sent back into their queues.
+    Retried {
+        /// How many.
+        messages: usize,
+    },
     /// Somebody who may not act tried to.
     Refused {
         /// What they asked for: `/dd fix f-3fa9c01b22de`.
@@ -121,6 +126,8 @@ impl fmt::Display for Deed {
             Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
             Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),
             Self::Switched { switch } => write!(f, "turned auto-response {}", switch.as_str()),
+            Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
+            Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
             Self::WentOn => f.write_str("let auto-response go on"),
             Self::Refused { what } => write!(f, "was refused, being no operator: {what}"),
         }

@@ -6,6 +6,7 @@ mod compliance;
 mod fix;
 pub mod history;
 mod ignore;
+pub mod page;
 pub mod table;
 mod undo;
 

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 
+use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
 use crate::ids::FindingId;
@@ -111,6 +112,12 @@ pub enum Order {
     OldestFirst,
 }
 
+impl Order {
+    pub(super) fn forward(self) -> bool {
+        self == Self::OldestFirst
+    }
+}
+
 /// The result of a change.
 #[derive(Debug)]
 pub enum Changed<E> {
@@ -128,7 +135,7 @@ pub(super) fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn key(id: &FindingId) -> (String, String) {
+pub(super) fn key(id: &FindingId) -> (String, String) {
     (format!("FINDING#{id}"), "FINDING".to_owned())
 }
 
@@ -216,7 +223,7 @@ impl Table {
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":next", number(version + 1))
             .expression_attribute_values(":state", text(state.as_str()))
-            .expression_attribute_values(":stateSince", text(format!("{:.3}", finding.state_since())));
+            .expression_attribute_values(":stateSince", text(since(&finding)));
         let update = update.build().expect("an update with table, key and expression is complete");
         let items = [TransactWriteItem::builder().update(update).build()].into_iter();
         let items = items.chain(self.history_items(&finding)?).collect();
@@ -237,7 +244,7 @@ impl Table {
         order: Order,
         limit: usize,
     ) -> Result<Vec<Record>, TableError> {
-        let query = self.state_query(state).scan_index_forward(order == Order::OldestFirst);
+        let query = self.state_query(state).scan_index_forward(order.forward());
         let page = i32::try_from(limit.min(100)).unwrap_or(100);
         let mut items = query.into_paginator().page_size(page).items().send();
         let mut records = Vec::new();
@@ -269,7 +276,7 @@ impl Table {
         }
     }
 
-    fn state_query(
+    pub(super) fn state_query(
         &self,
         state: StateName,
     ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {

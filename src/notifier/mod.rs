@@ -192,7 +192,9 @@ impl Notifier {
 
     async fn notice(&self, notice: &Notice) -> Result<(), NotifierError> {
         let key = match notice {
-            Notice::Parked { queue, message_id, .. } => format!("parked {queue} {message_id}"),
+            Notice::Parked { queue, message_id, parked_as, .. } => {
+                format!("parked {queue} {}", parked_as.as_ref().unwrap_or(message_id))
+            }
             Notice::Held { at, .. } => format!("held {at}"),
             Notice::SwitchedBack { at, .. } => format!("switched back {at}"),
             Notice::Switched { at, .. } => format!("switched {at}"),

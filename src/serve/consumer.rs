@@ -7,6 +7,7 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::AwsError;
+use crate::dead_letters::ORIGINAL_ID;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
 
 /// How long SQS lets an empty queue wait. Seconds. Short, because a stop waits for it: were the
@@ -42,6 +43,7 @@ async fn receive(queues: &Queues, queue: &QueueUrl) -> Result<Vec<Message>, AwsE
         .queue_url(queue.as_str())
         .max_number_of_messages(10)
         .wait_time_seconds(LONG_POLL)
+        .message_attribute_names(ORIGINAL_ID)
         .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
         .send()
         .await;

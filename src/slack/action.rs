@@ -11,6 +11,12 @@ pub const IGNORE: &str = "ignore";
 pub const UNIGNORE: &str = "unignore";
 /// Ask why to put back what the fix of the finding in the button's value took away.
 pub const UNDO: &str = "undo";
+/// Show the newest findings of the list in the button's value.
+pub const NEWEST_FINDINGS: &str = "newest_findings";
+/// Show the next page of the list in the button's value.
+pub const OLDER_FINDINGS: &str = "older_findings";
+/// Send the dead letters of the queue in the button's value back into it.
+pub const RETRY: &str = "retry";
 /// Turn auto-response on, or let a stopped run go on (`hold <time>` in the value).
 pub const AUTORESPONSE_ON: &str = "autoresponse_on";
 /// Turn auto-response off.

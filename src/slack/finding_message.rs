@@ -126,12 +126,13 @@ fn body(finding: &Finding) -> Option<String> {
         State::Fixed { .. } if finding.removed.is_empty() => None,
         State::Fixed { .. } => {
             let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
-            let done = format!("*What was done*\n{}", list(finding.removed.iter().map(Change::done)));
+            let done = format!("*What was done*\n{}", changes_list(finding.removed.iter().map(Change::done)));
             Some(lines([not_undone, Some(done)]))
         }
         State::Undoing { reason, .. } => {
             let reason = format!("*Reason:* {}", prose(reason, 500));
-            let after = format!("*After the undo*\n{}", list(finding.removed.iter().map(Change::reopens)));
+            let after =
+                format!("*After the undo*\n{}", changes_list(finding.removed.iter().map(Change::reopens)));
             Some(lines([Some(reason), Some(after)]))
         }
     }
@@ -154,14 +155,15 @@ fn plan_text(finding: &Finding) -> Option<String> {
         Plan::Known { changes } if changes.is_empty() => {
             Some("There is nothing left that a fix would change.".to_owned())
         }
-        Plan::Known { changes } => {
-            Some(format!("*Fix will*\n{}", list(changes.iter().map(|(_, change)| change.to_string()))))
-        }
+        Plan::Known { changes } => Some(format!(
+            "*Fix will*\n{}",
+            changes_list(changes.iter().map(|(_, change)| change.to_string()))
+        )),
     }
 }
 
 /// Changes as a list, cut where it gets long.
-pub(super) fn list(changes: impl ExactSizeIterator<Item = String>) -> String {
+pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
     let more = changes.len().saturating_sub(LIST_LIMIT);
     let mut lines: Vec<String> =
         changes.take(LIST_LIMIT).map(|change| format!("• {}", prose(&change, 200))).collect();

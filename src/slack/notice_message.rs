@@ -10,8 +10,8 @@ use crate::remediation::RemediationReport;
 /// A notice.
 pub fn notice(notice: &Notice) -> Content {
     match notice {
-        Notice::Parked { queue, message_id, reason } => note(&format!(
-            ":warning: *A message could not be handled* and lies in the dead-letter queue of {}.\n*Reason:* {}\n*Message:* {}",
+        Notice::Parked { queue, message_id, reason, .. } => note(&format!(
+            ":warning: *A message could not be handled* and lies in the dead-letter queue of {}.\n*Reason:* {}\n*Message:* {}\n*Next:* when the reason is mended, `/dd retry`.",
             code(queue),
             prose(reason, 600),
             code(message_id),

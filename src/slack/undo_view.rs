@@ -3,7 +3,7 @@
 use slack_morphism::prelude::*;
 
 use super::blocks::section;
-use super::finding_message::{headline, list};
+use super::finding_message::{changes_list, headline};
 use super::modal::{about, finding, reason, reason_input};
 use super::text::escape;
 use crate::finding::Finding;
@@ -17,7 +17,7 @@ pub const CALLBACK_ID: &str = "undo";
 pub fn undo_view(finding: &Finding) -> SlackModalView {
     let blocks = vec![
         section(&escape(&headline(finding))),
-        section(&format!("*After the undo*\n{}", list(finding.removed.iter().map(Change::reopens)))),
+        section(&format!("*After the undo*\n{}", changes_list(finding.removed.iter().map(Change::reopens)))),
         section("The finding is then ignored for 24 hours, so that auto-response leaves it alone."),
         reason_input(),
     ];

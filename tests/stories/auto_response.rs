@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, Options, World, eventually, several_ticks};
+use crate::support::{ALICE, BOB, Options, World, eventually, several_ticks};
 
 #[tokio::test]
 async fn a_run_stops_at_its_cap_and_asks() {
@@ -50,4 +50,22 @@ async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
     assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 1);
     assert_eq!(world.aws.messages_in("events-dead-letters").await, 1);
     assert!(world.slack.command(ALICE, "status").await.words().contains("*Dead letters:* 2"));
+
+    assert!(world.slack.command(BOB, "retry").await.words().contains("not an operator"));
+    let queue = world.slack.command(BOB, "queue").await;
+    let words = queue.words();
+    assert!(words.contains("Dead letters of* `defendable-remediation`") && words.contains("RDS"), "{words}");
+    assert!(words.contains("not JSON") || words.contains("not a notification"), "{words}");
+    // A listed message is unseen for two seconds.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert!(world.slack.command(ALICE, "retry").await.words().contains("2 messages went back"));
+    eventually("they are parked again", async || {
+        let parked = world.aws.messages_in("remediation-dead-letters").await;
+        (parked + world.aws.messages_in("events-dead-letters").await == 2).then_some(())
+    })
+    .await;
+    let again = world.slack.command(BOB, "queue").await.words();
+    let id = |words: &str| words.split("events`").nth(1).unwrap().split('`').nth(1).unwrap().to_owned();
+    assert_eq!(id(&again), id(&words), "a dead letter keeps its first id");
+    assert!(world.slack.command(BOB, "history").await.words().contains("<@U0ALICE> retried 2 dead letters"));
 }

@@ -135,6 +135,10 @@ async fn commands_answer_whoever_typed_them() {
         assert!(findings.words().contains(&finding.finding_id()), "{}", findings.words());
     }
     assert!(world.slack.command(ALICE, "findings fixed").await.words().contains("No finding is fixed"));
+    let downloads = world.slack.command(BOB, "findings open Downloads").await.words();
+    assert!(downloads.contains("downloads is public") && !downloads.contains("website"), "{downloads}");
+    let meant = world.slack.command(BOB, "findings opne").await.words();
+    assert!(meant.contains("Did you mean `/dd findings open`?"), "{meant}");
     assert!(world.slack.command(ALICE, "help").await.words().contains("/dd autoresponse"));
     assert!(world.slack.command(ALICE, "statsu").await.words().contains("Did you mean `/dd status`"));
     assert!(world.slack.command(ALICE, "fix f-000000000000").await.words().contains("There is no finding"));
@@ -145,4 +149,27 @@ async fn the_home_tab_shows_everybody_the_status() {
     let world = World::seeded().await;
     let home = world.slack.home(BOB).await;
     assert!(home.contains("*Findings:* 4 open") && home.contains("/dd autoresponse"), "{home}");
+}
+
+#[tokio::test]
+async fn a_long_list_of_findings_has_pages_for_everybody() {
+    let world = World::seeded().await;
+    for number in 0..8 {
+        let change = json!({"awsAccountId": "123456789012", "configRuleName": "somebody-else-s-rule",
+            "resourceType": "AWS::IAM::User", "resourceId": format!("user-{number}"), "awsRegion": "us-east-1",
+            "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": format!("2020-01-01T00:00:0{number}Z")},
+            "messageType": "ComplianceChangeNotification"});
+        world.aws.send("events", &change).await;
+    }
+    eventually("twelve findings", async || (world.slack.findings().await.len() == 12).then_some(())).await;
+    let first = world.slack.command(BOB, "findings open").await;
+    let older = first.button("older_findings").expect("a second page");
+    assert!(first.words().contains("user-7") && !first.words().contains("user-1 "), "{}", first.words());
+    assert!(older["value"].as_str().unwrap().starts_with("open\n2020-01-01T00:00:02.000Z f-"));
+    world.slack.click(BOB, &first, "older_findings").await;
+    let second = world.slack.is_told(BOB, "AWS::IAM::User user-1 ").await;
+    assert!(second.words().contains("user-0 ") && !second.words().contains("user-2 "), "{}", second.words());
+    assert!(second.button("older_findings").is_none());
+    world.slack.click(BOB, &second, "newest_findings").await;
+    world.slack.is_told(BOB, "AWS::IAM::User user-7 ").await;
 }

@@ -1,0 +1,123 @@
+//! `/dd queue`: what auto-response would do now, and what could not be handled; `/dd retry`.
+
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use slack_morphism::prelude::*;
+
+use super::status::auto_response_line;
+use super::{Answer, CommandError, SlackFunction};
+use crate::dead_letters::DeadLetter;
+use crate::finding::history::Deed;
+use crate::finding::{Finding, Plan, StateName};
+use crate::queue::QueueUrl;
+use crate::slack::Content;
+use crate::slack::action;
+use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::finding_message::{changes_list, headline};
+use crate::slack::request::BlockAction;
+use crate::slack::text::{code, count, escape, prose};
+
+/// How many findings one answer shows.
+const FINDINGS: usize = 10;
+
+/// How many dead letters of each queue one answer shows.
+const LETTERS: usize = 3;
+
+/// Slack waits three seconds; what is left over is retried by the next press.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(function: &SlackFunction) -> Answer {
+    let table = &function.table;
+    let wanted = |finding: &Finding| !finding.auto_requests().is_empty();
+    let (rule, recorded, waiting, page, letters) = tokio::join!(
+        function.schedule.state(),
+        table.auto_response(),
+        function.queues.waiting(&function.remediation_queue),
+        table.page(StateName::Open, None, FINDINGS, wanted),
+        all_dead_letters(function),
+    );
+    let line = auto_response_line(rule?, &recorded?);
+    let (waiting, (records, more)) = (waiting?, page?);
+    let mut blocks = vec![section(&line)];
+    if records.is_empty() {
+        blocks.push(section(&format!(
+            "*Nothing that a run would change now.* {} in the queue; each is checked again first.",
+            count(waiting, "request")
+        )));
+    } else {
+        let more = if more.is_some() { ", the newest" } else { "" };
+        blocks.push(section(&format!(
+            "*What a run would do now*{more} ({} in the queue; each is checked again first)",
+            count(waiting, "request")
+        )));
+        blocks.extend(records.iter().map(|record| section(&would(&record.finding))));
+    }
+    blocks.extend(letters?.iter().flat_map(|(queue, letters)| dead(queue, letters)));
+    Ok(message(&format!("{line}. {} in the queue.", count(waiting, "request")), blocks))
+}
+
+fn would(finding: &Finding) -> String {
+    let Plan::Known { changes } = &finding.plan else { return String::new() };
+    let changes = changes_list(changes.iter().map(|(_, change)| change.to_string()));
+    format!(
+        "{} {}\n{changes}",
+        code(finding.id.as_str()),
+        escape(&crate::evaluation::cut(&headline(finding), 200))
+    )
+}
+
+type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;
+
+async fn all_dead_letters(function: &SlackFunction) -> Result<Letters<'_>, CommandError> {
+    let queues = function.watched_queues.iter();
+    let letters = queues.map(async |queue| Ok((queue, function.queues.dead_letters(queue).await?)));
+    let letters: Letters<'_> = try_join_all(letters).await?;
+    Ok(letters.into_iter().filter(|(_, letters)| !letters.is_empty()).collect())
+}
+
+fn dead(queue: &QueueUrl, letters: &[DeadLetter]) -> [SlackBlock; 2] {
+    let mut lines = vec![format!(":warning: *Dead letters of* {}", code(queue.name()))];
+    let shown = letters.iter().take(LETTERS);
+    lines.extend(shown.map(|letter| format!("• {}: {}", code(&letter.id), prose(&letter.reason, 300))));
+    if letters.len() > LETTERS {
+        lines.push("• and more".to_owned());
+    }
+    let retry = button(action::RETRY, "Retry", queue.name());
+    [section(&lines.join("\n")), actions(vec![retry])]
+}
+
+/// `/dd retry`: the dead letters of all queues go back.
+pub(super) async fn retry_all(function: &SlackFunction, user: &SlackUserId) -> Answer {
+    let queues: Vec<&QueueUrl> = function.watched_queues.iter().collect();
+    retry(function, &queues, user).await
+}
+
+/// The **Retry** button under one queue's dead letters.
+pub(super) async fn clicked(
+    function: &SlackFunction,
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let queues: Vec<&QueueUrl> =
+        function.watched_queues.iter().filter(|queue| queue.name() == action.value).collect();
+    if queues.is_empty() {
+        return Ok(Some(note("I have no such queue. `/dd queue` shows what there is.")));
+    }
+    Ok(Some(retry(function, &queues, &action.user).await?))
+}
+
+async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
+    let begun = Instant::now();
+    let may_go_on = || begun.elapsed() < DEADLINE;
+    let retried = queues.iter().map(|queue| function.queues.retry_dead_letters(queue, may_go_on));
+    let retried: usize = try_join_all(retried).await?.into_iter().sum();
+    if retried == 0 {
+        return Ok(note(":white_check_mark: There is no dead letter to retry."));
+    }
+    function.remember(user, Deed::Retried { messages: retried }).await;
+    let rest = if may_go_on() { "" } else { " There may be more: press again." };
+    Ok(note(&format!(
+        "{} went back into the queue. What cannot be handled this time either is parked again, and told of.{rest}",
+        count(retried as u64, "message")
+    )))
+}

@@ -1,0 +1,127 @@
+//! Dead letters: what nobody could handle, why, and back into its queue.
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+
+use crate::aws::AwsError;
+use crate::queue::{MAX_RECEIVES, QueueUrl, Queues};
+
+/// The attribute of a parked message that says why.
+pub const REASON: &str = "reason";
+
+/// The attribute with the id that the message had when it was first sent.
+pub const ORIGINAL_ID: &str = "originalMessageId";
+
+/// What whoever lists and retries dead letters calls.
+pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"];
+
+/// For so long a listed message cannot be retried, and one that is being retried not be listed.
+/// Seconds.
+const LISTED: i32 = 2;
+const RETRYING: i32 = 60;
+
+/// A message in a dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The id that it had when it was first sent.
+    pub id: String,
+    /// Why it lies there.
+    pub reason: String,
+    body: String,
+    receipt_handle: String,
+}
+
+impl From<Message> for DeadLetter {
+    fn from(message: Message) -> Self {
+        let attribute = |name: &str| {
+            let value =
+                message.message_attributes().and_then(|attributes| attributes.get(name)?.string_value());
+            value.map(str::to_owned)
+        };
+        // What SQS moved there by itself says nothing.
+        let by_sqs = || format!("it killed whoever took it, {} times", MAX_RECEIVES + 1);
+        Self {
+            id: attribute(ORIGINAL_ID).or(message.message_id.clone()).unwrap_or_default(),
+            reason: attribute(REASON).unwrap_or_else(by_sqs),
+            body: message.body.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
+        }
+    }
+}
+
+/// A text attribute of a message.
+pub fn attribute(text: &str) -> MessageAttributeValue {
+    let value = MessageAttributeValue::builder().data_type("String").string_value(text);
+    value.build().expect("an attribute with a type is complete")
+}
+
+impl Queues {
+    /// Some dead letters of `queue`, at most ten.
+    pub async fn dead_letters(&self, queue: &QueueUrl) -> Result<Vec<DeadLetter>, AwsError> {
+        self.receive_dead_letters(queue, LISTED).await
+    }
+
+    /// Sends the dead letters of `queue` back into it, under their first ids, while `may_go_on`;
+    /// returns how many. A crash between the two steps sends one twice, which does no harm.
+    pub async fn retry_dead_letters(
+        &self,
+        queue: &QueueUrl,
+        may_go_on: impl Fn() -> bool,
+    ) -> Result<usize, AwsError> {
+        let mut retried = 0;
+        while may_go_on() {
+            let letters = self.receive_dead_letters(queue, RETRYING).await?;
+            if letters.is_empty() {
+                break;
+            }
+            for letter in letters {
+                let sent = self
+                    .sqs
+                    .send_message()
+                    .queue_url(queue.as_str())
+                    .message_body(&letter.body)
+                    .message_attributes(ORIGINAL_ID, attribute(&letter.id));
+                sent.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
+                self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;
+                retried += 1;
+            }
+        }
+        Ok(retried)
+    }
+
+    async fn receive_dead_letters(
+        &self,
+        queue: &QueueUrl,
+        visibility: i32,
+    ) -> Result<Vec<DeadLetter>, AwsError> {
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(queue.dead_letters().as_str())
+            .max_number_of_messages(10)
+            .visibility_timeout(visibility)
+            // A long poll asks all of SQS's servers: a short one may miss the few that there are.
+            .wait_time_seconds(1)
+            .message_attribute_names("All")
+            .send()
+            .await;
+        let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
+        Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_keeps_its_first_id_and_its_reason() {
+        let parked = Message::builder()
+            .message_id("second")
+            .message_attributes(ORIGINAL_ID, attribute("first"))
+            .message_attributes(REASON, attribute("not json"));
+        let letter = DeadLetter::from(parked.build());
+        assert_eq!((letter.id.as_str(), letter.reason.as_str()), ("first", "not json"));
+        let redriven = DeadLetter::from(Message::builder().message_id("only").build());
+        assert_eq!((redriven.id.as_str(), redriven.reason.contains("61 times")), ("only", true));
+    }
+}
