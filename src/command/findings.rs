@@ -83,7 +83,11 @@ async fn page(
     from: Option<&Cursor>,
 ) -> Result<(Vec<String>, Option<Cursor>), CommandError> {
     let (records, more) = function.table.page(state, from, LIMIT, |finding| filter.wants(finding)).await?;
-    Ok((records.iter().map(|record| format!("• {}", finding_line(&record.finding))).collect(), more))
+    Ok((records.iter().map(|record| bullet(&record.finding)).collect(), more))
+}
+
+pub(super) fn bullet(finding: &Finding) -> String {
+    format!("• {}", finding_line(finding))
 }
 
 enum Place {

@@ -42,7 +42,7 @@ pub(super) async fn show(function: &SlackFunction, id: &FindingId) -> Answer {
     Ok(message(&shown.text.unwrap_or_default(), blocks))
 }
 
-fn line(entry: &Entry, with_finding: bool) -> String {
+pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
     let about = match (&entry.finding, &entry.resource) {
         (Some(id), Some(resource)) if with_finding => {
             format!(" ({} {})", code(id.as_str()), escape(&crate::evaluation::cut(resource, 60)))

@@ -1,12 +1,112 @@
-//! The app's Home tab: the status, and what there is to ask.
+//! The app's Home tab: the account at a glance, its open findings with their buttons, what is
+//! ignored, and who did what.
 
+use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::*;
 
-use super::{SlackFunction, help, status};
+use super::{SlackFunction, findings, help, history, status};
+use crate::finding::StateName;
+use crate::finding::auto_response::Switch;
+use crate::finding::page::Cursor;
+use crate::finding::table::TableError;
+use crate::slack::action;
+use crate::slack::blocks::{actions, button, confirm, section};
+use crate::slack::finding_message::{buttons, finding_line};
 
-pub(super) async fn run(function: &SlackFunction) -> SlackHomeView {
-    let parts = [status::run(function).await, help::run()];
-    let mut blocks = parts.map(|content| content.blocks.unwrap_or_default());
-    blocks[0].push(SlackDividerBlock::new().into());
-    SlackHomeView::new(blocks.concat())
+/// How many findings one page shows, each with its buttons.
+const FINDINGS: usize = 5;
+
+/// How many ignored findings, and how many deeds.
+const LINES: usize = 10;
+
+/// What a user sees; `from` where the list of open findings goes on, `told` what came of a click.
+pub(super) async fn run(
+    function: &SlackFunction,
+    from: Option<&Cursor>,
+    told: Option<Vec<SlackBlock>>,
+) -> SlackHomeView {
+    let (status, switch, ages, open, ignored, deeds) = tokio::join!(
+        status::run(function),
+        function.schedule.state(),
+        status::part("Open by age", ages(function)),
+        open(function, from),
+        status::part("Ignored", ignored(function)),
+        status::part("Who did what", deeds(function)),
+    );
+    let mut blocks = told.unwrap_or_default();
+    blocks.extend(status.blocks.unwrap_or_default());
+    let refresh = button(action::REFRESH_HOME, "Refresh", "home");
+    blocks.push(actions(switch.ok().map(switch_button).into_iter().chain([refresh]).collect()));
+    blocks.push(SlackDividerBlock::new().into());
+    blocks.push(section(&ages));
+    blocks.extend(open.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot list the open findings");
+        vec![section(":warning: *Open findings* could not be read")]
+    }));
+    blocks.push(SlackDividerBlock::new().into());
+    blocks.extend([section(&ignored), section(&deeds), SlackDividerBlock::new().into()]);
+    blocks.extend(help::run().blocks.unwrap_or_default());
+    SlackHomeView::new(blocks)
+}
+
+fn switch_button(rule: Switch) -> SlackBlockButtonElement {
+    match rule {
+        Switch::On => button(action::AUTORESPONSE_OFF, "Turn auto-response off", "off"),
+        Switch::Off => {
+            let what = "Violations are then fixed every minute without asking. What waits is checked again first; what is ignored stays.";
+            button(action::AUTORESPONSE_ON, "Turn auto-response on", "on").with_confirm(confirm(
+                "Turn auto-response on?",
+                what,
+                "Turn on",
+            ))
+        }
+    }
+}
+
+/// How long the open findings have been open.
+async fn ages(function: &SlackFunction) -> Result<String, TableError> {
+    let now = Timestamp::now();
+    let (day, week) = (now - SignedDuration::from_hours(24), now - SignedDuration::from_hours(7 * 24));
+    let count = |from, to| function.table.count_between(StateName::Open, from, to);
+    let (young, middle, old) =
+        tokio::try_join!(count(day, Timestamp::MAX), count(week, day), count(Timestamp::MIN, week),)?;
+    Ok(format!("*Open by age*\nless than a day: {young} · a day to a week: {middle} · longer: {old}"))
+}
+
+async fn open(function: &SlackFunction, from: Option<&Cursor>) -> Result<Vec<SlackBlock>, TableError> {
+    let (records, more) = function.table.page(StateName::Open, from, FINDINGS, |_| true).await?;
+    if records.is_empty() && from.is_none() {
+        return Ok(vec![section(":white_check_mark: No finding is open.")]);
+    }
+    let mut blocks = vec![section("*Open findings*, the newest first")];
+    for record in records {
+        blocks.push(section(&finding_line(&record.finding)));
+        blocks.extend(buttons(&record.finding));
+    }
+    let newest = from.map(|_| button(action::REFRESH_HOME, "Newest", "newest"));
+    let older = more.map(|more| button(action::OLDER_IN_HOME, "Older", &more.to_string()));
+    let pages: Vec<_> = newest.into_iter().chain(older).collect();
+    if !pages.is_empty() {
+        blocks.push(actions(pages));
+    }
+    Ok(blocks)
+}
+
+async fn ignored(function: &SlackFunction) -> Result<String, TableError> {
+    let (records, more) = function.table.page(StateName::Ignored, None, LINES, |_| true).await?;
+    if records.is_empty() {
+        return Ok("*Ignored:* nothing".to_owned());
+    }
+    let lines: Vec<String> = records.iter().map(|record| findings::bullet(&record.finding)).collect();
+    let more = if more.is_some() { "\n`/dd ignored` lists the rest" } else { "" };
+    Ok(format!("*Ignored*\n{}{more}", lines.join("\n")))
+}
+
+async fn deeds(function: &SlackFunction) -> Result<String, TableError> {
+    let entries = function.table.history(None, LINES).await?;
+    let lines: Vec<String> = entries.iter().map(|entry| history::line(entry, true)).collect();
+    Ok(format!(
+        "*Who did what*\n{}",
+        if lines.is_empty() { "nothing yet".to_owned() } else { lines.join("\n") }
+    ))
 }

@@ -26,6 +26,7 @@ use crate::aws::Aws;
 use crate::evaluation::cut;
 use crate::finding::auto_response::Switch;
 use crate::finding::history::{Deed, Entry};
+use crate::finding::page::Cursor;
 use crate::finding::table::{Table, TableError};
 use crate::finding::{Actor, Refusal};
 use crate::ids::FindingId;
@@ -135,13 +136,19 @@ impl SlackFunction {
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
-        let looks = matches!(action.action_id.as_str(), action::NEWEST_FINDINGS | action::OLDER_FINDINGS);
-        let refusal = if looks { None } else { self.refusal(&action.user, &asked).await };
+        let refusal = match action.looks_only() {
+            true => None,
+            false => self.refusal(&action.user, &asked).await,
+        };
         let told = match refusal {
             Some(refusal) => Some(refusal),
             None => self.act(action).await.unwrap_or_else(|error| Some(sorry(&error))),
         };
-        if let Some(content) = told {
+        if action.in_home {
+            let place =
+                if action.action_id == action::OLDER_IN_HOME { action.value.parse().ok() } else { None };
+            self.show_home(&action.user, place.as_ref(), told).await;
+        } else if let Some(content) = told {
             self.tell(action.channel.as_ref(), &action.user, &content).await;
         }
     }
@@ -150,6 +157,7 @@ impl SlackFunction {
         let user = &action.user;
         match action.action_id.as_str() {
             action::NEWEST_FINDINGS | action::OLDER_FINDINGS => findings::turned(self, action).await,
+            action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
             action::RETRY => queue::clicked(self, action).await,
             action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
             action::AUTORESPONSE_OFF => {
@@ -201,7 +209,11 @@ impl SlackFunction {
 
     /// Somebody opened the app's Home tab. Everybody may look.
     pub async fn home_opened(&self, user: &SlackUserId) {
-        let view = home::run(self).await;
+        self.show_home(user, None, None).await;
+    }
+
+    async fn show_home(&self, user: &SlackUserId, from: Option<&Cursor>, told: Option<Content>) {
+        let view = home::run(self, from, told.and_then(|content| content.blocks)).await;
         if let Err(error) = self.slack.publish_home(user, view).await {
             tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
         }

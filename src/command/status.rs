@@ -32,7 +32,7 @@ pub(super) async fn run(function: &SlackFunction) -> Content {
 }
 
 /// A part's text, or that it could not be read.
-async fn part<E: Display>(name: &str, gather: impl Future<Output = Result<String, E>>) -> String {
+pub(super) async fn part<E: Display>(name: &str, gather: impl Future<Output = Result<String, E>>) -> String {
     match tokio::time::timeout(DEADLINE, gather).await {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => {

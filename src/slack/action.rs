@@ -15,6 +15,10 @@ pub const UNDO: &str = "undo";
 pub const NEWEST_FINDINGS: &str = "newest_findings";
 /// Show the next page of the list in the button's value.
 pub const OLDER_FINDINGS: &str = "older_findings";
+/// Show the Home tab as it is now.
+pub const REFRESH_HOME: &str = "refresh_home";
+/// Show the next page of open findings in the Home tab, from the place in the button's value.
+pub const OLDER_IN_HOME: &str = "older_in_home";
 /// Send the dead letters of the queue in the button's value back into it.
 pub const RETRY: &str = "retry";
 /// Turn auto-response on, or let a stopped run go on (`hold <time>` in the value).

@@ -173,7 +173,8 @@ pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
     lines.join("\n")
 }
 
-fn buttons(finding: &Finding) -> Option<SlackBlock> {
+/// What can be done about a finding now.
+pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let id = finding.id.as_str();
     match &finding.state {
         State::Open { .. } => {

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use slack_morphism::prelude::*;
 
+use super::action;
+
 /// A request, as far as we understand it.
 #[derive(Debug)]
 pub enum SlackRequest {
@@ -36,6 +38,18 @@ pub struct BlockAction {
     pub trigger_id: SlackTriggerId,
     /// Replaces the message in which it was pressed.
     pub response_url: Option<SlackResponseUrl>,
+    /// Whether it was pressed in the Home tab.
+    pub in_home: bool,
+}
+
+impl BlockAction {
+    /// Whether it only shows something, which everybody may.
+    pub fn looks_only(&self) -> bool {
+        matches!(
+            self.action_id.as_str(),
+            action::NEWEST_FINDINGS | action::OLDER_FINDINGS | action::REFRESH_HOME | action::OLDER_IN_HOME
+        )
+    }
 }
 
 /// Whom a request speaks for.
@@ -115,6 +129,10 @@ impl SlackRequest {
         if let Some(fields) = payload.as_object_mut() {
             // The message's copy may hold blocks that the library does not know; nobody reads it.
             fields.remove("message");
+            if fields.get("type").is_some_and(|kind| kind == "block_actions") {
+                fields.remove("view");
+                fields.remove("state");
+            }
         }
         Ok((origin, Self::from(serde_json::from_value::<SlackInteractionEvent>(payload)?)))
     }
@@ -148,6 +166,7 @@ fn block_action(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction>
         channel: event.channel.map(|channel| channel.id),
         trigger_id: event.trigger_id,
         response_url: event.response_url,
+        in_home: matches!(event.container, SlackInteractionActionContainer::View(_)),
     })
 }
 

@@ -1,9 +1,10 @@
 //! What is wrong appears in Slack, once, with what a fix would change.
 
 use aws_sdk_s3::types::BucketCannedAcl;
+use jiff::Timestamp;
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, Options, World, eventually};
+use crate::support::{ALICE, BOB, Options, World, eventually, request, signed};
 
 #[tokio::test]
 async fn seeded_findings_appear_with_their_plans() {
@@ -149,6 +150,24 @@ async fn the_home_tab_shows_everybody_the_status() {
     let world = World::seeded().await;
     let home = world.slack.home(BOB).await;
     assert!(home.contains("*Findings:* 4 open") && home.contains("/dd autoresponse"), "{home}");
+    assert!(home.contains("less than a day: 4"), "{home}");
+
+    let fix = async |user: &str| {
+        let id = world.slack.finding("defendable-demo-downloads").await.finding_id();
+        let payload = json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE",
+            "user": {"id": user}, "trigger_id": "1.2.3", "container": {"type": "view", "view_id": "V1"},
+            "view": {"id": "V1", "type": "home", "blocks": [{"type": "of_tomorrow"}]},
+            "actions": [{"type": "button", "action_id": "fix", "value": id}]});
+        let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
+        let url = format!("{}/slack/events", world.app_url);
+        let answer =
+            request("POST", &url, &signed(&body, Timestamp::now().as_second()), &body).await.unwrap();
+        assert_eq!(answer.0, 200);
+        world.slack.shown_home(user).await
+    };
+    assert!(fix(BOB).await.contains("You are not an operator"));
+    assert!(fix(ALICE).await.contains("<@U0ALICE> asked for a fix"));
+    world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
 }
 
 #[tokio::test]

@@ -157,6 +157,11 @@ impl Slack {
     /// Opens the app's Home tab and returns what is shown there.
     pub async fn home(&self, user: &str) -> String {
         post(&format!("{}/_control/open-home", self.url), &json!({"user": user})).await;
+        self.shown_home(user).await
+    }
+
+    /// What the Home tab shows.
+    pub async fn shown_home(&self, user: &str) -> String {
         eventually("the Home tab is shown", async || {
             let state = self.browser().await.next().await.unwrap().unwrap().into_text().unwrap();
             let state: Value = serde_json::from_str(&state).unwrap();
