@@ -69,7 +69,7 @@ async fn ages(function: &SlackFunction) -> Result<String, TableError> {
     let (day, week) = (now - SignedDuration::from_hours(24), now - SignedDuration::from_hours(7 * 24));
     let count = |from, to| function.table.count_between(StateName::Open, from, to);
     let (young, middle, old) =
-        tokio::try_join!(count(day, Timestamp::MAX), count(week, day), count(Timestamp::MIN, week),)?;
+        tokio::try_join!(count(Some(day), None), count(Some(week), Some(day)), count(None, Some(week)),)?;
     Ok(format!("*Open by age*\nless than a day: {young} · a day to a week: {middle} · longer: {old}"))
 }
 

@@ -98,7 +98,7 @@ impl SlackFunction {
     pub async fn command(&self, event: &SlackCommandEvent) -> SlackCommandEventResponse {
         let command = Command::parse(event.text.as_deref().unwrap_or_default());
         tracing::info!(?command, user = %event.user_id.to_string(), "slash command");
-        let content = match self.run(command, event).await {
+        let content = match Box::pin(self.run(command, event)).await {
             Ok(content) => content,
             Err(error) => sorry(&error),
         };
@@ -122,7 +122,7 @@ impl SlackFunction {
             Command::Findings(filter) => findings::run(self, &filter).await,
             Command::Fix(id) => fix::run(self, &id, user).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
-            Command::Queue => queue::run(self).await,
+            Command::Queue => Box::pin(queue::run(self)).await,
             Command::Retry => queue::retry_all(self, user).await,
             Command::History(id) => history::run(self, id.as_ref()).await,
             Command::Show(id) => history::show(self, &id).await,
@@ -142,7 +142,7 @@ impl SlackFunction {
         };
         let told = match refusal {
             Some(refusal) => Some(refusal),
-            None => self.act(action).await.unwrap_or_else(|error| Some(sorry(&error))),
+            None => Box::pin(self.act(action)).await.unwrap_or_else(|error| Some(sorry(&error))),
         };
         if action.in_home {
             let place =
@@ -213,7 +213,9 @@ impl SlackFunction {
     }
 
     async fn show_home(&self, user: &SlackUserId, from: Option<&Cursor>, told: Option<Content>) {
-        let view = home::run(self, from, told.and_then(|content| content.blocks)).await;
+        // On the heap, because it is large: with those of all commands beside it, the future of a
+        // request would not fit on a thread's stack.
+        let view = Box::pin(home::run(self, from, told.and_then(|content| content.blocks))).await;
         if let Err(error) = self.slack.publish_home(user, view).await {
             tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
         }

@@ -7,6 +7,7 @@ use slack_morphism::prelude::*;
 
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
+use crate::aws::AwsError;
 use crate::dead_letters::DeadLetter;
 use crate::finding::history::Deed;
 use crate::finding::{Finding, Plan, StateName};
@@ -69,9 +70,10 @@ fn would(finding: &Finding) -> String {
 
 type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;
 
-async fn all_dead_letters(function: &SlackFunction) -> Result<Letters<'_>, CommandError> {
+async fn all_dead_letters(function: &SlackFunction) -> Result<Letters<'_>, AwsError> {
     let queues = function.watched_queues.iter();
-    let letters = queues.map(async |queue| Ok((queue, function.queues.dead_letters(queue).await?)));
+    let letters =
+        queues.map(async |queue| Ok::<_, AwsError>((queue, function.queues.dead_letters(queue).await?)));
     let letters: Letters<'_> = try_join_all(letters).await?;
     Ok(letters.into_iter().filter(|(_, letters)| !letters.is_empty()).collect())
 }

@@ -105,24 +105,21 @@ fn compliance_words(compliance: Option<&aws_sdk_config::types::Compliance>) -> S
     match compliance.and_then(|compliance| compliance.compliance_type()) {
         Some(ComplianceType::Compliant) => ":white_check_mark: compliant".to_owned(),
         Some(ComplianceType::NonCompliant) => match breaches {
-            Some(breaches) if breaches.cap_exceeded() => {
-                format!(
-                    ":red_circle: more than {} break it",
-                    count(breaches.capped_count().unsigned_abs().into(), "resource")
-                )
-            }
             Some(breaches) => {
                 let number = u64::from(breaches.capped_count().unsigned_abs());
-                format!(
-                    ":red_circle: {} {} it",
-                    count(number, "resource"),
-                    if number == 1 { "breaks" } else { "break" }
-                )
+                let more = if breaches.cap_exceeded() { "more than " } else { "" };
+                let verb = if number == 1 && !breaches.cap_exceeded() { "breaks" } else { "break" };
+                format!(":red_circle: {} {more}{} {verb} it", bar(number), count(number, "resource"))
             }
             None => ":red_circle: not compliant".to_owned(),
         },
         _ => ":white_circle: not evaluated yet".to_owned(),
     }
+}
+
+/// A mark for each, up to a dozen, so that rules can be compared at a glance.
+fn bar(number: u64) -> String {
+    "▮".repeat(number.min(12) as usize)
 }
 
 async fn findings(function: &SlackFunction) -> Result<String, TableError> {

@@ -215,7 +215,7 @@ impl Table {
         let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let items = found.items.unwrap_or_default().into_iter();
         Ok(items
-            .map(|item| Ok(from_item::<_, Item>(item)?.entry))
+            .map(|item| Ok(from_item::<Item>(item)?.entry))
             .collect::<Result<_, serde_dynamo::Error>>()?)
     }
 }

@@ -263,29 +263,26 @@ impl Table {
 
     /// How many findings are in a state.
     pub async fn count(&self, state: StateName) -> Result<u64, TableError> {
-        self.count_between(state, Timestamp::MIN, Timestamp::MAX).await
+        self.count_between(state, None, None).await
     }
 
     /// How many findings are in a state since some time between two.
     pub async fn count_between(
         &self,
         state: StateName,
-        begin: Timestamp,
-        end: Timestamp,
+        begin: Option<Timestamp>,
+        end: Option<Timestamp>,
     ) -> Result<u64, TableError> {
         let (mut count, mut from) = (0, None);
-        // Years before 0 and after 9999 would not sort as text.
-        let moment = |time: Timestamp| match time {
-            Timestamp::MIN => text("0"),
-            Timestamp::MAX => text("9999"),
-            time => text(format!("{time:.3}")),
+        let moment = |time: Option<Timestamp>, none: &str| {
+            text(time.map_or_else(|| none.to_owned(), |time| format!("{time:.3}")))
         };
         loop {
             let query = self
                 .state_query(state)
                 .key_condition_expression("#state = :state AND stateSince BETWEEN :begin AND :end")
-                .expression_attribute_values(":begin", moment(begin))
-                .expression_attribute_values(":end", moment(end));
+                .expression_attribute_values(":begin", moment(begin, "0"))
+                .expression_attribute_values(":end", moment(end, "9999"));
             let page = query.select(Select::Count).set_exclusive_start_key(from).send().await;
             let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
             count += u64::try_from(page.count).unwrap_or_default();

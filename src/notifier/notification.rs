@@ -161,7 +161,8 @@ impl Notification {
             return Ok(Self::Alarm(serde_json::from_value(value)?));
         }
         if let Some(function) = value.pointer("/requestContext/functionArn").and_then(Value::as_str) {
-            let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or("(not said)").to_owned();
+            let text =
+                |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or("(not said)").to_owned();
             return Err(Malformed::GivenUp {
                 function: function.to_owned(),
                 error: text("/responsePayload/errorMessage"),
