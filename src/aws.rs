@@ -100,7 +100,6 @@ fn kind_of(code: &str, status: u16) -> AwsErrorKind {
         | "SlowDown"
         | "TooManyRequestsException"
         | "ProvisionedThroughputExceededException"
-        | "TransactionConflictException"
         | "RequestTimeout"
         | "RequestTimeoutException" => AwsErrorKind::Transient,
         _ if status == 429 || status >= 500 => AwsErrorKind::Transient,

@@ -1,5 +1,7 @@
 //! Dead letters: what nobody could handle, why, and back into its queue.
 
+use std::collections::HashSet;
+
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 
 use crate::aws::AwsError;
@@ -17,7 +19,7 @@ pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:S
 /// For so long a listed message cannot be retried, and one that is being retried not be listed.
 /// Seconds.
 const LISTED: i32 = 2;
-const RETRYING: i32 = 60;
+const RETRYING: i32 = 20;
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +69,11 @@ impl Queues {
         queue: &QueueUrl,
         may_go_on: impl Fn() -> bool,
     ) -> Result<usize, AwsError> {
-        let mut retried = 0;
+        let mut retried = HashSet::new();
         while may_go_on() {
-            let letters = self.receive_dead_letters(queue, RETRYING).await?;
+            let mut letters = self.receive_dead_letters(queue, RETRYING).await?;
+            // What is here again already has failed again.
+            letters.retain(|letter| retried.insert(letter.id.clone()));
             if letters.is_empty() {
                 break;
             }
@@ -82,10 +86,9 @@ impl Queues {
                     .message_attributes(ORIGINAL_ID, attribute(&letter.id));
                 sent.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
                 self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;
-                retried += 1;
             }
         }
-        Ok(retried)
+        Ok(retried.len())
     }
 
     async fn receive_dead_letters(

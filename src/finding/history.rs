@@ -1,18 +1,19 @@
 //! Who did what when: every change of a finding, every switch, every refusal, kept for 400 days.
 //!
-//! A finding's deeds are written in the transaction that changes the finding, so that neither
-//! can be without the other.
+//! A finding's deeds are written into the finding itself, by the very write that changes it, and
+//! moved from there: none is lost when a writer dies in between, and none is told twice.
 
 use std::fmt;
 
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
 use super::auto_response::Switch;
-use super::table::{STATE_INDEX, Table, TableError, number, text};
+use super::table::{Record, STATE_INDEX, Table, TableError, conditional, key, number, text};
 use super::{Actor, Finding};
 use crate::aws::AwsError;
 use crate::ids::FindingId;
@@ -162,35 +163,49 @@ impl Finding {
 impl Table {
     /// Adds an entry that changes no finding.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
-        let written = self.dynamodb.transact_write_items().transact_items(self.history_item(entry)?);
-        written
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        self.add("HISTORY".to_owned(), entry, &Uuid::new_v4().to_string()).await
     }
 
-    /// The entries of a change of a finding, to be written with it.
-    pub(super) fn history_items(&self, finding: &Finding) -> Result<Vec<TransactWriteItem>, TableError> {
-        finding.deeds.iter().map(|deed| self.history_item(&finding.entry(deed))).collect()
+    /// Moves a finding's deeds into the history. When that was done before and only their removal
+    /// was not, the same entries are written again.
+    pub(super) async fn tell_history(&self, record: Record) -> Result<Record, TableError> {
+        let Record { finding, version, .. } = &record;
+        if finding.deeds.is_empty() {
+            return Ok(record);
+        }
+        let (pk, sk) = key(&finding.id);
+        for (number, deed) in finding.deeds.iter().enumerate() {
+            self.add(pk.clone(), &finding.entry(deed), &format!("{version:08}-{number}")).await?;
+        }
+        let update =
+            self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk));
+        let update = update
+            .update_expression("REMOVE #finding.deeds")
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#finding", "finding")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(version))
+            .return_values(ReturnValue::AllNew);
+        // Where it has changed meanwhile, whoever changed it has moved them too.
+        let newer = conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
+        tracing::debug!(finding_id = %finding.id, moved = newer.is_some(), "history");
+        Ok(Record { finding: Finding { deeds: Vec::new(), ..record.finding }, ..record })
     }
 
-    fn history_item(&self, entry: &Entry) -> Result<TransactWriteItem, TableError> {
-        let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| format!("FINDING#{id}"));
-        // Entries of one moment keep apart, and those of one time stay in their order.
-        let sk = format!("HISTORY#{:.6}#{}", entry.at, Uuid::new_v4());
-        let update = Update::builder()
+    async fn add(&self, pk: String, entry: &Entry, behind: &str) -> Result<(), TableError> {
+        let update = self
+            .dynamodb
+            .update_item()
             .table_name(&self.name)
             .key("pk", text(pk))
-            .key("sk", text(sk))
+            .key("sk", text(format!("HISTORY#{:.6}#{behind}", entry.at)))
             .update_expression("SET entry = :entry, #state = :state, stateSince = :at, expiresAt = :expires")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
             .expression_attribute_values(":state", text(INDEXED_AS))
             .expression_attribute_values(":at", text(format!("{:.3}", entry.at)))
             .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second()));
-        let update = update.build().expect("an update with table, key and expression is complete");
-        Ok(TransactWriteItem::builder().update(update).build())
+        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
     /// The newest entries, of one finding or of all, the newest first.

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select, TransactWriteItem, Update};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -171,14 +170,18 @@ impl Table {
     ) -> Result<Changed<E>, TableError> {
         for _ in 0..ATTEMPTS {
             let record = self.get(id).await?;
+            let record = match record {
+                // Whoever wrote them died before they were in the history.
+                Some(record) if !record.finding.deeds.is_empty() => Some(self.tell_history(record).await?),
+                record => record,
+            };
             let finding = match decide(record.as_ref().map(|record| &record.finding)) {
                 Ok(finding) => finding,
                 Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
             };
-            let version = record.as_ref().map_or(0, |record| record.version);
-            let shown = record.and_then(|record| record.shown);
-            if let Some(record) = self.write(finding, version, shown).await? {
-                return Ok(Changed::Yes(Box::new(record)));
+            let version = record.map_or(0, |record| record.version);
+            if let Some(record) = self.write(&finding, version).await? {
+                return Ok(Changed::Yes(Box::new(self.tell_history(record).await?)));
             }
         }
         Err(TableError::Contended)
@@ -193,18 +196,14 @@ impl Table {
         self.change(id, |finding| decide(finding.ok_or(None)?).map_err(Some)).await
     }
 
-    /// Writes over version `version` (0: there is none), together with what the history says of
-    /// it; `None` when that is not the current version.
-    async fn write(
-        &self,
-        finding: Finding,
-        version: u64,
-        shown: Option<Shown>,
-    ) -> Result<Option<Record>, TableError> {
+    /// Writes over version `version` (0: there is none); `None` when that is not the current one.
+    async fn write(&self, finding: &Finding, version: u64) -> Result<Option<Record>, TableError> {
         let (pk, sk) = key(&finding.id);
         // The index must not count an expired ignore, so it follows the state as written.
         let state = finding.state_name(Timestamp::MIN);
-        let update = Update::builder()
+        let update = self
+            .dynamodb
+            .update_item()
             .table_name(&self.name)
             .key("pk", text(pk))
             .key("sk", text(sk))
@@ -218,21 +217,16 @@ impl Table {
             .expression_attribute_names("#version", "version")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#stateSince", "stateSince")
-            .expression_attribute_values(":finding", to_attribute_value(&finding)?)
+            .expression_attribute_values(":finding", to_attribute_value(finding)?)
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":next", number(version + 1))
             .expression_attribute_values(":state", text(state.as_str()))
-            .expression_attribute_values(":stateSince", text(since(&finding)));
-        let update = update.build().expect("an update with table, key and expression is complete");
-        let items = [TransactWriteItem::builder().update(update).build()].into_iter();
-        let items = items.chain(self.history_items(&finding)?).collect();
-        match self.dynamodb.transact_write_items().set_transact_items(Some(items)).send().await {
-            Ok(_) => {
-                let finding = Finding { deeds: Vec::new(), ..finding };
-                Ok(Some(Record { finding, version: version + 1, shown }))
-            }
-            Err(error) if is_lost_race(&error) => Ok(None),
+            .expression_attribute_values(":stateSince", text(since(finding)))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(written) => Ok(written.attributes.map(from_item).transpose()?),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
             Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
         }
     }
@@ -408,19 +402,12 @@ impl Table {
     }
 }
 
-/// Whether another writer came between: before the transaction, or during it.
-fn is_lost_race<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-    else {
-        return false;
-    };
-    let lost = |code: &str| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
-    cancelled.cancellation_reasons().iter().any(|reason| reason.code().is_some_and(lost))
-}
-
 /// An update's new item; `None` when its condition did not hold.
 pub(super) fn conditional<T, E>(
-    updated: Result<Option<Item>, SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>>,
+    updated: Result<
+        Option<Item>,
+        aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
+    >,
 ) -> Result<Option<T>, TableError>
 where
     T: DeserializeOwned,
