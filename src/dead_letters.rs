@@ -19,7 +19,7 @@ pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:S
 /// For so long a listed message cannot be retried, and one that is being retried not be listed.
 /// Seconds.
 const LISTED: i32 = 2;
-const RETRYING: i32 = 20;
+const RETRYING: i32 = 5;
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
