@@ -2,6 +2,7 @@
 //! about it. Pure; [`table`] keeps them, [`crate::slack::finding_message`] shows them.
 
 pub mod auto_response;
+mod claim;
 mod compliance;
 mod fix;
 pub mod history;

@@ -1,0 +1,58 @@
+//! Messages that belong to no finding (alarms, notices): each is claimed before it is posted, so
+//! that a duplicate posts nothing.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::table::{LEASE, Table, TableError, conditional, number, text};
+use crate::aws::AwsError;
+
+impl Table {
+    /// Claims a message that belongs to no finding, so that a duplicate posts nothing. `false`
+    /// when it has been posted, or somebody is at it; a claim that was never confirmed lapses.
+    pub async fn claim(&self, key: &str, now: Timestamp) -> Result<bool, TableError> {
+        let claim = self
+            .posted_update(key)
+            .update_expression("SET claimedUntil = :until, expiresAt = :expires")
+            .condition_expression("attribute_not_exists(posted) AND (attribute_not_exists(claimedUntil) OR claimedUntil < :now)")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
+            .expression_attribute_values(":expires", number((now + SignedDuration::from_hours(24 * 14)).as_second()))
+            .return_values(ReturnValue::AllNew);
+        Ok(conditional::<serde::de::IgnoredAny, _>(claim.send().await.map(|updated| updated.attributes))?
+            .is_some())
+    }
+
+    /// Whether a claimed message has been posted.
+    pub async fn is_posted(&self, key: &str) -> Result<bool, TableError> {
+        #[derive(Deserialize)]
+        struct Posted {
+            #[serde(default)]
+            posted: bool,
+        }
+        let item = self.get_item::<Posted>(format!("POSTED#{key}"), "POSTED".to_owned()).await?;
+        Ok(item.is_some_and(|item| item.posted))
+    }
+
+    /// Gives a claim back: the message is not in Slack.
+    pub async fn unclaim(&self, key: &str) -> Result<(), TableError> {
+        let update = self.posted_update(key).update_expression("REMOVE claimedUntil").send().await;
+        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    /// Confirms a claim: the message is in Slack.
+    pub async fn confirm(&self, key: &str) -> Result<(), TableError> {
+        let update = self.posted_update(key).update_expression("SET posted = :true");
+        let update = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
+        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    fn posted_update(
+        &self,
+        key: &str,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        let pk = text(format!("POSTED#{key}"));
+        self.dynamodb.update_item().table_name(&self.name).key("pk", pk).key("sk", text("POSTED"))
+    }
+}
