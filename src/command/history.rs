@@ -1,6 +1,7 @@
 //! `/dd history [id]` and `/dd show <id>`: who did what when.
 
 use super::{Answer, SlackFunction, refused};
+use crate::finding::Actor;
 use crate::finding::history::Entry;
 use crate::ids::FindingId;
 use crate::slack::blocks::{message, note, section};
@@ -49,5 +50,9 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
         }
         _ => String::new(),
     };
-    format!("• {} · {} {}{about}", when(entry.at), actor(&entry.by), prose(&entry.deed.to_string(), 300))
+    let by = match &entry.by {
+        Actor::Elsewhere => String::new(),
+        by => format!("{} ", actor(by)),
+    };
+    format!("• {} · {by}{}{about}", when(entry.at), prose(&entry.deed.to_string(), 300))
 }

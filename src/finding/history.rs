@@ -108,12 +108,12 @@ pub struct Entry {
     pub resource: Option<String>,
 }
 
-/// As it continues after a name: "asked for a fix".
+/// As it continues after a name: "asked for a fix"; a sentence where nobody of ours did it.
 impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Found => f.write_str("broke the rule, says AWS Config"),
-            Self::Complied => f.write_str("made it compliant"),
+            Self::Found => f.write_str("AWS Config found it non-compliant"),
+            Self::Complied => f.write_str("it was found compliant again"),
             Self::FixAsked => f.write_str("asked for a fix"),
             Self::Fixed { changes } => f.write_str(&changes.join("; ")),
             Self::FixFailed { reason } => write!(f, "tried to fix it, in vain: {reason}"),
@@ -122,7 +122,7 @@ impl fmt::Display for Deed {
                 write!(f, "ignored it until {}: {reason}", until.strftime("%Y-%m-%d %H:%M UTC"))
             }
             Self::Unignored => f.write_str("stopped ignoring it"),
-            Self::IgnoreEnded => f.write_str("let the time pass for which it was ignored"),
+            Self::IgnoreEnded => f.write_str("the time for which it was ignored is over"),
             Self::UndoAsked { reason } => write!(f, "asked for an undo: {reason}"),
             Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
             Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),

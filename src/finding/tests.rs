@@ -329,7 +329,7 @@ fn deeds(finding: &Finding) -> Vec<String> {
 fn every_step_is_remembered_for_the_history() {
     let alice_said = |words: &str| format!("{:?} {words}", alice());
     let mut finding = open();
-    assert_eq!(deeds(&finding), ["Elsewhere broke the rule, says AWS Config"]);
+    assert_eq!(deeds(&finding), ["Elsewhere AWS Config found it non-compliant"]);
     // Written and read again, as between any two steps.
     let mut step = |next: Finding| {
         let words = deeds(&next);
@@ -347,7 +347,7 @@ fn every_step_is_remembered_for_the_history() {
     let (half, words) = step(half.reported(&acl_fixed(&half, Some("U0ALICE"), 12)).unwrap());
     assert_eq!(words, [alice_said("removed the ACL grant READ to everybody (AllUsers)")]);
     let (_, words) = step(half.complied(at(13)).unwrap());
-    assert_eq!(words, ["Elsewhere made it compliant"]);
+    assert_eq!(words, ["Elsewhere it was found compliant again"]);
 
     let (undoing, words) = step(undoing());
     assert_eq!(words.last().unwrap(), "User(\"U0BOB\") asked for an undo: the website is down");
@@ -358,5 +358,5 @@ fn every_step_is_remembered_for_the_history() {
         "{words:?}"
     );
     let (_, words) = step(undone.ignore_expired(at(25 * 3600)).unwrap());
-    assert_eq!(words, ["Elsewhere let the time pass for which it was ignored"]);
+    assert_eq!(words, ["Elsewhere the time for which it was ignored is over"]);
 }

@@ -81,7 +81,7 @@ async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all()
         "<@U0ALICE> removed the ACL grant READ to everybody (AllUsers)",
         "<@U0ALICE> asked for a fix",
         "<@U0ALICE> ignored it until",
-        "broke the rule, says AWS Config",
+        "AWS Config found it non-compliant",
     ];
     let places: Vec<usize> =
         lines.iter().map(|line| story.find(line).unwrap_or_else(|| panic!("{line} in {story}"))).collect();
