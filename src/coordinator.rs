@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::AwsError;
 use crate::dead_letters::ORIGINAL_ID;
+use crate::evaluation::RuleDefaults;
 use crate::finding::auto_response::{Hold, Switch, Wanted};
 use crate::finding::table::{Table, TableError};
 use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
@@ -55,6 +56,8 @@ pub struct Coordinator {
     pub blast_radius: u32,
     /// The account of requests that name none.
     pub home: AccountId,
+    /// The names of the rules whose findings are fixed.
+    pub rules: RuleDefaults,
 }
 
 /// Why a run did not happen, or stopped.
@@ -96,11 +99,28 @@ impl QueueHandler for Coordinator {
             Ok(request) => request,
             Err(park) => return park,
         };
-        let task = RemediationTask { sqs_url: None, receipt_handle: None, message_body: request };
-        match self.dispatch(&task).await {
+        match self.pass_on_for_a_person(request).await {
             Ok(()) => Disposition::Done,
             Err(error) => Disposition::Retry(error.to_string()),
         }
+    }
+}
+
+impl Coordinator {
+    /// What is put back comes from the finding, not from whoever may send to the queue.
+    async fn pass_on_for_a_person(&self, mut request: RemediationRequest) -> Result<(), CoordinatorError> {
+        let record = self.table.get(&request.finding(&self.home)).await?;
+        let waiting = record.as_ref().is_some_and(|record| waits_for(&record.finding, &request));
+        let fenced = request.asked_at.is_some() || !request.undo.is_empty();
+        if fenced && !waiting {
+            tracing::info!(resource = %request.target_resource_id, "let a person's request go: it is not waited for any more");
+            return Ok(());
+        }
+        if !request.undo.is_empty() {
+            request.undo = record.map(|record| record.finding.removed).unwrap_or_default();
+        }
+        let task = RemediationTask { sqs_url: None, receipt_handle: None, message_body: request };
+        Ok(self.dispatch(&task).await?)
     }
 }
 
@@ -171,6 +191,9 @@ impl Coordinator {
         let receipt_handle = message.receipt_handle().unwrap_or_default();
         let own = QueueMessage::from(message);
         let request: RemediationRequest = match serde_json::from_str(&own.body) {
+            Ok(RemediationRequest { undo, .. }) if !undo.is_empty() => {
+                return self.park(&own, receipt_handle, "only people may undo, and not by this queue").await;
+            }
             Ok(request) if own.receive_count <= MAX_RECEIVES => request,
             Ok(_) => return self.park(&own, receipt_handle, "its remediation keeps failing").await,
             Err(error) => {
@@ -179,7 +202,12 @@ impl Coordinator {
         };
         let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
         let record = self.table.get(&key.0).await?;
-        let next = record.map_or(Next::PassOn, |record| next(&record.finding, sent_at(message), now));
+        let next = match record.map_or(Next::PassOn, |record| next(&record.finding, sent_at(message), now)) {
+            Next::PassOn if self.is_wanted_by_another_rule(&request, now).await? => {
+                Next::LetGo("it is left as it is by another rule's finding")
+            }
+            next => next,
+        };
         let again =
             passed_on.get(&key).is_some_and(|at| sent_at(message).is_some_and(|sent_at| sent_at <= *at));
         match if again { Next::LetGo("it has just been passed on") } else { next } {
@@ -199,6 +227,28 @@ impl Coordinator {
         };
         self.dispatch(&task).await?;
         Ok(true)
+    }
+
+    /// Whether people want the resource as it is: they ignored, or undid, the finding of another
+    /// of our rules about it.
+    async fn is_wanted_by_another_rule(
+        &self,
+        request: &RemediationRequest,
+        now: Timestamp,
+    ) -> Result<bool, CoordinatorError> {
+        let resource = request.resource(&self.home);
+        for rule in self.rules.names(&resource.resource_type) {
+            let Ok(rule) = rule.parse() else { continue };
+            if rule == request.raised_by_rule {
+                continue;
+            }
+            let record = self.table.get(&FindingId::of(&rule, &resource)).await?;
+            let state = record.map(|record| record.finding.state_name(now));
+            if matches!(state, Some(StateName::Ignored | StateName::Undoing)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn park(
@@ -252,13 +302,23 @@ enum Next {
     Leave,
 }
 
+/// Whether a finding waits for what a person asked.
+fn waits_for(finding: &Finding, request: &RemediationRequest) -> bool {
+    let undo = !request.undo.is_empty();
+    match &finding.state {
+        State::Fixing { since, .. } => !undo && request.asked_at == Some(*since),
+        State::Undoing { since, .. } => undo && request.asked_at == Some(*since),
+        State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } => false,
+    }
+}
+
 /// What auto-response does about a finding's request.
 fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
     match &finding.state {
         State::Ignored { .. } if finding.state_name(now) == StateName::Ignored => {
             Next::LetGo("it is ignored")
         }
-        State::Undoing { .. } => Next::LetGo("it is wanted as it was"),
+        State::Undoing { .. } => Next::Leave,
         State::Fixed { at, .. } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
             Next::LetGo("it was fixed after this was sent")
         }

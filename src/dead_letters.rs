@@ -62,11 +62,13 @@ impl Queues {
         self.receive_dead_letters(queue, LISTED).await
     }
 
-    /// Sends the dead letters of `queue` back into it, under their first ids, while `may_go_on`;
-    /// returns how many. A crash between the two steps sends one twice, which does no harm.
+    /// Sends the dead letters of `queue` back, each to where `route` says and under its first id,
+    /// while `may_go_on`; returns how many. A crash between the two steps sends one twice, which
+    /// does no harm.
     pub async fn retry_dead_letters(
         &self,
         queue: &QueueUrl,
+        route: impl Fn(String) -> (QueueUrl, String),
         may_go_on: impl Fn() -> bool,
     ) -> Result<usize, AwsError> {
         let mut retried = HashSet::new();
@@ -78,11 +80,12 @@ impl Queues {
                 break;
             }
             for letter in letters {
+                let (target, body) = route(letter.body);
                 let sent = self
                     .sqs
                     .send_message()
-                    .queue_url(queue.as_str())
-                    .message_body(&letter.body)
+                    .queue_url(target.as_str())
+                    .message_body(body)
                     .message_attributes(ORIGINAL_ID, attribute(&letter.id));
                 sent.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
                 self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;

@@ -146,6 +146,7 @@ impl Wiring {
             schedule: self.schedule(),
             blast_radius: self.settings.blast_radius,
             home: self.settings.account.clone(),
+            rules: self.settings.rules.clone(),
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) async fn run(function: &SlackFunction, filter: &FindingsFilter) -> An
         total += lines.len();
         blocks.extend(show(state, &lines, more, filter, Place::First));
     }
-    if total == 0 {
+    if blocks.is_empty() {
         return Ok(none(filter));
     }
     Ok(message(&format!("Findings: {total} shown."), blocks))

@@ -307,6 +307,9 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::NothingToUndo) => {
             format!("Defendable has taken nothing away for {id}, so there is nothing to put back.")
         }
+        Some(Refusal::FixedAgain) => {
+            format!("{id} has been fixed again since you looked, so nothing was undone. Press *Undo…* again.")
+        }
         Some(Refusal::TooLate) => format!("{id} was fixed more than seven days ago: put it back by hand."),
         Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
         Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use slack_morphism::prelude::*;
 
 use super::status::auto_response_line;
@@ -12,6 +12,7 @@ use crate::dead_letters::DeadLetter;
 use crate::finding::history::Deed;
 use crate::finding::{Finding, Plan, StateName};
 use crate::queue::QueueUrl;
+use crate::remediation::RemediationTask;
 use crate::slack::Content;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, message, note, section};
@@ -43,13 +44,13 @@ pub(super) async fn run(function: &SlackFunction) -> Answer {
     let mut blocks = vec![section(&line)];
     if records.is_empty() {
         blocks.push(section(&format!(
-            "*Nothing that a run would change now.* {} in the queue; each is checked again first.",
+            "*No open finding has a fix that is known.* {} in the queue; a run checks each again, and fixes what breaks its rule then.",
             count(waiting, "request")
         )));
     } else {
         let more = if more.is_some() { ", the newest" } else { "" };
         blocks.push(section(&format!(
-            "*What a run would do now*{more} ({} in the queue; each is checked again first)",
+            "*What fixing the open findings would change*{more} · {} in the queue, each of which a run checks again first",
             count(waiting, "request")
         )));
         blocks.extend(records.iter().map(|record| section(&would(&record.finding))));
@@ -108,15 +109,38 @@ pub(super) async fn clicked(
     Ok(Some(retry(function, &queues, &action.user).await?))
 }
 
+/// Where a dead letter goes: a remediator's task back to where its request came from, past the
+/// coordinator's checks, for people may have said "off", "ignore" or "undo" meanwhile.
+fn route(function: &SlackFunction, queue: &QueueUrl, body: String) -> (QueueUrl, String) {
+    let Ok(task) = serde_json::from_str::<RemediationTask>(&body) else { return (queue.clone(), body) };
+    let Ok(request) = serde_json::to_string(&task.message_body) else { return (queue.clone(), body) };
+    let target = if task.sqs_url.is_some() { &function.remediation_queue } else { &function.fix_queue };
+    (target.clone(), request)
+}
+
 async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
     let begun = Instant::now();
     let may_go_on = || begun.elapsed() < DEADLINE;
-    let retried = queues.iter().map(|queue| function.queues.retry_dead_letters(queue, may_go_on));
-    let retried: usize = try_join_all(retried).await?.into_iter().sum();
+    let retried = queues.iter().map(|queue| {
+        let route = |body| route(function, queue, body);
+        function.queues.retry_dead_letters(queue, route, may_go_on)
+    });
+    // One queue that fails must not drop what another is doing halfway.
+    let (retried, failed): (Vec<_>, Vec<_>) = join_all(retried).await.into_iter().partition(Result::is_ok);
+    let retried: usize = retried.into_iter().flatten().sum();
+    if retried > 0 {
+        function.remember(user, Deed::Retried { messages: retried }).await;
+    }
+    if let Some(Err(error)) = failed.into_iter().next() {
+        tracing::error!(%error, "cannot retry all dead letters");
+        return Ok(note(&format!(
+            ":warning: {} went back into the queue; then AWS did not do as it was asked. Press again in a minute.",
+            count(retried as u64, "message")
+        )));
+    }
     if retried == 0 {
         return Ok(note(":white_check_mark: There is no dead letter to retry."));
     }
-    function.remember(user, Deed::Retried { messages: retried }).await;
     let rest = if may_go_on() { "" } else { " There may be more: press again." };
     Ok(note(&format!(
         "{} went back into the queue. What cannot be handled this time either is parked again, and told of.{rest}",

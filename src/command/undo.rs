@@ -36,16 +36,18 @@ pub(super) async fn submitted(
     function: &SlackFunction,
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
-    let Some((id, reason)) = undo_submission(&event.view) else {
+    let Some(submission) = undo_submission(&event.view) else {
         return Ok(Some(note(
             "Nothing is undone: the window did not say why. Press *Undo…* again and fill it in.",
         )));
     };
     let (now, user) = (Timestamp::now(), event.user.id.to_string());
-    let ask = |finding: &Finding| finding.undo_asked(Actor::User(user.clone()), reason.clone(), now);
-    match function.table.change_existing(&id, ask).await? {
+    let ask = |finding: &Finding| {
+        finding.undo_asked(Actor::User(user.clone()), submission.seen, submission.reason.clone(), now)
+    };
+    match function.table.change_existing(&submission.finding, ask).await? {
         Changed::Yes(record) => send(function, &record).await,
-        Changed::No(_, refusal) => Ok(Some(refused(&id, refusal.as_ref()))),
+        Changed::No(_, refusal) => Ok(Some(refused(&submission.finding, refusal.as_ref()))),
     }
 }
 

@@ -146,12 +146,18 @@ impl RuleDefaults {
     /// The remediations for what a rule of AWS Config complains of: none, unless it is one of
     /// ours. Other rules judge groups and buckets too, by measures that are not ours.
     pub fn kinds(&self, rule: &RuleName, resource_type: &ResourceType) -> Vec<ViolationType> {
+        let ours = self.names(resource_type).any(|name| name == rule.as_str());
+        if ours { ViolationType::of_resource(resource_type) } else { Vec::new() }
+    }
+
+    /// The names of our rules about a type of resource.
+    pub fn names(&self, resource_type: &ResourceType) -> impl Iterator<Item = &str> {
         let names = match resource_type.as_str() {
-            ResourceType::SECURITY_GROUP => &self.restricted_ports_names,
-            ResourceType::BUCKET => &self.s3_public_access_names,
-            _ => return Vec::new(),
+            ResourceType::SECURITY_GROUP => Some(&self.restricted_ports_names),
+            ResourceType::BUCKET => Some(&self.s3_public_access_names),
+            _ => None,
         };
-        if names.contains(rule.as_str()) { ViolationType::of_resource(resource_type) } else { Vec::new() }
+        names.into_iter().flatten().map(String::as_str)
     }
 
     /// Judges one item. `left_scope` is the rule event's `eventLeftScope`.

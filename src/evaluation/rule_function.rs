@@ -149,6 +149,7 @@ impl RuleFunction {
                 aws_account_id: Some(account.clone()),
                 requested_by: None,
                 finding_id: None,
+                asked_at: None,
                 undo: Vec::new(),
             })
         });

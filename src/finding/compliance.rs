@@ -36,13 +36,14 @@ impl Finding {
         Some(finding)
     }
 
-    fn begin_episode(&mut self, opened_at: Timestamp) {
+    pub(super) fn begin_episode(&mut self, opened_at: Timestamp) {
         self.record(opened_at, Actor::Elsewhere, Deed::Found);
         self.episode += 1;
         self.opened_at = opened_at;
         self.state = State::Open { last_failure: None };
         self.removed = Vec::new();
         self.begun = Vec::new();
+        self.undo_asked_at = None;
         self.undo_failure = None;
         self.mended = BTreeSet::new();
         self.reports = Vec::new();

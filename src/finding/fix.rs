@@ -54,7 +54,9 @@ impl Finding {
     }
 
     fn begin_fix(&self, waiting_for: BTreeSet<ViolationType>, asked_by: Actor, since: Timestamp) -> Self {
-        Self { state: State::Fixing { asked_by, since, waiting_for, failure: None }, ..self.clone() }
+        let ignored = matches!(self.state, State::Ignored { .. }).then(|| Box::new(self.state.clone()));
+        let state = State::Fixing { asked_by, since, waiting_for, failure: None, ignored };
+        Self { state, ..self.clone() }
     }
 
     /// The remediations that a fix needs: those of the plan, or all that the resource can have
@@ -69,12 +71,17 @@ impl Finding {
 
     /// The requests that a fix sends, one for each remediation that it waits for.
     pub fn fix_requests(&self) -> Vec<RemediationRequest> {
-        let State::Fixing { asked_by, waiting_for, .. } = &self.state else { return Vec::new() };
+        let State::Fixing { asked_by, since, waiting_for, .. } = &self.state else { return Vec::new() };
         let requested_by = match asked_by {
             Actor::User(id) => Some(id.clone()),
             Actor::AutoResponse | Actor::Elsewhere => None,
         };
-        waiting_for.iter().map(|kind| self.request(*kind, requested_by.clone())).collect()
+        let asked_at = Some(*since);
+        let request = |kind: &ViolationType| RemediationRequest {
+            asked_at,
+            ..self.request(*kind, requested_by.clone())
+        };
+        waiting_for.iter().map(request).collect()
     }
 
     /// The requests by which an open finding goes back to where auto-response looks.
@@ -100,6 +107,7 @@ impl Finding {
             aws_account_id: Some(self.resource.account.clone()),
             requested_by,
             finding_id: Some(self.id.clone()),
+            asked_at: None,
             undo: Vec::new(),
         }
     }
@@ -124,8 +132,17 @@ impl Finding {
         let mut finding = self.clone();
         let deed = Deed::FixFailed { reason: failure.reason.clone() };
         finding.record(failure.at, failure.asked_by.clone(), deed);
-        finding.state = State::Open { last_failure: Some(failure) };
+        finding.reopen(failure);
         finding
+    }
+
+    /// After a fix that did not work: open, or ignored where it was.
+    fn reopen(&mut self, failure: Failure) {
+        let ignored = match &mut self.state {
+            State::Fixing { ignored, .. } => ignored.take(),
+            _ => None,
+        };
+        self.state = ignored.map_or(State::Open { last_failure: Some(failure) }, |ignored| *ignored);
     }
 
     /// The fix could not even be queued.
@@ -199,11 +216,13 @@ impl Finding {
             State::Fixing { asked_by, waiting_for, failure, .. } => {
                 waiting_for.remove(&kind);
                 if waiting_for.is_empty() {
-                    self.state = match failure.take() {
-                        Some(failure) => State::Open { last_failure: Some(failure) },
-                        None if self.removed.is_empty() => State::Fixed { by: Actor::Elsewhere, at },
-                        None => State::Fixed { by: asked_by.clone(), at },
-                    };
+                    match failure.take() {
+                        Some(failure) => self.reopen(failure),
+                        None if self.removed.is_empty() => {
+                            self.state = State::Fixed { by: Actor::Elsewhere, at };
+                        }
+                        None => self.state = State::Fixed { by: asked_by.clone(), at },
+                    }
                 }
             }
             State::Open { .. } if all_mended => self.state = State::Fixed { by, at },
@@ -227,7 +246,7 @@ impl Finding {
                 }
                 let first = failure.take().unwrap_or(new_failure);
                 if waiting_for.is_empty() {
-                    self.state = State::Open { last_failure: Some(first) };
+                    self.reopen(first);
                 } else {
                     *failure = Some(first);
                 }

@@ -168,10 +168,10 @@ impl Table {
 
     /// Moves a finding's deeds into the history. When that was done before and only their removal
     /// was not, the same entries are written again.
-    pub(super) async fn tell_history(&self, record: Record) -> Result<Record, TableError> {
-        let Record { finding, version, .. } = &record;
+    pub(super) async fn tell_history(&self, record: &Record) -> Result<(), TableError> {
+        let Record { finding, version, .. } = record;
         if finding.deeds.is_empty() {
-            return Ok(record);
+            return Ok(());
         }
         let (pk, sk) = key(&finding.id);
         for (number, deed) in finding.deeds.iter().enumerate() {
@@ -189,7 +189,7 @@ impl Table {
         // Where it has changed meanwhile, whoever changed it has moved them too.
         let newer = conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
         tracing::debug!(finding_id = %finding.id, moved = newer.is_some(), "history");
-        Ok(Record { finding: Finding { deeds: Vec::new(), ..record.finding }, ..record })
+        Ok(())
     }
 
     async fn add(&self, pk: String, entry: &Entry, behind: &str) -> Result<(), TableError> {

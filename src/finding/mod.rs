@@ -99,6 +99,9 @@ pub enum State {
         waiting_for: BTreeSet<ViolationType>,
         /// The first that failed, if one did.
         failure: Option<Failure>,
+        /// The ignore that it interrupts, which goes on if it fails.
+        #[serde(default)]
+        ignored: Option<Box<State>>,
     },
     /// Left as it is, on purpose.
     Ignored {
@@ -216,6 +219,9 @@ pub struct Finding {
     /// What remediations were about to take away when last heard of. When one dies before it
     /// can report, this is what it took.
     pub begun: Vec<(ViolationType, Change)>,
+    /// When the undo was asked for that has not reported back, given up or not.
+    #[serde(default)]
+    pub undo_asked_at: Option<Timestamp>,
     /// The last undo, where it failed.
     #[serde(default)]
     pub undo_failure: Option<Failure>,
@@ -288,6 +294,9 @@ pub enum Refusal {
     /// Nothing was taken away by us.
     #[error("there is nothing to put back")]
     NothingToUndo,
+    /// It has been fixed again since somebody looked.
+    #[error("it has been fixed again meanwhile")]
+    FixedAgain,
     /// It was fixed too long ago.
     #[error("it was fixed too long ago")]
     TooLate,
@@ -313,6 +322,7 @@ impl Finding {
             recorded_at: breach.recorded_at,
             removed: Vec::new(),
             begun: Vec::new(),
+            undo_asked_at: None,
             undo_failure: None,
             mended: BTreeSet::new(),
             reports: Vec::new(),

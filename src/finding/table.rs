@@ -169,19 +169,23 @@ impl Table {
         decide: impl Fn(Option<&Finding>) -> Result<Finding, E>,
     ) -> Result<Changed<E>, TableError> {
         for _ in 0..ATTEMPTS {
-            let record = self.get(id).await?;
-            let record = match record {
+            let mut record = self.get(id).await?;
+            if let Some(record) = &mut record {
                 // Whoever wrote them died before they were in the history.
-                Some(record) if !record.finding.deeds.is_empty() => Some(self.tell_history(record).await?),
-                record => record,
-            };
+                self.tell_history(record).await?;
+                record.finding.deeds.clear();
+            }
             let finding = match decide(record.as_ref().map(|record| &record.finding)) {
                 Ok(finding) => finding,
                 Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
             };
             let version = record.map_or(0, |record| record.version);
             if let Some(record) = self.write(&finding, version).await? {
-                return Ok(Changed::Yes(Box::new(self.tell_history(record).await?)));
+                // The change is done; its deeds stay with the finding until the next one.
+                if let Err(error) = self.tell_history(&record).await {
+                    tracing::error!(%error, finding_id = %id, "the history has to wait");
+                }
+                return Ok(Changed::Yes(Box::new(record)));
             }
         }
         Err(TableError::Contended)

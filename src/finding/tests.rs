@@ -259,7 +259,8 @@ fn undo_report(undoing: &Finding, second: i64, outcome: Outcome, changes: Vec<Ch
 }
 
 fn undoing() -> Finding {
-    fixed().undo_asked(Actor::User("U0BOB".to_owned()), "the website is down".to_owned(), at(20)).unwrap()
+    let bob = Actor::User("U0BOB".to_owned());
+    fixed().undo_asked(bob, at(12), "the website is down".to_owned(), at(20)).unwrap()
 }
 
 #[test]
@@ -313,6 +314,8 @@ fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
     let breached = undoing().breached(&breach(21), &plan()).unwrap();
     assert_eq!((breached.state_name(at(21)), breached.episode), (StateName::Undoing, 1));
     assert_eq!(undoing().undo_timed_out(at(21)), None);
+    let broken = breached.undo_timed_out(at(20 + 15 * 60)).unwrap();
+    assert_eq!((broken.state_name(at(2000)), broken.episode), (StateName::Open, 2), "AWS Config said so");
     let given_up = undoing().undo_timed_out(at(20 + 15 * 60)).unwrap();
     assert_eq!(given_up.state, State::Fixed { by: alice(), at: at(12) });
     let late = undo_report(&undoing(), 1000, Outcome::Undone, vec![grant(), statement()]);
@@ -359,4 +362,38 @@ fn every_step_is_remembered_for_the_history() {
     );
     let (_, words) = step(undone.ignore_expired(at(25 * 3600)).unwrap());
     assert_eq!(words, ["Elsewhere the time for which it was ignored is over"]);
+}
+
+#[test]
+fn a_report_counts_for_the_undo_that_it_is_of_and_no_other() {
+    let report = undo_report(&undoing(), 21, Outcome::Undone, vec![grant(), statement()]);
+    let undone = undoing().undo_reported(&report, &plan()).unwrap();
+    let fixing = undone.fix_asked(alice(), true, at(30)).unwrap();
+    let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 31)).unwrap();
+    let fixed_again = half.reported(&policy_fixed(&half, Some("U0ALICE"), 32)).unwrap();
+    assert_eq!(fixed_again.state_name(at(33)), StateName::Fixed);
+    let repeated = undo_report(&undoing(), 40, Outcome::Undone, vec![grant(), statement()]);
+    assert_eq!(fixed_again.undo_reported(&repeated, &plan()), None);
+    let bob = Actor::User("U0BOB".to_owned());
+    let stale = fixed_again.undo_asked(bob, at(12), "an old window".to_owned(), at(50));
+    assert_eq!(stale, Err(Refusal::FixedAgain));
+}
+
+#[test]
+fn a_look_that_comes_too_soon_does_not_empty_the_plan_of_what_is_open_again() {
+    let report = undo_report(&undoing(), 21, Outcome::Undone, vec![grant(), statement()]);
+    let undone = undoing().undo_reported(&report, &Plan::Known { changes: Vec::new() }).unwrap();
+    assert_eq!(undone.plan, plan());
+}
+
+#[test]
+fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
+    let ignored = open().ignored(alice(), at(1), None, "for good".to_owned()).unwrap();
+    let bob = Actor::User("U0BOB".to_owned());
+    let fixing = ignored.fix_asked(bob, true, at(10)).unwrap();
+    let half = fixing.reported(&policy_failed(&fixing, 11)).unwrap();
+    let failed = half.reported(&acl_fixed(&half, Some("U0BOB"), 12)).unwrap();
+    for finding in [fixing.fix_not_queued(at(11)), fixing.fix_timed_out(at(5000)).unwrap(), failed] {
+        assert_eq!(finding.state, ignored.state);
+    }
 }

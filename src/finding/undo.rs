@@ -30,12 +30,29 @@ impl Finding {
         }
     }
 
-    /// Somebody wants back what the fix took away.
-    pub fn undo_asked(&self, asked_by: Actor, reason: String, now: Timestamp) -> Result<Self, Refusal> {
+    /// When the fix was that an undo would undo.
+    pub fn fixed_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Fixed { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Somebody wants back what the fix of `seen` took away.
+    pub fn undo_asked(
+        &self,
+        asked_by: Actor,
+        seen: Timestamp,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         self.can_undo(now)?;
+        if self.fixed_at() != Some(seen) {
+            return Err(Refusal::FixedAgain);
+        }
         let State::Fixed { by, at } = &self.state else { return Err(Refusal::NotFixed) };
         let (fixed_by, fixed_at) = (by.clone(), *at);
-        let mut finding = Self { undo_failure: None, ..self.clone() };
+        let mut finding = Self { undo_failure: None, undo_asked_at: Some(now), ..self.clone() };
         finding.record(now, asked_by.clone(), Deed::UndoAsked { reason: reason.clone() });
         finding.state = State::Undoing { asked_by, since: now, reason, fixed_by, fixed_at };
         Ok(finding)
@@ -43,9 +60,9 @@ impl Finding {
 
     /// The request that an undo sends.
     pub fn undo_request(&self) -> Option<RemediationRequest> {
-        let State::Undoing { asked_by: Actor::User(user), .. } = &self.state else { return None };
+        let State::Undoing { asked_by: Actor::User(user), since, .. } = &self.state else { return None };
         let request = self.request(self.removed.first()?.kind(), Some(user.clone()));
-        Some(RemediationRequest { undo: self.removed.clone(), ..request })
+        Some(RemediationRequest { asked_at: Some(*since), undo: self.removed.clone(), ..request })
     }
 
     /// An undo has not reported back in time. `None` while there is still hope.
@@ -75,15 +92,23 @@ impl Finding {
         let asked_by = asked_by.clone();
         finding.record(at, asked_by.clone(), Deed::UndoFailed { reason: reason.clone() });
         finding.undo_failure = Some(Failure { asked_by, at, reason, advice: advice.to_owned() });
+        let broken = matches!(&finding.plan, Plan::Known { changes } if !changes.is_empty());
+        if broken && finding.recorded_at > *fixed_at {
+            // It broke meanwhile, and AWS Config will not say so again.
+            finding.begin_episode(at);
+        }
         finding
     }
 
-    /// An undo reports back; `plan` is what a fix would change now. `None` when the report says
-    /// nothing new.
+    /// An undo reports back; `plan` is what a fix would change now. `None` when the report is of
+    /// another undo than the one that has not reported yet.
     pub fn undo_reported(&self, report: &RemediationReport, plan: &Plan) -> Option<Self> {
         let detail = report.detail.as_ref()?;
-        let (at, kind) = (report.action_complete_time, detail.request.violation_type);
-        if at < self.opened_at || self.reports.contains(&(kind, at)) {
+        let at = report.action_complete_time;
+        let waited_for = matches!(self.state, State::Undoing { .. } | State::Fixed { .. })
+            && self.undo_asked_at.is_some()
+            && self.undo_asked_at == detail.request.asked_at;
+        if !waited_for {
             return None;
         }
         let mut finding = match &detail.outcome {
@@ -98,10 +123,7 @@ impl Finding {
         if let (Outcome::Failed { reason, advice }, false) = (&detail.outcome, detail.changes.is_empty()) {
             finding.tell(None, format!("The rest was not put back: {reason}. {advice}"));
         }
-        if finding == *self {
-            return None;
-        }
-        finding.reports.push((kind, at));
+        finding.undo_asked_at = None;
         Some(finding)
     }
 
@@ -117,7 +139,14 @@ impl Finding {
             State::Ignored { by: by.clone(), since: at, until, reason: reason.clone(), compliant: false };
         // What AWS Config recorded before is of the resource as the fix had left it.
         let recorded_at = self.recorded_at.max(at);
-        let mut finding = Self { state, plan: plan.clone(), recorded_at, ..self.clone() };
+        // A look so soon may still show the resource as it was, or fail.
+        let plan = match plan {
+            Plan::Known { changes } if !changes.is_empty() => plan.clone(),
+            _ => Plan::Known {
+                changes: put_back.iter().map(|change| (change.kind(), change.clone())).collect(),
+            },
+        };
+        let mut finding = Self { state, plan, recorded_at, undo_failure: None, ..self.clone() };
         finding.removed.retain(|change| !put_back.contains(change));
         finding.mended.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();

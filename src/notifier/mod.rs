@@ -113,7 +113,8 @@ impl Notifier {
             // The news that it broke may still be on its way: it must not open anything then.
             None if before == Some(Compliance::NonCompliant) => {
                 let earlier = Breach { recorded_at: Timestamp::MIN, ..breach.clone() };
-                Finding::open(earlier, Plan::Known { changes: Vec::new() }).complied(recorded_at).ok_or(())
+                let placeholder = Finding::open(earlier, Plan::Known { changes: Vec::new() });
+                Finding { deeds: Vec::new(), ..placeholder }.complied(recorded_at).ok_or(())
             }
             None => Err(()),
         });

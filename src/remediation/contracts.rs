@@ -39,7 +39,12 @@ pub struct RemediationRequest {
     /// The finding that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<FindingId>,
+    /// When the person asked. Names the fix or undo that it belongs to: one that was given up, or
+    /// that another has followed, is not carried out any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
     /// What to put back, in the order in which it was taken away. Empty: take away what violates.
+    /// Only the coordinator fills it, from the finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Change>,
 }

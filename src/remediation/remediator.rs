@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
 use super::{Change, Remediations, RemediatorKind, UndoError, ViolationType};
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::finding::FIX_TIMEOUT;
 use crate::ids::{AccountId, Resource};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 
@@ -48,6 +49,11 @@ impl QueueHandler for Remediator {
             ));
         }
         let request = &task.message_body;
+        if request.asked_at.is_some_and(|asked_at| Timestamp::now().duration_since(asked_at) >= FIX_TIMEOUT) {
+            // The finding says so, and people decide by what it says.
+            tracing::warn!(resource = %resource.id, %kind, "let a request go: it has been given up");
+            return Disposition::Done;
+        }
         let settled = match request.undo.as_slice() {
             [] => settle(self.remediate(request, &resource).await),
             removed => settle_undo(self.remediations.put_back(&resource, removed).await),

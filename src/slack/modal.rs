@@ -45,9 +45,14 @@ pub fn callback_id(view: &SlackStatefulView) -> Option<&str> {
     modal(view)?.callback_id.as_ref().map(|id| id.0.as_str())
 }
 
+/// What a submitted modal carries.
+pub(super) fn metadata(view: &SlackStatefulView) -> Option<&str> {
+    modal(view)?.private_metadata.as_deref()
+}
+
 /// The finding that a submitted modal is about.
 pub(super) fn finding(view: &SlackStatefulView) -> Option<FindingId> {
-    modal(view)?.private_metadata.as_ref()?.parse().ok()
+    metadata(view)?.parse().ok()
 }
 
 /// Why, as somebody wrote it; `None` where it is empty.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, FAST, World, because, several_ticks};
+use crate::support::{ALICE, BOB, FAST, World, because, eventually, several_ticks};
 
 async fn fix(world: &World, resource: &str) -> Message {
     let message = world.slack.finding(resource).await;
@@ -86,4 +86,27 @@ async fn an_undo_of_what_somebody_has_changed_does_nothing_and_says_what_differs
     let open = world.slack.finding("defendable-demo-downloads").await.finding_id();
     assert!(world.slack.command(ALICE, &format!("undo {open}")).await.words().contains("not fixed"));
     assert!(world.slack.command(BOB, &format!("undo {open}")).await.words().contains("not an operator"));
+}
+
+#[tokio::test]
+async fn whoever_may_send_to_a_queue_cannot_open_anything() {
+    let world = World::seeded_with(FAST).await;
+    let group = world.aws.group_id("batch-workers").await;
+    let fixed = fix(&world, &group).await;
+    let closed = world.aws.ingress(&group).await;
+    let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "-1", "fromPort": -1, "toPort": -1,
+        "cidr": "0.0.0.0/0"});
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
+        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1",
+        "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": fixed.finding_id(), "requestedBy": ALICE,
+        "askedAt": "2026-01-01T00:00:00Z", "undo": [range]});
+    world.aws.send("fix", &request).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.aws.send("remediation", &request).await;
+    world.slack.channel_says("only people may undo").await;
+    eventually("the fix queue is empty", async || (world.aws.messages_in("fix").await == 0).then_some(()))
+        .await;
+    assert_eq!(world.aws.messages_in("security-group").await, 0);
+    assert_eq!(world.aws.ingress(&group).await, closed);
 }

@@ -94,7 +94,7 @@ fn undoing_and_not_undone() {
     let mut finding = group(1);
     finding.state = State::Fixed { by: Actor::AutoResponse, at: at(60) };
     finding.removed = vec![revoke(1).1];
-    let undoing = finding.undo_asked(alice(), "The build fails".to_owned(), at(120)).unwrap();
+    let undoing = finding.undo_asked(alice(), at(60), "The build fails".to_owned(), at(120)).unwrap();
     insta::assert_json_snapshot!(finding_message(&undoing, None));
     let failed = undoing.undo_not_queued(at(121));
     insta::assert_json_snapshot!(finding_message(&failed, None));
@@ -112,7 +112,7 @@ fn a_resource_that_only_people_can_fix() {
 
 impl Finding {
     fn with_undo(self, asked: bool, reason: &str) -> Self {
-        let undoing = self.undo_asked(alice(), reason.repeat(3), at(2));
+        let undoing = self.undo_asked(alice(), at(1), reason.repeat(3), at(2));
         if asked { undoing.unwrap_or(self) } else { self }
     }
 }
