@@ -64,7 +64,12 @@ async fn two_clicks_make_one_fix() {
     let world = World::seeded().await;
     let group = world.aws.group_id("remote-desktops").await;
     let message = world.slack.finding(&group).await;
-    tokio::join!(world.slack.click(ALICE, &message, "fix"), world.slack.click(ALICE, &message, "fix"));
+    // Close together, but not at once: moto's conditional writes are not atomic.
+    let second = async {
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        world.slack.click(ALICE, &message, "fix").await;
+    };
+    tokio::join!(world.slack.click(ALICE, &message, "fix"), second);
     let fixed = world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
     world.slack.is_told(ALICE, "already").await;
     eventually("the queues are empty", async || {
