@@ -107,24 +107,24 @@ impl QueueHandler for Coordinator {
 }
 
 impl Coordinator {
-    /// What is put back comes from the finding, not from whoever may send to the queue.
+    /// A person's request, if its finding still waits for it. What an undo puts back comes from
+    /// the finding, not from whoever may send to the queue.
     async fn pass_on_for_a_person(&self, mut request: RemediationRequest) -> Result<(), CoordinatorError> {
-        let record = self.table.get(&request.finding(&self.home)).await?;
-        let waiting = record.as_ref().is_some_and(|record| waits_for(&record.finding, &request));
-        let fenced = request.asked_at.is_some() || !request.undo.is_empty();
-        if fenced && !waiting {
-            tracing::info!(resource = %request.target_resource_id, "let a person's request go: it is not waited for any more");
-            return Ok(());
-        }
-        if !request.undo.is_empty() {
-            request.undo = record.map(|record| record.finding.removed).unwrap_or_default();
+        if request.asked_at.is_some() || !request.undo.is_empty() {
+            let record = self.table.get(&request.finding(&self.home)).await?;
+            let finding = record.map(|record| record.finding);
+            let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home)) else {
+                tracing::info!(resource = %request.target_resource_id, "let a person's request go: it is not waited for any more");
+                return Ok(());
+            };
+            if !request.undo.is_empty() {
+                request.undo = finding.removed;
+            }
         }
         let task = RemediationTask { sqs_url: None, receipt_handle: None, message_body: request };
         Ok(self.dispatch(&task).await?)
     }
-}
 
-impl Coordinator {
     /// A scheduled run: drains the remediation queue while `may_go_on`. When the wanted state
     /// cannot be read, nothing is done.
     pub async fn run(&self, may_go_on: impl Fn() -> bool) -> Result<Run, CoordinatorError> {
@@ -300,16 +300,6 @@ enum Next {
     LetGo(&'static str),
     /// It comes back after its visibility timeout.
     Leave,
-}
-
-/// Whether a finding waits for what a person asked.
-fn waits_for(finding: &Finding, request: &RemediationRequest) -> bool {
-    let undo = !request.undo.is_empty();
-    match &finding.state {
-        State::Fixing { since, .. } => !undo && request.asked_at == Some(*since),
-        State::Undoing { since, .. } => undo && request.asked_at == Some(*since),
-        State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } => false,
-    }
 }
 
 /// What auto-response does about a finding's request.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::history::Deed;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
+use crate::ids::AccountId;
 use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
 
 impl Finding {
@@ -110,6 +111,17 @@ impl Finding {
             asked_at: None,
             undo: Vec::new(),
         }
+    }
+
+    /// Whether it waits for what a person asked: not when that was given up, or another followed.
+    pub fn waits_for(&self, request: &RemediationRequest, home: &AccountId) -> bool {
+        let undo = !request.undo.is_empty();
+        let asked_at = match &self.state {
+            State::Fixing { since, .. } if !undo => Some(*since),
+            State::Undoing { since, .. } if undo && !self.removed.is_empty() => Some(*since),
+            _ => None,
+        };
+        asked_at.is_some() && asked_at == request.asked_at && self.resource == request.resource(home)
     }
 
     /// A fix has not reported back in time: the finding is open again, with its button. `None`

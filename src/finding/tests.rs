@@ -397,3 +397,21 @@ fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
         assert_eq!(finding.state, ignored.state);
     }
 }
+
+#[test]
+fn only_the_request_that_a_finding_waits_for_is_carried_out() {
+    let home = "123456789012".parse().unwrap();
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fix = fixing.fix_requests().remove(0);
+    assert!(fixing.waits_for(&fix, &home));
+    let given_up = fixing.fix_timed_out(at(5000)).unwrap();
+    let again = given_up.fix_asked(alice(), false, at(5001)).unwrap();
+    let undo = undoing().undo_request().unwrap();
+    assert!(undoing().waits_for(&undo, &home) && !undoing().waits_for(&fix, &home));
+    let elsewhere = RemediationRequest { target_resource_id: "payroll".parse().unwrap(), ..undo.clone() };
+    for (finding, request) in
+        [(&given_up, &fix), (&again, &fix), (&fixing, &undo), (&fixed(), &undo), (&undoing(), &elsewhere)]
+    {
+        assert!(!finding.waits_for(request, &home), "{:?}", finding.state);
+    }
+}
