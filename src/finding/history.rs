@@ -1,19 +1,18 @@
 //! Who did what when: every change of a finding, every switch, every refusal, kept for 400 days.
 //!
 //! A finding's deeds are written into the finding itself, by the very write that changes it, and
-//! moved from there: none is lost when a writer dies in between, and none is told twice.
+//! copied from there: by who wrote them, and, should that have died, by the next who changes it.
 
 use std::fmt;
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
 use super::auto_response::Switch;
-use super::table::{Record, STATE_INDEX, Table, TableError, conditional, key, number, text};
+use super::table::{Record, STATE_INDEX, Table, TableError, key, number, text};
 use super::{Actor, Finding};
 use crate::aws::AwsError;
 use crate::ids::FindingId;
@@ -166,30 +165,16 @@ impl Table {
         self.add("HISTORY".to_owned(), entry, &Uuid::new_v4().to_string()).await
     }
 
-    /// Moves a finding's deeds into the history. When that was done before and only their removal
-    /// was not, the same entries are written again.
-    pub(super) async fn tell_history(&self, record: &Record) -> Result<(), TableError> {
-        let Record { finding, version, .. } = record;
-        if finding.deeds.is_empty() {
-            return Ok(());
-        }
-        let (pk, sk) = key(&finding.id);
-        for (number, deed) in finding.deeds.iter().enumerate() {
-            self.add(pk.clone(), &finding.entry(deed), &format!("{version:08}-{number}")).await?;
-        }
-        let update =
-            self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk));
-        let update = update
-            .update_expression("REMOVE #finding.deeds")
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#finding", "finding")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", number(version))
-            .return_values(ReturnValue::AllNew);
-        // Where it has changed meanwhile, whoever changed it has moved them too.
-        let newer = conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        tracing::debug!(finding_id = %finding.id, moved = newer.is_some(), "history");
-        Ok(())
+    /// Copies a finding's deeds into the history; once more does no harm.
+    pub(super) async fn tell_history(
+        &self,
+        Record { finding, version, .. }: &Record,
+    ) -> Result<(), TableError> {
+        let (pk, _) = key(&finding.id);
+        let adds = finding.deeds.iter().enumerate().map(async |(number, deed)| {
+            self.add(pk.clone(), &finding.entry(deed), &format!("{version:08}-{number}")).await
+        });
+        try_join_all(adds).await.map(drop)
     }
 
     async fn add(&self, pk: String, entry: &Entry, behind: &str) -> Result<(), TableError> {

@@ -231,8 +231,8 @@ pub struct Finding {
     pub reports: Vec<(ViolationType, Timestamp)>,
     /// The details, told in the message's thread, oldest first.
     pub thread: Vec<Reply>,
-    /// What is not in the history yet: written with the change that it tells of, so that neither
-    /// can be without the other, and taken out when the history has it.
+    /// What the last change tells the history: written with it, so that neither can be without the
+    /// other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deeds: Vec<(Timestamp, Actor, Deed)>,
 }

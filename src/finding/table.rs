@@ -171,7 +171,7 @@ impl Table {
         for _ in 0..ATTEMPTS {
             let mut record = self.get(id).await?;
             if let Some(record) = &mut record {
-                // Whoever wrote them died before they were in the history.
+                // Whoever wrote them may have died before they were in the history.
                 self.tell_history(record).await?;
                 record.finding.deeds.clear();
             }

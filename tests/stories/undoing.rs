@@ -32,7 +32,11 @@ async fn an_undo_opens_the_range_again_and_auto_response_leaves_it_open() {
     assert!(undone.words().contains("stand still &lt;!channel&gt;") && undone.button("undo").is_none());
     assert_eq!(world.aws.ingress(&group).await, before);
     assert_eq!(world.aws.descriptions(&group).await, descriptions);
-    assert!(world.slack.thread(&undone).await.iter().any(|reply| reply.words().contains("undid the fix")));
+    eventually("the thread tells of it", async || {
+        let thread = world.slack.thread(&undone).await;
+        thread.iter().any(|reply| reply.words().contains("undid the fix")).then_some(())
+    })
+    .await;
 
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
