@@ -75,6 +75,7 @@ async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all()
     assert_eq!(world.aws.grants("defendable-demo-downloads").await, grants, "it asks first");
     world.slack.click(ALICE, &asked, "fix_ignored").await;
     world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
+    world.slack.finding_says("defendable-demo-downloads", "*What was done*").await;
 
     let story = world.slack.command(BOB, &format!("show {id}")).await.words();
     let lines = [

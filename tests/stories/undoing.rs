@@ -8,7 +8,9 @@ use crate::support::{ALICE, BOB, FAST, World, because, eventually, several_ticks
 async fn fix(world: &World, resource: &str) -> Message {
     let message = world.slack.finding(resource).await;
     world.slack.click(ALICE, &message, "fix").await;
-    world.slack.finding_says(resource, "Fixed by <@U0ALICE>").await
+    world.slack.finding_says(resource, "Fixed by <@U0ALICE>").await;
+    // AWS Config may have said so before the report of what was taken away.
+    world.slack.finding_says(resource, "*What was done*").await
 }
 
 async fn undo(world: &World, message: &Message, reason: &str) {
