@@ -10,7 +10,7 @@ pub(super) fn run() -> Content {
          • `/dd findings [open|fixing|ignored|fixed|undoing] [words]`: the newest findings, with their ids; words of a rule, account, region or resource narrow them down\n\
          • `/dd show <id>`: a finding's whole story; `/dd history [id]`: who did what when\n\
          • `/dd ignored`: what is ignored, by whom and until when\n\
-         • `/dd queue`: what auto-response would do now, and what could not be handled; `/dd retry` tries that again\n\
+         • `/dd queue`: what fixing the open findings would change, and what could not be handled; `/dd retry` tries that again\n\
          • `/dd fix <id>`: fix a finding, as its *Fix* button does\n\
          • `/dd ignore <id>`: leave a finding as it is for a while, as its *Ignore* button does\n\
          • `/dd undo <id>`: put back what a fix took away in the last seven days, as its *Undo…* button does\n\

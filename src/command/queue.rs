@@ -1,4 +1,5 @@
-//! `/dd queue`: what auto-response would do now, and what could not be handled; `/dd retry`.
+//! `/dd queue`: what fixing the open findings would change, how much waits for auto-response, and
+//! what could not be handled; `/dd retry`.
 
 use std::time::{Duration, Instant};
 
