@@ -114,6 +114,7 @@ pub struct Aws {
     config: SdkConfig,
     home: AccountId,
     config_service: Option<String>,
+    cloudtrail: Mutex<HashMap<Region, aws_sdk_cloudtrail::Client>>,
     ec2: Mutex<HashMap<Region, aws_sdk_ec2::Client>>,
     s3: Mutex<HashMap<Region, aws_sdk_s3::Client>>,
 }
@@ -121,7 +122,14 @@ pub struct Aws {
 impl Aws {
     /// Clients by `config`, whose credentials are of the account `home`.
     pub fn new(config: SdkConfig, home: AccountId) -> Self {
-        Self { config, home, config_service: None, ec2: Mutex::default(), s3: Mutex::default() }
+        Self {
+            config,
+            home,
+            config_service: None,
+            cloudtrail: Mutex::default(),
+            ec2: Mutex::default(),
+            s3: Mutex::default(),
+        }
     }
 
     /// Speaks to a stand-in for AWS Config at `endpoint` instead of the service.
@@ -141,6 +149,22 @@ impl Aws {
     /// The configuration for clients of the home account and region.
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// CloudTrail in one account and region.
+    pub fn cloudtrail(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<aws_sdk_cloudtrail::Client, AwsError> {
+        self.check_account("cloudtrail", account)?;
+        let mut clients = self.cloudtrail.lock().expect("nothing panics while it holds the clients");
+        let client = clients.entry(region.clone()).or_insert_with(|| {
+            let region = aws_sdk_cloudtrail::config::Region::new(region.to_string());
+            let builder = aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region);
+            aws_sdk_cloudtrail::Client::from_conf(builder.build())
+        });
+        Ok(client.clone())
     }
 
     /// EC2 in one account and region. We hold credentials for the home account only.

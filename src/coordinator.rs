@@ -1,20 +1,24 @@
 //! The coordinator: sends requests to their remediators, at once for people (fix queue) and on
 //! schedule for auto-response (remediation queue).
 
+mod decision;
+
 use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use jiff::{SignedDuration, Timestamp};
 
+pub use decision::{Decider, Next};
+
 use crate::aws::AwsError;
 use crate::dead_letters::ORIGINAL_ID;
-use crate::evaluation::RuleDefaults;
 use crate::finding::auto_response::{Hold, Switch, Wanted};
 use crate::finding::table::{Table, TableError};
-use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
-use crate::queue::{Disposition, MAX_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, parse_body};
+use crate::queue::{
+    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, parse_body, sent_at,
+};
 use crate::remediation::{RemediationRequest, RemediationTask, RemediatorKind, ViolationType};
 use crate::schedule::ScheduledRule;
 
@@ -56,8 +60,8 @@ pub struct Coordinator {
     pub blast_radius: u32,
     /// The account of requests that name none.
     pub home: AccountId,
-    /// The names of the rules whose findings are fixed.
-    pub rules: RuleDefaults,
+    /// What becomes of a request.
+    pub decider: Decider,
 }
 
 /// Why a run did not happen, or stopped.
@@ -194,20 +198,14 @@ impl Coordinator {
             Ok(RemediationRequest { undo, .. }) if !undo.is_empty() => {
                 return self.park(&own, receipt_handle, "only people may undo, and not by this queue").await;
             }
-            Ok(request) if own.receive_count <= MAX_RECEIVES => request,
+            Ok(request) if own.receive_count <= LOOKED_AT_RECEIVES => request,
             Ok(_) => return self.park(&own, receipt_handle, "its remediation keeps failing").await,
             Err(error) => {
                 return self.park(&own, receipt_handle, &format!("not a remediation request: {error}")).await;
             }
         };
         let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
-        let record = self.table.get(&key.0).await?;
-        let next = match record.map_or(Next::PassOn, |record| next(&record.finding, sent_at(message), now)) {
-            Next::PassOn if self.is_wanted_by_another_rule(&request, now).await? => {
-                Next::LetGo("it is left as it is by another rule's finding")
-            }
-            next => next,
-        };
+        let next = self.decider.decide(&request, sent_at(message), now).await?;
         let again =
             passed_on.get(&key).is_some_and(|at| sent_at(message).is_some_and(|sent_at| sent_at <= *at));
         match if again { Next::LetGo("it has just been passed on") } else { next } {
@@ -227,28 +225,6 @@ impl Coordinator {
         };
         self.dispatch(&task).await?;
         Ok(true)
-    }
-
-    /// Whether people want the resource as it is: they ignored, or undid, the finding of another
-    /// of our rules about it.
-    async fn is_wanted_by_another_rule(
-        &self,
-        request: &RemediationRequest,
-        now: Timestamp,
-    ) -> Result<bool, CoordinatorError> {
-        let resource = request.resource(&self.home);
-        for rule in self.rules.names(&resource.resource_type) {
-            let Ok(rule) = rule.parse() else { continue };
-            if rule == request.raised_by_rule {
-                continue;
-            }
-            let record = self.table.get(&FindingId::of(&rule, &resource)).await?;
-            let state = record.map(|record| record.finding.state_name(now));
-            if matches!(state, Some(StateName::Ignored | StateName::Undoing)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     async fn park(
@@ -290,37 +266,4 @@ impl Coordinator {
         }
         Ok(Run::Held { dispatched })
     }
-}
-
-/// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    PassOn,
-    /// Delete it: why.
-    LetGo(&'static str),
-    /// It comes back after its visibility timeout.
-    Leave,
-}
-
-/// What auto-response does about a finding's request.
-fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
-    match &finding.state {
-        State::Ignored { .. } if finding.state_name(now) == StateName::Ignored => {
-            Next::LetGo("it is ignored")
-        }
-        State::Undoing { .. } => Next::Leave,
-        State::Fixed { at, .. } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
-            Next::LetGo("it was fixed after this was sent")
-        }
-        // Two remediators at once would both report.
-        State::Fixing { since, .. } if now.duration_since(*since) < FIX_TIMEOUT => Next::Leave,
-        State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } | State::Ignored { .. } => {
-            Next::PassOn
-        }
-    }
-}
-
-fn sent_at(message: &Message) -> Option<Timestamp> {
-    let sent = message.attributes()?.get(&MessageSystemAttributeName::SentTimestamp)?;
-    Timestamp::from_millisecond(sent.parse().ok()?).ok()
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -129,6 +130,17 @@ id! {
     }
 }
 
+id! {
+    /// A digest, in which the findings of a storm are gathered: `d-3fa9c01b22de`.
+    DigestId,
+    "a digest's id (d- and twelve hexadecimal digits, such as d-3fa9c01b22de)",
+    |text| {
+        text.strip_prefix("d-").is_some_and(|digits| {
+            digits.len() == 12 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+}
+
 /// A resource's full address. Nothing else identifies one: ids repeat across accounts and regions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,17 +181,29 @@ fn utf8_percent(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+impl DigestId {
+    /// The id of the digest that begins with a finding in a channel.
+    pub fn of(channel: &str, first: &FindingId, begun_at: Timestamp) -> Self {
+        Self(format!("d-{}", short_hash(&[channel, first.as_str(), &begun_at.to_string()])))
+    }
+}
+
+fn short_hash(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hex::encode(&hash.finalize()[..6])
+}
+
 impl FindingId {
     /// The id of the finding that `rule` makes of `resource`: the same inputs always give the
     /// same id, so that every notification, request and report about it meets in one record.
     pub fn of(rule: &RuleName, resource: &Resource) -> Self {
-        let mut hash = Sha256::new();
         let Resource { account, region, resource_type, id } = resource;
-        for part in [account.as_str(), region.as_str(), rule.as_str(), resource_type.as_str(), id.as_str()] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        Self(format!("f-{}", hex::encode(&hash.finalize()[..6])))
+        let parts = [account.as_str(), region.as_str(), rule.as_str(), resource_type.as_str(), id.as_str()];
+        Self(format!("f-{}", short_hash(&parts)))
     }
 }
 

@@ -36,12 +36,16 @@ pub mod coordinator;
 pub mod dead_letters;
 pub mod evaluation;
 pub mod finding;
+pub mod fix;
 pub mod ids;
 pub mod lambda;
 pub mod notice;
 pub mod notifier;
+pub mod opener;
 pub mod queue;
 pub mod remediation;
+pub mod report;
+pub mod routing;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod schedule;

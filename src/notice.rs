@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::auto_response::Switch;
-use crate::ids::FindingId;
+use crate::ids::{DigestId, FindingId};
 
 /// `{"notice": "parked", "queue": "defendable-remediation", …}`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,47 @@ pub enum Notice {
     Show {
         /// Which finding.
         finding: FindingId,
+    },
+    /// A digest's message may be behind its findings.
+    Draw {
+        /// Which digest.
+        digest: DigestId,
+    },
+    /// The next slice of fixing every finding of a digest.
+    FixAll {
+        /// Which digest.
+        digest: DigestId,
+        /// The number of the slice, from 0.
+        slice: u32,
+        /// The last finding that has had its turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<FindingId>,
+        /// Those whose fixes are under way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        under_way: Vec<FindingId>,
+    },
+    /// A resource's tags may have changed what becomes of its finding.
+    Look {
+        /// Which finding.
+        finding: FindingId,
+    },
+    /// CloudTrail may know by now who opened it.
+    WhoOpened {
+        /// Which finding.
+        finding: FindingId,
+        /// Of which episode.
+        episode: u32,
+        /// How often it has been asked before.
+        looks: usize,
+    },
+    /// Somebody asked for the report.
+    Report {
+        /// When.
+        at: Timestamp,
+        /// Who, as a Slack user id.
+        by: String,
+        /// Where it goes, as a channel's id.
+        channel: String,
     },
     /// A minute has passed: let ignores expire and look after fixes.
     Housekeeping {},

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use futures::FutureExt;
 use futures::future::join_all;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -106,6 +107,18 @@ const LONGEST_BACKOFF: i32 = 120;
 /// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
 pub const MAX_RECEIVES: u32 = 60;
 
+/// The same for the remediation queue, where `/dd queue` looks too, which counts as a delivery.
+pub const LOOKED_AT_RECEIVES: u32 = 500;
+
+/// For so long nobody else sees what is looked at. Seconds.
+const LOOKED_AT: i32 = 4;
+
+/// When a message that was received with its `SentTimestamp` was sent.
+pub fn sent_at(message: &Message) -> Option<Timestamp> {
+    let sent = message.attributes()?.get(&MessageSystemAttributeName::SentTimestamp)?;
+    Timestamp::from_millisecond(sent.parse().ok()?).ok()
+}
+
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disposition {
@@ -135,9 +148,21 @@ pub struct Queues {
 impl Queues {
     /// Sends a JSON body; returns once SQS has it.
     pub async fn send(&self, queue: &QueueUrl, body: &impl Serialize) -> Result<(), AwsError> {
+        self.send_later(queue, body, 0).await
+    }
+
+    /// Sends a JSON body that is to arrive so many seconds later, at most
+    /// [900](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html).
+    pub async fn send_later(
+        &self,
+        queue: &QueueUrl,
+        body: &impl Serialize,
+        seconds: u32,
+    ) -> Result<(), AwsError> {
         let body = serde_json::to_string(body)
             .map_err(|error| AwsError::other("sqs:SendMessage", "Unserializable", error.to_string()))?;
-        let sent = self.sqs.send_message().queue_url(queue.as_str()).message_body(body).send().await;
+        let send = self.sqs.send_message().queue_url(queue.as_str()).message_body(body);
+        let sent = send.delay_seconds(seconds.min(900).cast_signed()).send().await;
         sent.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
 
@@ -171,6 +196,30 @@ impl Queues {
         waiting.ok_or_else(|| {
             AwsError::other("sqs:GetQueueAttributes", "NoCount", "SQS did not say how many wait")
         })
+    }
+
+    /// Some messages of a queue, at most ten, with when they were sent. They stay in it: unseen for
+    /// a few seconds, or until they come back.
+    pub async fn look_at(
+        &self,
+        queue: &QueueUrl,
+    ) -> Result<Vec<(QueueMessage, Option<Timestamp>)>, AwsError> {
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(queue.as_str())
+            .max_number_of_messages(10)
+            .visibility_timeout(LOOKED_AT)
+            // A long poll asks all of SQS's servers: a short one may miss the few that there are.
+            .wait_time_seconds(1)
+            .message_attribute_names(ORIGINAL_ID)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .send()
+            .await;
+        let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
+        let messages = received.messages.unwrap_or_default();
+        Ok(messages.iter().map(|message| (QueueMessage::from(message), sent_at(message))).collect())
     }
 
     /// Handles a batch from `queue`; returns the ids of the messages that must stay in it. They

@@ -12,8 +12,12 @@ use slack_morphism::prelude::SlackChannelId;
 use crate::evaluation::{ProhibitedPorts, RestrictedPorts, RuleDefaults, S3PublicAccess, list};
 use crate::ids::{AccountId, RuleName};
 use crate::queue::QueueUrl;
+use crate::routing::Routing;
 use crate::secrets::SecretSource;
 use crate::slack::authorisation::Operator;
+
+/// One route, and whom critical findings call.
+const ROUTING_EXAMPLE: &str = "mention = \"S0ONCALL\" and, below it, [[routes]] with channel = \"C0PAYMENTS\" and accounts = [\"123456789012\"]";
 
 /// All settings. On Lambda every function has the same; secrets are names of parameters there.
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ pub struct Settings {
     pub rules: RuleDefaults,
     /// The most requests that one scheduled run passes on before it asks.
     pub blast_radius: u32,
+    /// Which channel a finding goes to, how bad it is, whom the worst ones call.
+    pub routing: Routing,
+    /// Where a fix or an undo by one operator waits for another's yes.
+    pub two_person_accounts: BTreeSet<AccountId>,
     /// How often `serve` runs auto-response.
     pub schedule_interval: Duration,
     /// Where `serve` listens.
@@ -226,6 +234,8 @@ impl Settings {
         let blast_radius: Option<std::num::NonZeroU32> = reader.optional("DEFENDABLE_BLAST_RADIUS", "20");
         let seconds: Option<std::num::NonZeroU64> = reader.optional("DEFENDABLE_SCHEDULE_SECONDS", "60");
         let listen = reader.optional("DEFENDABLE_LISTEN", "127.0.0.1:4040");
+        let routing: Option<Routing> = reader.optional("DEFENDABLE_ROUTING", ROUTING_EXAMPLE);
+        let two_person_accounts = reader.list("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012");
         Some(Self {
             account: account?,
             queues: queues?,
@@ -242,6 +252,8 @@ impl Settings {
                 s3_public_access_names: bucket_rules,
             },
             blast_radius: blast_radius.map_or(20, std::num::NonZeroU32::get),
+            routing: routing.unwrap_or_default(),
+            two_person_accounts: BTreeSet::from_iter(two_person_accounts),
             schedule_interval: Duration::from_secs(seconds.map_or(60, std::num::NonZeroU64::get)),
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4040))),
         })
@@ -282,7 +294,7 @@ impl SlackSettings {
         let api_url: Option<url::Url> =
             reader.optional("DEFENDABLE_SLACK_API_URL", "http://localhost:3030/api");
         let plain_dates = reader.optional("DEFENDABLE_SLACK_PLAIN_DATES", "true").unwrap_or_default();
-        let operators = reader.list("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS");
+        let operators = reader.list("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0BOB@123456789012");
         Some(Self {
             channel: channel?.into(),
             team: team?,
@@ -332,16 +344,19 @@ mod tests {
             "DEFENDABLE_AWS_ACCOUNT_ID" => Some("12".to_owned()),
             "DEFENDABLE_OPERATORS" => Some("alice".to_owned()),
             "DEFENDABLE_BLAST_RADIUS" => Some("0".to_owned()),
+            "DEFENDABLE_ROUTING" => Some("[[routes]]\nchannel = \"C0PAYMENTS\"".to_owned()),
             "DEFENDABLE_SLACK_CHANNEL" => None,
             "DEFENDABLE_SLACK_SIGNING_SECRET" => Some("  ".to_owned()),
             name => complete(name),
         };
         let error = Settings::read(&wrong).unwrap_err().to_string();
-        assert!(error.starts_with("5 of the settings must be mended:"), "{error}");
+        assert!(error.starts_with("6 of the settings must be mended:"), "{error}");
         for part in [
             "DEFENDABLE_AWS_ACCOUNT_ID is \"12\": expected",
             "DEFENDABLE_OPERATORS is \"alice\"",
-            "for example U0ALICE,S0SECOPS",
+            "for example U0ALICE,S0SECOPS,U0BOB@123456789012",
+            "DEFENDABLE_ROUTING is \"[[routes]]",
+            "expected route 1 to have a condition",
             "DEFENDABLE_BLAST_RADIUS is \"0\"",
             "DEFENDABLE_SLACK_CHANNEL is not set: expected a channel's id, for example C0ALERTS",
             "DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER is not set",

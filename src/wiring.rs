@@ -9,20 +9,23 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::aws::{Aws, http_client};
 use crate::command::SlackFunction;
-use crate::coordinator::Coordinator;
+use crate::coordinator::{Coordinator, Decider};
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_function::RuleFunction;
 use crate::finding::table::Table;
 use crate::ids::Region;
 use crate::notifier::Notifier;
+use crate::opener::Openers;
 use crate::queue::Queues;
 use crate::remediation::{Remediations, Remediator, RemediatorKind};
+use crate::report::Reporter;
 use crate::schedule::ScheduledRule;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::client::Slack;
 use crate::slack::endpoint::{Endpoint, SignatureCheck};
+use crate::slack::publish::Publisher;
 
 /// Everything from which functions are made.
 #[derive(Debug, Clone)]
@@ -95,11 +98,28 @@ impl Wiring {
         Remediations { aws: self.aws.clone(), rules: self.settings.rules.clone() }
     }
 
+    fn publisher(&self, slack: &Slack) -> Publisher {
+        Publisher::new(self.table(), slack.clone(), self.queues(), self.settings.routing.mention.clone())
+    }
+
+    fn decider(&self) -> Decider {
+        Decider {
+            table: self.table(),
+            rules: self.settings.rules.clone(),
+            home: self.settings.account.clone(),
+        }
+    }
+
     /// `slack`
     pub fn slack_function(&self) -> SlackFunction {
         let (settings, slack) = (&self.settings, self.slack());
         SlackFunction {
             authoriser: Authoriser::new(settings.slack.operators.clone(), slack.clone()),
+            publisher: self.publisher(&slack),
+            decider: self.decider(),
+            remediations: self.remediations(),
+            blast_radius: settings.blast_radius,
+            two_person_accounts: settings.two_person_accounts.clone(),
             table: self.table(),
             slack,
             queues: self.queues(),
@@ -124,13 +144,21 @@ impl Wiring {
 
     /// `notifier`
     pub fn notifier(&self) -> Notifier {
+        let (settings, slack) = (&self.settings, self.slack());
         Notifier {
             remediations: self.remediations(),
+            publisher: self.publisher(&slack),
+            reporter: Reporter { table: self.table(), slack: slack.clone() },
+            openers: Openers { aws: self.aws.clone() },
+            routing: settings.routing.clone(),
+            blast_radius: settings.blast_radius,
+            two_person_accounts: settings.two_person_accounts.clone(),
             table: self.table(),
-            slack: self.slack(),
+            slack,
             queues: self.queues(),
-            remediation_queue: self.settings.queues.remediation.clone(),
-            home: self.settings.account.clone(),
+            remediation_queue: settings.queues.remediation.clone(),
+            fix_queue: settings.queues.fix.clone(),
+            home: settings.account.clone(),
         }
     }
 
@@ -146,7 +174,7 @@ impl Wiring {
             schedule: self.schedule(),
             blast_radius: self.settings.blast_radius,
             home: self.settings.account.clone(),
-            rules: self.settings.rules.clone(),
+            decider: self.decider(),
         }
     }
 
@@ -172,6 +200,7 @@ impl Wiring {
             rule,
             defaults: self.settings.rules.clone(),
             remediation_queue: self.settings.queues.remediation.clone(),
+            events_queue: self.settings.queues.events.clone(),
             home: (self.settings.account.clone(), region),
             config: self.aws.config_service(),
             sqs: aws_sdk_sqs::Client::new(self.aws.config()),

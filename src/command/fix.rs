@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use slack_morphism::prelude::SlackUserId;
 
 use super::{Answer, CommandError, SlackFunction, refused};
-use crate::finding::table::{Changed, Record};
-use crate::finding::{Actor, Finding, Refusal};
+use crate::finding::{Actor, Finding, Refusal, Wish};
+use crate::fix::{Asked, ask_for_fix};
 use crate::ids::FindingId;
 use crate::slack::Content;
 use crate::slack::blocks::{actions, message, note, section};
@@ -21,44 +21,60 @@ pub(super) async fn run(function: &SlackFunction, id: &FindingId, user: &SlackUs
     Ok(clicked(function, id, user, false).await?.unwrap_or_else(done))
 }
 
-/// Moves the finding to Fixing by a conditional write, which only one of many clicks wins, then
-/// sends the requests. What is worth telling whoever asked is returned.
+/// What is worth telling whoever asked is returned.
 pub(super) async fn clicked(
     function: &SlackFunction,
     id: &FindingId,
     user: &SlackUserId,
     even_ignored: bool,
 ) -> Result<Option<Content>, CommandError> {
-    let now = Timestamp::now();
-    let ask = |finding: &Finding| finding.fix_asked(Actor::User(user.to_string()), even_ignored, now);
-    match function.table.change_existing(id, ask).await? {
-        Changed::Yes(record) => send(function, &record).await,
-        Changed::No(_, Some(Refusal::Ignored { by, reason })) => Ok(Some(ask_again(id, &by, &reason))),
-        Changed::No(_, refusal) => Ok(Some(refused(id, refusal.as_ref()))),
+    wish(function, id, user, Wish::Fix { even_ignored }).await
+}
+
+/// Somebody wants a fix or an undo: at once, or where it takes two, after another's yes.
+pub(super) async fn wish(
+    function: &SlackFunction,
+    id: &FindingId,
+    user: &SlackUserId,
+    wish: Wish,
+) -> Result<Option<Content>, CommandError> {
+    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
+    let ask = |finding: &Finding| match function.two_person_accounts.contains(&finding.resource.account) {
+        true => finding.approval_asked(by.clone(), wish.clone(), now),
+        false => finding.asked(by.clone(), &wish, now),
+    };
+    conclude(function, id, ask).await
+}
+
+/// Asks, shows what came of it, and returns what is worth telling.
+pub(super) async fn conclude(
+    function: &SlackFunction,
+    id: &FindingId,
+    ask: impl Fn(&Finding) -> Result<Finding, Refusal>,
+) -> Result<Option<Content>, CommandError> {
+    let asked = ask_for_fix(&function.table, &function.queues, &function.fix_queue, id, ask).await?;
+    if asked.record().is_some() {
+        function.publish(id).await;
     }
+    Ok(match asked {
+        Asked::UnderWay(record) if record.finding.shows_waiting().is_some() => Some(note(
+            ":busts_in_silhouette: In this account it takes two. Another operator approves or declines in the finding's message.",
+        )),
+        Asked::UnderWay(_) => None,
+        Asked::NotQueued(record) => {
+            let what = record.map_or_else(|| id.to_string(), |record| headline(&record.finding));
+            Some(note(&format!(
+                ":warning: It could not be queued, so nothing was done: {}. Press the button again in a minute.",
+                escape(&what)
+            )))
+        }
+        Asked::Refused(Some(Refusal::Ignored { by, reason })) => Some(ask_again(id, &by, &reason)),
+        Asked::Refused(refusal) => Some(refused(id, refusal.as_ref())),
+    })
 }
 
 /// What is ignored is fixed after a second yes only.
 fn ask_again(id: &FindingId, by: &Actor, reason: &str) -> Content {
     let text = format!("{} is ignored by {}: {}", code(id.as_str()), actor(by), prose(reason, 500));
     message(&text, vec![section(&text), actions(vec![fix_ignored_button(id, by, reason)])])
-}
-
-async fn send(function: &SlackFunction, record: &Record) -> Result<Option<Content>, CommandError> {
-    let finding = &record.finding;
-    let requests = finding.fix_requests();
-    let sends = requests.iter().map(|request| function.queues.send(&function.fix_queue, request));
-    let (sent, ()) = tokio::join!(futures::future::try_join_all(sends), function.publish(&finding.id));
-    let Err(error) = sent else {
-        tracing::info!(finding_id = %finding.id, requests = requests.len(), "a fix was asked for");
-        return Ok(None);
-    };
-    tracing::error!(%error, finding_id = %finding.id, "cannot queue a fix");
-    let now = Timestamp::now();
-    function.table.change_existing(&finding.id, |finding| Ok(finding.fix_not_queued(now))).await?;
-    function.publish(&finding.id).await;
-    Ok(Some(note(&format!(
-        ":warning: The fix could not be queued, so nothing was done: {}. Press Fix again in a minute.",
-        escape(&headline(finding))
-    ))))
 }

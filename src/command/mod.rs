@@ -1,7 +1,10 @@
 //! What people ask of Defendable in Slack: one file per command. A button leads into the same
 //! file as the command that it stands for.
 
+mod approve;
+mod authorise;
 mod autoresponse;
+mod digest;
 mod findings;
 mod fix;
 mod help;
@@ -10,37 +13,39 @@ mod home;
 mod ignore;
 mod parse;
 mod queue;
+mod report;
 mod status;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use authorise::{Authorised, Subject};
 use slack_morphism::prelude::*;
 
 pub use findings::FindingsFilter;
 pub use parse::Command;
 
 use crate::aws::Aws;
-use crate::evaluation::cut;
+use crate::coordinator::Decider;
+use crate::finding::Refusal;
 use crate::finding::auto_response::Switch;
-use crate::finding::history::{Deed, Entry};
 use crate::finding::page::Cursor;
 use crate::finding::table::{Table, TableError};
-use crate::finding::{Actor, Refusal};
-use crate::ids::FindingId;
+use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
+use crate::remediation::Remediations;
 use crate::schedule::ScheduledRule;
-use crate::slack::authorisation::{Authoriser, Permission};
+use crate::slack::authorisation::{Authoriser, Reach};
 use crate::slack::blocks::note;
 use crate::slack::client::Slack;
 use crate::slack::modal::callback_id;
-use crate::slack::publish::{Published, publish};
+use crate::slack::publish::{Published, Publisher};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{actor, code, when};
-use crate::slack::{Content, action, ignore_view, undo_view};
+use crate::slack::{Content, action, digest_view, ignore_view, modal, undo_view};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -48,6 +53,7 @@ pub const ACTIONS: &[&str] = &[
     "events:DescribeRule",
     "events:DisableRule",
     "events:EnableRule",
+    "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
@@ -78,6 +84,16 @@ pub struct SlackFunction {
     pub schedule: ScheduledRule,
     /// For what AWS Config says.
     pub aws: Arc<Aws>,
+    /// Shows findings.
+    pub publisher: Publisher,
+    /// What auto-response would do about a request.
+    pub decider: Decider,
+    /// What a fix would change now.
+    pub remediations: Remediations,
+    /// The most that one run of auto-response passes on, and that fixing all has under way.
+    pub blast_radius: u32,
+    /// Where a fix or an undo takes two.
+    pub two_person_accounts: BTreeSet<AccountId>,
 }
 
 /// Why something could not be done; people are told in plain words.
@@ -108,10 +124,8 @@ impl SlackFunction {
 
     async fn run(&self, command: Command, event: &SlackCommandEvent) -> Answer {
         let user = &event.user_id;
-        if command.acts()
-            && let Some(refusal) =
-                self.refusal(user, &format!("/dd {}", event.text.as_deref().unwrap_or_default())).await
-        {
+        let asked = format!("/dd {}", event.text.as_deref().unwrap_or_default());
+        if let Authorised::No(refusal) = self.authorise(user, &command.subject(), &asked).await? {
             return Ok(refusal);
         }
         match command {
@@ -127,6 +141,10 @@ impl SlackFunction {
             Command::History(id) => history::run(self, id.as_ref()).await,
             Command::Show(id) => history::show(self, &id).await,
             Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
+            Command::Approve(id) => approve::run(self, &id, user).await,
+            Command::Decline(id) => approve::run_decline(self, &id, user).await,
+            Command::Report => report::run(self, user, &event.channel_id).await,
+            Command::WeeklyReport(switch) => report::weekly(self, switch, user).await,
             Command::Help => Ok(help::run()),
             Command::Invalid { problem } => Ok(note(&problem)),
         }
@@ -136,13 +154,13 @@ impl SlackFunction {
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
-        let refusal = match action.looks_only() {
-            true => None,
-            false => self.refusal(&action.user, &asked).await,
-        };
-        let told = match refusal {
-            Some(refusal) => Some(refusal),
-            None => Box::pin(self.act(action)).await.unwrap_or_else(|error| Some(sorry(&error))),
+        let told = match self.authorise(&action.user, &Subject::of_action(action), &asked).await {
+            Ok(Authorised::No(refusal)) => Some(refusal),
+            Ok(Authorised::Yes(reach)) => {
+                let acted = Box::pin(self.act(action, reach.as_ref())).await;
+                acted.unwrap_or_else(|error| Some(sorry(&error)))
+            }
+            Err(error) => Some(sorry(&error)),
         };
         if action.in_home {
             let place =
@@ -153,11 +171,17 @@ impl SlackFunction {
         }
     }
 
-    async fn act(&self, action: &BlockAction) -> Result<Option<Content>, CommandError> {
+    async fn act(
+        &self,
+        action: &BlockAction,
+        reach: Option<&Reach>,
+    ) -> Result<Option<Content>, CommandError> {
         let user = &action.user;
         match action.action_id.as_str() {
             action::NEWEST_FINDINGS | action::OLDER_FINDINGS => findings::turned(self, action).await,
             action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
+            action::SHOW_ALL => digest::show_all(self, action).await,
+            action::FIX_ALL => digest::ask_fix_all(self, action, reach).await,
             action::RETRY => queue::clicked(self, action).await,
             action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
             action::AUTORESPONSE_OFF => {
@@ -175,31 +199,52 @@ impl SlackFunction {
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
                     action::UNIGNORE => ignore::unignore(self, &id, user).await,
                     action::UNDO => undo::open(self, &id, &action.trigger_id).await,
+                    action::APPROVE => approve::approve(self, &id, user).await,
+                    action::DECLINE => approve::decline(self, &id, user).await,
                     _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
                 }
             }
         }
     }
 
-    /// A modal that was sent off.
-    pub async fn view_submission(&self, event: &SlackInteractionViewSubmissionEvent) {
+    /// A modal that was sent off; what takes its place, where that is another.
+    pub async fn view_submission(
+        &self,
+        event: &SlackInteractionViewSubmissionEvent,
+    ) -> Option<SlackViewSubmissionResponse> {
         let user = &event.user.id;
-        let told = match self.refusal(user, callback_id(&event.view).unwrap_or_default()).await {
-            Some(refusal) => Some(refusal),
-            None => self.submitted(event).await.unwrap_or_else(|error| Some(sorry(&error))),
+        let callback = callback_id(&event.view).unwrap_or_default();
+        if callback == digest_view::SHOW_ALL_CALLBACK_ID {
+            // Everybody may look.
+            let page = digest::next_page(self, &event.view).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "cannot show the next page");
+                None
+            });
+            let page = SlackViewSubmissionUpdateResponse::new(SlackView::Modal(page?));
+            return Some(SlackViewSubmissionResponse::Update(page));
+        }
+        let told = match self.authorise(user, &subject_of_view(&event.view), callback).await {
+            Ok(Authorised::No(refusal)) => Some(refusal),
+            Ok(Authorised::Yes(reach)) => {
+                self.submitted(event, reach.as_ref()).await.unwrap_or_else(|error| Some(sorry(&error)))
+            }
+            Err(error) => Some(sorry(&error)),
         };
         if let Some(content) = told {
             self.tell(None, user, &content).await;
         }
+        None
     }
 
     async fn submitted(
         &self,
         event: &SlackInteractionViewSubmissionEvent,
+        reach: Option<&Reach>,
     ) -> Result<Option<Content>, CommandError> {
         match callback_id(&event.view) {
             Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
             Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
+            Some(digest_view::FIX_ALL_CALLBACK_ID) => digest::fix_all(self, event, reach).await,
             other => {
                 tracing::warn!(callback_id = other, "a view submission that is not ours");
                 Ok(None)
@@ -221,33 +266,6 @@ impl SlackFunction {
         }
     }
 
-    /// What somebody who may not act is told.
-    async fn refusal(&self, user: &SlackUserId, asked: &str) -> Option<Content> {
-        match self.authoriser.permission(user).await {
-            Permission::Granted => None,
-            Permission::Denied => {
-                tracing::warn!(user = %user.to_string(), "refused: not an operator");
-                self.remember(user, Deed::Refused { what: cut(asked, 200) }).await;
-                Some(note(
-                    ":lock: You are not an operator of Defendable, so nothing was done. \
-                     Ask whoever runs it to add you; `/dd status` and `/dd findings` are for everybody.",
-                ))
-            }
-            Permission::Unknown => Some(note(
-                ":lock: Slack did not say who is in the operators' user group, so nothing was done. Try again in a minute.",
-            )),
-        }
-    }
-
-    /// Adds to the history what changed no finding. The deed is done, written down or not.
-    async fn remember(&self, user: &SlackUserId, deed: Deed) {
-        let by = Actor::User(user.to_string());
-        let entry = Entry { at: Timestamp::now(), by, deed, finding: None, resource: None };
-        if let Err(error) = self.table.note(&entry).await {
-            tracing::error!(%error, ?entry, "cannot add to the history");
-        }
-    }
-
     async fn tell(&self, channel: Option<&SlackChannelId>, user: &SlackUserId, content: &Content) {
         let channel = channel.unwrap_or(self.slack.channel());
         if let Err(error) = self.slack.tell(channel, user, content).await {
@@ -258,9 +276,9 @@ impl SlackFunction {
     /// Brings the finding's message up to date. What was decided stands; Slack waits only three
     /// seconds for our answer, so a message that cannot be edited at once is left to the notifier.
     async fn publish(&self, id: &FindingId) {
-        let (table, slack, finding) = (self.table.clone(), self.slack.clone(), id.clone());
+        let (publisher, finding) = (self.publisher.clone(), id.clone());
         // In a task of its own: given up halfway, an edit would hold its lease.
-        let publishing = tokio::spawn(async move { publish(&table, &slack, &finding).await });
+        let publishing = tokio::spawn(async move { publisher.publish(&finding).await });
         let reason = match tokio::time::timeout(PUBLISH_PATIENCE, publishing).await {
             Ok(Ok(Ok(Published::Shown))) => return,
             Ok(Ok(Ok(Published::Busy))) => "somebody else is editing it".to_owned(),
@@ -273,6 +291,16 @@ impl SlackFunction {
         if let Err(error) = self.queues.send(&self.queues.events, &notice).await {
             tracing::error!(%error, finding_id = %id, "cannot show a finding");
         }
+    }
+}
+
+/// What a modal of ours changes when it is sent off.
+fn subject_of_view(view: &SlackStatefulView) -> Subject {
+    let carried = modal::metadata(view).unwrap_or_default();
+    let first = carried.split(' ').next().unwrap_or_default();
+    match callback_id(view) {
+        Some(digest_view::FIX_ALL_CALLBACK_ID) => first.parse().map_or(Subject::Everything, Subject::Digest),
+        _ => first.parse().map_or(Subject::Everything, Subject::Finding),
     }
 }
 
@@ -311,6 +339,15 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
             format!("{id} has been fixed again since you looked, so nothing was undone. Press *Undo…* again.")
         }
         Some(Refusal::TooLate) => format!("{id} was fixed more than seven days ago: put it back by hand."),
+        Some(Refusal::Waiting { asked_by, since }) => format!(
+            "{} asked for {id} already, {}; it waits for another operator's yes in its message.",
+            actor(asked_by),
+            when(*since)
+        ),
+        Some(Refusal::NotWaiting) => format!("Nothing about {id} waits for an approval (any more)."),
+        Some(Refusal::OwnWish) => {
+            format!("You asked for it yourself: in this account it takes another operator to approve {id}.")
+        }
         Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
         Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),
     })

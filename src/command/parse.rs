@@ -1,6 +1,7 @@
 //! What follows `/dd`, parsed.
 
 use super::FindingsFilter;
+use super::authorise::Subject;
 use crate::finding::StateName;
 use crate::finding::auto_response::Switch;
 use crate::ids::FindingId;
@@ -29,6 +30,14 @@ pub enum Command {
     Show(FindingId),
     /// `/dd undo <id>`
     Undo(FindingId),
+    /// `/dd approve <id>`
+    Approve(FindingId),
+    /// `/dd decline <id>`
+    Decline(FindingId),
+    /// `/dd report`
+    Report,
+    /// `/dd report weekly on|off`
+    WeeklyReport(Switch),
     /// `/dd help`
     Help,
     /// Anything else, with what to say about it.
@@ -39,7 +48,7 @@ pub enum Command {
 }
 
 /// The commands' words.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 15] = [
     "status",
     "autoresponse",
     "findings",
@@ -51,6 +60,9 @@ const WORDS: [&str; 12] = [
     "fix",
     "ignore",
     "undo",
+    "approve",
+    "decline",
+    "report",
     "help",
 ];
 
@@ -68,6 +80,11 @@ impl Command {
             ["findings", rest @ ..] => Self::Findings(filter(rest)),
             ["fix", id] => with_id("fix", id, Self::Fix),
             ["ignore", id] => with_id("ignore", id, Self::Ignore),
+            ["approve", id] => with_id("approve", id, Self::Approve),
+            ["decline", id] => with_id("decline", id, Self::Decline),
+            ["report"] => Self::Report,
+            ["report", "weekly", "on"] => Self::WeeklyReport(Switch::On),
+            ["report", "weekly", "off"] => Self::WeeklyReport(Switch::Off),
             ["undo", id] => with_id("undo", id, Self::Undo),
             ["ignored", words @ ..] => Self::Findings(filter(&[&["ignored"], words].concat())),
             ["show", id] => with_id("show", id, Self::Show),
@@ -75,19 +92,21 @@ impl Command {
             ["retry"] => Self::Retry,
             ["history"] => Self::History(None),
             ["history", id] => with_id("history", id, |id| Self::History(Some(id))),
-            [word @ ("fix" | "ignore" | "undo" | "show")] => {
+            [word @ ("fix" | "ignore" | "undo" | "show" | "approve" | "decline")] => {
                 invalid(text, &format!("`/dd {word} <finding id>`; `/dd findings` shows the ids"))
             }
+            ["report", ..] => invalid(text, "`/dd report` or `/dd report weekly on|off`"),
             ["autoresponse", word, ..] => invalid(text, &nearest("autoresponse ", word, &["on", "off"])),
             [word, ..] => invalid(text, &nearest("", word, &WORDS)),
         }
     }
 
-    /// Whether it changes anything, which only operators may do.
-    pub fn acts(&self) -> bool {
+    /// What it changes, which only operators may.
+    pub(super) fn subject(&self) -> Subject {
         match self {
-            Self::AutoResponse(Some(_)) | Self::Fix(_) | Self::Ignore(_) | Self::Undo(_) | Self::Retry => {
-                true
+            Self::AutoResponse(Some(_)) | Self::WeeklyReport(_) | Self::Retry => Subject::Everything,
+            Self::Fix(id) | Self::Ignore(id) | Self::Undo(id) | Self::Approve(id) | Self::Decline(id) => {
+                Subject::Finding(id.clone())
             }
             Self::Status
             | Self::AutoResponse(None)
@@ -95,8 +114,9 @@ impl Command {
             | Self::History(_)
             | Self::Queue
             | Self::Show(_)
+            | Self::Report
             | Self::Help
-            | Self::Invalid { .. } => false,
+            | Self::Invalid { .. } => Subject::Nothing,
         }
     }
 }

@@ -1,28 +1,26 @@
-//! `/dd queue`: what fixing the open findings would change, how much waits for auto-response, and
-//! what could not be handled; `/dd retry`.
+//! `/dd queue`: what auto-response would do now, request by request, without doing it, and what
+//! could not be handled; `/dd retry`.
 
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
-use crate::aws::AwsError;
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::coordinator::Next;
 use crate::dead_letters::DeadLetter;
 use crate::finding::history::Deed;
-use crate::finding::{Finding, Plan, StateName};
-use crate::queue::QueueUrl;
-use crate::remediation::RemediationTask;
+use crate::queue::{QueueMessage, QueueUrl};
+use crate::remediation::{Change, RemediationRequest, RemediationTask};
 use crate::slack::Content;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, message, note, section};
-use crate::slack::finding_message::{changes_list, headline};
+use crate::slack::finding_message::changes_list;
 use crate::slack::request::BlockAction;
-use crate::slack::text::{code, count, escape, prose};
-
-/// How many findings one answer shows.
-const FINDINGS: usize = 10;
+use crate::slack::text::{code, count, prose};
 
 /// How many dead letters of each queue one answer shows.
 const LETTERS: usize = 3;
@@ -30,44 +28,109 @@ const LETTERS: usize = 3;
 /// Slack waits three seconds; what is left over is retried by the next press.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// How long planning what one request would change may take.
+const PLANNING: Duration = Duration::from_millis(1200);
+
 pub(super) async fn run(function: &SlackFunction) -> Answer {
-    let table = &function.table;
-    let wanted = |finding: &Finding| !finding.auto_requests().is_empty();
-    let (rule, recorded, waiting, page, letters) = tokio::join!(
+    let (rule, recorded, waiting, requests, letters) = tokio::join!(
         function.schedule.state(),
-        table.auto_response(),
+        function.table.auto_response(),
         function.queues.waiting(&function.remediation_queue),
-        table.page(StateName::Open, None, FINDINGS, wanted),
+        next_requests(function),
         all_dead_letters(function),
     );
     let line = auto_response_line(rule?, &recorded?);
-    let (waiting, (records, more)) = (waiting?, page?);
-    let mut blocks = vec![section(&line)];
-    if records.is_empty() {
-        blocks.push(section(&format!(
-            "*No open finding has a fix that is known.* {} in the queue; a run checks each again, and fixes what breaks its rule then.",
-            count(waiting, "request")
-        )));
-    } else {
-        let more = if more.is_some() { ", the newest" } else { "" };
-        blocks.push(section(&format!(
-            "*What fixing the open findings would change*{more} · {} in the queue, each of which a run checks again first",
-            count(waiting, "request")
-        )));
-        blocks.extend(records.iter().map(|record| section(&would(&record.finding))));
-    }
+    let (told, requests) = (told(waiting?, function.blast_radius), requests?);
+    let mut blocks = vec![section(&line), section(&told)];
+    blocks.extend(requests.iter().map(|request| section(request)));
     blocks.extend(letters?.iter().flat_map(|(queue, letters)| dead(queue, letters)));
-    Ok(message(&format!("{line}. {} in the queue.", count(waiting, "request")), blocks))
+    Ok(message(&format!("{line}. {told}"), blocks))
 }
 
-fn would(finding: &Finding) -> String {
-    let Plan::Known { changes } = &finding.plan else { return String::new() };
-    let changes = changes_list(changes.iter().map(|(_, change)| change.to_string()));
-    format!(
-        "{} {}\n{changes}",
-        code(finding.id.as_str()),
-        escape(&crate::evaluation::cut(&headline(finding), 200))
-    )
+fn told(waiting: u64, blast_radius: u32) -> String {
+    match waiting {
+        0 => "*Nothing waits* for auto-response.".to_owned(),
+        waiting => format!(
+            "*What auto-response would do now*, request by request · about {} wait, of which one run passes on {blast_radius} before it asks",
+            count(waiting, "request")
+        ),
+    }
+}
+
+/// Looks at the next requests without taking them, and says what would become of each.
+async fn next_requests(function: &SlackFunction) -> Result<Vec<String>, CommandError> {
+    let queue = &function.remediation_queue;
+    let seen = function.queues.look_at(queue).await?;
+    let now = Timestamp::now();
+    let told = join_all(seen.iter().map(|(message, sent_at)| would(function, message, *sent_at, now))).await;
+    // What was looked at is there for auto-response again.
+    let back = join_all(seen.iter().map(|(message, _)| function.queues.come_back(queue, message, 0))).await;
+    for error in back.into_iter().filter_map(Result::err) {
+        tracing::info!(%error, "a request that was looked at comes back by itself");
+    }
+    Ok(told)
+}
+
+/// What would become of one request.
+async fn would(
+    function: &SlackFunction,
+    message: &QueueMessage,
+    sent_at: Option<Timestamp>,
+    now: Timestamp,
+) -> String {
+    let request: RemediationRequest = match serde_json::from_str(&message.body) {
+        Ok(request) => request,
+        Err(error) => {
+            let what = format!("not a remediation request: {error}");
+            return format!("• {}: would be parked, {}", code(&message.id), prose(&what, 200));
+        }
+    };
+    let id = request.finding(&function.decider.home);
+    let name = format!("• {} {}", code(id.as_str()), code(request.target_resource_id.as_str()));
+    let next = tokio::time::timeout(PLANNING, decided(function, &request, sent_at, now)).await;
+    match next {
+        Ok(Ok(what)) => format!("{name}: {what}"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, finding_id = %id, "cannot say what auto-response would do");
+            format!("{name}: :warning: could not be found out")
+        }
+        Err(_) => format!("{name}: :warning: could not be found out in time"),
+    }
+}
+
+async fn decided(
+    function: &SlackFunction,
+    request: &RemediationRequest,
+    sent_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<String, CommandError> {
+    match function.decider.decide(request, sent_at, now).await? {
+        Next::LetGo(reason) => Ok(format!("would be let go: {reason}")),
+        Next::Leave => Ok("would wait: a fix or an undo of it is on its way".to_owned()),
+        Next::PassOn => planned(function, request).await,
+    }
+}
+
+/// The live plan, as the remediator would make it.
+async fn planned(function: &SlackFunction, request: &RemediationRequest) -> Result<String, CommandError> {
+    let resource = request.resource(&function.decider.home);
+    let (about, prepared) = tokio::join!(
+        function.remediations.about(&resource),
+        function.remediations.prepare(request.violation_type, &resource)
+    );
+    if let Ok(about) = &about
+        && let Some(reason) = about.ignored_because()
+    {
+        return Ok(format!("would be left alone, its tag says: {}", prose(reason, 200)));
+    }
+    match prepared {
+        Err(error) if error.kind == AwsErrorKind::NotFound => Ok("would be let go: it is gone".to_owned()),
+        Err(error) => Err(error.into()),
+        Ok(prepared) if prepared.changes().is_empty() => Ok("would be let go: it is clean by now".to_owned()),
+        Ok(prepared) => {
+            Ok(format!("would\n{}", changes_list(prepared.changes().iter().map(Change::to_string))))
+        }
+    }
 }
 
 type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;

@@ -2,6 +2,7 @@
 //! change-triggered rule, the summary that stands in for an oversized item, and the History API.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
@@ -40,6 +41,9 @@ pub struct ConfigurationItem<'a> {
     /// `OK`, `ResourceDiscovered`, `ResourceDeleted`, `ResourceNotRecorded`, …
     #[serde(borrow)]
     pub configuration_item_status: Cow<'a, str>,
+    /// The resource's tags.
+    #[serde(default, deserialize_with = "nullable")]
+    pub tags: BTreeMap<String, String>,
     /// The resource's own description; its shape depends on the type.
     #[serde(borrow, default)]
     configuration: Option<&'a RawValue>,

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::aws::AwsError;
 use crate::ids::{AccountId, InvalidId, Region};
-use crate::queue::QueueUrl;
-use crate::remediation::RemediationRequest;
+use crate::notice::Notice;
+use crate::queue::{QueueUrl, Queues};
+use crate::remediation::{RemediationRequest, ignored_because};
 
 /// What a rule function calls.
 pub const ACTIONS: &[&str] = &["config:GetResourceConfigHistory", "config:PutEvaluations", "sqs:SendMessage"];
@@ -26,6 +27,8 @@ pub struct RuleFunction {
     pub defaults: RuleDefaults,
     /// Where violations go, unless the rule's `sqsUrl` says otherwise.
     pub remediation_queue: QueueUrl,
+    /// Where the notifier hears of resources whose tag says to leave them as they are.
+    pub events_queue: QueueUrl,
     /// Where we run, for items that do not say where they live.
     pub home: (AccountId, Region),
     /// AWS Config's client.
@@ -105,6 +108,9 @@ impl RuleFunction {
         evaluation: &Evaluation,
     ) -> Result<(), RuleFunctionError> {
         let requests = self.requests(event, item, evaluation)?;
+        if ignored_because(&item.tags).is_some() {
+            return self.ask_for_a_look(&requests).await;
+        }
         let queue = parameters.text("sqsUrl").unwrap_or(self.remediation_queue.as_str());
         // SendMessageBatch takes ten entries.
         for batch in requests.chunks(10) {
@@ -122,6 +128,15 @@ impl RuleFunction {
             }
         }
         Ok(())
+    }
+
+    /// What is tagged is never fixed automatically. Compliance has not changed by the tag, so that
+    /// AWS Config has nothing to tell of it: the notifier is asked to look.
+    async fn ask_for_a_look(&self, requests: &[RemediationRequest]) -> Result<(), RuleFunctionError> {
+        let Some(request) = requests.first() else { return Ok(()) };
+        let queues = Queues { sqs: self.sqs.clone(), events: self.events_queue.clone() };
+        let notice = Notice::Look { finding: request.finding(&self.home.0) };
+        Ok(queues.send(&self.events_queue, &notice).await?)
     }
 
     fn requests(
@@ -215,6 +230,7 @@ impl RuleFunction {
             "configurationItemCaptureTime": captured,
             "configuration": item.configuration(),
             "supplementaryConfiguration": item.supplementary_configuration(),
+            "tags": item.tags(),
         })
         .to_string())
     }

@@ -17,6 +17,7 @@ impl Finding {
         let mut finding = Self {
             resource_name: breach.resource_name.clone().or_else(|| self.resource_name.clone()),
             annotation: breach.annotation.clone(),
+            severity: breach.severity,
             plan: plan.clone(),
             recorded_at: breach.recorded_at,
             ..self.clone()
@@ -29,6 +30,7 @@ impl Finding {
                 return None;
             }
             finding.begin_episode(breach.recorded_at);
+            finding.channel.clone_from(&breach.channel);
         }
         if let State::Ignored { compliant, .. } = &mut finding.state {
             *compliant = false;
@@ -45,6 +47,8 @@ impl Finding {
         self.begun = Vec::new();
         self.undo_asked_at = None;
         self.undo_failure = None;
+        self.opener = None;
+        self.approval = None;
         self.mended = BTreeSet::new();
         self.reports = Vec::new();
         self.thread = Vec::new();

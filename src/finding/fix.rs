@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::history::Deed;
+use super::severity::Severity;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
 use crate::ids::AccountId;
 use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
@@ -18,6 +19,8 @@ impl Finding {
             resource: report.resource()?,
             resource_name: None,
             annotation: None,
+            severity: Severity::default(),
+            channel: None,
             recorded_at: report.action_complete_time,
         };
         let kinds = BTreeSet::from([request.violation_type]);
@@ -57,7 +60,7 @@ impl Finding {
     fn begin_fix(&self, waiting_for: BTreeSet<ViolationType>, asked_by: Actor, since: Timestamp) -> Self {
         let ignored = matches!(self.state, State::Ignored { .. }).then(|| Box::new(self.state.clone()));
         let state = State::Fixing { asked_by, since, waiting_for, failure: None, ignored };
-        Self { state, ..self.clone() }
+        Self { state, approval: None, ..self.clone() }
     }
 
     /// The remediations that a fix needs: those of the plan, or all that the resource can have
@@ -75,7 +78,7 @@ impl Finding {
         let State::Fixing { asked_by, since, waiting_for, .. } = &self.state else { return Vec::new() };
         let requested_by = match asked_by {
             Actor::User(id) => Some(id.clone()),
-            Actor::AutoResponse | Actor::Elsewhere => None,
+            Actor::AutoResponse | Actor::Elsewhere | Actor::Tag => None,
         };
         let asked_at = Some(*since);
         let request = |kind: &ViolationType| RemediationRequest {
@@ -193,6 +196,7 @@ impl Finding {
                 finding.mend(kind, by, at, &taken);
             }
             Outcome::Fixed | Outcome::Gone => finding.mend(kind, by, at, &detail.changes),
+            Outcome::LeftAlone { reason } => finding = self.tagged(reason, at)?,
             Outcome::Undone => return None,
         }
         if finding == *self {

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::auto_response::Switch;
 use super::table::{Record, STATE_INDEX, Table, TableError, key, number, text};
-use super::{Actor, Finding};
+use super::{Actor, Finding, StateName};
 use crate::aws::AwsError;
-use crate::ids::FindingId;
+use crate::ids::{FindingId, RuleName};
 use crate::remediation::Change;
 
 /// How long an entry is kept.
@@ -70,6 +70,31 @@ pub enum Deed {
         /// Why.
         reason: String,
     },
+    /// Something was asked for that takes another's yes.
+    ApprovalAsked {
+        /// `fix` or `undo`
+        what: String,
+    },
+    /// Another operator said yes.
+    Approved {
+        /// `fix` or `undo`
+        what: String,
+    },
+    /// An operator said no.
+    Declined {
+        /// `fix` or `undo`
+        what: String,
+    },
+    /// Fixing every finding of a digest was asked for.
+    FixAllAsked {
+        /// How many there were.
+        findings: u64,
+    },
+    /// The weekly report was switched.
+    WeeklyReport {
+        /// Which way.
+        switch: Switch,
+    },
     /// Auto-response was switched.
     Switched {
         /// Which way.
@@ -105,6 +130,21 @@ pub struct Entry {
     /// What people call the finding's resource.
     #[serde(default)]
     pub resource: Option<String>,
+    /// Where the finding stood afterwards.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+}
+
+/// Where a finding stood: what the report counts by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// The rule.
+    pub rule: RuleName,
+    /// The state.
+    pub state: StateName,
+    /// When the episode began.
+    pub opened_at: Timestamp,
 }
 
 /// As it continues after a name: "asked for a fix"; a sentence where nobody of ours did it.
@@ -125,6 +165,14 @@ impl fmt::Display for Deed {
             Self::UndoAsked { reason } => write!(f, "asked for an undo: {reason}"),
             Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
             Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),
+            Self::ApprovalAsked { what } => write!(f, "asked for {what}, which takes another operator's yes"),
+            Self::Approved { what } => write!(f, "said yes to the {what}"),
+            Self::Declined { what } => write!(f, "said no to the {what}"),
+            Self::FixAllAsked { findings: 1 } => f.write_str("asked to fix the one open finding of a digest"),
+            Self::FixAllAsked { findings } => {
+                write!(f, "asked to fix all {findings} open findings of a digest")
+            }
+            Self::WeeklyReport { switch } => write!(f, "turned the weekly report {}", switch.as_str()),
             Self::Switched { switch } => write!(f, "turned auto-response {}", switch.as_str()),
             Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
             Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
@@ -141,6 +189,11 @@ impl Deed {
     }
 }
 
+#[derive(Deserialize)]
+struct Item {
+    entry: Entry,
+}
+
 impl Finding {
     /// Remembers a deed until the finding is written.
     pub(super) fn record(&mut self, at: Timestamp, by: Actor, deed: Deed) {
@@ -155,6 +208,11 @@ impl Finding {
             deed: deed.clone(),
             finding: Some(self.id.clone()),
             resource: Some(resource),
+            standing: Some(Standing {
+                rule: self.rule.clone(),
+                state: self.state_name(Timestamp::MIN),
+                opened_at: self.opened_at,
+            }),
         }
     }
 }
@@ -193,12 +251,31 @@ impl Table {
         update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
+    /// Tells `each` every entry since then, the oldest first, a page at a time.
+    pub async fn history_since(
+        &self,
+        since: Timestamp,
+        mut each: impl FnMut(Entry),
+    ) -> Result<(), TableError> {
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(&self.name)
+            .index_name(STATE_INDEX)
+            .key_condition_expression("#state = :state AND stateSince >= :since")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", text(INDEXED_AS))
+            .expression_attribute_values(":since", text(format!("{since:.3}")));
+        let mut items = query.into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+            each(from_item::<Item>(item)?.entry);
+        }
+        Ok(())
+    }
+
     /// The newest entries, of one finding or of all, the newest first.
     pub async fn history(&self, finding: Option<&FindingId>, limit: usize) -> Result<Vec<Entry>, TableError> {
-        #[derive(Deserialize)]
-        struct Item {
-            entry: Entry,
-        }
         let query = self.dynamodb.query().table_name(&self.name).scan_index_forward(false);
         let query = match finding {
             Some(id) => query

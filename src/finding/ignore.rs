@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use super::history::Deed;
 use super::{Actor, FIX_TIMEOUT, Finding, Refusal, State};
+use crate::evaluation::cut;
+use crate::remediation::IGNORE_TAG;
 
 impl Finding {
     /// Somebody decides to leave it as it is.
@@ -29,6 +31,33 @@ impl Finding {
                 Ok(finding)
             }
         }
+    }
+
+    /// The resource's tag says to leave it as it is. `None` where that changes nothing: what
+    /// people asked for is on its way, or it is ignored already.
+    pub fn tagged(&self, reason: &str, now: Timestamp) -> Option<Self> {
+        match &self.state {
+            State::Open { .. } | State::Fixing { asked_by: Actor::AutoResponse, .. } => {}
+            State::Ignored { by: Actor::Tag, reason: known, .. } if known != reason => {}
+            State::Fixing { .. } | State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => {
+                return None;
+            }
+        }
+        let (by, reason) = (Actor::Tag, cut(reason, 256));
+        let mut finding = self.clone();
+        finding.record(now, by.clone(), Deed::Ignored { reason: reason.clone(), until: None });
+        finding.tell(None, format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"));
+        finding.state = State::Ignored { by, since: now, until: None, reason, compliant: false };
+        Some(finding)
+    }
+
+    /// The tag that said to leave it as it is is gone. `None` where none said so.
+    pub fn untagged(&self, now: Timestamp) -> Option<Self> {
+        let State::Ignored { by: Actor::Tag, compliant, .. } = &self.state else { return None };
+        let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
+        finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
+        finding.tell(None, format!("Its tag {IGNORE_TAG} is gone: it is not ignored any more."));
+        Some(finding)
     }
 
     /// Somebody takes an ignore back.

@@ -1,13 +1,17 @@
 //! Findings: what is wrong with a resource, and the story of what people and functions did
 //! about it. Pure; [`table`] keeps them, [`crate::slack::finding_message`] shows them.
 
+mod approval;
 pub mod auto_response;
 mod claim;
 mod compliance;
+pub mod digest;
 mod fix;
 pub mod history;
 mod ignore;
 pub mod page;
+pub mod severity;
+pub mod storm;
 pub mod table;
 mod undo;
 
@@ -17,8 +21,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FindingId, Resource, RuleName};
+use crate::opener::Opener;
 use crate::remediation::{Change, RemediationRequest, ViolationType};
+pub use approval::{APPROVAL_WINDOW, Approval, Wish};
 use history::Deed;
+use severity::Severity;
 
 /// After this a fix that has not reported back may be asked for again.
 pub const FIX_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
@@ -48,6 +55,8 @@ pub enum Actor {
     AutoResponse,
     /// Somebody outside Defendable: AWS Config found the resource compliant again.
     Elsewhere,
+    /// Whoever gave the resource the tag [`crate::remediation::IGNORE_TAG`].
+    Tag,
 }
 
 impl Actor {
@@ -140,7 +149,7 @@ pub enum State {
 }
 
 /// A state's name, as the table's index and `/dd findings` spell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateName {
     /// `open`
@@ -204,6 +213,18 @@ pub struct Finding {
     pub resource_name: Option<String>,
     /// What the rule says.
     pub annotation: Option<String>,
+    /// How bad it is.
+    #[serde(default)]
+    pub severity: Severity,
+    /// The channel of its messages; the default one where absent.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Whose deed broke the rule in this episode, once CloudTrail has told.
+    #[serde(default)]
+    pub opener: Option<Opener>,
+    /// What one operator asked for where it takes two.
+    #[serde(default)]
+    pub approval: Option<Approval>,
     /// Where it stands.
     pub state: State,
     /// What a fix would change.
@@ -248,6 +269,10 @@ pub struct Breach {
     pub resource_name: Option<String>,
     /// What the rule says.
     pub annotation: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The channel that it goes to, where that is not the default one.
+    pub channel: Option<String>,
     /// When AWS Config recorded the result.
     pub recorded_at: Timestamp,
 }
@@ -303,6 +328,20 @@ pub enum Refusal {
     /// There is no remediation for this type of resource.
     #[error("there is no automatic fix for this kind of resource")]
     Unsupported,
+    /// Somebody has asked already, and another operator has not answered yet.
+    #[error("it waits for another operator already")]
+    Waiting {
+        /// Who asked.
+        asked_by: Actor,
+        /// When.
+        since: Timestamp,
+    },
+    /// Nothing waits for an approval (any more).
+    #[error("nothing waits for an approval")]
+    NotWaiting,
+    /// Whoever asked cannot approve it too.
+    #[error("it takes another person")]
+    OwnWish,
 }
 
 impl Finding {
@@ -315,6 +354,10 @@ impl Finding {
             resource: breach.resource,
             resource_name: breach.resource_name,
             annotation: breach.annotation,
+            severity: breach.severity,
+            channel: breach.channel,
+            opener: None,
+            approval: None,
             state: State::Open { last_failure: None },
             plan,
             episode: 1,

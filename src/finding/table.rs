@@ -16,7 +16,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
-use crate::ids::FindingId;
+use crate::ids::{DigestId, FindingId};
 
 /// What whoever reads and writes findings calls.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
@@ -29,7 +29,7 @@ pub const STATE_INDEX: &str = "by-state";
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How often a lost race is run again.
-const ATTEMPTS: usize = 10;
+pub(super) const ATTEMPTS: usize = 10;
 
 /// One attribute map.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -37,8 +37,8 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Table {
-    pub(super) dynamodb: Client,
-    pub(super) name: String,
+    pub(crate) dynamodb: Client,
+    pub(crate) name: String,
 }
 
 /// Why the table did not do as it was told.
@@ -55,10 +55,32 @@ pub enum TableError {
     Contended,
 }
 
-/// What Slack shows of a finding.
+/// Where Slack shows a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Shown {
+    /// By a message of its own.
+    Posted(Posted),
+    /// In a digest.
+    Listed(Listed),
+}
+
+/// What a digest shows of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// Which digest.
+    pub digest: DigestId,
+    /// The episode that it is of.
+    pub episode: u32,
+    /// The version of the finding that it shows.
+    pub version: u64,
+}
+
+/// What a finding's own message shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Shown {
+pub struct Posted {
     /// The channel of the message.
     pub channel: String,
     /// The message's timestamp, which is its id.
@@ -93,10 +115,13 @@ impl Record {
         match &self.shown {
             // Broken and mended before anybody could see it: nothing to show.
             None => matches!(self.finding.state, State::Fixed { by: Actor::Elsewhere, .. }),
-            Some(shown) => {
-                shown.version == self.version
-                    && shown.episode == self.finding.episode
-                    && shown.replies >= self.finding.thread.len()
+            Some(Shown::Posted(posted)) => {
+                posted.version == self.version
+                    && posted.episode == self.finding.episode
+                    && posted.replies >= self.finding.thread.len()
+            }
+            Some(Shown::Listed(listed)) => {
+                listed.version == self.version && listed.episode == self.finding.episode
             }
         }
     }
@@ -126,7 +151,7 @@ pub enum Changed<E> {
     No(Option<Box<Record>>, E),
 }
 
-pub(super) fn text(text: impl Into<String>) -> AttributeValue {
+pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
@@ -150,7 +175,7 @@ impl Table {
         self.get_item(pk, sk).await
     }
 
-    pub(super) async fn get_item<T: DeserializeOwned>(
+    pub(crate) async fn get_item<T: DeserializeOwned>(
         &self,
         pk: String,
         sk: String,

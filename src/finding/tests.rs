@@ -21,6 +21,8 @@ fn breach(second: i64) -> Breach {
         },
         resource_name: None,
         annotation: None,
+        severity: Severity::default(),
+        channel: None,
         recorded_at: at(second),
     }
 }

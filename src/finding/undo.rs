@@ -52,7 +52,8 @@ impl Finding {
         }
         let State::Fixed { by, at } = &self.state else { return Err(Refusal::NotFixed) };
         let (fixed_by, fixed_at) = (by.clone(), *at);
-        let mut finding = Self { undo_failure: None, undo_asked_at: Some(now), ..self.clone() };
+        let mut finding =
+            Self { undo_failure: None, undo_asked_at: Some(now), approval: None, ..self.clone() };
         finding.record(now, asked_by.clone(), Deed::UndoAsked { reason: reason.clone() });
         finding.state = State::Undoing { asked_by, since: now, reason, fixed_by, fixed_at };
         Ok(finding)
@@ -118,7 +119,11 @@ impl Finding {
                 self.undone(&detail.request, &detail.changes, plan, at)
             }
             Outcome::Failed { reason, advice } => self.undo_failed(at, reason.clone(), advice),
-            Outcome::Begun | Outcome::Fixed | Outcome::NothingToDo | Outcome::Gone => return None,
+            Outcome::Begun
+            | Outcome::Fixed
+            | Outcome::NothingToDo
+            | Outcome::Gone
+            | Outcome::LeftAlone { .. } => return None,
         };
         if let (Outcome::Failed { reason, advice }, false) = (&detail.outcome, detail.changes.is_empty()) {
             finding.tell(None, format!("The rest was not put back: {reason}. {advice}"));

@@ -6,18 +6,20 @@ use std::collections::BTreeSet;
 use super::Function;
 use crate::finding::table;
 use crate::remediation::{RemediatorKind, ViolationType};
-use crate::{command, coordinator, evaluation, notifier, queue, remediation, secrets};
+use crate::{command, coordinator, evaluation, notifier, opener, queue, remediation, secrets};
 
 impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
     pub fn actions(self) -> BTreeSet<&'static str> {
         let parts: Vec<&[&str]> = match self {
-            Self::Slack => vec![command::ACTIONS, table::ACTIONS, secrets::ACTIONS],
-            Self::Notifier => {
-                let mut parts = vec![notifier::ACTIONS, table::ACTIONS, secrets::ACTIONS, queue::ACTIONS];
-                parts.extend(ViolationType::ALL.map(ViolationType::plan_actions));
-                parts
-            }
+            Self::Slack => planning(&[command::ACTIONS, table::ACTIONS, secrets::ACTIONS]),
+            Self::Notifier => planning(&[
+                notifier::ACTIONS,
+                table::ACTIONS,
+                secrets::ACTIONS,
+                queue::ACTIONS,
+                opener::ACTIONS,
+            ]),
             Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
@@ -25,6 +27,11 @@ impl Function {
         };
         parts.into_iter().flatten().copied().collect()
     }
+}
+
+/// Beside its own actions, what looking at resources takes.
+fn planning(own: &[&'static [&'static str]]) -> Vec<&'static [&'static str]> {
+    own.iter().copied().chain(ViolationType::ALL.map(ViolationType::plan_actions)).collect()
 }
 
 fn remediator(kind: RemediatorKind) -> Vec<&'static [&'static str]> {

@@ -1,29 +1,36 @@
 //! The notifier: what arrives on the events queue becomes findings and Slack messages.
 
+mod fix_all;
+mod housekeeping;
 pub mod notification;
+mod opened;
+mod report;
 
-use futures::future::join_all;
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::finding::table::{Changed, Order, Record, Table, TableError};
-use crate::finding::{Breach, Finding, Plan, StateName};
+use crate::finding::severity::Severity;
+use crate::finding::table::{Changed, Record, Table, TableError};
+use crate::finding::{Breach, Finding, Plan};
 use crate::ids::{AccountId, FindingId, Resource, RuleName};
 use crate::notice::Notice;
+use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::remediation::{Outcome, RemediationReport, Remediations};
+use crate::remediation::{About, Change, Outcome, RemediationReport, Remediations, Tags};
+use crate::report::{ReportError, Reporter};
+use crate::routing::{Facts, Routing};
 use crate::slack::client::{Slack, SlackError};
-use crate::slack::publish::{PublishError, Published, publish};
+use crate::slack::draw::draw_now;
+use crate::slack::publish::{PublishError, Published, Publisher};
 use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
-
-/// How many findings of a state one housekeeping looks at.
-const HOUSEKEEPING_LIMIT: usize = 500;
 
 /// The notifier function.
 #[derive(Debug, Clone)]
@@ -38,8 +45,44 @@ pub struct Notifier {
     pub queues: Queues,
     /// Where violations wait for auto-response.
     pub remediation_queue: QueueUrl,
+    /// Where a person's fixes go.
+    pub fix_queue: QueueUrl,
+    /// Shows findings.
+    pub publisher: Publisher,
+    /// Which channel, how bad.
+    pub routing: Routing,
+    /// Whose deed it was.
+    pub openers: Openers,
+    /// Draws the report.
+    pub reporter: Reporter,
+    /// How many fixes of a digest are under way at a time.
+    pub blast_radius: u32,
+    /// Where it takes two to fix.
+    pub two_person_accounts: BTreeSet<AccountId>,
     /// The account of requests that name none.
     pub home: AccountId,
+}
+
+/// What the live resource says: its name and tags, what a fix would change, and so how bad it is.
+#[derive(Debug)]
+struct Preview {
+    about: About,
+    plan: Plan,
+    severity: Severity,
+    channel: Option<String>,
+}
+
+impl Preview {
+    fn complete(&self, breach: Breach) -> Breach {
+        let (resource_name, channel) = (self.about.name.clone(), self.channel.clone());
+        Breach { resource_name, severity: self.severity, channel, ..breach }
+    }
+
+    /// The finding as it is where its tag says to leave it.
+    fn tagged(&self, finding: Finding) -> Finding {
+        let reason = self.about.ignored_because();
+        reason.and_then(|reason| finding.tagged(reason, Timestamp::now())).unwrap_or(finding)
+    }
 }
 
 /// Why a notification is not done with yet; the queue delivers it again.
@@ -53,6 +96,8 @@ enum NotifierError {
     Slack(#[from] SlackError),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error("somebody else is editing the message")]
     Busy,
 }
@@ -95,12 +140,15 @@ impl Notifier {
     }
 
     async fn breached(&self, breach: Breach) -> Result<(), NotifierError> {
-        let (resource_name, plan) = self.preview(&breach.rule, &breach.resource).await;
-        let breach = Breach { resource_name, ..breach };
+        let preview = self.preview(&breach.rule, &breach.resource).await;
+        let breach = preview.complete(breach);
         let id = FindingId::of(&breach.rule, &breach.resource);
-        let changed = self.table.change(&id, |finding| match finding {
-            None => Ok(Finding::open(breach.clone(), plan.clone())),
-            Some(finding) => finding.breached(&breach, &plan).ok_or(()),
+        let changed = self.table.change::<()>(&id, |finding| {
+            let finding = match finding {
+                None => Finding::open(breach.clone(), preview.plan.clone()),
+                Some(finding) => finding.breached(&breach, &preview.plan).ok_or(())?,
+            };
+            Ok(preview.tagged(finding))
         });
         self.show(changed.await?).await
     }
@@ -121,29 +169,41 @@ impl Notifier {
         self.show(changed.await?).await
     }
 
-    /// What people call the resource, and what a fix would change now. Failing to find out must
-    /// not keep the finding from people.
-    /// Only what our own rules complain of can be fixed.
-    async fn preview(&self, rule: &RuleName, resource: &Resource) -> (Option<String>, Plan) {
+    /// What the live resource says. Failing to find out must not keep the finding from people.
+    async fn preview(&self, rule: &RuleName, resource: &Resource) -> Preview {
+        let (about, plan) = tokio::join!(self.remediations.about(resource), self.plan(rule, resource));
+        let about = about.unwrap_or_else(|error| {
+            if error.kind != AwsErrorKind::NotFound {
+                tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
+            }
+            About::default()
+        });
+        let severity = self.routing.severity(rule, &plan);
+        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &about.tags });
+        let channel = channel.map(|channel| channel.0.clone());
+        Preview { about, plan, severity, channel }
+    }
+
+    /// What a fix would change now. Only what our own rules complain of can be fixed.
+    async fn plan(&self, rule: &RuleName, resource: &Resource) -> Plan {
         let kinds = self.remediations.rules.kinds(rule, &resource.resource_type);
         if kinds.is_empty() {
-            return (None, Plan::Unsupported);
+            return Plan::Unsupported;
         }
-        let (mut name, mut changes) = (None, Vec::new());
+        let mut changes = Vec::new();
         for kind in kinds {
             match self.remediations.prepare(kind, resource).await {
                 Ok(prepared) => {
-                    name = prepared.name().map(str::to_owned);
                     changes.extend(prepared.changes().iter().map(|change| (kind, change.clone())));
                 }
                 Err(error) if error.kind == AwsErrorKind::NotFound => {}
                 Err(error) => {
                     tracing::warn!(%error, resource = %resource.id, "cannot plan");
-                    return (name, Plan::Unknown { reason: error.to_string() });
+                    return Plan::Unknown { reason: error.to_string() };
                 }
             }
         }
-        (name, Plan::Known { changes })
+        Plan::Known { changes }
     }
 
     async fn report(&self, report: &RemediationReport, message: &QueueMessage) -> Result<(), NotifierError> {
@@ -154,14 +214,16 @@ impl Notifier {
         let id = detail.request.finding(&self.home);
         let worth_telling = match detail.outcome {
             Outcome::Fixed | Outcome::Failed { .. } | Outcome::Begun => true,
-            Outcome::NothingToDo | Outcome::Gone | Outcome::Undone => false,
+            Outcome::NothingToDo | Outcome::Gone | Outcome::LeftAlone { .. } | Outcome::Undone => false,
         };
         if !detail.request.undo.is_empty() {
             return self.undo_report(&id, report).await;
         }
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => finding.reported(report).ok_or(()),
-            None if worth_telling => Finding::fixed_at_once(report).ok_or(()),
+            None if worth_telling => {
+                Finding::fixed_at_once(report).map(|finding| self.routed(finding, &detail.changes)).ok_or(())
+            }
             None => Err(()),
         });
         let changed = changed.await?;
@@ -172,10 +234,22 @@ impl Notifier {
         self.show(changed).await
     }
 
+    /// A finding whose fix was quicker than its notification, in its channel. What was taken away
+    /// tells how bad it was; its tags are not known.
+    fn routed(&self, finding: Finding, changes: &[Change]) -> Finding {
+        let plan =
+            Plan::Known { changes: changes.iter().map(|change| (change.kind(), change.clone())).collect() };
+        let severity = self.routing.severity(&finding.rule, &plan);
+        let (rule, resource) = (&finding.rule, &finding.resource);
+        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &Tags::new() });
+        let channel = channel.map(|channel| channel.0.clone());
+        Finding { severity, channel, ..finding }
+    }
+
     /// What a fix would change now is looked up: what was put back may have new ids.
     async fn undo_report(&self, id: &FindingId, report: &RemediationReport) -> Result<(), NotifierError> {
         let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        let (_, plan) = self.preview(&record.finding.rule, &record.finding.resource).await;
+        let plan = self.plan(&record.finding.rule, &record.finding.resource).await;
         let reported = |finding: Option<&Finding>| {
             finding.and_then(|finding| finding.undo_reported(report, &plan)).ok_or(())
         };
@@ -205,79 +279,26 @@ impl Notifier {
                     None => Ok(()),
                 };
             }
+            Notice::Draw { digest } => {
+                return match draw_now(&self.publisher, digest).await? {
+                    Published::Shown => Ok(()),
+                    Published::Busy => Err(NotifierError::Busy),
+                };
+            }
+            Notice::FixAll { digest, slice, behind, under_way } => {
+                return self.fix_slice(digest, *slice, behind.as_ref(), under_way).await;
+            }
+            Notice::Look { finding } => return self.look(finding).await,
+            Notice::WhoOpened { finding, episode, looks } => {
+                return self.who_opened(finding, *episode, *looks).await;
+            }
+            Notice::Report { at, by, channel } => return self.asked_report(*at, by, channel).await,
             Notice::Housekeeping {} => return self.keep_house().await,
         };
-        self.post_once(&key, &notice_message::notice(notice)).await
-    }
-
-    /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
-    /// nothing else from being done.
-    async fn keep_house(&self) -> Result<(), NotifierError> {
-        let now = Timestamp::now();
-        self.end_ignores(now).await?;
-        self.give_up(now).await?;
-        self.look_after_fixes(now).await
-    }
-
-    /// Ends the ignores whose time is over; a finding that is open again goes back to where
-    /// auto-response looks.
-    async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for finding in self.findings(StateName::Ignored, Order::OldestFirst).await? {
-            let Some(expired) = finding.ignore_expired(now) else { continue };
-            for request in expired.auto_requests() {
-                self.queues.send(&self.remediation_queue, &request).await?;
-            }
-            self.settle(&finding.id, |finding| finding.ignore_expired(now)).await?;
+        match notice_message::notice(notice) {
+            Some(content) => self.post_once(&key, &content).await,
+            None => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Gives up the fixes and undos that never reported back.
-    async fn give_up(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let late = |finding: &Finding| finding.fix_timed_out(now).or_else(|| finding.undo_timed_out(now));
-        for state in [StateName::Fixing, StateName::Undoing] {
-            for finding in self.findings(state, Order::OldestFirst).await? {
-                if late(&finding).is_some() {
-                    self.settle(&finding.id, late).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again
-    /// before that, AWS Config would have no change to tell of.
-    async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let fixed = self.findings(StateName::Fixed, Order::NewestFirst).await?;
-        let unconfirmed: Vec<_> = fixed.into_iter().filter(|finding| finding.is_unconfirmed(now)).collect();
-        for some in unconfirmed.chunks(8) {
-            let plans =
-                join_all(some.iter().map(|finding| self.preview(&finding.rule, &finding.resource))).await;
-            for (finding, (_, plan)) in some.iter().zip(plans) {
-                if finding.relapsed(&plan, now).is_some() {
-                    self.settle(&finding.id, |finding| finding.relapsed(&plan, now)).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn findings(&self, state: StateName, order: Order) -> Result<Vec<Finding>, NotifierError> {
-        let records = self.table.by_state(state, order, HOUSEKEEPING_LIMIT).await?;
-        Ok(records.into_iter().map(|record| record.finding).collect())
-    }
-
-    /// Changes a finding and asks for it to be shown.
-    async fn settle(
-        &self,
-        id: &FindingId,
-        change: impl Fn(&Finding) -> Option<Finding>,
-    ) -> Result<(), NotifierError> {
-        let changed = self.table.change(id, |finding| finding.and_then(&change).ok_or(())).await?;
-        if matches!(changed, Changed::Yes(_)) {
-            self.queues.send(&self.queues.events, &Notice::Show { finding: id.clone() }).await?;
-        }
-        Ok(())
     }
 
     async fn show<E>(&self, changed: Changed<E>) -> Result<(), NotifierError> {
@@ -295,7 +316,7 @@ impl Notifier {
         if record.is_shown() {
             return Ok(());
         }
-        match publish(&self.table, &self.slack, &record.finding.id).await? {
+        match self.publisher.publish(&record.finding.id).await? {
             Published::Shown => Ok(()),
             Published::Busy => Err(NotifierError::Busy),
         }

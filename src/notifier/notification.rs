@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::finding::Breach;
+use crate::finding::severity::Severity;
 use crate::ids::{AccountId, InvalidId, Region, Resource, ResourceId, ResourceType, RuleName};
 use crate::notice::Notice;
 use crate::remediation::RemediationReport;
@@ -202,7 +203,15 @@ impl Notification {
         let rule: RuleName = body.config_rule_name.parse()?;
         let annotation = result.annotation.filter(|text| !text.trim().is_empty());
         Ok(Self::ComplianceChange(ComplianceChange {
-            breach: Breach { rule, resource, resource_name: None, annotation, recorded_at },
+            breach: Breach {
+                rule,
+                resource,
+                resource_name: None,
+                annotation,
+                severity: Severity::default(),
+                channel: None,
+                recorded_at,
+            },
             now: result.compliance_type,
             before: body.old_evaluation_result.map(|old| old.compliance_type),
         }))

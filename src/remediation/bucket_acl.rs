@@ -10,7 +10,8 @@ use crate::aws::AwsError;
 use crate::evaluation::{PublicAccessBlock, S3PublicAccess, is_public_group};
 use crate::ids::ResourceId;
 
-pub(super) const PLAN_ACTIONS: &[&str] = &["s3:GetBucketAcl", "s3:GetBucketPublicAccessBlock"];
+pub(super) const PLAN_ACTIONS: &[&str] =
+    &["s3:GetBucketAcl", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"];
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:PutBucketAcl"];
 
 /// A bucket's ACL and what limits it.

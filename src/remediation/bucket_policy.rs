@@ -11,7 +11,8 @@ use crate::evaluation::bucket_policy::BucketPolicy;
 use crate::evaluation::{PublicAccessBlock, S3PublicAccess};
 use crate::ids::ResourceId;
 
-pub(super) const PLAN_ACTIONS: &[&str] = &["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock"];
+pub(super) const PLAN_ACTIONS: &[&str] =
+    &["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"];
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"];
 
 /// A bucket's policy, if it has one, and what limits it.

@@ -96,6 +96,11 @@ pub enum Outcome {
     NothingToDo,
     /// The resource is not there any more.
     Gone,
+    /// Its tag [`super::IGNORE_TAG`] says to leave it as it is, and nobody asked for this fix.
+    LeftAlone {
+        /// The tag's value.
+        reason: String,
+    },
     /// It did not work. A fix has changed nothing; what an undo did change is in the report.
     Failed {
         /// Why, for people.

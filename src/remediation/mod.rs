@@ -3,6 +3,7 @@
 //! A remediation is one file (what it reads, its pure plan, its effect, how that is undone, the
 //! AWS actions that it needs) and one arm in each match of this file and of its neighbour `undo`.
 
+mod about;
 mod bucket_acl;
 mod bucket_policy;
 mod change;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use about::{About, IGNORE_TAG, Tags, ignored_because};
 pub use change::{Change, Grant, Grantee, IngressRange};
 pub use contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
 pub use remediator::{ACTIONS, Remediator};
@@ -74,7 +76,7 @@ impl ViolationType {
         }
     }
 
-    /// The IAM actions for planning.
+    /// The IAM actions for planning, and for reading names and tags.
     pub fn plan_actions(self) -> &'static [&'static str] {
         match self {
             Self::Ec2SgProhibitedPort => security_group::PLAN_ACTIONS,
@@ -131,14 +133,6 @@ impl Prepared {
     /// What applying it takes away; nothing when the resource is clean.
     pub fn changes(&self) -> &[Change] {
         &self.changes
-    }
-
-    /// What people call the resource, where that is not its id.
-    pub fn name(&self) -> Option<&str> {
-        match &self.effect {
-            Effect::SecurityGroup(effect) => effect.name.as_deref(),
-            Effect::PutBackIngress(_) | Effect::BucketAcl(_) | Effect::BucketPolicy(_) => None,
-        }
     }
 
     /// Changes exactly that; returns it. A conflict means that somebody changed the resource

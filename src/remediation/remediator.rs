@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
-use super::{Change, Remediations, RemediatorKind, UndoError, ViolationType};
+use super::{Change, IGNORE_TAG, Remediations, RemediatorKind, UndoError, ViolationType};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::finding::FIX_TIMEOUT;
 use crate::ids::{AccountId, Resource};
@@ -55,7 +55,11 @@ impl QueueHandler for Remediator {
             return Disposition::Done;
         }
         let settled = match request.undo.as_slice() {
-            [] => settle(self.remediate(request, &resource).await),
+            [] => match self.exemption(request, &resource).await {
+                Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
+                Ok(None) => settle(self.remediate(request, &resource).await),
+                Err(error) => settle(Err(error)),
+            },
             removed => settle_undo(self.remediations.put_back(&resource, removed).await),
         };
         let (outcome, changes) = match settled {
@@ -125,6 +129,19 @@ fn settle_undo(
 }
 
 impl Remediator {
+    /// Why auto-response leaves the resource as it is. A person who asks has seen the tag's reason.
+    async fn exemption(
+        &self,
+        request: &RemediationRequest,
+        resource: &Resource,
+    ) -> Result<Option<String>, AwsError> {
+        if request.requested_by.is_some() {
+            return Ok(None);
+        }
+        let about = self.remediations.about(resource).await?;
+        Ok(about.ignored_because().map(str::to_owned))
+    }
+
     /// Plans from the live resource and changes exactly that. When somebody changes the resource
     /// meanwhile, plans again.
     async fn remediate(
@@ -209,6 +226,7 @@ fn message(outcome: &Outcome, changes: &[Change]) -> String {
         Outcome::Undone => changes.iter().map(Change::reopens).collect::<Vec<_>>().join("; "),
         Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
         Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
+        Outcome::LeftAlone { reason } => format!("nothing done: the tag {IGNORE_TAG} says {reason}"),
         Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
     }
 }

@@ -14,20 +14,19 @@ pub(super) const PLAN_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroupRules", "ec
 pub(super) const APPLY_ACTIONS: &[&str] =
     &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"];
 
-/// The group's name and its ingress ranges. Rules with other sources (groups, prefix lists) are
-/// not ranges and can never be in a plan. A group that does not exist has no rules either: only
+/// The group's ingress ranges. Rules with other sources (groups, prefix lists) are not ranges and
+/// can never be in a plan. A group that does not exist has no rules either: only
 /// DescribeSecurityGroups tells.
-async fn read(ec2: &Client, id: &ResourceId) -> Result<(Option<String>, Vec<IngressRange>), AwsError> {
+async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsError> {
     let filter = Filter::builder().name("group-id").values(id.as_str()).build();
     let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
     let (group, rules) = tokio::join!(
         ec2.describe_security_groups().group_ids(id.as_str()).send(),
         rules.collect::<Result<Vec<SecurityGroupRule>, _>>(),
     );
-    let group = group.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
+    group.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
     let rules = rules.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroupRules", error))?;
-    let name = group.security_groups().first().and_then(|group| group.group_name()).map(str::to_owned);
-    Ok((name, rules.into_iter().filter_map(ingress_range).collect()))
+    Ok(rules.into_iter().filter_map(ingress_range).collect())
 }
 
 fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
@@ -62,8 +61,6 @@ fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<
 pub(super) struct Effect {
     ec2: Client,
     group: ResourceId,
-    /// What people call the group.
-    pub(super) name: Option<String>,
     rule_ids: Vec<String>,
 }
 
@@ -72,13 +69,13 @@ pub(super) async fn prepare(
     id: &ResourceId,
     rule: &RestrictedPorts,
 ) -> Result<(Vec<Change>, Effect), AwsError> {
-    let (name, group) = read(&ec2, id).await?;
+    let group = read(&ec2, id).await?;
     let changes = plan(id, &group, rule);
     let rule_ids = changes.iter().filter_map(|change| match change {
         Change::RevokeIngress(range) => Some(range.rule_id.clone()),
         Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
     });
-    let effect = Effect { ec2, group: id.clone(), name, rule_ids: rule_ids.collect() };
+    let effect = Effect { ec2, group: id.clone(), rule_ids: rule_ids.collect() };
     Ok((changes, effect))
 }
 
@@ -125,7 +122,7 @@ pub(super) async fn prepare_undo(
     id: &ResourceId,
     removed: &[Change],
 ) -> Result<Option<PutBack>, UndoError> {
-    let (_, group) = read(&ec2, id).await?;
+    let group = read(&ec2, id).await?;
     let missing = missing(&group, removed)?;
     Ok((!missing.is_empty()).then(|| PutBack { ec2, group: id.clone(), missing }))
 }

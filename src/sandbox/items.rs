@@ -1,5 +1,7 @@
 //! The emulated account's resources as configuration items, in AWS Config's own shapes.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
 use aws_sdk_s3::types::{Grant, Owner};
@@ -17,6 +19,8 @@ pub(super) struct Snapshot {
     pub(super) resource_id: String,
     /// The name beside the id.
     pub(super) resource_name: Option<String>,
+    /// Its tags.
+    pub(super) tags: BTreeMap<String, String>,
     /// The resource's own description.
     pub(super) configuration: Value,
     /// Its supplement.
@@ -35,6 +39,11 @@ fn security_group(group: SecurityGroup) -> Result<Snapshot> {
         resource_type: ResourceType::SECURITY_GROUP,
         resource_id: group.group_id().context("a group without an id")?.to_owned(),
         resource_name: group.group_name().map(str::to_owned),
+        tags: group
+            .tags()
+            .iter()
+            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
+            .collect(),
         configuration: json!({
             "description": group.description(), "groupName": group.group_name(), "groupId": group.group_id(),
             "ownerId": group.owner_id(), "vpcId": group.vpc_id(), "tags": [],
@@ -73,13 +82,15 @@ pub(super) async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
 }
 
 async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
-    let (acl, policy, block) = tokio::join!(
+    let (acl, policy, block, tagging) = tokio::join!(
         s3.get_bucket_acl().bucket(name).send(),
         s3.get_bucket_policy().bucket(name).send(),
         s3.get_public_access_block().bucket(name).send(),
+        s3.get_bucket_tagging().bucket(name).send(),
     );
     let acl = acl?;
-    // A bucket without a policy or block answers with an error.
+    // A bucket without a policy, block or tags answers with an error.
+    let tags = tagging.map(|tagging| tagging.tag_set).unwrap_or_default();
     let policy = policy.ok().and_then(|policy| policy.policy);
     let block = block.ok().and_then(|block| block.public_access_block_configuration);
     let owner =
@@ -103,6 +114,7 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
         resource_type: ResourceType::BUCKET,
         resource_id: name.to_owned(),
         resource_name: Some(name.to_owned()),
+        tags: tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
         configuration: json!({"name": name, "owner": owner}),
         supplementary_configuration: supplement,
     })

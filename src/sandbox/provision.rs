@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::finding::table::STATE_INDEX;
 use crate::ids::AccountId;
-use crate::queue::{MAX_RECEIVES, QueueUrl};
+use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
 
 const TABLE: &str = "defendable-findings";
 const RULE: &str = "defendable-auto-response";
@@ -62,7 +62,8 @@ pub(super) async fn provision(config: &SdkConfig, account: &AccountId) -> Result
     let sqs = aws_sdk_sqs::Client::new(config);
     let mut events = None;
     for (word, name) in QUEUES {
-        let url = queue(&sqs, name).await.with_context(|| format!("queue {name}"))?;
+        let receives = if word == "REMEDIATION" { LOOKED_AT_RECEIVES } else { MAX_RECEIVES };
+        let url = queue(&sqs, name, receives).await.with_context(|| format!("queue {name}"))?;
         events.get_or_insert(url.clone());
         variables.insert(format!("DEFENDABLE_{word}_QUEUE_URL"), Some(url.to_string()));
     }
@@ -81,13 +82,13 @@ pub(super) async fn provision(config: &SdkConfig, account: &AccountId) -> Result
 }
 
 /// A queue and its dead-letter queue, which keeps its messages as long as SQS can.
-async fn queue(sqs: &aws_sdk_sqs::Client, name: &str) -> Result<QueueUrl> {
+async fn queue(sqs: &aws_sdk_sqs::Client, name: &str, receives: u32) -> Result<QueueUrl> {
     let retention = || (QueueAttributeName::MessageRetentionPeriod, "1209600".to_owned());
     let dead = sqs.create_queue().queue_name(format!("{name}-dead-letters"));
     let dead = dead.set_attributes(Some(HashMap::from([retention()]))).send().await?;
     let dead_arn = queue_arn(sqs, dead.queue_url().context("no queue URL")?).await?;
-    let redrive = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": (MAX_RECEIVES + 1).to_string()})
-        .to_string();
+    let redrive =
+        json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": (receives + 1).to_string()}).to_string();
     let attributes = HashMap::from([
         retention(),
         (QueueAttributeName::VisibilityTimeout, "90".to_owned()),

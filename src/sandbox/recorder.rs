@@ -137,7 +137,7 @@ impl Recorder {
             "configurationItemCaptureTime": format!("{captured:.3}"), "configurationItemStatus": status,
             "configurationStateId": captured.as_millisecond(), "configurationStateMd5Hash": "", "relatedEvents": [],
             "resourceType": snapshot.resource_type, "resourceId": snapshot.resource_id,
-            "resourceName": snapshot.resource_name, "tags": {}, "relationships": [],
+            "resourceName": snapshot.resource_name, "tags": snapshot.tags, "relationships": [],
             "configuration": if deleted { Value::Null } else { snapshot.configuration.clone() },
             "supplementaryConfiguration": if deleted { json!({}) } else { snapshot.supplementary_configuration.clone() },
         })

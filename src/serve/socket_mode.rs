@@ -73,17 +73,20 @@ async fn interaction(
     event: SlackInteractionEvent,
     _client: Arc<HyperClient>,
     states: SlackClientEventsUserState,
-) -> UserCallbackResult<()> {
+) -> UserCallbackResult<SlackInteractionResponse> {
     let Shared(function) = function(&states).await.ok_or("no function to call")?;
     match SlackRequest::from(event) {
         SlackRequest::BlockAction(action) => function.block_action(&action).await,
-        SlackRequest::ViewSubmission(event) => function.view_submission(&event).await,
+        SlackRequest::ViewSubmission(event) => {
+            let next = function.view_submission(&event).await;
+            return Ok(next.map_or(SlackInteractionResponse::Empty, SlackInteractionResponse::ViewSubmission));
+        }
         SlackRequest::UrlVerification(_)
         | SlackRequest::Command(_)
         | SlackRequest::HomeOpened(_)
         | SlackRequest::Ignored(_) => {}
     }
-    Ok(())
+    Ok(SlackInteractionResponse::Empty)
 }
 
 async fn event(

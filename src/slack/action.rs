@@ -21,6 +21,14 @@ pub const REFRESH_HOME: &str = "refresh_home";
 pub const OLDER_IN_HOME: &str = "older_in_home";
 /// Send the dead letters of the queue in the button's value back into it.
 pub const RETRY: &str = "retry";
+/// Say yes to what another operator asked for, of the finding in the button's value.
+pub const APPROVE: &str = "approve";
+/// Say no to it.
+pub const DECLINE: &str = "decline";
+/// Show all findings of the digest in the button's value.
+pub const SHOW_ALL: &str = "show_all";
+/// Ask whether to fix all open findings of the digest in the button's value.
+pub const FIX_ALL: &str = "fix_all";
 /// Turn auto-response on, or let a stopped run go on (`hold <time>` in the value).
 pub const AUTORESPONSE_ON: &str = "autoresponse_on";
 /// Turn auto-response off.

@@ -1,6 +1,6 @@
 //! Who may act: the operators, named one by one or by user group. An empty list allows nobody.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,43 +8,87 @@ use std::time::{Duration, Instant};
 use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
 use super::client::Slack;
+use crate::ids::AccountId;
 
 /// How long a user group's members are remembered.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// A Slack user (`U0ALICE`, `W012A3CDE`) or user group (`S0SECOPS`) that may act.
+/// Who may act, and where: `U0ALICE` and `S0SECOPS` in every account, `U0BOB@123456789012` in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operator {
+pub struct Operator {
+    who: Who,
+    /// Only there; `None`: everywhere.
+    account: Option<AccountId>,
+}
+
+/// A Slack user (`U0ALICE`, `W012A3CDE`) or user group (`S0SECOPS`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Who {
     /// One person.
     User(SlackUserId),
     /// Everybody in a group.
     Group(SlackUserGroupId),
 }
 
+/// Where somebody may act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// In every account, and on what concerns all of them.
+    Everywhere,
+    /// In these only.
+    Accounts(BTreeSet<AccountId>),
+}
+
+impl Reach {
+    /// Whether it has the account.
+    pub fn covers(&self, account: &AccountId) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Accounts(accounts) => accounts.contains(account),
+        }
+    }
+
+    /// The accounts, where they are not all.
+    pub fn accounts(&self) -> Option<&BTreeSet<AccountId>> {
+        match self {
+            Self::Everywhere => None,
+            Self::Accounts(accounts) => Some(accounts),
+        }
+    }
+}
+
 /// Why a text names no operator.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0:?} is neither a user id (U…, W…) nor a user group id (S…)")]
+#[error(
+    "{0:?} is neither a user id (U…, W…) nor a user group id (S…), alone or with an account's twelve digits behind an @"
+)]
 pub struct InvalidOperator(String);
 
 impl FromStr for Operator {
     type Err = InvalidOperator;
 
     fn from_str(text: &str) -> Result<Self, InvalidOperator> {
+        let invalid = || InvalidOperator(text.chars().take(40).collect());
+        let (id, account) = match text.split_once('@') {
+            Some((id, account)) => (id, Some(account.parse().map_err(|_| invalid())?)),
+            None => (text, None),
+        };
         let well_formed =
-            text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        match text.as_bytes().first() {
-            Some(b'U' | b'W') if well_formed => Ok(Self::User(text.into())),
-            Some(b'S') if well_formed => Ok(Self::Group(text.into())),
-            _ => Err(InvalidOperator(text.chars().take(40).collect())),
-        }
+            id.len() >= 2 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        let who = match id.as_bytes().first() {
+            Some(b'U' | b'W') if well_formed => Who::User(id.into()),
+            Some(b'S') if well_formed => Who::Group(id.into()),
+            _ => return Err(invalid()),
+        };
+        Ok(Self { who, account })
     }
 }
 
 /// An answer to "may this person act?".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
-    /// Yes.
-    Granted,
+    /// Yes, there.
+    Granted(Reach),
     /// No.
     Denied,
     /// Slack did not say who is in a group; which means no.
@@ -67,21 +111,30 @@ impl Authoriser {
         Self { operators, slack, members: Arc::default() }
     }
 
-    /// Whether somebody may act. Users named one by one need no call.
+    /// Where somebody may act. Users named one by one need no call.
     pub async fn permission(&self, user: &SlackUserId) -> Permission {
-        if self.operators.contains(&Operator::User(user.clone())) {
-            return Permission::Granted;
-        }
-        let mut answer = Permission::Denied;
-        for operator in &self.operators {
-            let Operator::Group(group) = operator else { continue };
-            match self.is_member(group, user).await {
-                Some(true) => return Permission::Granted,
-                Some(false) => {}
-                None => answer = Permission::Unknown,
+        let (named, groups): (Vec<_>, Vec<_>) =
+            self.operators.iter().partition(|operator| matches!(operator.who, Who::User(_)));
+        let (mut accounts, mut unknown) = (BTreeSet::new(), false);
+        for Operator { who, account } in named.into_iter().chain(groups) {
+            let is_meant = match who {
+                Who::User(id) => Some(id == user),
+                Who::Group(group) => self.is_member(group, user).await,
+            };
+            match (is_meant, account) {
+                (Some(true), None) => return Permission::Granted(Reach::Everywhere),
+                (Some(true), Some(account)) => {
+                    accounts.insert(account.clone());
+                }
+                (Some(false), _) => {}
+                (None, _) => unknown = true,
             }
         }
-        answer
+        match (accounts.is_empty(), unknown) {
+            (false, _) => Permission::Granted(Reach::Accounts(accounts)),
+            (true, true) => Permission::Unknown,
+            (true, false) => Permission::Denied,
+        }
     }
 
     async fn is_member(&self, group: &SlackUserGroupId, user: &SlackUserId) -> Option<bool> {

@@ -90,6 +90,12 @@ impl SlackError {
         matches!(self, Self::Api { code, .. } if gone(code))
     }
 
+    /// Whether Slack says that nothing can be posted in the channel.
+    pub fn is_channel_closed(&self) -> bool {
+        let closed = |code: &str| matches!(code, "channel_not_found" | "is_archived" | "not_in_channel");
+        matches!(self, Self::Api { code, .. } if closed(code))
+    }
+
     /// Whether Slack says that the token is not valid (any more).
     fn is_token_invalid(&self) -> bool {
         let invalid = |code: &str| {
@@ -221,6 +227,37 @@ impl Slack {
             Ok(answer) => answer.map(drop).map_err(|error| SlackError::of("response_url", error)),
             Err(_) => Err(SlackError::Timeout("response_url")),
         }
+    }
+
+    /// Uploads a PNG to a channel, with words beside it; `alt` says what it shows to those who do
+    /// not see it. ([Uploading files](https://docs.slack.dev/messaging/working-with-files#upload))
+    pub async fn upload(
+        &self,
+        channel: &SlackChannelId,
+        name: &str,
+        alt: &str,
+        words: &str,
+        png: Vec<u8>,
+    ) -> Result<(), SlackError> {
+        let request = SlackApiFilesGetUploadUrlExternalRequest::new(name.to_owned(), png.len())
+            .with_alt_txt(alt.to_owned());
+        let place = self
+            .call("files.getUploadURLExternal", async |session| {
+                session.get_upload_url_external(&request).await
+            })
+            .await?;
+        let request = SlackApiFilesUploadViaUrlRequest::new(place.upload_url, png, "image/png".to_owned());
+        self.call("the upload", async |session| session.files_upload_via_url(&request).await).await?;
+        let words = self.fit(&Content::new().with_text(words.to_owned())).text.unwrap_or_default();
+        let file = SlackApiFilesComplete::new(place.file_id).with_title(name.to_owned());
+        let request = SlackApiFilesCompleteUploadExternalRequest::new(vec![file])
+            .with_channel_id(channel.clone())
+            .with_initial_comment(words);
+        self.call("files.completeUploadExternal", async |session| {
+            session.files_complete_upload_external(&request).await
+        })
+        .await
+        .map(drop)
     }
 
     /// A link to a message.

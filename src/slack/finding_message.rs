@@ -6,8 +6,9 @@ use super::blocks::{actions, button, confirm, context, fields, message, section}
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
 use crate::evaluation::cut;
-use crate::finding::{Actor, Failure, Finding, Plan, State};
+use crate::finding::{APPROVAL_WINDOW, Actor, Approval, Failure, Finding, Plan, State, Wish};
 use crate::ids::{FindingId, Resource, ResourceType};
+use crate::opener::Opener;
 use crate::remediation::{Change, ViolationType};
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.
@@ -22,10 +23,13 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
             ("Rule", code(finding.rule.as_str())),
             ("Account", code(finding.resource.account.as_str())),
             ("Region", code(finding.resource.region.as_str())),
+            ("Severity", finding.severity.to_string()),
         ]),
     ];
+    blocks.extend(finding.opener.as_ref().map(|opener| section(&opened_by(opener))));
     blocks.extend(finding.annotation.as_deref().map(|text| section(&format!("> {}", prose(text, 300)))));
     blocks.extend(body(finding).map(|text| section(&text)));
+    blocks.extend(finding.shows_waiting().map(|approval| section(&waiting(approval))));
     blocks.extend(buttons(finding));
     let mut small_print =
         vec![format!("Finding {}", code(finding.id.as_str())), format!("since {}", when(finding.opened_at))];
@@ -34,6 +38,33 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
         .extend(previous.map(|link| format!("it broke again: <{}|the message of last time>", escape(link))));
     blocks.push(context(&small_print.join(" · ")));
     message(&fallback(finding), blocks)
+}
+
+/// Whose deed broke the rule.
+fn opened_by(Opener { principal, call, at, source_address }: &Opener) -> String {
+    let from = source_address.as_deref().map_or_else(String::new, |from| format!(" from {}", code(from)));
+    format!("*Opened by* {} by {}{from} {}", code(principal), code(call), when(*at))
+}
+
+/// What waits for another operator's yes, and until when.
+fn waiting(Approval { wish, asked_by, since }: &Approval) -> String {
+    let what = match wish {
+        Wish::Fix { .. } => "wants this fixed".to_owned(),
+        Wish::Undo { reason, .. } => format!("wants the fix undone: {}", prose(reason, 500)),
+    };
+    format!(
+        ":busts_in_silhouette: {} {what}\n*Next:* in this account it takes two: another operator approves or declines, until {}",
+        actor(asked_by),
+        when(*since + APPROVAL_WINDOW)
+    )
+}
+
+/// The message with a call for a user group: the worst findings only.
+pub fn mentioning(content: Content, group: &SlackUserGroupId) -> Content {
+    let id: String = group.0.chars().filter(char::is_ascii_alphanumeric).collect();
+    let call = section(&format!("<!subteam^{id}> this is critical."));
+    let blocks = content.blocks.unwrap_or_default();
+    message(&content.text.unwrap_or_default(), std::iter::once(call).chain(blocks).collect())
 }
 
 /// What is wrong, in plain words and plain text.
@@ -92,10 +123,11 @@ fn status_line(finding: &Finding) -> String {
         }
         State::Ignored { by, until, compliant, .. } => {
             let now = if *compliant { ". Compliant at the moment" } else { "" };
-            let until = until.map_or_else(
-                || "until somebody says otherwise".to_owned(),
-                |until| format!("until {}", when(until)),
-            );
+            let until = match (until, by) {
+                (Some(until), _) => format!("until {}", when(*until)),
+                (None, Actor::Tag) => "for as long as it has it".to_owned(),
+                (None, _) => "until somebody says otherwise".to_owned(),
+            };
             format!(":no_bell: Ignored by {} {until}{now}", actor(by))
         }
         State::Fixed { by: Actor::Elsewhere, at } => {
@@ -176,6 +208,13 @@ pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
 /// What can be done about a finding now.
 pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let id = finding.id.as_str();
+    if let Some(Approval { wish, .. }) = finding.shows_waiting() {
+        let what = format!("This will {} it at once.\nResource: {}", wish.word(), resource_name(finding));
+        let approve = button(action::APPROVE, &format!("Approve the {}", wish.word()), id)
+            .with_style(SlackBlockButtonStyle::Primary)
+            .with_confirm(confirm("Approve?", &what, "Approve"));
+        return Some(actions(vec![approve, button(action::DECLINE, "Decline", id)]));
+    }
     match &finding.state {
         State::Open { .. } => {
             let fix = (finding.plan != Plan::Unsupported).then(|| fix_button(finding));
@@ -203,14 +242,18 @@ pub fn fix_ignored_button(id: &FindingId, by: &Actor, reason: &str) -> SlackBloc
     ))
 }
 
+/// The resource's id, for where there is little room.
+fn resource_name(finding: &Finding) -> String {
+    escape(&cut(finding.resource.id.as_str(), 80))
+}
+
 fn undo_button(finding: &Finding) -> SlackBlockButtonElement {
     let first = finding.removed.first().map_or_else(String::new, |change| prose(&change.reopens(), 150));
     let more = match finding.removed.len() {
         0 | 1 => String::new(),
         more => format!(", and {} more undone", super::text::count(more as u64 - 1, "change")),
     };
-    let what =
-        format!("Afterwards {first}{more}.\nResource: {}", escape(&cut(finding.resource.id.as_str(), 80)));
+    let what = format!("Afterwards {first}{more}.\nResource: {}", resource_name(finding));
     button(action::UNDO, "Undo…", finding.id.as_str()).with_confirm(confirm("Undo the fix?", &what, "Go on"))
 }
 
@@ -228,7 +271,7 @@ fn fix_button(finding: &Finding) -> SlackBlockButtonElement {
         }
         _ => "This will change whatever breaks the rule when the fix runs.".to_owned(),
     };
-    let what = format!("{what}\nResource: {}", escape(&cut(finding.resource.id.as_str(), 80)));
+    let what = format!("{what}\nResource: {}", resource_name(finding));
     button(action::FIX, "Fix", finding.id.as_str())
         .with_style(SlackBlockButtonStyle::Primary)
         .with_confirm(confirm("Fix this?", &what, "Fix"))

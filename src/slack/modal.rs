@@ -46,7 +46,7 @@ pub fn callback_id(view: &SlackStatefulView) -> Option<&str> {
 }
 
 /// What a submitted modal carries.
-pub(super) fn metadata(view: &SlackStatefulView) -> Option<&str> {
+pub fn metadata(view: &SlackStatefulView) -> Option<&str> {
     modal(view)?.private_metadata.as_deref()
 }
 

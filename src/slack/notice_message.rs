@@ -7,9 +7,9 @@ use crate::finding::auto_response::Switch;
 use crate::notice::Notice;
 use crate::remediation::RemediationReport;
 
-/// A notice.
-pub fn notice(notice: &Notice) -> Content {
-    match notice {
+/// A notice; `None` for those that only ask the notifier to do something.
+pub fn notice(notice: &Notice) -> Option<Content> {
+    Some(match notice {
         Notice::Parked { queue, message_id, reason, .. } => note(&format!(
             ":warning: *A message could not be handled* and lies in the dead-letter queue of {}.\n*Reason:* {}\n*Message:* {}\n*Next:* when the reason is mended, `/dd retry`.",
             code(queue),
@@ -34,8 +34,14 @@ pub fn notice(notice: &Notice) -> Content {
             when(*off_since),
         )),
         Notice::Switched { switch, by, .. } => switched(*switch, by),
-        Notice::Show { .. } | Notice::Housekeeping {} => note("Nothing to tell."),
-    }
+        Notice::Show { .. }
+        | Notice::Draw { .. }
+        | Notice::FixAll { .. }
+        | Notice::Look { .. }
+        | Notice::WhoOpened { .. }
+        | Notice::Report { .. }
+        | Notice::Housekeeping {} => return None,
+    })
 }
 
 /// Everybody in the channel learns who switched auto-response.

@@ -1,18 +1,48 @@
-//! Brings a finding's Slack message up to date: posts it, edits it, replies in its thread.
+//! Brings a finding's Slack message up to date: posts it, edits it, replies in its thread; or its
+//! place in a digest, where there are too many for messages of their own.
 //!
-//! Whoever publishes holds a lease on the message, so that two never post it twice, and shows
+//! Whoever publishes holds a lease on the finding, so that two never post it twice, and shows
 //! the newest version before giving the lease back. A publisher that dies leaves `shown` behind
 //! the finding; the next delivery of the same queue message, or a notice to show it, catches up.
 
-use jiff::Timestamp;
-use slack_morphism::prelude::{SlackChannelId, SlackTs};
+use std::sync::Arc;
 
+use jiff::Timestamp;
+use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
+use tokio::sync::Mutex;
+
+use super::Content;
 use super::blocks::note;
 use super::client::{Slack, SlackError};
-use super::finding_message::finding_message;
+use super::draw;
+use super::finding_message::{finding_message, headline, mentioning};
 use super::text::{actor, prose};
-use crate::finding::table::{Record, Shown, Table, TableError};
-use crate::ids::FindingId;
+use crate::aws::AwsError;
+use crate::finding::digest::Entry;
+use crate::finding::severity::Severity;
+use crate::finding::storm::Place;
+use crate::finding::table::{Listed, Posted, Record, Shown, Table, TableError};
+use crate::finding::{Finding, State};
+use crate::ids::{DigestId, FindingId};
+use crate::notice::Notice;
+use crate::opener::{LOOKS, can_be_known};
+use crate::queue::Queues;
+
+/// Shows findings in Slack.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    /// The findings.
+    pub table: Table,
+    /// Where people are.
+    pub slack: Slack,
+    /// For what has to be shown later.
+    pub queues: Queues,
+    /// Whom the worst findings call.
+    pub mention: Option<SlackUserGroupId>,
+    /// One at a time asks where a finding goes: those of a batch would only win the race for the
+    /// channel's places one after the other.
+    placing: Arc<Mutex<()>>,
+}
 
 /// How a publication ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,77 +62,174 @@ pub enum PublishError {
     /// Slack.
     #[error(transparent)]
     Slack(#[from] SlackError),
+    /// A queue.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
 }
 
-/// Brings the message of the finding `id` up to date.
-pub async fn publish(table: &Table, slack: &Slack, id: &FindingId) -> Result<Published, PublishError> {
-    let Some(record) = table.lease(id, Timestamp::now()).await? else {
-        return Ok(Published::Busy);
-    };
-    let shown = show_newest(table, slack, record).await;
-    if shown.is_err() {
-        table.release(id, None).await?;
+impl Publisher {
+    /// A publisher.
+    pub fn new(table: Table, slack: Slack, queues: Queues, mention: Option<SlackUserGroupId>) -> Self {
+        Self { table, slack, queues, mention, placing: Arc::default() }
     }
-    shown
-}
 
-async fn show_newest(table: &Table, slack: &Slack, mut record: Record) -> Result<Published, PublishError> {
-    loop {
-        while !record.is_shown() {
-            let shown = show_step(slack, &record).await?;
-            let Some(newer) = table.set_shown(&record.finding.id, &shown).await? else {
-                return Ok(Published::Shown);
-            };
-            record = newer;
-        }
-        match table.release(&record.finding.id, Some(record.version)).await? {
-            None => return Ok(Published::Shown),
-            Some(newer) => record = newer,
-        }
-    }
-}
-
-/// One call that brings Slack closer to the finding.
-async fn show_step(slack: &Slack, record: &Record) -> Result<Shown, SlackError> {
-    let Record { finding, version, shown } = record;
-    let shown = match shown {
-        Some(shown) if shown.episode == finding.episode => shown,
-        previous => return post(slack, record, previous.as_ref()).await,
-    };
-    let (channel, ts) = (SlackChannelId::from(shown.channel.clone()), SlackTs::from(shown.ts.clone()));
-    if shown.version != *version {
-        let content = finding_message(finding, shown.previous.as_deref());
-        return match slack.update(&channel, &ts, &content).await {
-            // Somebody deleted it: people need a message all the same.
-            Err(error) if error.is_message_gone() => {
-                tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
-                let posted = post(slack, record, None).await?;
-                Ok(Shown { previous: shown.previous.clone(), ..posted })
-            }
-            updated => updated.map(|()| Shown { version: *version, ..shown.clone() }),
+    /// Brings the message of the finding `id` up to date.
+    pub async fn publish(&self, id: &FindingId) -> Result<Published, PublishError> {
+        let Some(record) = self.table.lease(id, Timestamp::now()).await? else {
+            return Ok(Published::Busy);
         };
+        let shown = self.show_newest(record).await;
+        if shown.is_err() {
+            self.table.release(id, None).await?;
+        }
+        shown
     }
-    if let Some(reply) = finding.thread.get(shown.replies) {
-        let by = reply.by.as_ref().map_or_else(String::new, |by| format!("{} ", actor(by)));
-        slack.post(&channel, &note(&format!("{by}{}", prose(&reply.text, 2500))), Some(&ts)).await?;
-    }
-    Ok(Shown { replies: shown.replies + 1, ..shown.clone() })
-}
 
-async fn post(slack: &Slack, record: &Record, previous: Option<&Shown>) -> Result<Shown, SlackError> {
-    let previous = match previous {
-        // A missing link must not keep the news from people.
-        Some(shown) => slack.permalink(&shown.channel.clone().into(), &shown.ts.clone().into()).await.ok(),
-        None => None,
-    };
-    let ts =
-        slack.post(slack.channel(), &finding_message(&record.finding, previous.as_deref()), None).await?;
-    Ok(Shown {
-        channel: slack.channel().to_string(),
-        ts: ts.to_string(),
-        episode: record.finding.episode,
-        version: record.version,
-        replies: 0,
-        previous,
-    })
+    async fn show_newest(&self, mut record: Record) -> Result<Published, PublishError> {
+        loop {
+            while !record.is_shown() {
+                let shown = self.show_step(&record).await?;
+                let Some(newer) = self.table.set_shown(&record.finding.id, &shown).await? else {
+                    return Ok(Published::Shown);
+                };
+                record = newer;
+            }
+            match self.table.release(&record.finding.id, Some(record.version)).await? {
+                None => return Ok(Published::Shown),
+                Some(newer) => record = newer,
+            }
+        }
+    }
+
+    /// One call that brings Slack closer to the finding.
+    async fn show_step(&self, record: &Record) -> Result<Shown, PublishError> {
+        let Record { finding, version, shown } = record;
+        match shown {
+            Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
+                Ok(Shown::Posted(self.edit(finding, *version, posted).await?))
+            }
+            Some(Shown::Listed(listed)) if listed.episode == finding.episode => {
+                self.list(record, listed.digest.clone()).await
+            }
+            Some(Shown::Posted(previous)) => self.show_first(record, Some(previous)).await,
+            Some(Shown::Listed(_)) | None => self.show_first(record, None).await,
+        }
+    }
+
+    /// A finding that Slack does not show yet: by a message, or in a digest where there are many.
+    async fn show_first(&self, record: &Record, previous: Option<&Posted>) -> Result<Shown, PublishError> {
+        let channel = self.channel_of(&record.finding);
+        let place = {
+            let _placing = self.placing.lock().await;
+            self.table.place(&channel.0, &record.finding, Timestamp::now()).await?
+        };
+        match place {
+            Place::Digest(digest) => self.list(record, digest).await,
+            Place::Single => {
+                let posted = self.post(record, &channel, previous).await?;
+                self.ask_who_opened(&record.finding).await;
+                Ok(Shown::Posted(posted))
+            }
+        }
+    }
+
+    fn channel_of(&self, finding: &Finding) -> SlackChannelId {
+        finding.channel.as_ref().map_or_else(|| self.slack.channel().clone(), |id| id.clone().into())
+    }
+
+    async fn list(&self, record: &Record, digest: DigestId) -> Result<Shown, PublishError> {
+        let Record { finding, version, .. } = record;
+        self.table.enter(&digest, &Entry::of(finding, &headline(finding)), *version).await?;
+        draw::changed(self, &digest, &self.channel_of(finding)).await?;
+        Ok(Shown::Listed(Listed { digest, episode: finding.episode, version: *version }))
+    }
+
+    async fn edit(&self, finding: &Finding, version: u64, posted: &Posted) -> Result<Posted, SlackError> {
+        let (channel, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
+        if posted.version != version {
+            let content = finding_message(finding, posted.previous.as_deref());
+            return match self.slack.update(&channel, &ts, &content).await {
+                // Somebody deleted it: people need a message all the same.
+                Err(error) if error.is_message_gone() => {
+                    tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
+                    let (ts, channel) = self.post_where_it_can(&self.channel_of(finding), &content).await?;
+                    let (channel, ts) = (channel.to_string(), ts.to_string());
+                    Ok(Posted { channel, ts, version, replies: 0, ..posted.clone() })
+                }
+                updated => updated.map(|()| Posted { version, ..posted.clone() }),
+            };
+        }
+        if let Some(reply) = finding.thread.get(posted.replies) {
+            let by = reply.by.as_ref().map_or_else(String::new, |by| format!("{} ", actor(by)));
+            let reply = note(&format!("{by}{}", prose(&reply.text, 2500)));
+            self.slack.post(&channel, &reply, Some(&ts)).await?;
+        }
+        Ok(Posted { replies: posted.replies + 1, ..posted.clone() })
+    }
+
+    async fn post(
+        &self,
+        Record { finding, version, .. }: &Record,
+        channel: &SlackChannelId,
+        previous: Option<&Posted>,
+    ) -> Result<Posted, SlackError> {
+        let previous = match previous {
+            // A missing link must not keep the news from people.
+            Some(posted) => {
+                self.slack.permalink(&posted.channel.clone().into(), &posted.ts.clone().into()).await.ok()
+            }
+            None => None,
+        };
+        let content = self.calling(finding, finding_message(finding, previous.as_deref()));
+        let (ts, channel) = self.post_where_it_can(channel, &content).await?;
+        Ok(Posted {
+            channel: channel.to_string(),
+            ts: ts.to_string(),
+            episode: finding.episode,
+            version: *version,
+            replies: 0,
+            previous,
+        })
+    }
+
+    /// A channel that a route names but that Slack does not know, or where we are no member, must
+    /// not keep the news from people.
+    pub(super) async fn post_where_it_can(
+        &self,
+        channel: &SlackChannelId,
+        content: &Content,
+    ) -> Result<(SlackTs, SlackChannelId), SlackError> {
+        match self.slack.post(channel, content, None).await {
+            Err(error) if error.is_channel_closed() && channel != self.slack.channel() => {
+                tracing::error!(%error, channel = %channel.0, "a route leads nowhere: invite the app to the channel");
+                let home = self.slack.channel();
+                Ok((self.slack.post(home, content, None).await?, home.clone()))
+            }
+            posted => Ok((posted?, channel.clone())),
+        }
+    }
+
+    /// The worst ones call people, when they are new.
+    fn calling(&self, finding: &Finding, content: Content) -> Content {
+        match &self.mention {
+            Some(group)
+                if finding.severity == Severity::Critical && matches!(finding.state, State::Open { .. }) =>
+            {
+                mentioning(content, group)
+            }
+            _ => content,
+        }
+    }
+
+    /// Nothing is lost when it cannot be asked: the message stands.
+    async fn ask_who_opened(&self, finding: &Finding) {
+        if !can_be_known(&finding.resource) {
+            return;
+        }
+        let (finding, episode) = (finding.id.clone(), finding.episode);
+        let notice = Notice::WhoOpened { finding, episode, looks: 0 };
+        if let Err(error) = self.queues.send_later(&self.queues.events, &notice, LOOKS[0]).await {
+            tracing::warn!(%error, "cannot ask who opened it");
+        }
+    }
 }

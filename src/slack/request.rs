@@ -4,8 +4,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use slack_morphism::prelude::*;
 
-use super::action;
-
 /// A request, as far as we understand it.
 #[derive(Debug)]
 pub enum SlackRequest {
@@ -40,16 +38,6 @@ pub struct BlockAction {
     pub response_url: Option<SlackResponseUrl>,
     /// Whether it was pressed in the Home tab.
     pub in_home: bool,
-}
-
-impl BlockAction {
-    /// Whether it only shows something, which everybody may.
-    pub fn looks_only(&self) -> bool {
-        matches!(
-            self.action_id.as_str(),
-            action::NEWEST_FINDINGS | action::OLDER_FINDINGS | action::REFRESH_HOME | action::OLDER_IN_HOME
-        )
-    }
 }
 
 /// Whom a request speaks for.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::evaluation::cut;
 use crate::finding::Actor;
+use crate::remediation::IGNORE_TAG;
 
 /// Text from outside as mrkdwn that means nothing but itself: `&`, `<` and `>` escaped, and
 /// control characters and direction marks, which can disguise a name, left out.
@@ -80,6 +81,7 @@ pub fn actor(actor: &Actor) -> String {
         Actor::User(id) => mention(id),
         Actor::AutoResponse => "auto-response".to_owned(),
         Actor::Elsewhere => "somebody outside Defendable".to_owned(),
+        Actor::Tag => format!("its tag `{IGNORE_TAG}`"),
     }
 }
 

@@ -51,9 +51,9 @@ async fn an_empty_list_allows_nobody() {
 async fn members_of_a_user_group_may_act_and_are_remembered() {
     let (slack, calls) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
     let authoriser = Authoriser::new(operators(&["U0CAROL", "S0SECOPS"]), slack);
-    assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted);
+    assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted(Reach::Everywhere));
     assert_eq!(calls.load(Ordering::Relaxed), 0, "a named user needs no call");
-    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted);
+    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
     assert_eq!(authoriser.permission(&"U0BOB".into()).await, Permission::Denied);
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
@@ -65,9 +65,22 @@ async fn a_group_that_cannot_be_read_allows_nobody() {
     assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Unknown);
 }
 
+#[tokio::test]
+async fn an_operator_of_some_accounts_reaches_those_only() {
+    let (slack, _) = slack(json!({"ok": true, "users": ["U0BOB"]})).await;
+    let listed =
+        operators(&["U0BOB@111111111111", "S0SECOPS@222222222222", "U0CAROL@111111111111", "U0CAROL"]);
+    let authoriser = Authoriser::new(listed, slack);
+    let Permission::Granted(reach) = authoriser.permission(&"U0BOB".into()).await else { panic!() };
+    let covers = |account: &str| reach.covers(&account.parse().unwrap());
+    assert!(covers("111111111111") && covers("222222222222") && !covers("333333333333"));
+    assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted(Reach::Everywhere));
+    assert_eq!(authoriser.permission(&"U0EVE".into()).await, Permission::Denied);
+}
+
 #[test]
 fn only_users_and_groups_are_operators() {
-    for text in ["", "alice", "U", "C0ALERTS", "U0<@X>"] {
+    for text in ["", "alice", "U", "C0ALERTS", "U0<@X>", "U0BOB@", "U0BOB@12", "@123456789012", "U0BOB@*"] {
         assert!(text.parse::<Operator>().is_err(), "{text:?}");
     }
 }

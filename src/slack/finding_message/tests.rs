@@ -3,6 +3,7 @@ use crate::slack::undo_view::undo_view;
 use jiff::Timestamp;
 
 use super::*;
+use crate::finding::severity::Severity;
 use crate::finding::{Breach, Failure};
 use crate::remediation::IngressRange;
 
@@ -21,6 +22,8 @@ fn finding_of(resource_type: &str, id: &str, plan: Plan) -> Finding {
         },
         resource_name: (resource_type == ResourceType::SECURITY_GROUP).then(|| "web".to_owned()),
         annotation: Some("Open to the internet: tcp 22 from 0.0.0.0/0.".to_owned()),
+        severity: Severity::High,
+        channel: None,
         recorded_at: at(0),
     };
     Finding::open(breach, plan)

@@ -1,0 +1,137 @@
+//! Who may do what: operators, some of them in some accounts only.
+
+use jiff::Timestamp;
+use slack_morphism::prelude::*;
+
+use super::{CommandError, SlackFunction};
+use crate::evaluation::cut;
+use crate::finding::Actor;
+use crate::finding::history::{Deed, Entry};
+use crate::ids::{AccountId, DigestId, FindingId};
+use crate::slack::authorisation::{Permission, Reach};
+use crate::slack::blocks::note;
+use crate::slack::request::BlockAction;
+use crate::slack::text::code;
+use crate::slack::{Content, action};
+
+/// What a wish would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Nothing: it only shows something, which everybody may.
+    Nothing,
+    /// One finding.
+    Finding(FindingId),
+    /// The findings of a digest, as far as they are in accounts where one may act.
+    Digest(DigestId),
+    /// What concerns every account, or what we cannot tell.
+    Everything,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub(super) enum Authorised {
+    /// Yes; `None` where nobody need ask.
+    Yes(Option<Reach>),
+    /// No, with what to say.
+    No(Content),
+}
+
+impl Subject {
+    /// What a button changes.
+    pub(super) fn of_action(pressed: &BlockAction) -> Self {
+        match pressed.action_id.as_str() {
+            action::NEWEST_FINDINGS
+            | action::OLDER_FINDINGS
+            | action::REFRESH_HOME
+            | action::OLDER_IN_HOME
+            | action::SHOW_ALL => Self::Nothing,
+            action::FIX_ALL => pressed.value.parse().map_or(Self::Everything, Self::Digest),
+            action::FIX
+            | action::FIX_IGNORED
+            | action::IGNORE
+            | action::UNIGNORE
+            | action::UNDO
+            | action::APPROVE
+            | action::DECLINE => pressed.value.parse().map_or(Self::Everything, Self::Finding),
+            _ => Self::Everything,
+        }
+    }
+}
+
+impl SlackFunction {
+    /// Whether somebody may change `subject`; `asked` is how they asked for it.
+    pub(super) async fn authorise(
+        &self,
+        user: &SlackUserId,
+        subject: &Subject,
+        asked: &str,
+    ) -> Result<Authorised, CommandError> {
+        if *subject == Subject::Nothing {
+            return Ok(Authorised::Yes(None));
+        }
+        let reach = match self.authoriser.permission(user).await {
+            Permission::Granted(reach) => reach,
+            Permission::Denied => {
+                return Ok(self
+                    .refuse(
+                        user,
+                        asked,
+                        ":lock: You are not an operator of Defendable, so nothing was done. \
+                         Ask whoever runs it to add you; `/dd status` and `/dd findings` are for everybody.",
+                    )
+                    .await);
+            }
+            Permission::Unknown => {
+                return Ok(Authorised::No(note(
+                    ":lock: Slack did not say who is in the operators' user group, so nothing was done. Try again in a minute.",
+                )));
+            }
+        };
+        if reach.accounts().is_none() {
+            return Ok(Authorised::Yes(Some(reach)));
+        }
+        match subject {
+            Subject::Nothing | Subject::Digest(_) => Ok(Authorised::Yes(Some(reach))),
+            Subject::Everything => Ok(self
+                .refuse(
+                    user,
+                    asked,
+                    ":lock: This concerns every account, and you are an operator of some only. Nothing was done: ask an operator of all.",
+                )
+                .await),
+            Subject::Finding(id) => {
+                let account = self.table.get(id).await?.map(|record| record.finding.resource.account);
+                match account {
+                    Some(account) if !reach.covers(&account) => {
+                        Ok(self.refuse(user, asked, &elsewhere(&account)).await)
+                    }
+                    // What does not exist is told of later.
+                    _ => Ok(Authorised::Yes(Some(reach))),
+                }
+            }
+        }
+    }
+
+    async fn refuse(&self, user: &SlackUserId, asked: &str, why: &str) -> Authorised {
+        tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
+        self.remember(user, Deed::Refused { what: cut(asked, 200) }).await;
+        Authorised::No(note(why))
+    }
+
+    /// Adds to the history what changed no finding. The deed is done, written down or not.
+    pub(super) async fn remember(&self, user: &SlackUserId, deed: Deed) {
+        let by = Actor::User(user.to_string());
+        let at = Timestamp::now();
+        let entry = Entry { at, by, deed, finding: None, resource: None, standing: None };
+        if let Err(error) = self.table.note(&entry).await {
+            tracing::error!(%error, ?entry, "cannot add to the history");
+        }
+    }
+}
+
+fn elsewhere(account: &AccountId) -> String {
+    format!(
+        ":lock: This is in account {}, and you are an operator of other accounts only, so nothing was done.",
+        code(account.as_str())
+    )
+}

@@ -1,0 +1,102 @@
+//! The buttons of a digest: **Show all**, page by page, and **Fix all…**.
+
+use jiff::Timestamp;
+use slack_morphism::prelude::*;
+
+use super::{CommandError, SlackFunction};
+use crate::finding::digest::FixAll;
+use crate::finding::history::Deed;
+use crate::ids::{AccountId, DigestId, FindingId};
+use crate::notice::Notice;
+use crate::slack::Content;
+use crate::slack::authorisation::Reach;
+use crate::slack::blocks::note;
+use crate::slack::digest_view::{PAGE, fix_all_submission, fix_all_view, show_all_submission, show_all_view};
+use crate::slack::request::BlockAction;
+
+/// The first slice of fixing all is due so much later, when it is recorded that it is wanted.
+/// Seconds.
+const BEGIN: u32 = 2;
+
+/// Opens the list; this stays in the request because a trigger lasts three seconds.
+pub(super) async fn show_all(
+    function: &SlackFunction,
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let Ok(id) = action.value.parse() else { return Ok(Some(unknown())) };
+    let view = page(function, &id, None).await?;
+    function.slack.open_view(&action.trigger_id, view).await?;
+    Ok(None)
+}
+
+/// The next page takes the place of this one.
+pub(super) async fn next_page(
+    function: &SlackFunction,
+    view: &SlackStatefulView,
+) -> Result<Option<SlackModalView>, CommandError> {
+    match show_all_submission(view) {
+        Some((id, behind)) => page(function, &id, Some(&behind)).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn page(
+    function: &SlackFunction,
+    id: &DigestId,
+    behind: Option<&FindingId>,
+) -> Result<SlackModalView, CommandError> {
+    let (members, more) = function.table.members(id, behind, PAGE).await?;
+    Ok(show_all_view(id, &members, more))
+}
+
+/// Whether somebody can have an account's findings fixed all at once: not where it takes two.
+fn may(function: &SlackFunction, reach: Option<&Reach>, account: &AccountId) -> bool {
+    reach.is_some_and(|reach| reach.covers(account)) && !function.two_person_accounts.contains(account)
+}
+
+/// Asks before anything is fixed, and names the number.
+pub(super) async fn ask_fix_all(
+    function: &SlackFunction,
+    action: &BlockAction,
+    reach: Option<&Reach>,
+) -> Result<Option<Content>, CommandError> {
+    let Ok(id) = action.value.parse::<DigestId>() else { return Ok(Some(unknown())) };
+    let tally = function.table.tally(&id, None).await?;
+    let view = fix_all_view(&id, &tally, function.blast_radius, |account| may(function, reach, account));
+    function.slack.open_view(&action.trigger_id, view).await?;
+    Ok(None)
+}
+
+/// The notifier goes through them, slice by slice.
+pub(super) async fn fix_all(
+    function: &SlackFunction,
+    event: &SlackInteractionViewSubmissionEvent,
+    reach: Option<&Reach>,
+) -> Result<Option<Content>, CommandError> {
+    let Some(id) = fix_all_submission(&event.view) else { return Ok(Some(unknown())) };
+    let (user, at) = (&event.user.id, Timestamp::now());
+    let findings = function.table.tally(&id, None).await?.to_fix_in(|account| may(function, reach, account));
+    if findings == 0 {
+        return Ok(Some(note(
+            "There is nothing left to fix in this digest that you may have fixed this way.",
+        )));
+    }
+    let accounts = reach.and_then(Reach::accounts).cloned();
+    let wanted = FixAll { by: user.to_string(), at, accounts, ended: false };
+    // Sent first: should we die in between, it finds nothing to do. The other way round, nobody
+    // would ever begin.
+    let notice = Notice::FixAll { digest: id.clone(), slice: 0, behind: None, under_way: Vec::new() };
+    function.queues.send_later(&function.queues.events, &notice, BEGIN).await?;
+    if !function.table.ask_fix_all(&id, &wanted).await? {
+        return Ok(Some(note(
+            "Somebody is having all of them fixed already; the digest's message tells how it goes.",
+        )));
+    }
+    function.remember(user, Deed::FixAllAsked { findings }).await;
+    function.queues.send(&function.queues.events, &Notice::Draw { digest: id }).await?;
+    Ok(None)
+}
+
+fn unknown() -> Content {
+    note("This carries no digest that I know. Nothing was done; `/dd findings` lists what there is.")
+}

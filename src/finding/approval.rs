@@ -1,0 +1,109 @@
+//! Where it takes two: what one operator asks for waits for another's yes.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::history::Deed;
+use super::{Actor, Finding, Refusal, State};
+
+/// For this long another operator can say yes.
+pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// What somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Wish {
+    /// A fix.
+    Fix {
+        /// Also of what is ignored.
+        even_ignored: bool,
+    },
+    /// Back what a fix took away.
+    Undo {
+        /// When that fix was.
+        seen: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A wish that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// What.
+    pub wish: Wish,
+    /// Who wants it.
+    pub asked_by: Actor,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Wish {
+    /// `fix` or `undo`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Fix { .. } => "fix",
+            Self::Undo { .. } => "undo",
+        }
+    }
+}
+
+impl Finding {
+    /// Somebody wants something done, at once.
+    pub fn asked(&self, asked_by: Actor, wish: &Wish, now: Timestamp) -> Result<Self, Refusal> {
+        match wish {
+            Wish::Fix { even_ignored } => self.fix_asked(asked_by, *even_ignored, now),
+            Wish::Undo { seen, reason } => self.undo_asked(asked_by, *seen, reason.clone(), now),
+        }
+    }
+
+    /// Somebody wants something done that takes another's yes. What could not be done at once
+    /// cannot wait either.
+    pub fn approval_asked(&self, asked_by: Actor, wish: Wish, now: Timestamp) -> Result<Self, Refusal> {
+        self.asked(asked_by.clone(), &wish, now)?;
+        if let Some(Approval { asked_by, since, .. }) = self.waiting(now) {
+            return Err(Refusal::Waiting { asked_by: asked_by.clone(), since: *since });
+        }
+        let mut finding = self.clone();
+        finding.record(now, asked_by.clone(), Deed::ApprovalAsked { what: wish.word().to_owned() });
+        finding.approval = Some(Approval { wish, asked_by, since: now });
+        Ok(finding)
+    }
+
+    /// Another operator says yes.
+    pub fn approved(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
+        let Approval { wish, asked_by, .. } = self.waiting(now).ok_or(Refusal::NotWaiting)?.clone();
+        if asked_by == *by {
+            return Err(Refusal::OwnWish);
+        }
+        let mut finding = self.clone();
+        finding.approval = None;
+        finding.record(now, by.clone(), Deed::Approved { what: wish.word().to_owned() });
+        finding.asked(asked_by, &wish, now)
+    }
+
+    /// An operator says no, be it whoever asked.
+    pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
+        let wish = self.waiting(now).ok_or(Refusal::NotWaiting)?.wish.clone();
+        let mut finding = self.clone();
+        finding.approval = None;
+        finding.record(now, by.clone(), Deed::Declined { what: wish.word().to_owned() });
+        finding.tell(Some(by.clone()), format!("said no to the {}.", wish.word()));
+        Ok(finding)
+    }
+
+    /// What waits for another's yes. What has been overtaken does not.
+    pub fn waiting(&self, now: Timestamp) -> Option<&Approval> {
+        self.shows_waiting().filter(|approval| now.duration_since(approval.since) < APPROVAL_WINDOW)
+    }
+
+    /// As [`Finding::waiting`], whatever the time.
+    pub fn shows_waiting(&self) -> Option<&Approval> {
+        self.approval.as_ref().filter(|approval| match (&approval.wish, &self.state) {
+            (Wish::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,
+            (Wish::Undo { seen, .. }, State::Fixed { at, .. }) => seen == at,
+            (Wish::Fix { .. } | Wish::Undo { .. }, _) => false,
+        })
+    }
+}

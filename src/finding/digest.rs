@@ -1,0 +1,399 @@
+//! Digests: the findings of a storm, gathered in one message.
+//!
+//! In the table a digest is an item with what Slack shows of it, and beside it one small item for
+//! each finding: what a list shows of it. They are derived from the findings, and follow them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
+
+use super::severity::Severity;
+use super::table::{LEASE, Table, TableError, conditional, number, text};
+use super::{Finding, Plan, StateName};
+use crate::aws::AwsError;
+use crate::evaluation::cut;
+use crate::ids::{AccountId, DigestId, FindingId, Region, RuleName};
+
+/// How long a digest's list is kept after a finding in it has changed.
+const RETENTION: SignedDuration = SignedDuration::from_hours(35 * 24);
+
+/// How many findings a digest's message shows.
+pub const WORST: usize = 10;
+
+/// A digest is drawn at most this often; one that takes long to draw less often.
+const DRAWN_EVERY: SignedDuration = SignedDuration::from_secs(3);
+
+/// Of the time, at most this part goes into drawing.
+const DRAWING_SHARE: i32 = 20;
+
+/// A drawing that was asked for and has not come by then is asked for again.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(15);
+
+/// A digest, as the table has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Digest {
+    /// The channel of its message.
+    pub channel: String,
+    /// When the storm began.
+    pub begun_at: Timestamp,
+    /// The message's timestamp, once it is posted.
+    #[serde(default)]
+    pub ts: Option<String>,
+    /// Fixing all of it, if somebody asked for that.
+    #[serde(default)]
+    pub fix_all: Option<FixAll>,
+}
+
+/// Fixing every open finding of a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FixAll {
+    /// The Slack user who asked.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// The accounts in which they may act; `None`: in all.
+    pub accounts: Option<BTreeSet<AccountId>>,
+    /// Whether every finding has had its turn.
+    pub ended: bool,
+}
+
+impl FixAll {
+    /// Whether a finding of the account is meant.
+    pub fn covers(&self, account: &AccountId) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+    }
+}
+
+/// What a list shows of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The finding.
+    pub finding: FindingId,
+    /// What is wrong, in plain words.
+    pub headline: String,
+    /// The resource's account.
+    pub account: AccountId,
+    /// The resource's region.
+    pub region: Region,
+    /// The rule.
+    pub rule: RuleName,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: StateName,
+    /// Whether there is a fix for it.
+    pub fixable: bool,
+}
+
+impl Entry {
+    /// What a list shows of `finding`.
+    pub fn of(finding: &Finding, headline: &str) -> Self {
+        Self {
+            finding: finding.id.clone(),
+            headline: cut(headline, 200),
+            account: finding.resource.account.clone(),
+            region: finding.resource.region.clone(),
+            rule: finding.rule.clone(),
+            severity: finding.severity,
+            // An ignore that has expired is ended by the housekeeping.
+            state: finding.state_name(Timestamp::MIN),
+            fixable: finding.plan != Plan::Unsupported,
+        }
+    }
+
+    /// Whether a fix can be asked for.
+    pub fn is_to_fix(&self) -> bool {
+        self.fixable && self.state == StateName::Open
+    }
+}
+
+/// An entry with what became of it when all were to be fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Member {
+    /// The entry.
+    pub entry: Entry,
+    /// When fixing all asked for its fix.
+    #[serde(default)]
+    pub tried: Option<Timestamp>,
+}
+
+/// A digest's findings, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub total: u64,
+    /// By state.
+    pub by_state: BTreeMap<StateName, u64>,
+    /// By rule.
+    pub by_rule: BTreeMap<RuleName, u64>,
+    /// By account and region.
+    pub by_place: BTreeMap<(AccountId, Region), u64>,
+    /// The open ones with a fix, by account.
+    pub to_fix: BTreeMap<AccountId, u64>,
+    /// The worst, at most [`WORST`]; open ones first.
+    pub worst: Vec<Entry>,
+    /// Those whose fix was asked for by fixing all, by state.
+    pub tried: BTreeMap<StateName, u64>,
+}
+
+impl Tally {
+    /// Counts one more. `fix_all` is when all were to be fixed.
+    pub fn add(&mut self, member: Member, fix_all: Option<Timestamp>) {
+        let Member { entry, tried } = member;
+        self.total += 1;
+        *self.by_state.entry(entry.state).or_default() += 1;
+        *self.by_rule.entry(entry.rule.clone()).or_default() += 1;
+        *self.by_place.entry((entry.account.clone(), entry.region.clone())).or_default() += 1;
+        if entry.is_to_fix() {
+            *self.to_fix.entry(entry.account.clone()).or_default() += 1;
+        }
+        if tried.is_some() && tried == fix_all {
+            *self.tried.entry(entry.state).or_default() += 1;
+        }
+        let rank = |entry: &Entry| {
+            (entry.state != StateName::Open, std::cmp::Reverse(entry.severity), entry.finding.clone())
+        };
+        let place = self.worst.partition_point(|other| rank(other) < rank(&entry));
+        if place < WORST {
+            self.worst.insert(place, entry);
+            self.worst.truncate(WORST);
+        }
+    }
+
+    /// The open ones with a fix, in accounts that `wanted` says.
+    pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
+        self.to_fix.iter().filter(|(account, _)| wanted(account)).map(|(_, number)| number).sum()
+    }
+
+    /// How many are in a state.
+    pub fn count(&self, state: StateName) -> u64 {
+        self.by_state.get(&state).copied().unwrap_or_default()
+    }
+}
+
+fn key(id: &DigestId) -> String {
+    format!("DIGEST#{id}")
+}
+
+fn member_key(finding: &FindingId) -> String {
+    format!("MEMBER#{finding}")
+}
+
+impl Table {
+    /// A digest.
+    pub async fn digest(&self, id: &DigestId) -> Result<Option<Digest>, TableError> {
+        self.get_item(key(id), "DIGEST".to_owned()).await
+    }
+
+    /// Enters a finding into a digest, or what has become of it. What is older than the entry that
+    /// is there changes nothing.
+    pub async fn enter(&self, id: &DigestId, entry: &Entry, version: u64) -> Result<(), TableError> {
+        let update = self
+            .digest_update(id, member_key(&entry.finding))
+            .update_expression("SET entry = :entry, #version = :version, expiresAt = :expires")
+            .condition_expression("attribute_not_exists(#version) OR #version < :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":entry", to_attribute_value(entry)?)
+            .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second()))
+            .return_values(ReturnValue::AllNew);
+        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
+            .map(drop)
+    }
+
+    /// Notes that fixing all has asked for a finding's fix.
+    pub async fn tried(&self, id: &DigestId, finding: &FindingId, at: Timestamp) -> Result<(), TableError> {
+        let update = self
+            .digest_update(id, member_key(finding))
+            .update_expression("SET tried = :at")
+            .expression_attribute_values(":at", to_attribute_value(at)?);
+        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    /// The members of a digest behind a finding, at most `limit`, by the findings' ids; and whether
+    /// there are more.
+    pub async fn members(
+        &self,
+        id: &DigestId,
+        behind: Option<&FindingId>,
+        limit: usize,
+    ) -> Result<(Vec<Member>, bool), TableError> {
+        let begin = behind.map_or_else(|| "MEMBER#".to_owned(), |finding| member_key(finding) + "!");
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :begin AND :end")
+            .expression_attribute_values(":pk", text(key(id)))
+            .expression_attribute_values(":begin", text(begin))
+            .expression_attribute_values(":end", text("MEMBER#~"))
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
+        let page = query.send().await.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+        let more_pages = page.last_evaluated_key.is_some();
+        let items = page.items.unwrap_or_default();
+        let more = items.len() > limit || more_pages;
+        let members = items.into_iter().take(limit).map(from_item).collect::<Result<_, _>>()?;
+        Ok((members, more))
+    }
+
+    /// Counts a digest's findings, a page at a time.
+    pub async fn tally(&self, id: &DigestId, fix_all: Option<Timestamp>) -> Result<Tally, TableError> {
+        let (mut tally, mut behind) = (Tally::default(), None);
+        loop {
+            let (members, more) = self.members(id, behind.as_ref(), 2000).await?;
+            behind = members.last().map(|member| member.entry.finding.clone());
+            members.into_iter().for_each(|member| tally.add(member, fix_all));
+            if !more || behind.is_none() {
+                return Ok(tally);
+            }
+        }
+    }
+
+    /// Becomes the one who draws a digest's message, if nobody else is at it and, unless `at_once`,
+    /// it has not just been drawn. Whatever changes from here on is a reason to draw it again.
+    pub async fn begin_drawing(
+        &self,
+        id: &DigestId,
+        channel: &str,
+        at_once: bool,
+        now: Timestamp,
+    ) -> Result<Option<Digest>, TableError> {
+        let free = "(attribute_not_exists(leaseUntil) OR leaseUntil < :now)";
+        let due = "(attribute_not_exists(nextDrawing) OR nextDrawing <= :now)";
+        let condition = if at_once { free.to_owned() } else { format!("{free} AND {due}") };
+        let update = self
+            .digest_update(id, "DIGEST".to_owned())
+            .update_expression(
+                "SET leaseUntil = :until, channel = if_not_exists(channel, :channel), begunAt = if_not_exists(begunAt, :begun) REMOVE askedAt",
+            )
+            .condition_expression(condition)
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
+            .expression_attribute_values(":channel", text(channel))
+            .expression_attribute_values(":begun", to_attribute_value(now)?)
+            .return_values(ReturnValue::AllNew);
+        conditional(update.send().await.map(|updated| updated.attributes))
+    }
+
+    /// The digest's message is drawn, or could not be: somebody else may.
+    pub async fn end_drawing(
+        &self,
+        id: &DigestId,
+        ts: Option<&str>,
+        begun: Timestamp,
+    ) -> Result<(), TableError> {
+        let now = Timestamp::now();
+        let pause = (now.duration_since(begun) * DRAWING_SHARE).max(DRAWN_EVERY);
+        let update = self
+            .digest_update(id, "DIGEST".to_owned())
+            .expression_attribute_values(":next", number((now + pause).as_millisecond()));
+        let update = match ts {
+            Some(ts) => update
+                .update_expression("SET ts = :ts, nextDrawing = :next REMOVE leaseUntil")
+                .expression_attribute_values(":ts", text(ts)),
+            None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil"),
+        };
+        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    /// Whether to ask for a drawing: somebody has to, and nobody else has.
+    pub async fn ask_for_drawing(&self, id: &DigestId, now: Timestamp) -> Result<bool, TableError> {
+        let update = self
+            .digest_update(id, "DIGEST".to_owned())
+            .update_expression("SET askedAt = :now")
+            .condition_expression("attribute_not_exists(askedAt) OR askedAt < :overdue")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":overdue", number((now - OVERDUE).as_millisecond()))
+            .return_values(ReturnValue::AllNew);
+        let asked =
+            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
+        Ok(asked.is_some())
+    }
+
+    /// Whether a drawing was asked for and has not come.
+    pub async fn is_drawing_overdue(&self, id: &DigestId, now: Timestamp) -> Result<bool, TableError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Asked {
+            #[serde(default)]
+            asked_at: Option<i64>,
+        }
+        let asked: Option<Asked> = self.get_item(key(id), "DIGEST".to_owned()).await?;
+        let overdue = (now - OVERDUE).as_millisecond();
+        Ok(asked.and_then(|asked| asked.asked_at).is_some_and(|at| at < overdue))
+    }
+
+    /// Somebody wants all of a digest fixed; `false` while that is under way already.
+    pub async fn ask_fix_all(&self, id: &DigestId, fix_all: &FixAll) -> Result<bool, TableError> {
+        let update = self
+            .digest_update(id, "DIGEST".to_owned())
+            .update_expression("SET fixAll = :fixAll")
+            .condition_expression(
+                "attribute_exists(begunAt) AND (attribute_not_exists(fixAll) OR fixAll.ended = :true)",
+            )
+            .expression_attribute_values(":fixAll", to_attribute_value(fix_all)?)
+            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+            .return_values(ReturnValue::AllNew);
+        let asked =
+            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
+        Ok(asked.is_some())
+    }
+
+    /// Every finding has had its turn.
+    pub async fn end_fix_all(&self, id: &DigestId) -> Result<(), TableError> {
+        let update = self
+            .digest_update(id, "DIGEST".to_owned())
+            .update_expression("SET fixAll.ended = :true")
+            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    fn digest_update(
+        &self,
+        id: &DigestId,
+        sk: String,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        self.dynamodb.update_item().table_name(&self.name).key("pk", text(key(id))).key("sk", text(sk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(number: usize, severity: Severity, state: StateName) -> Member {
+        let entry = Entry {
+            finding: format!("f-{number:012x}").parse().unwrap(),
+            headline: "Bucket b is public".to_owned(),
+            account: "123456789012".parse().unwrap(),
+            region: if number % 2 == 0 { "us-east-1" } else { "eu-west-1" }.parse().unwrap(),
+            rule: "r".parse().unwrap(),
+            severity,
+            state,
+            fixable: true,
+        };
+        Member { entry, tried: None }
+    }
+
+    #[test]
+    fn the_worst_open_ones_come_first() {
+        let mut tally = Tally::default();
+        for number in 0..30 {
+            tally.add(member(number, Severity::Medium, StateName::Open), None);
+        }
+        tally.add(member(30, Severity::Critical, StateName::Fixed), None);
+        tally.add(member(31, Severity::Critical, StateName::Open), None);
+        assert_eq!((tally.total, tally.to_fix_in(|_| true), tally.worst.len()), (32, 31, WORST));
+        assert_eq!(tally.worst[0].severity, Severity::Critical);
+        assert_eq!(tally.worst[1].finding.as_str(), "f-000000000000");
+        assert_eq!(tally.by_place.values().sum::<u64>(), 32);
+        assert!(!tally.worst.iter().any(|entry| entry.state == StateName::Fixed));
+    }
+}

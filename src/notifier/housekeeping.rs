@@ -1,0 +1,133 @@
+//! What the notifier does every minute, whatever happens.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::{Notifier, NotifierError};
+use crate::finding::table::{Changed, Order};
+use crate::finding::{Actor, Finding, State, StateName};
+use crate::ids::FindingId;
+use crate::notice::Notice;
+
+/// How many findings of a state one housekeeping looks at.
+const LIMIT: usize = 500;
+
+impl Notifier {
+    /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
+    /// nothing else from being done.
+    pub(super) async fn keep_house(&self) -> Result<(), NotifierError> {
+        let now = Timestamp::now();
+        self.end_ignores(now).await?;
+        self.give_up(now).await?;
+        self.look_after_fixes(now).await?;
+        self.look_for_tags(now).await?;
+        self.draw_what_is_overdue(now).await?;
+        self.weekly_report(now).await
+    }
+
+    /// Ends the ignores whose time is over; a finding that is open again goes back to where
+    /// auto-response looks.
+    async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
+        for finding in self.findings(StateName::Ignored, Order::OldestFirst).await? {
+            let Some(expired) = finding.ignore_expired(now) else { continue };
+            self.wait_for_auto_response(&expired).await?;
+            self.settle(&finding.id, |finding| finding.ignore_expired(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the fixes and undos that never reported back.
+    async fn give_up(&self, now: Timestamp) -> Result<(), NotifierError> {
+        let late = |finding: &Finding| finding.fix_timed_out(now).or_else(|| finding.undo_timed_out(now));
+        for state in [StateName::Fixing, StateName::Undoing] {
+            for finding in self.findings(state, Order::OldestFirst).await? {
+                if late(&finding).is_some() {
+                    self.settle(&finding.id, late).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again
+    /// before that, AWS Config would have no change to tell of.
+    async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
+        let fixed = self.findings(StateName::Fixed, Order::NewestFirst).await?;
+        let unconfirmed: Vec<_> = fixed.into_iter().filter(|finding| finding.is_unconfirmed(now)).collect();
+        for some in unconfirmed.chunks(8) {
+            let plans =
+                join_all(some.iter().map(|finding| self.plan(&finding.rule, &finding.resource))).await;
+            for (finding, plan) in some.iter().zip(plans) {
+                if finding.relapsed(&plan, now).is_some() {
+                    self.settle(&finding.id, |finding| finding.relapsed(&plan, now)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the ignores whose tag is gone. While it is there AWS Config has no change to tell of.
+    async fn look_for_tags(&self, now: Timestamp) -> Result<(), NotifierError> {
+        let ignored = self.findings(StateName::Ignored, Order::OldestFirst).await?;
+        let tagged: Vec<_> = ignored
+            .into_iter()
+            .filter(|finding| matches!(finding.state, State::Ignored { by: Actor::Tag, .. }))
+            .collect();
+        for some in tagged.chunks(8) {
+            let abouts =
+                join_all(some.iter().map(|finding| self.remediations.about(&finding.resource))).await;
+            for (finding, about) in some.iter().zip(abouts) {
+                // Where it cannot be read, it stays ignored.
+                if about.is_ok_and(|about| about.ignored_because().is_none())
+                    && let Some(ended) = finding.untagged(now)
+                {
+                    self.wait_for_auto_response(&ended).await?;
+                    self.settle(&finding.id, |finding| finding.untagged(now)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Digests whose drawing was asked for but got lost.
+    async fn draw_what_is_overdue(&self, now: Timestamp) -> Result<(), NotifierError> {
+        let channels: BTreeSet<&str> =
+            self.routing.channels().chain([self.slack.channel()]).map(|channel| channel.0.as_str()).collect();
+        for channel in channels {
+            if let Some(digest) = self.table.storm(channel).await?.digest
+                && self.table.is_drawing_overdue(&digest, now).await?
+            {
+                self.queues.send(&self.queues.events, &Notice::Draw { digest }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An open finding goes back to where auto-response looks.
+    pub(super) async fn wait_for_auto_response(&self, finding: &Finding) -> Result<(), NotifierError> {
+        for request in finding.auto_requests() {
+            self.queues.send(&self.remediation_queue, &request).await?;
+        }
+        Ok(())
+    }
+
+    async fn findings(&self, state: StateName, order: Order) -> Result<Vec<Finding>, NotifierError> {
+        let records = self.table.by_state(state, order, LIMIT).await?;
+        Ok(records.into_iter().map(|record| record.finding).collect())
+    }
+
+    /// Changes a finding and asks for it to be shown.
+    pub(super) async fn settle(
+        &self,
+        id: &FindingId,
+        change: impl Fn(&Finding) -> Option<Finding>,
+    ) -> Result<(), NotifierError> {
+        let changed = self.table.change(id, |finding| finding.and_then(&change).ok_or(())).await?;
+        if matches!(changed, Changed::Yes(_)) {
+            self.queues.send(&self.queues.events, &Notice::Show { finding: id.clone() }).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! What people wrote on a resource: its name and its tags.
+
+use std::collections::BTreeMap;
+
+use super::Remediations;
+use crate::aws::AwsError;
+use crate::ids::{Resource, ResourceType};
+
+/// A resource's tags.
+pub type Tags = BTreeMap<String, String>;
+
+/// The tag by which a resource is left as it is; its value says why:
+/// `defendable:ignore = "public website, ticket 42"`.
+pub const IGNORE_TAG: &str = "defendable:ignore";
+
+/// What people wrote on a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its name, where that is not its id.
+    pub name: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl About {
+    /// Why the resource is to be left as it is, if its tag says so.
+    pub fn ignored_because(&self) -> Option<&str> {
+        ignored_because(&self.tags)
+    }
+}
+
+/// Why a resource with these tags is to be left as it is. An empty reason is one too.
+pub fn ignored_because(tags: &Tags) -> Option<&str> {
+    let reason = tags.get(IGNORE_TAG)?.trim();
+    Some(if reason.is_empty() { "no reason given" } else { reason })
+}
+
+impl Remediations {
+    /// Reads the live resource; nothing is known of types that we cannot fix.
+    pub async fn about(&self, resource: &Resource) -> Result<About, AwsError> {
+        let Resource { account, region, id, .. } = resource;
+        match resource.resource_type.as_str() {
+            ResourceType::SECURITY_GROUP => {
+                let described =
+                    self.aws.ec2(account, region)?.describe_security_groups().group_ids(id.as_str()).send();
+                let described = described.await;
+                let groups =
+                    described.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
+                let group = groups.security_groups().first();
+                let tags = group.map(|group| group.tags()).unwrap_or_default().iter();
+                let tags = tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+                let name = group.and_then(|group| group.group_name()).map(str::to_owned);
+                Ok(About { name, tags: tags.collect() })
+            }
+            ResourceType::BUCKET => {
+                let tagging = self.aws.s3(account, region)?.get_bucket_tagging().bucket(id.as_str()).send();
+                match tagging.await.map_err(|error| AwsError::from_sdk("s3:GetBucketTagging", error)) {
+                    Ok(tagging) => {
+                        let tags = tagging.tag_set().iter();
+                        let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+                        Ok(About { name: None, tags })
+                    }
+                    Err(error) if error.code == "NoSuchTagSet" => Ok(About::default()),
+                    Err(error) => Err(error),
+                }
+            }
+            _ => Ok(About::default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_s_value_is_the_reason() {
+        let tagged = |value: &str| Tags::from([(IGNORE_TAG.to_owned(), value.to_owned())]);
+        assert_eq!(ignored_because(&tagged("ticket 42")), Some("ticket 42"));
+        assert_eq!(ignored_because(&tagged(" ")), Some("no reason given"));
+        assert_eq!(ignored_because(&Tags::new()), None);
+    }
+}

@@ -1,0 +1,225 @@
+//! Which channel a finding goes to, how bad it is, and whom the worst ones call: a small table in
+//! TOML, read once at the start.
+//!
+//! ```toml
+//! mention = "S0ONCALL"          # a user group, called by critical findings only
+//!
+//! [severities]                  # at least this, by rule; what is exposed may be worse
+//! defendable-s3-public-access = "high"
+//!
+//! [[routes]]                    # the first that fits wins; what is left goes to the default channel
+//! channel = "C0PAYMENTS"
+//! accounts = ["123456789012"]
+//! regions = ["eu-central-1"]
+//! rules = ["defendable-restricted-ports"]
+//! severity = "high"             # or worse
+//! tags = { team = "payments" }
+//! ```
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use slack_morphism::prelude::{SlackChannelId, SlackUserGroupId};
+
+use crate::finding::Plan;
+use crate::finding::severity::Severity;
+use crate::ids::{AccountId, Region, Resource, RuleName};
+use crate::remediation::Tags;
+
+/// The table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Routing {
+    /// Whom critical findings call; nobody by default.
+    #[serde(default)]
+    pub mention: Option<SlackUserGroupId>,
+    /// How bad the findings of a rule are at least.
+    #[serde(default)]
+    severities: BTreeMap<RuleName, Severity>,
+    /// In order: the first that fits wins.
+    #[serde(default)]
+    routes: Vec<Route>,
+}
+
+/// One way: every condition that it has must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Route {
+    channel: SlackChannelId,
+    #[serde(default)]
+    accounts: Vec<AccountId>,
+    #[serde(default)]
+    regions: Vec<Region>,
+    #[serde(default)]
+    rules: Vec<RuleName>,
+    #[serde(default)]
+    severity: Option<Severity>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
+/// Why a text is no such table.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum InvalidRouting {
+    /// Not TOML, or not of the shape.
+    #[error("TOML with mention, [severities] and [[routes]]: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A channel, or whom to mention, is not an id.
+    #[error("{what} to be {expected}, not {found:?}")]
+    Id {
+        /// Where it stands.
+        what: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A route without any condition would leave nothing for the routes below it.
+    #[error("route {0} to have a condition: accounts, regions, rules, severity or tags")]
+    Unconditional(usize),
+}
+
+/// What a route decides by.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The rule.
+    pub rule: &'a RuleName,
+    /// The resource.
+    pub resource: &'a Resource,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The resource's tags, as far as they are known.
+    pub tags: &'a Tags,
+}
+
+impl FromStr for Routing {
+    type Err = InvalidRouting;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRouting> {
+        let routing: Self = toml::from_str(text)?;
+        if let Some(group) = routing.mention.as_ref().filter(|group| !is_id(&group.0, &['S'])) {
+            let expected = "a user group's id (S…)";
+            return Err(InvalidRouting::Id { what: "mention".to_owned(), expected, found: group.0.clone() });
+        }
+        for (index, route) in routing.routes.iter().enumerate() {
+            let number = index + 1;
+            if !is_id(&route.channel.0, &['C', 'G']) {
+                let what = format!("the channel of route {number}");
+                let expected = "a channel's id (C… or G…)";
+                return Err(InvalidRouting::Id { what, expected, found: route.channel.0.clone() });
+            }
+            if route.is_unconditional() {
+                return Err(InvalidRouting::Unconditional(number));
+            }
+        }
+        Ok(routing)
+    }
+}
+
+fn is_id(text: &str, first: &[char]) -> bool {
+    text.len() >= 2
+        && text.starts_with(first)
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+impl Route {
+    fn is_unconditional(&self) -> bool {
+        let Self { channel: _, accounts, regions, rules, severity, tags } = self;
+        accounts.is_empty() && regions.is_empty() && rules.is_empty() && severity.is_none() && tags.is_empty()
+    }
+
+    fn fits(&self, facts: Facts) -> bool {
+        let Facts { rule, resource, severity, tags } = facts;
+        (self.accounts.is_empty() || self.accounts.contains(&resource.account))
+            && (self.regions.is_empty() || self.regions.contains(&resource.region))
+            && (self.rules.is_empty() || self.rules.contains(rule))
+            && self.severity.is_none_or(|least| severity >= least)
+            && self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
+    }
+}
+
+impl Routing {
+    /// How bad a finding is: by what it exposes, and at least as bad as its rule is said to be.
+    pub fn severity(&self, rule: &RuleName, plan: &Plan) -> Severity {
+        let (said, exposed) = (self.severities.get(rule).copied(), Severity::of_plan(plan));
+        said.max(exposed).unwrap_or_default()
+    }
+
+    /// The channel of a finding; `None`: the default one.
+    pub fn channel(&self, facts: Facts) -> Option<&SlackChannelId> {
+        self.routes.iter().find(|route| route.fits(facts)).map(|route| &route.channel)
+    }
+
+    /// Every channel that a route names.
+    pub fn channels(&self) -> impl Iterator<Item = &SlackChannelId> {
+        self.routes.iter().map(|route| &route.channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = r#"
+        mention = "S0ONCALL"
+        [severities]
+        iam-password-policy = "high"
+        [[routes]]
+        channel = "C0PAYMENTS"
+        tags = { team = "payments" }
+        [[routes]]
+        channel = "C0URGENT"
+        accounts = ["123456789012"]
+        severity = "high"
+    "#;
+
+    fn resource(account: &str) -> Resource {
+        Resource {
+            account: account.parse().unwrap(),
+            region: "eu-central-1".parse().unwrap(),
+            resource_type: "AWS::S3::Bucket".parse().unwrap(),
+            id: "b".parse().unwrap(),
+        }
+    }
+
+    fn channel(account: &str, severity: Severity, tags: &[(&str, &str)]) -> Option<String> {
+        let routing: Routing = TABLE.parse().unwrap();
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let (rule, resource) = ("r".parse().unwrap(), resource(account));
+        let facts = Facts { rule: &rule, resource: &resource, severity, tags: &tags };
+        routing.channel(facts).map(|channel| channel.0.clone())
+    }
+
+    #[test]
+    fn the_first_route_whose_conditions_all_hold_wins() {
+        let payments = [("team", "payments")];
+        assert_eq!(channel("123456789012", Severity::Critical, &payments).as_deref(), Some("C0PAYMENTS"));
+        assert_eq!(channel("123456789012", Severity::Critical, &[]).as_deref(), Some("C0URGENT"));
+        assert_eq!(channel("123456789012", Severity::Medium, &[("team", "web")]), None);
+        assert_eq!(channel("999999999999", Severity::Critical, &[]), None);
+    }
+
+    #[test]
+    fn a_rule_s_severity_is_the_least_that_its_findings_have() {
+        let routing: Routing = TABLE.parse().unwrap();
+        let rule = "iam-password-policy".parse().unwrap();
+        assert_eq!(routing.severity(&rule, &Plan::Unsupported), Severity::High);
+        assert_eq!(routing.severity(&"other".parse().unwrap(), &Plan::Unsupported), Severity::Medium);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (table, part) in [
+            ("mention = \"U0ALICE\"", "mention to be a user group's id"),
+            ("[[routes]]\nchannel = \"C1\"", "route 1 to have a condition"),
+            ("[[routes]]\nchannel = \"#alerts\"\nregions = [\"eu-west-1\"]", "channel of route 1"),
+            ("[[routes]]\nchannel = \"C1\"\naccounts = [\"12\"]", "twelve digits"),
+            ("[severities]\nr = \"awful\"", "unknown variant `awful`"),
+            ("[[route]]", "unknown field `route`"),
+        ] {
+            let error = table.parse::<Routing>().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A digest as a Slack message: a pure projection of what is counted in it.
+
+use slack_morphism::prelude::*;
+
+use super::blocks::{actions, button, context, message, section};
+use super::text::{code, count, escape, mention, when};
+use super::{Content, action};
+use crate::evaluation::cut;
+use crate::finding::StateName;
+use crate::finding::digest::{Digest, Entry, FixAll, Tally, WORST};
+use crate::ids::DigestId;
+
+/// How many rules, and how many places, the message names.
+const NAMED: usize = 8;
+
+/// Lines of one section; more would not fit into its 3,000 characters.
+const LINES: usize = 5;
+
+/// The message.
+pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content {
+    let states = by_state(tally);
+    let heading = format!(
+        "*{} within a short time*, so they are gathered here\n{states}",
+        count(tally.total, "finding")
+    );
+    let rules = tally.by_rule.iter().map(|(rule, number)| (code(rule.as_str()), *number));
+    let places = tally.by_place.iter().map(|((account, region), number)| {
+        (format!("{} {}", code(account.as_str()), code(region.as_str())), *number)
+    });
+    let mut blocks = vec![
+        section(&heading),
+        section(&format!("*By rule*\n{}", named(rules.collect()))),
+        section(&format!("*By account and region*\n{}", named(places.collect()))),
+    ];
+    blocks.extend(worst(tally));
+    blocks.extend(digest.fix_all.as_ref().map(|fix_all| section(&progress(fix_all, tally))));
+    blocks.push(actions(buttons(id, digest, tally)));
+    blocks.push(context(&format!("Digest {} · since {}", code(id.as_str()), when(digest.begun_at))));
+    message(&format!("{} within a short time. {states}.", count(tally.total, "finding")), blocks)
+}
+
+/// `3 open, 1 fixed`.
+fn by_state(tally: &Tally) -> String {
+    let states = StateName::ALL.into_iter().filter_map(|state| {
+        let number = tally.count(state);
+        (number > 0).then(|| format!("{number} {}", state.as_str()))
+    });
+    states.collect::<Vec<_>>().join(", ")
+}
+
+/// The most frequent first.
+fn named(mut numbers: Vec<(String, u64)>) -> String {
+    numbers.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let more = numbers.len().saturating_sub(NAMED);
+    let mut lines: Vec<String> =
+        numbers.into_iter().take(NAMED).map(|(name, number)| format!("• {name}: {number}")).collect();
+    if more > 0 {
+        lines.push(format!("• and {more} more"));
+    }
+    lines.join("\n")
+}
+
+fn worst(tally: &Tally) -> Vec<SlackBlock> {
+    let title = match tally.total {
+        0..=10 => "*All of them*, the worst first".to_owned(),
+        _ => format!("*The worst {WORST}*"),
+    };
+    let lines: Vec<String> = std::iter::once(title).chain(tally.worst.iter().map(entry_line)).collect();
+    lines.chunks(LINES + 1).map(|lines| section(&lines.join("\n"))).collect()
+}
+
+/// One line about a finding of a digest.
+pub(super) fn entry_line(entry: &Entry) -> String {
+    format!(
+        "• {} {} · {} severity · {} · {}",
+        code(entry.finding.as_str()),
+        escape(&cut(&entry.headline, 160)),
+        entry.severity,
+        code(entry.region.as_str()),
+        entry.state.as_str()
+    )
+}
+
+/// How fixing all of it goes.
+fn progress(fix_all: &FixAll, tally: &Tally) -> String {
+    let FixAll { by, at, ended, .. } = fix_all;
+    let tried = |state| tally.tried.get(&state).copied().unwrap_or_default();
+    let (fixed, fixing, open) = (tried(StateName::Fixed), tried(StateName::Fixing), tried(StateName::Open));
+    let asked: u64 = tally.tried.values().sum();
+    let failed =
+        if open > 0 { format!(", {open} not fixed: look at them one by one") } else { String::new() };
+    let who = format!("asked by {} {}", mention(by), when(*at));
+    match *ended && fixing == 0 {
+        true => format!("*All had their turn*, {who}: {fixed} of {asked} fixed{failed}"),
+        false => {
+            let left = tally.to_fix_in(|account| fix_all.covers(account)).saturating_sub(open);
+            format!("*Fixing all*, {who}: {fixed} fixed, {fixing} under way, {left} to go{failed}")
+        }
+    }
+}
+
+fn buttons(id: &DigestId, digest: &Digest, tally: &Tally) -> Vec<SlackBlockButtonElement> {
+    let under_way = digest.fix_all.as_ref().is_some_and(|fix_all| !fix_all.ended);
+    let fix_all = (!tally.to_fix.is_empty() && !under_way)
+        .then(|| button(action::FIX_ALL, "Fix all…", id.as_str()).with_style(SlackBlockButtonStyle::Danger));
+    let show_all = button(action::SHOW_ALL, "Show all", id.as_str());
+    std::iter::once(show_all).chain(fix_all).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::finding::digest::Member;
+    use crate::finding::severity::Severity;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_767_225_600 + second).unwrap()
+    }
+
+    fn tally(findings: usize, tried: usize) -> Tally {
+        let mut tally = Tally::default();
+        for number in 0..findings {
+            let entry = Entry {
+                finding: format!("f-{number:012x}").parse().unwrap(),
+                headline: format!(
+                    "Security group web-{number} (sg-{number}) is open to the internet <!channel>"
+                ),
+                account: "123456789012".parse().unwrap(),
+                region: ["eu-central-1", "us-east-1"][number % 2].parse().unwrap(),
+                rule: "defendable-restricted-ports".parse().unwrap(),
+                severity: [Severity::Critical, Severity::High, Severity::Medium][number % 3],
+                state: if number < tried { StateName::Fixed } else { StateName::Open },
+                fixable: true,
+            };
+            tally.add(Member { entry, tried: (number < tried).then(|| at(60)) }, Some(at(60)));
+        }
+        tally
+    }
+
+    fn digest(fix_all: Option<FixAll>) -> Digest {
+        Digest { channel: "C1".to_owned(), begun_at: at(0), ts: None, fix_all }
+    }
+
+    fn id() -> DigestId {
+        "d-3fa9c01b22de".parse().unwrap()
+    }
+
+    #[test]
+    fn a_digest_of_a_storm() {
+        insta::assert_json_snapshot!(digest_message(&id(), &digest(None), &tally(40, 0)));
+    }
+
+    #[test]
+    fn a_digest_while_all_of_it_is_fixed() {
+        let fix_all = FixAll { by: "U0ALICE".to_owned(), at: at(60), accounts: None, ended: false };
+        insta::assert_json_snapshot!(digest_message(&id(), &digest(Some(fix_all)), &tally(12, 4)));
+    }
+
+    #[test]
+    fn many_rules_and_places_fit() {
+        let mut tally = tally(12, 0);
+        tally.by_rule =
+            (0..500).map(|number| (format!("{number}{}", "r".repeat(120)).parse().unwrap(), 1)).collect();
+        tally.by_place = (0..500)
+            .map(|number| ((format!("{number:012}").parse().unwrap(), "eu-central-1".parse().unwrap()), 1))
+            .collect::<BTreeMap<_, _>>();
+        let content = serde_json::to_value(digest_message(&id(), &digest(None), &tally)).unwrap();
+        for block in content["blocks"].as_array().unwrap() {
+            let text = block["text"]["text"].as_str().unwrap_or_default();
+            assert!(text.chars().count() < 3000 && !text.contains("<!channel>"), "{text}");
+        }
+    }
+}

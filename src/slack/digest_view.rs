@@ -1,0 +1,148 @@
+//! The modals of a digest: all of its findings, page by page, and the question before all of them
+//! are fixed.
+
+use slack_morphism::prelude::*;
+
+use super::blocks::{context, plain, section};
+use super::digest_message::entry_line;
+use super::modal::metadata;
+use super::text::{code, count};
+use crate::finding::digest::{Member, Tally};
+use crate::ids::{AccountId, DigestId, FindingId};
+
+/// The callback id of the list.
+pub const SHOW_ALL_CALLBACK_ID: &str = "show_all";
+
+/// The callback id of the question.
+pub const FIX_ALL_CALLBACK_ID: &str = "fix_all";
+
+/// How many findings one page shows.
+pub const PAGE: usize = 30;
+
+/// Lines of one section; more would not fit into its 3,000 characters.
+const LINES: usize = 10;
+
+/// One page of a digest's findings; `more` where there is another.
+pub fn show_all_view(id: &DigestId, members: &[Member], more: bool) -> SlackModalView {
+    let lines: Vec<String> = members.iter().map(|member| entry_line(&member.entry)).collect();
+    let mut blocks: Vec<SlackBlock> = lines.chunks(LINES).map(|lines| section(&lines.join("\n"))).collect();
+    if blocks.is_empty() {
+        blocks.push(section("There is no finding on this page."));
+    }
+    blocks.push(context(
+        "`/dd show <id>` tells a finding's whole story; `/dd fix <id>` and `/dd ignore <id>` act on one.",
+    ));
+    let view = SlackModalView::new(plain("All findings", 24), blocks)
+        .with_callback_id(SHOW_ALL_CALLBACK_ID.into())
+        .with_close(plain("Close", 24));
+    match members.last().filter(|_| more) {
+        Some(last) => view
+            .with_private_metadata(format!("{id} {}", last.entry.finding))
+            .with_submit(plain("Next page", 24)),
+        None => view,
+    }
+}
+
+/// Where the next page of a submitted list begins.
+pub fn show_all_submission(view: &SlackStatefulView) -> Option<(DigestId, FindingId)> {
+    let (digest, behind) = metadata(view)?.split_once(' ')?;
+    Some((digest.parse().ok()?, behind.parse().ok()?))
+}
+
+/// Asks before all open findings of a digest are fixed. `cap` is how many fixes are under way at a
+/// time; in accounts that `may` does not say, whoever asks cannot have them fixed this way.
+pub fn fix_all_view(
+    id: &DigestId,
+    tally: &Tally,
+    cap: u32,
+    may: impl Fn(&AccountId) -> bool,
+) -> SlackModalView {
+    let number = tally.to_fix_in(&may);
+    let left_out = tally.to_fix_in(|account| !may(account));
+    let rules: Vec<String> = tally
+        .by_rule
+        .iter()
+        .take(10)
+        .map(|(rule, of_it)| format!("• {}: {of_it}", code(rule.as_str())))
+        .collect();
+    let mut blocks = vec![
+        section(&format!(
+            "*Fix {}?* Each is looked at again first, and only what breaks its rule then is taken away, as its own *Fix* button does. At most {cap} are under way at a time; the message shows how it goes, and each fix can be undone by itself.",
+            count(number, "open finding")
+        )),
+        section(&format!("*All findings of the digest, by rule*\n{}", rules.join("\n"))),
+    ];
+    if left_out > 0 {
+        blocks.push(section(&format!(
+            "{} in accounts where you may not act, or where it takes two: left out.",
+            match left_out {
+                1 => "1 is".to_owned(),
+                more => format!("{more} are"),
+            }
+        )));
+    }
+    let view = SlackModalView::new(plain("Fix all findings", 24), blocks)
+        .with_callback_id(FIX_ALL_CALLBACK_ID.into())
+        .with_private_metadata(id.to_string())
+        .with_close(plain("Cancel", 24));
+    match number {
+        0 => view,
+        number => view.with_submit(plain(&format!("Fix {number}"), 24)),
+    }
+}
+
+/// The digest of an answered question.
+pub fn fix_all_submission(view: &SlackStatefulView) -> Option<DigestId> {
+    metadata(view)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::StateName;
+    use crate::finding::digest::Entry;
+    use crate::finding::severity::Severity;
+
+    fn members(number: usize) -> Vec<Member> {
+        let member = |number: usize| {
+            let entry = Entry {
+                finding: format!("f-{number:012x}").parse().unwrap(),
+                headline: format!("Bucket {} is public by its ACL", "b".repeat(number % 400)),
+                account: "123456789012".parse().unwrap(),
+                region: "eu-central-1".parse().unwrap(),
+                rule: "defendable-s3-public-access".parse().unwrap(),
+                severity: Severity::High,
+                state: StateName::Open,
+                fixable: true,
+            };
+            Member { entry, tried: None }
+        };
+        (0..number).map(member).collect()
+    }
+
+    #[test]
+    fn a_page_of_all_findings() {
+        let id = "d-3fa9c01b22de".parse().unwrap();
+        insta::assert_json_snapshot!(SlackView::Modal(show_all_view(&id, &members(3), true)));
+        let page: Vec<Member> = members(400).split_off(400 - PAGE);
+        let view = serde_json::to_value(show_all_view(&id, &page, false)).unwrap();
+        for block in view["blocks"].as_array().unwrap() {
+            assert!(block["text"]["text"].as_str().unwrap_or_default().chars().count() < 3000);
+        }
+        assert_eq!(view.get("submit"), None, "the last page leads nowhere");
+    }
+
+    #[test]
+    fn the_question_before_all_are_fixed() {
+        let mut tally = Tally::default();
+        for (number, mut member) in members(37).into_iter().enumerate() {
+            if number < 2 {
+                member.entry.account = "999999999999".parse().unwrap();
+            }
+            tally.add(member, None);
+        }
+        let may = |account: &AccountId| account.as_str() == "123456789012";
+        let id = "d-3fa9c01b22de".parse().unwrap();
+        insta::assert_json_snapshot!(SlackView::Modal(fix_all_view(&id, &tally, 20, may)));
+    }
+}
