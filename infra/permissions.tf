@@ -30,6 +30,22 @@ locals {
         resources = concat(values(local.queue_arns), values(local.dead_letter_arns))
       },
       {
+        # /dd queue looks at what waits, and puts it back.
+        actions   = ["sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"]
+        resources = [local.queue_arns["remediation"]]
+      },
+      {
+        # EC2 has no resources for Describe.
+        actions    = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"]
+        resources  = ["*"]
+        conditions = local.in_this_region
+      },
+      {
+        actions    = ["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"]
+        resources  = [local.every_bucket]
+        conditions = local.in_this_account
+      },
+      {
         actions   = ["events:DescribeRule", "events:DisableRule", "events:EnableRule"]
         resources = [local.schedule_rule_arn]
       },
@@ -59,8 +75,11 @@ locals {
         resources = [local.queue_arns["events"]]
       },
       {
-        actions   = ["sqs:SendMessage"]
-        resources = [local.queue_arns["events"], local.queue_arns["remediation"], local.dead_letter_arns["events"]]
+        actions = ["sqs:SendMessage"]
+        resources = [
+          local.queue_arns["events"], local.queue_arns["remediation"], local.queue_arns["fix"],
+          local.dead_letter_arns["events"],
+        ]
       },
       {
         # EC2 has no resources for Describe.
@@ -69,9 +88,14 @@ locals {
         conditions = local.in_this_region
       },
       {
-        actions    = ["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock"]
+        actions    = ["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"]
         resources  = [local.every_bucket]
         conditions = local.in_this_account
+      },
+      {
+        # CloudTrail has no resources for looking events up.
+        actions   = ["cloudtrail:LookupEvents"]
+        resources = ["*"]
       },
       {
         actions   = ["ssm:GetParameter"]
@@ -142,7 +166,7 @@ locals {
       {
         actions = [
           "s3:DeleteBucketPolicy", "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock",
-          "s3:PutBucketAcl", "s3:PutBucketPolicy",
+          "s3:GetBucketTagging", "s3:PutBucketAcl", "s3:PutBucketPolicy",
         ]
         resources  = [local.every_bucket]
         conditions = local.in_this_account
@@ -169,7 +193,7 @@ locals {
       },
       {
         actions   = ["sqs:SendMessage"]
-        resources = [local.queue_arns["remediation"]]
+        resources = [local.queue_arns["events"], local.queue_arns["remediation"]]
       },
     ]
 
@@ -180,7 +204,7 @@ locals {
       },
       {
         actions   = ["sqs:SendMessage"]
-        resources = [local.queue_arns["remediation"]]
+        resources = [local.queue_arns["events"], local.queue_arns["remediation"]]
       },
     ]
   }

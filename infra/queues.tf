@@ -6,7 +6,7 @@ locals {
     events = { visibility_timeout = 6 * local.functions["notifier"].timeout, retention_days = 10, max_age_seconds = 900 }
     # Violations wait here while auto-response is off. Nothing is triggered by it: each run of the
     # coordinator receives.
-    remediation = { visibility_timeout = 180, retention_days = 13, max_age_seconds = null }
+    remediation = { visibility_timeout = 180, retention_days = 13, max_age_seconds = null, deliveries = 500 }
     # Fixes that people asked for.
     fix = { visibility_timeout = 6 * local.functions["coordinator"].timeout, retention_days = 4, max_age_seconds = 300 }
     # Tasks for the remediators.
@@ -34,6 +34,7 @@ module "queue" {
   visibility_timeout = each.value.visibility_timeout
   retention_days     = each.value.retention_days
   max_age_seconds    = each.value.max_age_seconds
+  deliveries         = try(each.value.deliveries, 60)
   senders_policy     = try(local.senders_policies[each.key], null)
   alarm_topic_arn    = aws_sns_topic.alarms.arn
 }

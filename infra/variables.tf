@@ -203,13 +203,64 @@ variable "slack_app_id" {
 }
 
 variable "operators" {
-  description = "Ids of the users and user groups that may fix, ignore and switch. Nobody by default."
+  description = "Ids of the users and user groups that may fix, ignore and switch; with @ and an account's id behind, in that account only. Nobody by default."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for id in var.operators : can(regex("^[UWS][A-Z0-9]{5,}$", id))])
-    error_message = "operators are ids of users (U0123456789) and user groups (S0123456789)."
+    condition     = alltrue([for id in var.operators : can(regex("^[UWS][A-Z0-9]{5,}(@[0-9]{12})?$", id))])
+    error_message = "operators are ids of users (U0123456789) and user groups (S0123456789), alone or with an account (U0123456789@123456789012)."
+  }
+}
+
+variable "two_person_accounts" {
+  description = "Accounts in which a fix or an undo by one operator waits for another's yes."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for id in var.two_person_accounts : can(regex("^[0-9]{12}$", id))])
+    error_message = "two_person_accounts are accounts' ids of twelve digits."
+  }
+}
+
+variable "routing" {
+  description = "Which channel a finding goes to (the first route whose conditions all hold; slack_channel for the rest), how bad the findings of a rule are at least, and the user group that critical ones call."
+  type = object({
+    mention    = optional(string)
+    severities = optional(map(string), {})
+    routes = optional(list(object({
+      channel  = string
+      accounts = optional(list(string), [])
+      regions  = optional(list(string), [])
+      rules    = optional(list(string), [])
+      severity = optional(string)
+      tags     = optional(map(string), {})
+    })), [])
+  })
+  default = {}
+
+  validation {
+    condition     = var.routing.mention == null || can(regex("^S[A-Z0-9]{5,}$", var.routing.mention))
+    error_message = "routing.mention is a user group's id (S0123456789)."
+  }
+
+  validation {
+    condition     = alltrue([for severity in concat(values(var.routing.severities), [for route in var.routing.routes : route.severity if route.severity != null]) : contains(["low", "medium", "high", "critical"], severity)])
+    error_message = "A severity is low, medium, high or critical."
+  }
+
+  validation {
+    condition = alltrue([for route in var.routing.routes : can(regex("^[CG][A-Z0-9]{5,}$", route.channel)) &&
+      length(route.accounts) + length(route.regions) + length(route.rules) + length(route.tags) + (route.severity == null ? 0 : 1) > 0 &&
+    alltrue([for id in route.accounts : can(regex("^[0-9]{12}$", id))])])
+    error_message = "A route has a channel's id (C0123456789) and at least one condition: accounts (twelve digits), regions, rules, severity or tags."
+  }
+
+  # Lambda takes 4 KB of environment variables.
+  validation {
+    condition     = length(jsonencode(var.routing)) <= 1800
+    error_message = "routing is too long for the functions' environment: 1,800 characters as JSON."
   }
 }
 

@@ -114,6 +114,7 @@ pub struct Aws {
     config: SdkConfig,
     home: AccountId,
     config_service: Option<String>,
+    trail: Option<String>,
     cloudtrail: Mutex<HashMap<Region, aws_sdk_cloudtrail::Client>>,
     ec2: Mutex<HashMap<Region, aws_sdk_ec2::Client>>,
     s3: Mutex<HashMap<Region, aws_sdk_s3::Client>>,
@@ -126,6 +127,7 @@ impl Aws {
             config,
             home,
             config_service: None,
+            trail: None,
             cloudtrail: Mutex::default(),
             ec2: Mutex::default(),
             s3: Mutex::default(),
@@ -135,6 +137,11 @@ impl Aws {
     /// Speaks to a stand-in for AWS Config at `endpoint` instead of the service.
     pub fn with_config_service(self, endpoint: String) -> Self {
         Self { config_service: Some(endpoint), ..self }
+    }
+
+    /// Speaks to a stand-in for CloudTrail at `endpoint` instead of the service.
+    pub fn with_cloudtrail(self, endpoint: String) -> Self {
+        Self { trail: Some(endpoint), ..self }
     }
 
     /// AWS Config, in the home account and region.
@@ -161,7 +168,10 @@ impl Aws {
         let mut clients = self.cloudtrail.lock().expect("nothing panics while it holds the clients");
         let client = clients.entry(region.clone()).or_insert_with(|| {
             let region = aws_sdk_cloudtrail::config::Region::new(region.to_string());
-            let builder = aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region);
+            let mut builder = aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region);
+            if let Some(endpoint) = &self.trail {
+                builder = builder.endpoint_url(endpoint);
+            }
             aws_sdk_cloudtrail::Client::from_conf(builder.build())
         });
         Ok(client.clone())

@@ -1,5 +1,5 @@
 //! Which channel a finding goes to, how bad it is, and whom the worst ones call: a small table in
-//! TOML, read once at the start.
+//! TOML, read once at the start. (Terraform, which cannot write TOML, gives the same as JSON.)
 //!
 //! ```toml
 //! mention = "S0ONCALL"          # a user group, called by critical findings only
@@ -60,11 +60,14 @@ struct Route {
 }
 
 /// Why a text is no such table.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum InvalidRouting {
     /// Not TOML, or not of the shape.
     #[error("TOML with mention, [severities] and [[routes]]: {0}")]
     Toml(#[from] toml::de::Error),
+    /// Likewise, of JSON.
+    #[error("JSON with mention, severities and routes: {0}")]
+    Json(#[from] serde_json::Error),
     /// A channel, or whom to mention, is not an id.
     #[error("{what} to be {expected}, not {found:?}")]
     Id {
@@ -97,7 +100,8 @@ impl FromStr for Routing {
     type Err = InvalidRouting;
 
     fn from_str(text: &str) -> Result<Self, InvalidRouting> {
-        let routing: Self = toml::from_str(text)?;
+        let routing: Self =
+            if text.starts_with('{') { serde_json::from_str(text)? } else { toml::from_str(text)? };
         if let Some(group) = routing.mention.as_ref().filter(|group| !is_id(&group.0, &['S'])) {
             let expected = "a user group's id (S…)";
             return Err(InvalidRouting::Id { what: "mention".to_owned(), expected, found: group.0.clone() });
@@ -206,6 +210,18 @@ mod tests {
         let rule = "iam-password-policy".parse().unwrap();
         assert_eq!(routing.severity(&rule, &Plan::Unsupported), Severity::High);
         assert_eq!(routing.severity(&"other".parse().unwrap(), &Plan::Unsupported), Severity::Medium);
+    }
+
+    #[test]
+    fn terraform_s_json_is_read_too() {
+        let json = r#"{"mention":null,"severities":{},"routes":[{"accounts":[],"channel":"C0EU","regions":["eu-west-1"],
+            "rules":[],"severity":null,"tags":{}}]}"#;
+        let toml = "[[routes]]\nchannel = \"C0EU\"\nregions = [\"eu-west-1\"]";
+        assert_eq!(json.parse::<Routing>().unwrap(), toml.parse().unwrap());
+        assert_eq!(
+            r#"{"mention":null,"routes":[],"severities":{}}"#.parse::<Routing>().unwrap(),
+            Routing::default()
+        );
     }
 
     #[test]

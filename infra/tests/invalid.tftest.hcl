@@ -24,6 +24,28 @@ run "names" {
   ]
 }
 
+run "routing_that_the_functions_refuse" {
+  command = plan
+
+  variables {
+    operators           = ["U0123456@12"]
+    two_person_accounts = ["production"]
+    routing             = { routes = [{ channel = "C0ALERTS" }] }
+  }
+
+  expect_failures = [var.operators, var.two_person_accounts, var.routing]
+}
+
+run "severities_that_the_functions_refuse" {
+  command = plan
+
+  variables {
+    routing = { mention = "@oncall", severities = { a-rule = "awful" } }
+  }
+
+  expect_failures = [var.routing]
+}
+
 run "ports_that_the_functions_refuse" {
   command = plan
 

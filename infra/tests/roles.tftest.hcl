@@ -14,8 +14,8 @@ run "rights_are_on_named_resources" {
   assert {
     condition = alltrue(flatten([for name, statements in local.permissions : [for statement in statements :
       !contains(statement.resources, "*") || alltrue([for action in statement.actions :
-    can(regex("^(config:|ec2:Describe)", action))])]]))
-    error_message = "Only AWS Config and EC2's Describe have no resources to name."
+    can(regex("^(cloudtrail:LookupEvents|config:|ec2:Describe)", action))])]]))
+    error_message = "Only AWS Config, EC2's Describe and CloudTrail's LookupEvents have no resources to name."
   }
 
   assert {

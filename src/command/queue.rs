@@ -32,15 +32,16 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const PLANNING: Duration = Duration::from_millis(1200);
 
 pub(super) async fn run(function: &SlackFunction) -> Answer {
-    let (rule, recorded, waiting, requests, letters) = tokio::join!(
+    // Before looking at them: what somebody looks at does not count as waiting.
+    let waiting = function.queues.waiting(&function.remediation_queue).await?;
+    let (rule, recorded, requests, letters) = tokio::join!(
         function.schedule.state(),
         function.table.auto_response(),
-        function.queues.waiting(&function.remediation_queue),
         next_requests(function),
         all_dead_letters(function),
     );
     let line = auto_response_line(rule?, &recorded?);
-    let (told, requests) = (told(waiting?, function.blast_radius), requests?);
+    let (told, requests) = (told(waiting, function.blast_radius), requests?);
     let mut blocks = vec![section(&line), section(&told)];
     blocks.extend(requests.iter().map(|request| section(request)));
     blocks.extend(letters?.iter().flat_map(|(queue, letters)| dead(queue, letters)));

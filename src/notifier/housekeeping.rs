@@ -14,6 +14,9 @@ use crate::notice::Notice;
 /// How many findings of a state one housekeeping looks at.
 const LIMIT: usize = 500;
 
+/// Until the finding says that it is not ignored any more, its requests would be let go. Seconds.
+const LATER: u32 = 5;
+
 impl Notifier {
     /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
     /// nothing else from being done.
@@ -32,7 +35,7 @@ impl Notifier {
     async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
         for finding in self.findings(StateName::Ignored, Order::OldestFirst).await? {
             let Some(expired) = finding.ignore_expired(now) else { continue };
-            self.wait_for_auto_response(&expired).await?;
+            self.wait_for_auto_response(&expired, 0).await?;
             self.settle(&finding.id, |finding| finding.ignore_expired(now)).await?;
         }
         Ok(())
@@ -83,7 +86,7 @@ impl Notifier {
                 if about.is_ok_and(|about| about.ignored_because().is_none())
                     && let Some(ended) = finding.untagged(now)
                 {
-                    self.wait_for_auto_response(&ended).await?;
+                    self.wait_for_auto_response(&ended, LATER).await?;
                     self.settle(&finding.id, |finding| finding.untagged(now)).await?;
                 }
             }
@@ -105,10 +108,11 @@ impl Notifier {
         Ok(())
     }
 
-    /// An open finding goes back to where auto-response looks.
-    pub(super) async fn wait_for_auto_response(&self, finding: &Finding) -> Result<(), NotifierError> {
+    /// An open finding goes back to where auto-response looks, so many seconds later. Before the
+    /// finding is changed, so that a crash in between loses nothing.
+    async fn wait_for_auto_response(&self, finding: &Finding, seconds: u32) -> Result<(), NotifierError> {
         for request in finding.auto_requests() {
-            self.queues.send(&self.remediation_queue, &request).await?;
+            self.queues.send_later(&self.remediation_queue, &request, seconds).await?;
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ pub struct Options {
     /// Where the stand-in for AWS Config listens
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub config_service: SocketAddr,
+    /// Who speaks for CloudTrail; the emulator itself where this is not given
+    #[arg(long, value_name = "URL")]
+    pub cloudtrail: Option<String>,
     /// Configuration items larger than this reach the rules as AWS Config's oversized ones do
     #[arg(long, default_value_t = 100_000, value_name = "BYTES")]
     pub oversized_above: usize,
@@ -55,6 +58,10 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
     )
     .await?;
     let aws = Aws::new(config, account).with_config_service(service.endpoint());
+    let aws = match &options.cloudtrail {
+        Some(endpoint) => aws.with_cloudtrail(endpoint.clone()),
+        None => aws,
+    };
     let wiring = Wiring::with_aws(settings, aws);
     if !options.no_seed {
         seed::seed(&wiring).await.context("cannot seed the emulated account")?;

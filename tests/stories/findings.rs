@@ -174,7 +174,7 @@ async fn the_home_tab_shows_everybody_the_status() {
 async fn a_long_list_of_findings_has_pages_for_everybody() {
     let world = World::seeded().await;
     for number in 0..8 {
-        let change = json!({"awsAccountId": "123456789012", "configRuleName": "somebody-else-s-rule",
+        let change = json!({"awsAccountId": "123456789012", "configRuleName": format!("somebody-else-s-rule-{}", number % 2),
             "resourceType": "AWS::IAM::User", "resourceId": format!("user-{number}"), "awsRegion": "us-east-1",
             "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": format!("2020-01-01T00:00:0{number}Z")},
             "messageType": "ComplianceChangeNotification"});

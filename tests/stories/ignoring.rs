@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, FAST, World, because, several_ticks};
+use crate::support::{ALICE, BOB, FAST, World, because, eventually, several_ticks};
 
 fn filled_in(duration: &str) -> serde_json::Value {
     let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
@@ -92,4 +92,47 @@ async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all()
     assert!(all.contains(&format!("asked for a fix (`{id}` defendable-demo-downloads)")), "{all}");
     let none = world.slack.command(BOB, "history f-000000000000").await.words();
     assert!(none.contains("Nothing is known of `f-000000000000`"), "{none}");
+}
+
+#[tokio::test]
+async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
+    let world = World::seeded_with(FAST).await;
+    let (workers, desktops) =
+        (world.aws.group_id("batch-workers").await, world.aws.group_id("remote-desktops").await);
+    let before = world.aws.ingress(&workers).await;
+    // Known already when it is tagged.
+    world.aws.tag(&workers, "defendable:ignore", "public by design, ticket 42 <!channel>").await;
+    let ignored = world.slack.finding_says(&workers, "Ignored by its tag `defendable:ignore`").await;
+    assert!(ignored.words().contains("*Reason:* public by design, ticket 42 &lt;!channel&gt;"));
+
+    // Tagged before anything is wrong with it.
+    let born = world.aws.create_group("meant-to-be-open").await;
+    world.aws.tag(&born, "defendable:ignore", "").await;
+    world.aws.open_port(&born, 22).await;
+    world.slack.finding_says(&born, "no reason given").await;
+    let list = world.slack.command(BOB, "ignored").await.words();
+    assert!(list.contains(&workers) && list.contains(&born), "{list}");
+
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.finding_says(&desktops, "Fixed by auto-response").await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&workers).await, before, "auto-response leaves it alone");
+
+    // A person's fix asks once more, as of everything that is ignored.
+    let asked = world.slack.command(ALICE, &format!("fix {}", ignored.finding_id())).await;
+    assert!(asked.words().contains("is ignored by its tag `defendable:ignore`"), "{}", asked.words());
+
+    world.aws.untag(&workers, "defendable:ignore").await;
+    world.slack.finding_says(&workers, "Fixed by auto-response").await;
+    let thread = eventually("the thread tells of it", async || {
+        let message = world.slack.finding(&workers).await;
+        let thread = world.slack.thread(&message).await;
+        thread
+            .iter()
+            .any(|reply| reply.words().contains("is gone: it is not ignored any more"))
+            .then_some(thread)
+    })
+    .await;
+    assert!(thread.iter().any(|reply| reply.words().contains("Ignored, because its tag")), "{thread:?}");
 }

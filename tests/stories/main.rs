@@ -2,6 +2,7 @@
 //! Slack, and everything enters where the world does. `scripts/test` installs the two.
 
 mod alarms_and_reports;
+mod approving;
 mod auto_response;
 mod bootstrap;
 mod command_line;
@@ -9,6 +10,9 @@ mod findings;
 mod fixing;
 mod forgery;
 mod ignoring;
+mod routing;
+mod seeing;
 mod stopping;
+mod storms;
 mod support;
 mod undoing;

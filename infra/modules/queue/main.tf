@@ -25,6 +25,12 @@ variable "max_age_seconds" {
   type        = number
 }
 
+variable "deliveries" {
+  description = "After so many deliveries the functions park a message. Looking at it counts as one."
+  type        = number
+  default     = 60
+}
+
 variable "senders_policy" {
   description = "A policy that lets others send to the queue, as JSON; null where only our functions do, by their roles."
   type        = string
@@ -43,11 +49,11 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds  = var.retention_days * 86400
   receive_wait_time_seconds  = 20
 
-  # The functions park a message after 60 deliveries, with the reason; this is for messages that
-  # kill the function.
+  # The functions park a message after that many deliveries, with the reason; this is for messages
+  # that kill the function.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = 61
+    maxReceiveCount     = var.deliveries + 1
   })
 }
 

@@ -1,9 +1,9 @@
 //! The emulated account, by the AWS SDK.
 
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange};
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Tag};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use serde_json::{Value, json};
 
 pub struct Aws {
@@ -132,6 +132,28 @@ impl Aws {
 
     pub async fn send_text(&self, queue: &str, body: &str) {
         self.sqs.send_message().queue_url(self.queue_url(queue)).message_body(body).send().await.unwrap();
+    }
+
+    /// Sends many messages, ten at a time.
+    pub async fn send_all(&self, queue: &str, bodies: &[Value]) {
+        for some in bodies.chunks(10) {
+            let entries = some.iter().enumerate().map(|(index, body)| {
+                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
+                entry.message_body(body.to_string()).build().unwrap()
+            });
+            let send = self.sqs.send_message_batch().queue_url(self.queue_url(queue));
+            send.set_entries(Some(entries.collect())).send().await.unwrap();
+        }
+    }
+
+    /// Gives a group or another resource of EC2 a tag.
+    pub async fn tag(&self, id: &str, key: &str, value: &str) {
+        let tag = Tag::builder().key(key).value(value).build();
+        self.ec2.create_tags().resources(id).tags(tag).send().await.unwrap();
+    }
+
+    pub async fn untag(&self, id: &str, key: &str) {
+        self.ec2.delete_tags().resources(id).tags(Tag::builder().key(key).build()).send().await.unwrap();
     }
 
     /// How many messages a queue holds, seen and unseen.

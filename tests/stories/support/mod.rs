@@ -3,6 +3,7 @@
 mod aws;
 mod http;
 pub mod lambda;
+pub mod peers;
 pub mod slack;
 
 use std::net::TcpListener;
@@ -19,6 +20,7 @@ pub use slack::Slack;
 
 pub const ALICE: &str = "U0ALICE";
 pub const BOB: &str = "U0BOB";
+pub const CAROL: &str = "U0CAROL";
 pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
 /// How long anything may take on a busy machine; what is asserted is that it happens.

@@ -74,7 +74,12 @@ impl Slack {
     }
 
     pub async fn messages(&self) -> Vec<Message> {
-        let answer = get(&format!("{}/_control/messages/{CHANNEL}", self.url)).await;
+        self.messages_of(CHANNEL).await
+    }
+
+    /// Everything in some channel.
+    pub async fn messages_of(&self, channel: &str) -> Vec<Message> {
+        let answer = get(&format!("{}/_control/messages/{channel}", self.url)).await;
         answer["messages"].as_array().unwrap().iter().cloned().map(Message).collect()
     }
 
@@ -158,6 +163,23 @@ impl Slack {
     pub async fn home(&self, user: &str) -> String {
         post(&format!("{}/_control/open-home", self.url), &json!({"user": user})).await;
         self.shown_home(user).await
+    }
+
+    /// What stands in the open modal; nothing where none is open.
+    pub async fn modal(&self) -> String {
+        let state = self.browser().await.next().await.unwrap().unwrap().into_text().unwrap();
+        let state: Value = serde_json::from_str(&state).unwrap();
+        let mut words = String::new();
+        collect_texts(&state["state"]["modalStack"], &mut words);
+        words
+    }
+
+    /// Waits until the open modal says something.
+    pub async fn modal_says(&self, words: &str) -> String {
+        eventually(&format!("a modal says {words:?}"), async || {
+            Some(self.modal().await).filter(|modal| modal.contains(words))
+        })
+        .await
     }
 
     /// What the Home tab shows.

@@ -1,0 +1,93 @@
+//! People: operators of some accounts, and accounts where it takes two.
+
+use serde_json::json;
+
+use crate::support::{ALICE, BOB, CAROL, Options, World, because};
+
+const HERE: &str = "123456789012";
+
+#[tokio::test]
+async fn a_fix_waits_for_another_operator_s_yes_and_so_does_its_undo() {
+    let variables = &[("DEFENDABLE_TWO_PERSON_ACCOUNTS", HERE), ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let group = world.aws.group_id("batch-workers").await;
+    let before = world.aws.ingress(&group).await;
+    let message = world.slack.finding(&group).await;
+    world.slack.click(ALICE, &message, "fix").await;
+    world.slack.is_told(ALICE, "In this account it takes two").await;
+    let waiting = world.slack.finding_says(&group, "<@U0ALICE> wants this fixed").await;
+    assert!(waiting.button("fix").is_none() && waiting.button("approve").is_some());
+    let id = waiting.finding_id();
+
+    world.slack.click(ALICE, &waiting, "approve").await;
+    world.slack.is_told(ALICE, "You asked for it yourself").await;
+    world.slack.click(BOB, &waiting, "approve").await;
+    world.slack.is_told(BOB, "not an operator").await;
+    let again = world.slack.command(CAROL, &format!("fix {id}")).await;
+    assert!(again.words().contains("<@U0ALICE> asked for"), "{}", again.words());
+    assert_eq!(world.aws.ingress(&group).await, before, "nothing has happened");
+
+    world.slack.click(CAROL, &waiting, "decline").await;
+    let declined = world.slack.finding_says(&group, "Fix will").await;
+    assert!(declined.button("fix").is_some());
+    world.slack.command(ALICE, &format!("fix {id}")).await;
+    world.slack.finding_says(&group, "wants this fixed").await;
+    world.slack.command(CAROL, &format!("approve {id}")).await;
+    let fixed = world.slack.finding_says(&group, "*What was done*").await;
+    assert!(fixed.words().contains("Fixed by <@U0ALICE>"), "{}", fixed.words());
+    assert_ne!(world.aws.ingress(&group).await, before);
+
+    let closed = world.aws.ingress(&group).await;
+    world.slack.click(CAROL, &fixed, "undo").await;
+    world.slack.submit(CAROL, json!({"reason": because("The workers stand still")})).await;
+    let waiting = world.slack.finding_says(&group, "wants the fix undone: The workers stand still").await;
+    assert_eq!(world.aws.ingress(&group).await, closed);
+    world.slack.click(ALICE, &waiting, "approve").await;
+    world.slack.finding_says(&group, "Ignored by <@U0CAROL>").await;
+    assert_eq!(world.aws.ingress(&group).await, before);
+    let history = world.slack.command(BOB, &format!("history {id}")).await.words();
+    for line in [
+        "<@U0ALICE> asked for fix, which takes another operator's yes",
+        "<@U0CAROL> said no to the fix",
+        "<@U0CAROL> said yes to the fix",
+        "<@U0ALICE> said yes to the undo",
+    ] {
+        assert!(history.contains(line), "{line} is not in {history}");
+    }
+}
+
+#[tokio::test]
+async fn operators_of_other_accounts_change_nothing_here() {
+    let world = World::seeded_with(Options {
+        variables: &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL@123456789012")],
+        ..Options::default()
+    })
+    .await;
+    let website = "defendable-demo-website";
+    let (message, policy) = (world.slack.finding(website).await, world.aws.policy(website).await);
+    let id = message.finding_id();
+    for action in ["fix", "ignore"] {
+        world.slack.click(ALICE, &message, action).await;
+        world.slack.is_told(ALICE, "you are an operator of other accounts only").await;
+    }
+    for command in ["undo", "ignore", "approve", "decline", "fix"] {
+        let answer = world.slack.command(ALICE, &format!("{command} {id}")).await.words();
+        assert!(answer.contains("This is in account `123456789012`"), "{answer}");
+    }
+    for command in ["autoresponse on", "autoresponse off", "retry", "report weekly on"] {
+        for user in [ALICE, CAROL] {
+            let answer = world.slack.command(user, command).await.words();
+            assert!(answer.contains("This concerns every account"), "{command}: {answer}");
+        }
+    }
+    assert_eq!((world.aws.policy(website).await, world.slack.modal().await), (policy, String::new()));
+    assert_eq!(world.slack.finding(website).await.0, message.0);
+    let history = world.slack.command(BOB, "history").await.words();
+    assert!(
+        history.contains(&format!("<@U0ALICE> was refused, being no operator: /dd fix {id}")),
+        "{history}"
+    );
+
+    world.slack.click(CAROL, &message, "fix").await;
+    world.slack.finding_says(website, "Fixed by <@U0CAROL>").await;
+}

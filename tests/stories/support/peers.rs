@@ -1,0 +1,150 @@
+//! Peers that no emulator offers: a Slack that says "too many requests", and CloudTrail.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, post};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
+use serde_json::{Value, json};
+
+use super::request;
+
+/// What a new peer listens to; a text that lives as long as the tests.
+async fn serve(app: Router) -> &'static str {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    Box::leak(url.into_boxed_str())
+}
+
+/// Stands before local-slack, and turns posts away: so many, each with a `Retry-After`.
+pub struct BusySlack {
+    pub url: &'static str,
+    state: Arc<Busy>,
+}
+
+struct Busy {
+    behind: OnceLock<String>,
+    to_refuse: AtomicUsize,
+    refused: AtomicUsize,
+    /// Until when what was turned away must not come again.
+    turned_away: Mutex<HashMap<Bytes, Instant>>,
+    impatient: AtomicUsize,
+}
+
+/// What a post that is turned away has to wait. Seconds.
+const RETRY_AFTER: u64 = 1;
+
+impl BusySlack {
+    pub async fn start() -> Self {
+        let state = Arc::new(Busy {
+            behind: OnceLock::new(),
+            to_refuse: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+            turned_away: Mutex::default(),
+            impatient: AtomicUsize::new(0),
+        });
+        let app = Router::new().fallback(any(pass)).with_state(state.clone());
+        Self { url: serve(app).await, state }
+    }
+
+    /// Passes everything on to `behind` from now on.
+    pub fn stand_before(&self, behind: &str) {
+        self.state.behind.set(behind.to_owned()).unwrap();
+    }
+
+    /// Turns the next posts away.
+    pub fn refuse(&self, posts: usize) {
+        self.state.to_refuse.store(posts, Ordering::SeqCst);
+    }
+
+    /// How many it has turned away.
+    pub fn refused(&self) -> usize {
+        self.state.refused.load(Ordering::SeqCst)
+    }
+
+    /// How often a post came again before it might.
+    pub fn impatient(&self) -> usize {
+        self.state.impatient.load(Ordering::SeqCst)
+    }
+}
+
+async fn pass(
+    State(busy): State<Arc<Busy>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(behind) = busy.behind.get() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    if uri.path().ends_with("chat.postMessage") {
+        let mut turned_away = busy.turned_away.lock().unwrap();
+        if turned_away.get(&body).is_some_and(|at| Instant::now() < *at) {
+            busy.impatient.fetch_add(1, Ordering::SeqCst);
+        }
+        let refuse = |left: usize| left.checked_sub(1);
+        if busy.to_refuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok() {
+            busy.refused.fetch_add(1, Ordering::SeqCst);
+            // A little less, for the clocks.
+            turned_away.insert(body, Instant::now() + Duration::from_millis(RETRY_AFTER * 900));
+            let refusal = json!({"ok": false, "error": "ratelimited"});
+            let after = [(header::RETRY_AFTER, RETRY_AFTER.to_string())];
+            return (StatusCode::TOO_MANY_REQUESTS, after, axum::Json(refusal)).into_response();
+        }
+    }
+    let wanted = [header::CONTENT_TYPE, header::AUTHORIZATION];
+    let headers: Vec<(&str, String)> = wanted
+        .iter()
+        .filter_map(|name| Some((name.as_str(), headers.get(name)?.to_str().ok()?.to_owned())))
+        .collect();
+    let url = format!("{behind}{}", uri.path_and_query().unwrap());
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let (status, answer) = request(method.as_str(), &url, &headers, &body).await.unwrap();
+    (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "application/json")], answer)
+        .into_response()
+}
+
+/// CloudTrail, which knows nothing at first. What it knows is of the shape that the service has.
+pub struct CloudTrail {
+    pub url: &'static str,
+    records: Arc<Mutex<Vec<Value>>>,
+}
+
+impl CloudTrail {
+    pub async fn start() -> Self {
+        let records: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let look_up = async |State(records): State<Arc<Mutex<Vec<Value>>>>, body: String| {
+            let asked: Value = serde_json::from_str(&body).unwrap();
+            let name = asked["LookupAttributes"][0]["AttributeValue"].clone();
+            let about = |record: &&Value| record["Resources"][0]["ResourceName"] == name;
+            let found: Vec<Value> = records.lock().unwrap().iter().filter(about).cloned().collect();
+            ([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], json!({"Events": found}).to_string())
+        };
+        let app = Router::new().route("/", post(look_up)).with_state(records.clone());
+        Self { url: serve(app).await, records }
+    }
+
+    /// From now on it knows of a call, as the service answers it.
+    pub fn learn(&self, group: &str, user: &str, time: &str) {
+        let arn = format!("arn:aws:iam::123456789012:user/{user}");
+        let record = json!({"eventVersion": "1.08", "eventSource": "ec2.amazonaws.com", "eventTime": time,
+            "eventName": "AuthorizeSecurityGroupIngress", "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.7",
+            "userAgent": "aws-cli/2.15", "userIdentity": {"type": "IAMUser", "arn": arn, "userName": user,
+                "accountId": "123456789012", "principalId": "AIDA"},
+            "requestParameters": {"groupId": group, "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 22,
+                "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]}},
+            "responseElements": {"_return": true}, "recipientAccountId": "123456789012"});
+        self.records.lock().unwrap().push(
+            json!({"EventId": "1", "EventName": "AuthorizeSecurityGroupIngress",
+            "EventSource": "ec2.amazonaws.com", "Username": user, "ReadOnly": "false",
+            "Resources": [{"ResourceType": "AWS::EC2::SecurityGroup", "ResourceName": group}],
+            "CloudTrailEvent": record.to_string()}),
+        );
+    }
+}
