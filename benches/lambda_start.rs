@@ -6,6 +6,8 @@
 #[expect(dead_code, unused_imports, reason = "the stories use more of it")]
 mod support;
 
+mod memory;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -114,7 +116,7 @@ async fn measure(name: &str, event: &Value, command: impl Fn(&str) -> Command) {
         .await;
         nexts.push(next - begun);
         answers.push(answer - begun);
-        peak = peak.max(peak_memory(process.id()));
+        peak = peak.max(memory::memory(process.id(), "VmHWM"));
         process.kill().unwrap();
         process.wait().unwrap();
     }
@@ -129,11 +131,4 @@ async fn measure(name: &str, event: &Value, command: impl Fn(&str) -> Command) {
 fn percentiles(mut times: Vec<Duration>) -> [f64; 2] {
     times.sort();
     [50, 95].map(|percent| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1000.0)
-}
-
-/// The most that the process has had in memory, in kB.
-fn peak_memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -107,3 +107,50 @@ impl Finding {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::StateName;
+    use super::super::tests::{alice, at, open};
+    use super::*;
+
+    fn carol() -> Actor {
+        Actor::User("U0CAROL".to_owned())
+    }
+
+    const FIX: Wish = Wish::Fix { even_ignored: false };
+
+    #[test]
+    fn another_operator_s_yes_does_it_in_the_name_of_whoever_asked() {
+        let waiting = open().approval_asked(alice(), FIX, at(1)).unwrap();
+        assert_eq!(waiting.state_name(at(1)), StateName::Open);
+        assert_eq!(waiting.approved(&alice(), at(2)), Err(Refusal::OwnWish));
+        let again = waiting.approval_asked(carol(), FIX, at(2));
+        assert_eq!(again, Err(Refusal::Waiting { asked_by: alice(), since: at(1) }));
+        let fixing = waiting.approved(&carol(), at(3)).unwrap();
+        assert!(matches!(&fixing.state, State::Fixing { asked_by, .. } if *asked_by == alice()));
+        assert_eq!(fixing.approved(&carol(), at(4)), Err(Refusal::NotWaiting));
+    }
+
+    #[test]
+    fn what_was_declined_overtaken_or_is_a_day_old_does_not_wait() {
+        let waiting = open().approval_asked(alice(), FIX, at(0)).unwrap();
+        let declined = waiting.declined(&alice(), at(1)).unwrap();
+        assert_eq!(declined.approved(&carol(), at(2)), Err(Refusal::NotWaiting));
+        assert_eq!(waiting.approved(&carol(), at(24 * 3600)), Err(Refusal::NotWaiting));
+        let complied = waiting.complied(at(10)).unwrap();
+        assert_eq!(complied.approved(&carol(), at(11)), Err(Refusal::NotWaiting));
+        assert_eq!(complied.shows_waiting(), None);
+        // After a day somebody can ask anew.
+        assert!(waiting.approval_asked(carol(), FIX, at(24 * 3600)).is_ok());
+    }
+
+    #[test]
+    fn what_could_not_be_done_cannot_wait() {
+        let undo = Wish::Undo { seen: at(0), reason: "because".to_owned() };
+        assert_eq!(open().approval_asked(alice(), undo, at(1)), Err(Refusal::NotFixed));
+        let ignored = open().ignored(alice(), at(1), None, "ticket".to_owned()).unwrap();
+        assert!(matches!(ignored.approval_asked(carol(), FIX, at(2)), Err(Refusal::Ignored { .. })));
+        assert!(ignored.approval_asked(carol(), Wish::Fix { even_ignored: true }, at(2)).is_ok());
+    }
+}

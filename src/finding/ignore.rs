@@ -100,3 +100,31 @@ impl Finding {
         finding
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::StateName;
+    use super::super::tests::{alice, at, open};
+    use super::*;
+
+    #[test]
+    fn a_tag_ignores_what_is_open_and_nothing_that_people_decided() {
+        let tagged = open().tagged("by design", at(1)).unwrap();
+        assert_eq!(tagged.state_name(at(2)), StateName::Ignored);
+        assert_eq!(tagged.tagged("by design", at(3)), None, "it is ignored already");
+        let because = |finding: &Finding| match &finding.state {
+            State::Ignored { reason, .. } => reason.clone(),
+            state => panic!("{state:?}"),
+        };
+        assert_eq!(because(&tagged.tagged("another reason", at(3)).unwrap()), "another reason");
+        let open_again = tagged.untagged(at(4)).unwrap();
+        assert_eq!(open_again.state_name(at(4)), StateName::Open);
+        assert_eq!(open_again.untagged(at(5)), None);
+
+        let by_alice = open().ignored(alice(), at(1), None, "ticket".to_owned()).unwrap();
+        let fixing = open().fix_asked(alice(), false, at(1)).unwrap();
+        for finding in [by_alice, fixing] {
+            assert_eq!((finding.tagged("by design", at(2)), finding.untagged(at(2))), (None, None));
+        }
+    }
+}

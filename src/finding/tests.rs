@@ -2,11 +2,11 @@ use super::*;
 use crate::ids::ResourceType;
 use crate::remediation::{Grant, Grantee, Outcome, RemediationReport, ReportDetail};
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
 }
 
-fn alice() -> Actor {
+pub(super) fn alice() -> Actor {
     Actor::User("U0ALICE".to_owned())
 }
 
@@ -46,7 +46,7 @@ fn plan() -> Plan {
     }
 }
 
-fn open() -> Finding {
+pub(super) fn open() -> Finding {
     Finding::open(breach(0), plan())
 }
 

@@ -28,6 +28,6 @@ async fn alarms_and_bare_reports_are_posted_once() {
     let channel = world.slack.channel().await;
     let count = |words: &str| channel.iter().filter(|message| message.words().contains(words)).count();
     assert_eq!((count("CloudWatch alarm"), count("`PutBucketAcl`")), (1, 1));
-    assert_eq!(count("critical"), 1);
+    assert_eq!(count(":red_circle: critical"), 1);
     assert_eq!(count("<!here>"), 0);
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::finding::severity::Severity;
-use crate::finding::{Breach, Failure};
+use crate::finding::{Breach, Failure, Wish};
 use crate::remediation::IngressRange;
 
 fn at(second: i64) -> Timestamp {
@@ -71,6 +71,30 @@ fn open_after_a_failure() {
     };
     finding.state = State::Open { last_failure: Some(failure) };
     insta::assert_json_snapshot!(finding_message(&finding, None));
+}
+
+#[test]
+fn opened_by_somebody_and_waiting_for_another_operator() {
+    let opener = Opener {
+        principal: "arn:aws:iam::123456789012:user/mallory".to_owned(),
+        call: "AuthorizeSecurityGroupIngress".to_owned(),
+        at: at(-60),
+        source_address: Some("203.0.113.7".to_owned()),
+    };
+    let finding = Finding { opener: Some(opener), ..group(1) };
+    let waiting = finding.approval_asked(alice(), Wish::Fix { even_ignored: false }, at(60)).unwrap();
+    insta::assert_json_snapshot!(finding_message(&waiting, None));
+}
+
+#[test]
+fn a_critical_one_calls_people() {
+    let called = mentioning(finding_message(&group(1), None), &"S0ONCALL".into());
+    insta::assert_json_snapshot!(called);
+}
+
+#[test]
+fn ignored_by_its_tag() {
+    insta::assert_json_snapshot!(finding_message(&group(1).tagged("by design", at(60)).unwrap(), None));
 }
 
 #[test]
@@ -152,19 +176,28 @@ proptest::proptest! {
     fn no_finding_breaks_a_limit(
         id in "[^\\p{Cc}]{1,300}",
         annotation in ".{0,2000}",
+        principal in "[^\\p{Cc}]{1,300}",
         changes in 0usize..30,
-        state in 0usize..5,
+        state in 0usize..7,
     ) {
         let mut finding = group(changes);
         finding.resource.id = format!("{id}<!channel>").parse().unwrap();
         finding.annotation = Some(format!("<!here><@U0EVE>{annotation}"));
+        finding.opener = Some(Opener {
+            principal: format!("<!here>{principal}"),
+            call: principal.clone(),
+            at: at(0),
+            source_address: Some(principal),
+        });
         finding = match state {
             0 => finding,
             1 => finding.fix_asked(alice(), false, at(1)).unwrap(),
             2 => finding.ignored(alice(), at(1), None, annotation.repeat(3)).unwrap(),
+            3 => finding.tagged(&format!("<!channel>{annotation}"), at(1)).unwrap(),
+            4 => finding.approval_asked(alice(), Wish::Fix { even_ignored: false }, at(1)).unwrap(),
             state => Finding { removed: (0..changes).map(|number| revoke(number).1).collect(),
                            state: State::Fixed { by: alice(), at: at(1) }, ..finding }
-                .with_undo(state == 4, &annotation),
+                .with_undo(state == 6, &annotation),
         };
         check_limits(&serde_json::to_value(undo_view(&finding)).unwrap());
         check_limits(&serde_json::to_value(finding_message(&finding, None)).unwrap());

@@ -27,7 +27,7 @@ pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A process that ends with its story.
-pub struct Process(Child);
+pub struct Process(pub Child);
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {

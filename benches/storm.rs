@@ -1,0 +1,87 @@
+//! Storms on the sandbox: so many compliance changes at once, until the last one is dealt with.
+//! `scripts/bench storm` runs it and prints a Markdown table.
+
+#[path = "../tests/stories/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the stories use more of it")]
+mod support;
+
+mod memory;
+
+use std::time::{Duration, Instant};
+
+use memory::memory;
+use serde_json::{Value, json};
+use support::{BOB, Options, World};
+
+/// The sizes, one after the other; `DEFENDABLE_STORMS=100,1000` chooses others.
+const SIZES: [usize; 3] = [100, 1000, 10_000];
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(run());
+}
+
+async fn run() {
+    let chosen = std::env::var("DEFENDABLE_STORMS").ok();
+    let sizes: Vec<usize> = match &chosen {
+        Some(sizes) => sizes.split(',').map(|size| size.trim().parse().expect("sizes are numbers")).collect(),
+        None => SIZES.to_vec(),
+    };
+    println!(
+        "| changes at once | time to drain | each | new messages in the channel | findings in the table | found by `/dd findings` | dead letters | memory before | peak |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for size in sizes {
+        storm(size).await;
+    }
+}
+
+async fn storm(size: usize) {
+    let world = World::start(Options { arguments: &["--no-seed"], ..Options::default() }).await;
+    // Without a seed AWS Config's stand-in has the default group only, which is clean.
+    let before = memory(world.app.0.id(), "VmRSS");
+    let changes: Vec<Value> = (0..size).map(change).collect();
+    world.aws.send_all("events", &changes).await;
+    let begun = Instant::now();
+    while world.aws.messages_in("events").await > 0 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let taken = begun.elapsed();
+    let channel = world.slack.channel().await;
+    let digest = channel.iter().find(|message| message.button("show_all").is_some());
+    let gathered = digest.map_or(0, |message| number_before(message.text(), " findings within"));
+    let singles = channel.len() - usize::from(digest.is_some());
+    assert_eq!(gathered + singles, size, "the digest and the messages beside it have all of them");
+    assert!(channel.len() <= 20, "{} messages", channel.len());
+    let status = world.slack.command(BOB, "status").await.words();
+    let open = number_before(&status, " open");
+    assert_eq!(open, size, "{status}");
+    // The last one that was sent.
+    let found = world.slack.command(BOB, &format!("findings sg-storm-{}", size - 1)).await.words();
+    let found = found.contains(&format!("sg-storm-{}", size - 1));
+    let dead = world.aws.messages_in("events-dead-letters").await;
+    println!(
+        "| {size} | {:.1} s | {:.1} ms | {} | {open} | {found} | {dead} | {:.0} MB | {:.0} MB |",
+        taken.as_secs_f64(),
+        taken.as_secs_f64() * 1000.0 / size as f64,
+        channel.len(),
+        before as f64 / 1000.0,
+        memory(world.app.0.id(), "VmHWM") as f64 / 1000.0,
+    );
+}
+
+/// A group that is gone again when its change arrives: it is looked at, as any other.
+fn change(number: usize) -> Value {
+    json!({"awsAccountId": "123456789012", "configRuleName": "defendable-restricted-ports",
+        "resourceType": "AWS::EC2::SecurityGroup", "resourceId": format!("sg-storm-{number}"),
+        "awsRegion": (if number.is_multiple_of(2) { "us-east-1" } else { "eu-west-1" }),
+        "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:00Z"},
+        "messageType": "ComplianceChangeNotification"})
+}
+
+/// The number that stands right before some words.
+fn number_before(text: &str, words: &str) -> usize {
+    let before = text.split(words).next().unwrap_or_default();
+    let digits = before.rsplit(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().unwrap_or_else(|_| panic!("no number before {words:?} in {text}"))
+}
