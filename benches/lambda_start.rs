@@ -3,7 +3,7 @@
 //! emulators; `scripts/bench lambda` runs it with the packaged binary and prints a Markdown table.
 
 #[path = "../tests/stories/support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the stories use more of it")]
+#[expect(dead_code, reason = "the stories use more of it")]
 mod support;
 
 mod memory;

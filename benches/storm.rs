@@ -2,7 +2,7 @@
 //! `scripts/bench storm` runs it and prints a Markdown table.
 
 #[path = "../tests/stories/support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the stories use more of it")]
+#[expect(dead_code, reason = "the stories use more of it")]
 mod support;
 
 mod memory;

@@ -373,7 +373,7 @@ mod tests {
             finding: format!("f-{number:012x}").parse().unwrap(),
             headline: "Bucket b is public".to_owned(),
             account: "123456789012".parse().unwrap(),
-            region: if number % 2 == 0 { "us-east-1" } else { "eu-west-1" }.parse().unwrap(),
+            region: if number.is_multiple_of(2) { "us-east-1" } else { "eu-west-1" }.parse().unwrap(),
             rule: "r".parse().unwrap(),
             severity,
             state,

@@ -13,7 +13,7 @@ use crate::ids::{DigestId, FindingId, RuleName};
 /// What counts as one storm.
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How many findings of one rule within [`WINDOW`] get messages of their own.
+/// How many findings of one rule within a minute get messages of their own.
 pub const SINGLES_OF_A_RULE: usize = 5;
 
 /// And how many of all rules together, in one channel.
