@@ -4,6 +4,10 @@
 //! drawn a little later, by a notice, if nobody has asked yet. Drawing takes that back first, so
 //! that whatever changes while it counts is asked for again: the last change is always drawn.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 use slack_morphism::prelude::SlackChannelId;
 
@@ -18,12 +22,39 @@ use crate::notice::Notice;
 /// How much later. Seconds.
 const LATER: u32 = 4;
 
+/// For so long after it was asked for, a drawing is sure to be yet to begin.
+const SURELY_TO_COME: Duration = Duration::from_secs(3);
+
+/// When this process asked for which digest's drawing: while that is yet to begin, whatever changes
+/// is in it, and the digest's item, which a storm makes hot enough, is spared.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AskedFor(Arc<Mutex<HashMap<DigestId, Instant>>>);
+
+impl AskedFor {
+    fn is_to_come(&self, id: &DigestId) -> bool {
+        self.asked().get(id).is_some_and(|at| at.elapsed() < SURELY_TO_COME)
+    }
+
+    fn note(&self, id: &DigestId) {
+        let mut asked = self.asked();
+        asked.retain(|_, at| at.elapsed() < SURELY_TO_COME);
+        asked.insert(id.clone(), Instant::now());
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<DigestId, Instant>> {
+        self.0.lock().expect("nothing panics while it holds them")
+    }
+}
+
 /// A digest has changed.
 pub async fn changed(
     publisher: &Publisher,
     id: &DigestId,
     channel: &SlackChannelId,
 ) -> Result<(), PublishError> {
+    if publisher.asked.is_to_come(id) {
+        return Ok(());
+    }
     let now = Timestamp::now();
     match publisher.table.begin_drawing(id, &channel.0, false, now).await? {
         Some(digest) => draw(publisher, id, &digest, now).await,
@@ -35,6 +66,7 @@ async fn ask(publisher: &Publisher, id: &DigestId, now: Timestamp) -> Result<(),
     if publisher.table.ask_for_drawing(id, now).await? {
         let queues = &publisher.queues;
         queues.send_later(&queues.events, &Notice::Draw { digest: id.clone() }, LATER).await?;
+        publisher.asked.note(id);
     }
     Ok(())
 }

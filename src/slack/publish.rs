@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::Content;
 use super::blocks::note;
 use super::client::{Slack, SlackError};
-use super::draw;
+use super::draw::{self, AskedFor};
 use super::finding_message::{finding_message, headline, mentioning};
 use super::text::{actor, prose};
 use crate::aws::AwsError;
@@ -42,6 +42,8 @@ pub struct Publisher {
     /// One at a time asks where a finding goes: those of a batch would only win the race for the
     /// channel's places one after the other.
     placing: Arc<Mutex<()>>,
+    /// Digests for whose drawing this process has just asked.
+    pub(super) asked: AskedFor,
 }
 
 /// How a publication ended.
@@ -70,7 +72,7 @@ pub enum PublishError {
 impl Publisher {
     /// A publisher.
     pub fn new(table: Table, slack: Slack, queues: Queues, mention: Option<SlackUserGroupId>) -> Self {
-        Self { table, slack, queues, mention, placing: Arc::default() }
+        Self { table, slack, queues, mention, placing: Arc::default(), asked: AskedFor::default() }
     }
 
     /// Brings the message of the finding `id` up to date.
