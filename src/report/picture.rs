@@ -13,7 +13,14 @@ use crate::evaluation::cut;
 use crate::slack::text::age;
 
 const WIDTH: u32 = 1000;
-const HEIGHT: u32 = 900;
+/// The open findings, above.
+const OPEN_HEIGHT: u32 = 380;
+/// Each rule's pair of bars, in the middle.
+const RULE_HEIGHT: u32 = 54;
+/// By whom, below.
+const FIXED_HEIGHT: u32 = 150;
+/// A part's title.
+const TITLE_HEIGHT: u32 = 56;
 
 const INK: RGBColor = RGBColor(33, 37, 41);
 const FAINT: RGBColor = RGBColor(206, 212, 218);
@@ -21,6 +28,7 @@ const OPEN: RGBColor = RGBColor(214, 69, 65);
 const MEDIAN: RGBColor = RGBColor(29, 53, 87);
 const NINETIETH: RGBColor = RGBColor(129, 161, 193);
 const PEOPLE: RGBColor = RGBColor(42, 157, 143);
+const AUTOMATIC: RGBColor = RGBColor(233, 150, 70);
 const ELSEWHERE: RGBColor = RGBColor(173, 181, 189);
 
 /// How many rules have bars; the others are told in words.
@@ -47,26 +55,29 @@ fn font() {
     });
 }
 
-/// Draws the figures; a PNG of 1000 by 900 pixels.
+/// Draws the figures; a PNG of 1000 pixels' width.
 pub(super) fn draw(figures: &Figures) -> Result<Vec<u8>, PictureError> {
     font();
-    let mut pixels = vec![0; (WIDTH * HEIGHT * 3) as usize];
+    let rules = figures.times.len().clamp(1, RULES) as u32;
+    let middle = TITLE_HEIGHT + rules * RULE_HEIGHT;
+    let height = OPEN_HEIGHT + middle + FIXED_HEIGHT;
+    let mut pixels = vec![0; (WIDTH * height * 3) as usize];
     {
-        let canvas = BitMapBackend::with_buffer(&mut pixels, (WIDTH, HEIGHT)).into_drawing_area();
+        let canvas = BitMapBackend::with_buffer(&mut pixels, (WIDTH, height)).into_drawing_area();
         canvas.fill(&WHITE).map_err(failed)?;
-        let (above, rest) = canvas.split_vertically(400);
-        let (middle, below) = rest.split_vertically(330);
+        let (above, rest) = canvas.split_vertically(OPEN_HEIGHT);
+        let (middle, below) = rest.split_vertically(middle);
         open_findings(&above, figures)?;
         fix_times(&middle, figures)?;
         fixed_by(&below, &figures.fixed_by)?;
         canvas.present().map_err(failed)?;
     }
-    encode(&pixels)
+    encode(&pixels, height)
 }
 
-fn encode(pixels: &[u8]) -> Result<Vec<u8>, PictureError> {
+fn encode(pixels: &[u8], height: u32) -> Result<Vec<u8>, PictureError> {
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, WIDTH, HEIGHT);
+    let mut encoder = png::Encoder::new(&mut file, WIDTH, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header().map_err(failed)?;
@@ -90,9 +101,12 @@ fn bar(canvas: &Canvas, color: RGBColor, from: (i32, i32), to: (i32, i32)) -> Dr
 fn open_findings(canvas: &Canvas, figures: &Figures) -> Drawn {
     let most = figures.open.iter().copied().max().unwrap_or_default().max(4);
     let days = figures.open.len().saturating_sub(1);
+    write(canvas, "Open findings over 30 days", 30, (24, 14))?;
     let mut chart = ChartBuilder::on(canvas)
-        .caption("Open findings over 30 days", style(30))
-        .margin(24)
+        .margin_top(TITLE_HEIGHT)
+        .margin_left(8)
+        .margin_right(48)
+        .margin_bottom(16)
         .x_label_area_size(40)
         .y_label_area_size(56)
         .build_cartesian_2d(0..days, 0..most + most.div_ceil(10))
@@ -135,7 +149,7 @@ fn fix_times(canvas: &Canvas, figures: &Figures) -> Drawn {
     }
     let longest = rules.iter().map(|(_, times)| times.ninetieth).max().unwrap_or_default();
     for (row, (rule, times)) in (0..).zip(rules) {
-        let top = 56 + row * 54;
+        let top = TITLE_HEIGHT.cast_signed() + row * RULE_HEIGHT.cast_signed();
         write(canvas, &cut(rule, 38), 20, (24, top + 8))?;
         timed_bar(canvas, MEDIAN, times.median, longest, top)?;
         timed_bar(canvas, NINETIETH, times.ninetieth, longest, top + 23)?;
@@ -163,8 +177,11 @@ fn fixed_by(canvas: &Canvas, by: &FixedBy) -> Drawn {
     if all == 0 {
         return write(canvas, "Nobody fixed anything.", 22, (24, 60));
     }
-    let parts =
-        [("people", people, PEOPLE), ("auto-response", automatic, MEDIAN), ("others", elsewhere, ELSEWHERE)];
+    let parts = [
+        ("people", people, PEOPLE),
+        ("auto-response", automatic, AUTOMATIC),
+        ("others", elsewhere, ELSEWHERE),
+    ];
     let (mut left, mut legend) = (24, 24);
     for (name, number, color) in parts {
         let right = left + share(number, all, 952);
@@ -221,8 +238,8 @@ mod tests {
             fixed_by: FixedBy { people: 4, automatic: 20, elsewhere: 1 },
         };
         let (width, height, pixels) = decode(&draw(&figures).unwrap());
-        assert_eq!((width, height), (WIDTH, HEIGHT));
-        for color in [OPEN, MEDIAN, NINETIETH, PEOPLE, ELSEWHERE, INK] {
+        assert_eq!((width, height), (WIDTH, 380 + 56 + 2 * 54 + 150));
+        for color in [OPEN, MEDIAN, NINETIETH, PEOPLE, AUTOMATIC, ELSEWHERE, INK] {
             assert!(has(&pixels, color), "{color:?}");
         }
     }

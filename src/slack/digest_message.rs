@@ -72,12 +72,12 @@ fn worst(tally: &Tally) -> Vec<SlackBlock> {
 /// One line about a finding of a digest.
 pub(super) fn entry_line(entry: &Entry) -> String {
     format!(
-        "• {} {} · {} severity · {} · {}",
+        "• {} · *{}* · {} {} · {}",
+        entry.state.as_str(),
+        entry.severity,
         code(entry.finding.as_str()),
         escape(&cut(&entry.headline, 160)),
-        entry.severity,
-        code(entry.region.as_str()),
-        entry.state.as_str()
+        entry.region,
     )
 }
 

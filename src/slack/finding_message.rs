@@ -23,7 +23,6 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
             ("Rule", code(finding.rule.as_str())),
             ("Account", code(finding.resource.account.as_str())),
             ("Region", code(finding.resource.region.as_str())),
-            ("Severity", finding.severity.to_string()),
         ]),
     ];
     blocks.extend(finding.opener.as_ref().map(|opener| section(&opened_by(opener))));
@@ -112,7 +111,16 @@ fn resource_link(resource: &Resource) -> String {
     format!("<{}|{id}>", escape(&resource.console_link()))
 }
 
+/// Where it stands, and how bad it is while it is not fixed.
 fn status_line(finding: &Finding) -> String {
+    let standing = standing(finding);
+    match finding.state {
+        State::Fixed { .. } => standing,
+        _ => format!("{standing} · {} severity", finding.severity),
+    }
+}
+
+fn standing(finding: &Finding) -> String {
     match &finding.state {
         State::Open { last_failure: None } => ":red_circle: Open".to_owned(),
         State::Open { last_failure: Some(Failure { at, .. }) } => {

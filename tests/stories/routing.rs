@@ -20,11 +20,11 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
     // A route that leads nowhere keeps nothing from people.
     world.slack.finding_says("defendable-demo-website", "high").await;
     let desktops = world.slack.finding(&world.aws.group_id("remote-desktops").await).await;
-    assert!(desktops.words().contains("*Severity*\nhigh"), "{}", desktops.words());
+    assert!(desktops.words().contains("· high severity"), "{}", desktops.words());
     assert!(!desktops.words().contains("<!subteam"), "{}", desktops.words());
     // Every port from 1024 on holds those of databases.
     let workers = world.slack.finding(&world.aws.group_id("batch-workers").await).await;
-    assert!(workers.words().contains("*Severity*\ncritical"), "{}", workers.words());
+    assert!(workers.words().contains("· critical severity"), "{}", workers.words());
     assert!(workers.words().contains("<!subteam^S0ONCALL>"), "{}", workers.words());
 
     let group = world.aws.create_group("ledger").await;
@@ -35,7 +35,7 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
         messages.into_iter().find(|message| message.text().contains(&group))
     })
     .await;
-    assert!(routed.words().contains("*Severity*\nhigh") && routed.button("fix").is_some());
+    assert!(routed.words().contains("· high severity") && routed.button("fix").is_some());
     assert!(!world.slack.findings().await.iter().any(|message| message.text().contains(&group)));
 
     world.aws.ec2.delete_security_group().group_id(&group).send().await.unwrap();

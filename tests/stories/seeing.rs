@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::peers::CloudTrail;
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, Options, World, eventually, request};
+use crate::support::{ALICE, BOB, FAST, Options, World, eventually, request, several_ticks};
 
 #[tokio::test]
 async fn the_message_says_who_opened_it_once_cloudtrail_does() {
@@ -80,4 +80,22 @@ async fn the_report_is_a_picture_with_its_figures_beside_it() {
     assert!(world.slack.command(ALICE, "report weekly on").await.words().contains("every Monday"));
     assert!(world.slack.command(ALICE, "report weekly").await.words().contains("`/dd report weekly on|off`"));
     assert_eq!(pictures(&world, "C0ALERTS").await.len(), 1, "a week has not passed");
+}
+
+#[tokio::test]
+async fn the_weekly_report_comes_once_a_week() {
+    let world = World::seeded_with(FAST).await;
+    world.slack.command(ALICE, "report weekly on").await;
+    several_ticks().await;
+    assert_eq!(pictures(&world, "C0ALERTS").await.len(), 0, "no Monday has passed since");
+    // As if somebody had wanted it two weeks ago.
+    let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 14);
+    world.aws.set_text("WEEKLY_REPORT", "WEEKLY_REPORT", "wanted.#at", &ago.to_string()).await;
+    eventually("the report is posted", async || pictures(&world, "C0ALERTS").await.pop()).await;
+    several_ticks().await;
+    assert_eq!(pictures(&world, "C0ALERTS").await.len(), 1, "once");
+    world.slack.command(ALICE, "report weekly off").await;
+    assert!(
+        world.slack.command(BOB, "history").await.words().contains("<@U0ALICE> turned the weekly report off")
+    );
 }

@@ -82,7 +82,7 @@ async fn all_of_a_digest_is_fixed_slice_by_slice_by_operators_only() {
     // Three of a rule of which two are there already.
     let digest = digest_says(&world, "*9 findings within a short time*").await;
     assert!(
-        digest.words().contains("high severity") && digest.words().contains("9 open"),
+        digest.words().contains("open · *high* · `f-") && digest.words().contains("9 open"),
         "{}",
         digest.words()
     );

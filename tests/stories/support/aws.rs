@@ -1,5 +1,6 @@
 //! The emulated account, by the AWS SDK.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Tag};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
@@ -12,6 +13,7 @@ pub struct Aws {
     pub sqs: aws_sdk_sqs::Client,
     pub events: aws_sdk_eventbridge::Client,
     pub ssm: aws_sdk_ssm::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
     url: String,
 }
 
@@ -35,6 +37,7 @@ impl Aws {
             sqs: aws_sdk_sqs::Client::new(&config),
             events: aws_sdk_eventbridge::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
             url: url.to_owned(),
         }
     }
@@ -144,6 +147,16 @@ impl Aws {
             let send = self.sqs.send_message_batch().queue_url(self.queue_url(queue));
             send.set_entries(Some(entries.collect())).send().await.unwrap();
         }
+    }
+
+    /// Sets a text in an item of the findings table; `#at` stands for the reserved word.
+    pub async fn set_text(&self, pk: &str, sk: &str, path: &str, value: &str) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let update = self.dynamodb.update_item().table_name("defendable-findings");
+        let update = update.key("pk", text(pk)).key("sk", text(sk));
+        let update = update.update_expression(format!("SET {path} = :value"));
+        let update = update.expression_attribute_names("#at", "at");
+        update.expression_attribute_values(":value", text(value)).send().await.unwrap();
     }
 
     /// Gives a group or another resource of EC2 a tag.
