@@ -5,19 +5,19 @@ mod decision;
 
 use std::collections::HashMap;
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::Message;
 use jiff::{SignedDuration, Timestamp};
 
 pub use decision::{Decider, Next};
 
 use crate::aws::AwsError;
-use crate::dead_letters::ORIGINAL_ID;
 use crate::finding::auto_response::{Hold, Switch, Wanted};
 use crate::finding::table::{Table, TableError};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
 use crate::queue::{
-    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, parse_body, sent_at,
+    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive, parse_body,
+    sent_at,
 };
 use crate::remediation::{RemediationRequest, RemediationTask, RemediatorKind, ViolationType};
 use crate::schedule::ScheduledRule;
@@ -146,7 +146,9 @@ impl Coordinator {
             if room == 0 {
                 return self.hold(dispatched).await;
             }
-            let messages = self.receive(room).await?;
+            let at_most = room.min(10).cast_signed();
+            let how = Receive { at_most, wait: 1, visibility: Some(VISIBILITY) };
+            let messages = self.queues.receive(&self.remediation_queue, how).await?;
             if messages.is_empty() {
                 break;
             }
@@ -168,24 +170,6 @@ impl Coordinator {
         let notice = Notice::SwitchedBack { at: now, off_by: off.by, off_since: off.at };
         self.queues.send(&self.queues.events, &notice).await?;
         Ok(Run::SwitchedBack)
-    }
-
-    async fn receive(&self, room: u32) -> Result<Vec<Message>, AwsError> {
-        let received = self
-            .queues
-            .sqs
-            .receive_message()
-            .queue_url(self.remediation_queue.as_str())
-            .max_number_of_messages(room.min(10).cast_signed())
-            .visibility_timeout(VISIBILITY)
-            .wait_time_seconds(1)
-            .message_attribute_names(ORIGINAL_ID)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .send()
-            .await;
-        let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
-        Ok(received.messages.unwrap_or_default())
     }
 
     /// Passes one request on; whether it was. What cannot be read is parked, and the rest of the

@@ -1,15 +1,18 @@
 //! Queue messages: each is done, to be retried, or parked, and leaves its queue only then.
 
+mod receive;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::QueueAttributeName;
 use futures::FutureExt;
 use futures::future::join_all;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use receive::{Receive, sent_at};
 
 use crate::aws::AwsError;
 use crate::dead_letters::{ORIGINAL_ID, REASON, attribute};
@@ -78,24 +81,6 @@ pub struct QueueMessage {
     pub receipt_handle: String,
 }
 
-impl From<&Message> for QueueMessage {
-    /// A message that was received with its `ApproximateReceiveCount`.
-    fn from(message: &Message) -> Self {
-        let count = MessageSystemAttributeName::ApproximateReceiveCount;
-        let received = message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok());
-        Self {
-            id: message.message_id().unwrap_or_default().to_owned(),
-            original_id: message
-                .message_attributes()
-                .and_then(|attributes| attributes.get(ORIGINAL_ID)?.string_value())
-                .map(str::to_owned),
-            body: message.body().unwrap_or_default().to_owned(),
-            receive_count: received.unwrap_or(1),
-            receipt_handle: message.receipt_handle().unwrap_or_default().to_owned(),
-        }
-    }
-}
-
 /// What every function that a queue triggers calls: failed messages come back after a pause,
 /// those that nobody can handle are parked.
 pub const ACTIONS: &[&str] = &["sqs:ChangeMessageVisibility", "sqs:SendMessage"];
@@ -109,15 +94,6 @@ pub const MAX_RECEIVES: u32 = 60;
 
 /// The same for the remediation queue, where `/dd queue` looks too, which counts as a delivery.
 pub const LOOKED_AT_RECEIVES: u32 = 500;
-
-/// For so long nobody else sees what is looked at. Seconds.
-const LOOKED_AT: i32 = 4;
-
-/// When a message that was received with its `SentTimestamp` was sent.
-pub fn sent_at(message: &Message) -> Option<Timestamp> {
-    let sent = message.attributes()?.get(&MessageSystemAttributeName::SentTimestamp)?;
-    Timestamp::from_millisecond(sent.parse().ok()?).ok()
-}
 
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,30 +172,6 @@ impl Queues {
         waiting.ok_or_else(|| {
             AwsError::other("sqs:GetQueueAttributes", "NoCount", "SQS did not say how many wait")
         })
-    }
-
-    /// Some messages of a queue, at most ten, with when they were sent. They stay in it: unseen for
-    /// a few seconds, or until they come back.
-    pub async fn look_at(
-        &self,
-        queue: &QueueUrl,
-    ) -> Result<Vec<(QueueMessage, Option<Timestamp>)>, AwsError> {
-        let received = self
-            .sqs
-            .receive_message()
-            .queue_url(queue.as_str())
-            .max_number_of_messages(10)
-            .visibility_timeout(LOOKED_AT)
-            // A long poll asks all of SQS's servers: a short one may miss the few that there are.
-            .wait_time_seconds(1)
-            .message_attribute_names(ORIGINAL_ID)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .send()
-            .await;
-        let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
-        let messages = received.messages.unwrap_or_default();
-        Ok(messages.iter().map(|message| (QueueMessage::from(message), sent_at(message))).collect())
     }
 
     /// Handles a batch from `queue`; returns the ids of the messages that must stay in it. They

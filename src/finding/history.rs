@@ -177,7 +177,7 @@ impl fmt::Display for Deed {
             Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
             Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
             Self::WentOn => f.write_str("let auto-response go on"),
-            Self::Refused { what } => write!(f, "was refused, being no operator: {what}"),
+            Self::Refused { what } => write!(f, "was refused, not being an operator of it: {what}"),
         }
     }
 }

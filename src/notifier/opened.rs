@@ -13,7 +13,11 @@ impl Notifier {
     /// A rule function has seen the tag that says to leave the resource as it is.
     pub(super) async fn look(&self, id: &FindingId) -> Result<(), NotifierError> {
         let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        let about = self.remediations.about(&record.finding.resource).await?;
+        let about = match self.remediations.about(&record.finding.resource).await {
+            // AWS Config will say that it is gone.
+            Err(error) if error.kind == AwsErrorKind::NotFound => return Ok(()),
+            about => about?,
+        };
         let Some(reason) = about.ignored_because() else { return Ok(()) };
         let (reason, now) = (reason.to_owned(), Timestamp::now());
         self.settle(id, |finding| finding.tagged(&reason, now)).await

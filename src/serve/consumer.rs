@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::Message;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::AwsError;
-use crate::dead_letters::ORIGINAL_ID;
-use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
+use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues, Receive};
 
 /// How long SQS lets an empty queue wait. Seconds. Short, because a stop waits for it: were the
 /// call dropped, a message that it brings would be unseen until its visibility timeout.
@@ -25,7 +23,7 @@ pub(super) async fn consume(
     shutdown: CancellationToken,
 ) {
     while !shutdown.is_cancelled() {
-        match receive(&queues, &queue).await {
+        match queues.receive(&queue, Receive { at_most: 10, wait: LONG_POLL, visibility: None }).await {
             Ok(messages) if messages.is_empty() => {}
             Ok(messages) => handle(&queues, &queue, &handler, &messages, &shutdown).await,
             Err(error) => {
@@ -34,21 +32,6 @@ pub(super) async fn consume(
             }
         }
     }
-}
-
-async fn receive(queues: &Queues, queue: &QueueUrl) -> Result<Vec<Message>, AwsError> {
-    let received = queues
-        .sqs
-        .receive_message()
-        .queue_url(queue.as_str())
-        .max_number_of_messages(10)
-        .wait_time_seconds(LONG_POLL)
-        .message_attribute_names(ORIGINAL_ID)
-        .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-        .send()
-        .await;
-    let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
-    Ok(received.messages.unwrap_or_default())
 }
 
 async fn handle<H: QueueHandler>(

@@ -84,7 +84,7 @@ async fn operators_of_other_accounts_change_nothing_here() {
     assert_eq!(world.slack.finding(website).await.0, message.0);
     let history = world.slack.command(BOB, "history").await.words();
     assert!(
-        history.contains(&format!("<@U0ALICE> was refused, being no operator: /dd fix {id}")),
+        history.contains(&format!("<@U0ALICE> was refused, not being an operator of it: /dd fix {id}")),
         "{history}"
     );
 

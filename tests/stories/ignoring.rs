@@ -88,7 +88,10 @@ async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all()
         lines.iter().map(|line| story.find(line).unwrap_or_else(|| panic!("{line} in {story}"))).collect();
     assert!(places.is_sorted() && story.contains("no longer public"), "{story}");
     let all = world.slack.command(ALICE, "history").await.words();
-    assert!(all.contains(&format!("<@U0BOB> was refused, being no operator: /dd fix {id}")), "{all}");
+    assert!(
+        all.contains(&format!("<@U0BOB> was refused, not being an operator of it: /dd fix {id}")),
+        "{all}"
+    );
     assert!(all.contains(&format!("asked for a fix (`{id}` defendable-demo-downloads)")), "{all}");
     let none = world.slack.command(BOB, "history f-000000000000").await.words();
     assert!(none.contains("Nothing is known of `f-000000000000`"), "{none}");
