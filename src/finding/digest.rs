@@ -48,6 +48,15 @@ pub struct Digest {
     pub fix_all: Option<FixAll>,
 }
 
+/// A digest's message in Slack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestMessage {
+    /// The channel, which is not the one that was wanted where that cannot be posted in.
+    pub channel: String,
+    /// The message's timestamp.
+    pub ts: String,
+}
+
 /// Fixing every open finding of a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -286,7 +295,7 @@ impl Table {
     pub async fn end_drawing(
         &self,
         id: &DigestId,
-        ts: Option<&str>,
+        message: Option<&DigestMessage>,
         begun: Timestamp,
     ) -> Result<(), TableError> {
         let now = Timestamp::now();
@@ -294,10 +303,14 @@ impl Table {
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .expression_attribute_values(":next", number((now + pause).as_millisecond()));
-        let update = match ts {
-            Some(ts) => update
-                .update_expression("SET ts = :ts, nextDrawing = :next REMOVE leaseUntil")
-                .expression_attribute_values(":ts", text(ts)),
+        let update = match message {
+            Some(DigestMessage { channel, ts }) => update
+                .update_expression(
+                    "SET channel = :channel, ts = :ts, nextDrawing = :next, expiresAt = :expires REMOVE leaseUntil",
+                )
+                .expression_attribute_values(":channel", text(channel))
+                .expression_attribute_values(":ts", text(ts))
+                .expression_attribute_values(":expires", number((now + RETENTION).as_second())),
             None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil"),
         };
         update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())

@@ -14,7 +14,7 @@ use slack_morphism::prelude::SlackChannelId;
 use super::digest_message::digest_message;
 use super::finding_message::mentioning;
 use super::publish::{PublishError, Published, Publisher};
-use crate::finding::digest::Digest;
+use crate::finding::digest::{Digest, DigestMessage};
 use crate::finding::severity::Severity;
 use crate::ids::DigestId;
 use crate::notice::Notice;
@@ -88,12 +88,15 @@ async fn draw(
     begun: Timestamp,
 ) -> Result<(), PublishError> {
     let drawn = draw_message(publisher, id, digest).await;
-    let ts = drawn.as_ref().ok().map(String::as_str);
-    publisher.table.end_drawing(id, ts, begun).await?;
+    publisher.table.end_drawing(id, drawn.as_ref().ok(), begun).await?;
     drawn.map(drop)
 }
 
-async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<String, PublishError> {
+async fn draw_message(
+    publisher: &Publisher,
+    id: &DigestId,
+    digest: &Digest,
+) -> Result<DigestMessage, PublishError> {
     let fix_all = digest.fix_all.as_ref().map(|fix_all| fix_all.at);
     let tally = publisher.table.tally(id, fix_all).await?;
     let content = digest_message(id, digest, &tally);
@@ -103,7 +106,10 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
             Err(error) if error.is_message_gone() => {
                 tracing::warn!(%error, digest_id = %id, "the digest's message is gone, posting another");
             }
-            updated => return Ok(updated.map(|()| ts.clone())?),
+            updated => {
+                updated?;
+                return Ok(DigestMessage { channel: digest.channel.clone(), ts: ts.clone() });
+            }
         }
     }
     let worst = tally.worst.first().map(|entry| entry.severity);
@@ -111,6 +117,6 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         Some(group) if worst == Some(Severity::Critical) && digest.ts.is_none() => mentioning(content, group),
         _ => content,
     };
-    let (ts, _) = publisher.post_where_it_can(&channel, &content).await?;
-    Ok(ts.to_string())
+    let (ts, channel) = publisher.post_where_it_can(&channel, &content).await?;
+    Ok(DigestMessage { channel: channel.to_string(), ts: ts.to_string() })
 }
