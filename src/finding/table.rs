@@ -94,6 +94,9 @@ pub struct Posted {
     /// The link to the message of the episode before.
     #[serde(default)]
     pub previous: Option<String>,
+    /// The digest that lists it too, where it has come out of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestId>,
 }
 
 /// A finding with what belongs to it in the table.

@@ -65,6 +65,10 @@ pub fn fix_all_view(
         .take(10)
         .map(|(rule, of_it)| format!("• {}: {of_it}", code(rule.as_str())))
         .collect();
+    if number == 0 {
+        let none = section("There is nothing in this digest that you can have fixed this way.");
+        return SlackModalView::new(plain("Fix all findings", 24), vec![none]).with_close(plain("Close", 24));
+    }
     let mut blocks = vec![
         section(&format!(
             "*Fix {}?* Each is looked at again first, and only what breaks its rule then is taken away, as its own *Fix* button does. At most {cap} are under way at a time; the message shows how it goes, and each fix can be undone by itself.",
@@ -81,14 +85,11 @@ pub fn fix_all_view(
             }
         )));
     }
-    let view = SlackModalView::new(plain("Fix all findings", 24), blocks)
+    SlackModalView::new(plain("Fix all findings", 24), blocks)
         .with_callback_id(FIX_ALL_CALLBACK_ID.into())
         .with_private_metadata(id.to_string())
-        .with_close(plain("Cancel", 24));
-    match number {
-        0 => view,
-        number => view.with_submit(plain(&format!("Fix {number}"), 24)),
-    }
+        .with_submit(plain(&format!("Fix {number}"), 24))
+        .with_close(plain("Cancel", 24))
 }
 
 /// The digest of an answered question.

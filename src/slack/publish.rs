@@ -108,10 +108,14 @@ impl Publisher {
         let Record { finding, version, shown } = record;
         match shown {
             Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
+                if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != *version) {
+                    self.enter(record, digest).await?;
+                }
                 Ok(Shown::Posted(self.edit(finding, *version, posted).await?))
             }
             Some(Shown::Listed(listed)) if listed.episode == finding.episode => {
-                self.list(record, listed.digest.clone()).await
+                self.enter(record, &listed.digest).await?;
+                self.keep_listed(record, listed).await
             }
             Some(Shown::Posted(previous)) => self.show_first(record, Some(previous)).await,
             Some(Shown::Listed(_)) | None => self.show_first(record, None).await,
@@ -126,7 +130,11 @@ impl Publisher {
             self.table.place(&channel.0, &record.finding, Timestamp::now()).await?
         };
         match place {
-            Place::Digest(digest) => self.list(record, digest).await,
+            Place::Digest(digest) => {
+                self.enter(record, &digest).await?;
+                let (episode, version) = (record.finding.episode, record.version);
+                Ok(Shown::Listed(Listed { digest, episode, version }))
+            }
             Place::Single => {
                 let posted = self.post(record, &channel, previous).await?;
                 self.ask_who_opened(&record.finding).await;
@@ -139,11 +147,20 @@ impl Publisher {
         finding.channel.as_ref().map_or_else(|| self.slack.channel().clone(), |id| id.clone().into())
     }
 
-    async fn list(&self, record: &Record, digest: DigestId) -> Result<Shown, PublishError> {
+    async fn enter(&self, record: &Record, digest: &DigestId) -> Result<(), PublishError> {
         let Record { finding, version, .. } = record;
-        self.table.enter(&digest, &Entry::of(finding, &headline(finding)), *version).await?;
-        draw::changed(self, &digest, &self.channel_of(finding)).await?;
-        Ok(Shown::Listed(Listed { digest, episode: finding.episode, version: *version }))
+        self.table.enter(digest, &Entry::of(finding, &headline(finding)), *version).await?;
+        draw::changed(self, digest, &self.channel_of(finding)).await
+    }
+
+    /// What waits for another operator's yes comes out of its digest, for it takes buttons.
+    async fn keep_listed(&self, record: &Record, listed: &Listed) -> Result<Shown, PublishError> {
+        let Record { finding, version, .. } = record;
+        if finding.shows_waiting().is_none() {
+            return Ok(Shown::Listed(Listed { version: *version, ..listed.clone() }));
+        }
+        let posted = self.post(record, &self.channel_of(finding), None).await?;
+        Ok(Shown::Posted(Posted { digest: Some(listed.digest.clone()), ..posted }))
     }
 
     async fn edit(&self, finding: &Finding, version: u64, posted: &Posted) -> Result<Posted, SlackError> {
@@ -191,6 +208,7 @@ impl Publisher {
             version: *version,
             replies: 0,
             previous,
+            digest: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, CAROL, Options, World, because};
+use crate::support::{ALICE, BOB, CAROL, Options, World, because, eventually};
 
 const HERE: &str = "123456789012";
 
@@ -90,4 +90,28 @@ async fn operators_of_other_accounts_change_nothing_here() {
 
     world.slack.click(CAROL, &message, "fix").await;
     world.slack.finding_says(website, "Fixed by <@U0CAROL>").await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_yes_comes_out_of_its_digest() {
+    let variables = &[("DEFENDABLE_TWO_PERSON_ACCOUNTS", HERE), ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    for number in 0..5 {
+        let group = world.aws.create_group(&format!("storm-{number}")).await;
+        world.aws.open_port(&group, 22).await;
+    }
+    let digest = world.slack.channel_says("*2 findings within a short time*").await;
+    world.slack.click(ALICE, &digest, "fix_all").await;
+    world.slack.modal_says("nothing in this digest that you can have fixed this way").await;
+
+    let words = digest.words();
+    let id = words.split('`').find(|part| part.starts_with("f-")).unwrap();
+    world.slack.command(ALICE, &format!("fix {id}")).await;
+    let waiting = eventually("it has a message of its own", async || {
+        let messages = world.slack.findings().await;
+        messages.into_iter().find(|message| message.finding_id() == id && message.button("approve").is_some())
+    })
+    .await;
+    world.slack.click(CAROL, &waiting, "approve").await;
+    world.slack.channel_says("1 open, 1 fixed").await;
 }
