@@ -1,4 +1,5 @@
-//! Storms on the sandbox: so many compliance changes at once, until the last one is dealt with.
+//! Storms on the sandbox: so many compliance changes, as fast as they are taken, until the last one
+//! is dealt with.
 //! `scripts/bench storm` runs it and prints a Markdown table.
 
 #[path = "../tests/stories/support/mod.rs"]
@@ -31,7 +32,7 @@ async fn run() {
         None => SIZES.to_vec(),
     };
     println!(
-        "| changes at once | time to drain | each | new messages in the channel | findings in the table | found by `/dd findings` | dead letters | memory before | peak |"
+        "| changes | time to drain | each | new messages in the channel | findings in the table | found by `/dd findings` | dead letters | memory before | peak |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for size in sizes {
@@ -74,6 +75,7 @@ async fn storm(size: usize) {
     let found = world.slack.command(BOB, &format!("findings sg-storm-{}", size - 1)).await.words();
     let found = found.contains(&format!("sg-storm-{}", size - 1));
     let dead = world.aws.messages_in("events-dead-letters").await;
+    assert!(found && dead == 0, "found: {found}, dead letters: {dead}");
     println!(
         "| {size} | {:.1} s | {:.1} ms | {} | {open} | {found} | {dead} | {:.0} MB | {:.0} MB |",
         taken.as_secs_f64(),

@@ -182,12 +182,14 @@ impl Coordinator {
             Ok(RemediationRequest { undo, .. }) if !undo.is_empty() => {
                 return self.park(&own, receipt_handle, "only people may undo, and not by this queue").await;
             }
+            // Here nobody is asked for: whoever may send must not speak in a person's name.
             Ok(request) if own.receive_count <= LOOKED_AT_RECEIVES => request,
             Ok(_) => return self.park(&own, receipt_handle, "its remediation keeps failing").await,
             Err(error) => {
                 return self.park(&own, receipt_handle, &format!("not a remediation request: {error}")).await;
             }
         };
+        let request = RemediationRequest { requested_by: None, asked_at: None, ..request };
         let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
         let next = self.decider.decide(&request, sent_at(message), now).await?;
         let again =

@@ -7,10 +7,12 @@ use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::cut;
 use crate::ids::{Resource, ResourceType};
+use crate::remediation::{Change, IngressRange};
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
 /// ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)).
@@ -62,6 +64,8 @@ struct Trace {
     user_identity: Identity,
     #[serde(default)]
     error_code: Option<String>,
+    #[serde(default)]
+    request_parameters: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -77,61 +81,81 @@ struct Identity {
     kind: Option<String>,
 }
 
-/// The calls that can open a resource of a type.
-fn opening_calls(resource_type: &str) -> &'static [&'static str] {
-    match resource_type {
-        ResourceType::SECURITY_GROUP => &["AuthorizeSecurityGroupIngress", "ModifySecurityGroupRules"],
-        ResourceType::BUCKET => &[
-            "CreateBucket",
-            "DeleteBucketPublicAccessBlock",
-            "DeletePublicAccessBlock",
-            "PutBucketAcl",
-            "PutBucketPolicy",
-            "PutBucketPublicAccessBlock",
-            "PutPublicAccessBlock",
-        ],
-        _ => &[],
+/// Whether it is worth asking about a resource.
+pub fn can_be_known(resource: &Resource) -> bool {
+    matches!(resource.resource_type.as_str(), ResourceType::SECURITY_GROUP | ResourceType::BUCKET)
+}
+
+/// Whether a call can have brought about one of the changes that a fix takes away, or has.
+fn opens(trace: &Trace, record: &str, change: &Change) -> bool {
+    let says = |words: &[&str]| words.iter().any(|word| record.contains(word));
+    match (change, trace.event_name.as_str()) {
+        (Change::RevokeIngress(range), "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules") => {
+            record.contains(&range.cidr) && names_ports(&trace.request_parameters, range)
+        }
+        (Change::RemoveGrant(_), "PutBucketAcl" | "CreateBucket") => {
+            says(&["AllUsers", "AuthenticatedUsers", "public-read", "authenticated-read"])
+        }
+        (Change::RemoveStatement { .. } | Change::DeletePolicy { .. }, "PutBucketPolicy") => says(&["*"]),
+        (
+            Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. },
+            "DeleteBucketPublicAccessBlock" | "DeletePublicAccessBlock",
+        ) => true,
+        (
+            Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. },
+            "PutBucketPublicAccessBlock" | "PutPublicAccessBlock",
+        ) => says(&["false"]),
+        _ => false,
     }
 }
 
-/// Whether it is worth asking about a resource.
-pub fn can_be_known(resource: &Resource) -> bool {
-    !opening_calls(resource.resource_type.as_str()).is_empty()
+/// Whether the parameters have a range's ports somewhere; all traffic has none.
+fn names_ports(parameters: &Value, range: &IngressRange) -> bool {
+    let port = |value: &Value, names: [&str; 2]| {
+        names.iter().find_map(|name| value.get(name)).and_then(Value::as_i64).unwrap_or(-1)
+    };
+    let wanted = (range.from_port.map_or(-1, i64::from), range.to_port.map_or(-1, i64::from));
+    let here = match parameters.get("ipProtocol").or(parameters.get("IpProtocol")) {
+        Some(protocol) if protocol == "-1" => range.protocol == "-1",
+        Some(_) => {
+            (port(parameters, ["fromPort", "FromPort"]), port(parameters, ["toPort", "ToPort"])) == wanted
+        }
+        None => false,
+    };
+    here || match parameters {
+        Value::Object(fields) => fields.values().any(|value| names_ports(value, range)),
+        Value::Array(items) => items.iter().any(|value| names_ports(value, range)),
+        _ => false,
+    }
 }
 
-/// Of CloudTrail's records, the newest call before `recorded_at` that can have opened the resource:
-/// if one of them names an address range of everybody, the newest of those.
-fn opener(records: &[String], resource_type: &str, recorded_at: Timestamp) -> Option<Opener> {
-    let calls = opening_calls(resource_type);
-    let mut found: Vec<(bool, Trace)> = records
-        .iter()
-        .filter_map(|record| {
-            let trace: Trace = serde_json::from_str(record).ok()?;
-            let names_everybody = record.contains("0.0.0.0/0") || record.contains("::/0");
-            Some((names_everybody, trace))
-        })
-        .filter(|(_, trace)| {
-            trace.error_code.is_none()
-                && calls.contains(&trace.event_name.as_str())
-                && trace.event_time <= recorded_at + SKEW
-        })
-        .collect();
-    found.sort_by_key(|(names_everybody, trace)| (*names_everybody, trace.event_time));
-    let (_, Trace { event_name, event_time, source_ip_address, user_identity, .. }) = found.pop()?;
-    let Identity { arn, user_name, invoked_by, kind } = user_identity;
+/// Of CloudTrail's records, the newest call before `recorded_at` that can have brought about one of
+/// the changes.
+fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
+    let traces = records.iter().filter_map(|record| {
+        let trace: Trace = serde_json::from_str(record).ok()?;
+        let meant = trace.error_code.is_none()
+            && trace.event_time <= recorded_at + SKEW
+            && changes.iter().any(|change| opens(&trace, record, change));
+        meant.then_some(trace)
+    });
+    let trace = traces.max_by_key(|trace| trace.event_time)?;
+    let Identity { arn, user_name, invoked_by, kind } = trace.user_identity;
     Some(Opener {
         principal: cut(&arn.or(user_name).or(invoked_by).or(kind)?, 300),
-        call: event_name,
-        at: event_time,
-        source_address: source_ip_address.map(|address| cut(&address, 100)),
+        call: trace.event_name,
+        at: trace.event_time,
+        source_address: trace.source_ip_address.map(|address| cut(&address, 100)),
     })
 }
 
 impl Openers {
-    /// Who opened the resource before `recorded_at`; `None` where CloudTrail does not say (yet).
+    /// Who brought about what a fix takes away, or has, before `recorded_at`; `None` where CloudTrail
+    /// does not say (yet).
     pub async fn look(
         &self,
         resource: &Resource,
+        changes: &[Change],
         recorded_at: Timestamp,
     ) -> Result<Option<Opener>, AwsError> {
         let client = self.aws.cloudtrail(&resource.account, &resource.region)?;
@@ -152,7 +176,7 @@ impl Openers {
         let found = found.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
         let records = found.events().iter().filter_map(|event| event.cloud_trail_event());
         let records: Vec<String> = records.map(str::to_owned).collect();
-        Ok(opener(&records, resource.resource_type.as_str(), recorded_at))
+        Ok(opener(&records, changes, recorded_at))
     }
 }
 
@@ -162,36 +186,73 @@ mod tests {
 
     use super::*;
 
-    fn record(name: &str, time: &str, user: &str, cidr: &str) -> String {
+    fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
         json!({"eventVersion": "1.08", "eventName": name, "eventTime": time, "sourceIPAddress": "203.0.113.7",
             "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::123456789012:user/{user}"), "userName": user},
-            "requestParameters": {"groupId": "sg-1", "ipPermissions": {"items": [{"ipRanges": {"items": [{"cidrIp": cidr}]}}]}}})
+            "requestParameters": {"groupId": "sg-1", "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": port,
+                "toPort": port, "ipRanges": {"items": [{"cidrIp": cidr}]}}]}}})
         .to_string()
     }
 
-    fn found(records: &[String]) -> Option<String> {
-        let recorded_at = "2026-01-01T00:05:00Z".parse().unwrap();
-        opener(records, ResourceType::SECURITY_GROUP, recorded_at).map(|opener| opener.principal)
+    fn range(protocol: &str, port: i32) -> Change {
+        Change::RevokeIngress(IngressRange {
+            rule_id: "sgr-1".to_owned(),
+            protocol: protocol.to_owned(),
+            from_port: Some(port),
+            to_port: Some(port),
+            cidr: "0.0.0.0/0".to_owned(),
+            description: None,
+        })
+    }
+
+    fn found(records: &[String], change: Change) -> Option<String> {
+        let found = opener(records, &[change], "2026-01-01T00:05:00Z".parse().unwrap());
+        found.map(|opener| opener.principal.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
     #[test]
-    fn the_newest_call_that_lets_everybody_in_is_it() {
+    fn the_newest_call_that_opened_just_that_is_it() {
+        const ALLOW: &str = "AuthorizeSecurityGroupIngress";
         let records = [
-            record("AuthorizeSecurityGroupIngress", "2026-01-01T00:04:00Z", "carol", "10.0.0.0/8"),
-            record("AuthorizeSecurityGroupIngress", "2026-01-01T00:03:00Z", "bob", "0.0.0.0/0"),
-            record("AuthorizeSecurityGroupIngress", "2026-01-01T00:02:00Z", "alice", "0.0.0.0/0"),
-            record("AuthorizeSecurityGroupIngress", "2026-01-01T09:00:00Z", "later", "0.0.0.0/0"),
-            record("RevokeSecurityGroupIngress", "2026-01-01T00:04:30Z", "mallory", "0.0.0.0/0"),
+            record(ALLOW, "2026-01-01T00:04:30Z", "web-team", 443, "0.0.0.0/0"),
+            record(ALLOW, "2026-01-01T00:04:00Z", "carol", 22, "10.0.0.0/8"),
+            record(ALLOW, "2026-01-01T00:03:00Z", "bob", 22, "0.0.0.0/0"),
+            record(ALLOW, "2026-01-01T00:02:00Z", "alice", 22, "0.0.0.0/0"),
+            record(ALLOW, "2026-01-01T09:00:00Z", "later", 22, "0.0.0.0/0"),
+            record("RevokeSecurityGroupIngress", "2026-01-01T00:04:30Z", "mallory", 22, "0.0.0.0/0"),
         ];
-        assert_eq!(found(&records).as_deref(), Some("arn:aws:iam::123456789012:user/bob"));
-        assert_eq!(found(&records[..1]).as_deref(), Some("arn:aws:iam::123456789012:user/carol"));
-        assert_eq!(found(&records[3..]), None);
+        assert_eq!(found(&records, range("tcp", 22)).as_deref(), Some("bob"));
+        assert_eq!(found(&records, range("tcp", 443)).as_deref(), Some("web-team"));
+        assert_eq!(found(&records, range("tcp", 3389)), None);
+        assert_eq!(found(&records, range("-1", -1)), None);
+        let all =
+            records[0].replace(r#""ipProtocol":"tcp","fromPort":443,"toPort":443"#, r#""ipProtocol":"-1""#);
+        assert_ne!(all, records[0]);
+        assert_eq!(found(&[all], range("-1", -1)).as_deref(), Some("web-team"));
+    }
+
+    #[test]
+    fn a_call_that_closed_a_bucket_did_not_open_it() {
+        let policy = Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() };
+        let call = |name: &str, user: &str, parameters: serde_json::Value| {
+            json!({"eventName": name, "eventTime": "2026-01-01T00:03:00Z", "userIdentity": {"userName": user},
+                "requestParameters": parameters})
+            .to_string()
+        };
+        let block = |on: bool| json!({"PublicAccessBlockConfiguration": {"RestrictPublicBuckets": on}});
+        let closed = call("PutBucketPublicAccessBlock", "closer", block(true));
+        let private = call("PutBucketAcl", "private", json!({"x-amz-acl": "private"}));
+        let opened =
+            call("PutBucketPolicy", "opener", json!({"bucketPolicy": {"Statement": [{"Principal": "*"}]}}));
+        assert_eq!(found(&[closed, private, opened], policy.clone()).as_deref(), Some("opener"));
+        let unblocked = call("PutBucketPublicAccessBlock", "unblocker", block(false));
+        assert_eq!(found(&[unblocked], policy).as_deref(), Some("unblocker"));
     }
 
     #[test]
     fn a_refused_call_and_nonsense_are_nobody_s_deed() {
-        let refused = record("AuthorizeSecurityGroupIngress", "2026-01-01T00:03:00Z", "bob", "0.0.0.0/0");
+        let refused = record("AuthorizeSecurityGroupIngress", "2026-01-01T00:03:00Z", "bob", 22, "0.0.0.0/0");
         let refused = refused.replacen('{', r#"{"errorCode":"Client.UnauthorizedOperation","#, 1);
-        assert_eq!(found(&[refused, "{}".to_owned(), "no json".to_owned()]), None);
+        assert_eq!(found(&[refused, "{}".to_owned(), "no json".to_owned()], range("tcp", 22)), None);
     }
 }

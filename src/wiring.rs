@@ -115,7 +115,7 @@ impl Wiring {
         let (settings, slack) = (&self.settings, self.slack());
         SlackFunction {
             authoriser: Authoriser::new(settings.slack.operators.clone(), slack.clone()),
-            publisher: self.publisher(&slack),
+            publisher: self.publisher(&slack).without_drawing(),
             decider: self.decider(),
             remediations: self.remediations(),
             blast_radius: settings.blast_radius,

@@ -1,5 +1,7 @@
 //! The buttons of a digest: **Show all**, page by page, and **Fix all…**.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
@@ -14,9 +16,8 @@ use crate::slack::blocks::note;
 use crate::slack::digest_view::{PAGE, fix_all_submission, fix_all_view, show_all_submission, show_all_view};
 use crate::slack::request::BlockAction;
 
-/// The first slice of fixing all is due so much later, when it is recorded that it is wanted.
-/// Seconds.
-const BEGIN: u32 = 2;
+/// When fixing all begins though nobody was left to begin it. Seconds.
+const IN_ANY_CASE: u32 = 30;
 
 /// Opens the list; this stays in the request because a trigger lasts three seconds.
 pub(super) async fn show_all(
@@ -54,15 +55,17 @@ fn may(function: &SlackFunction, reach: Option<&Reach>, account: &AccountId) -> 
     reach.is_some_and(|reach| reach.covers(account)) && !function.two_person_accounts.contains(account)
 }
 
-/// Asks before anything is fixed, and names the number.
+/// Asks before anything is fixed, and names the number, as the message last counted it: counting
+/// thousands would take longer than the trigger lasts.
 pub(super) async fn ask_fix_all(
     function: &SlackFunction,
     action: &BlockAction,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
     let Ok(id) = action.value.parse::<DigestId>() else { return Ok(Some(unknown())) };
-    let tally = function.table.tally(&id, None).await?;
-    let view = fix_all_view(&id, &tally, function.blast_radius, |account| may(function, reach, account));
+    let Some(digest) = function.table.digest(&id).await? else { return Ok(Some(unknown())) };
+    let may = |account: &AccountId| may(function, reach, account);
+    let view = fix_all_view(&id, &digest.counts, function.blast_radius, may);
     function.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
 }
@@ -74,26 +77,33 @@ pub(super) async fn fix_all(
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
     let Some(id) = fix_all_submission(&event.view) else { return Ok(Some(unknown())) };
+    let Some(digest) = function.table.digest(&id).await? else { return Ok(Some(unknown())) };
     let (user, at) = (&event.user.id, Timestamp::now());
-    let findings = function.table.tally(&id, None).await?.to_fix_in(|account| may(function, reach, account));
+    let meant = |account: &AccountId| may(function, reach, account);
+    let findings = digest.counts.to_fix_in(meant);
+    let accounts: BTreeSet<AccountId> =
+        digest.counts.to_fix.keys().filter(|account| meant(account)).cloned().collect();
     if findings == 0 {
         return Ok(Some(note(
             "There is nothing left to fix in this digest that you may have fixed this way.",
         )));
     }
-    let accounts = reach.and_then(Reach::accounts).cloned();
+    let first = Notice::FixAll { digest: id.clone(), slice: 0, behind: None, under_way: Vec::new() };
+    let events = &function.queues.events;
+    // In case we die right after it is recorded; otherwise it comes too late to do anything.
+    function.queues.send_later(events, &first, IN_ANY_CASE).await?;
     let wanted = FixAll { by: user.to_string(), at, accounts, ended: false };
-    // Sent first: should we die in between, it finds nothing to do. The other way round, nobody
-    // would ever begin.
-    let notice = Notice::FixAll { digest: id.clone(), slice: 0, behind: None, under_way: Vec::new() };
-    function.queues.send_later(&function.queues.events, &notice, BEGIN).await?;
     if !function.table.ask_fix_all(&id, &wanted).await? {
         return Ok(Some(note(
             "Somebody is having all of them fixed already; the digest's message tells how it goes.",
         )));
     }
     function.remember(user, Deed::FixAllAsked { findings }).await;
-    function.queues.send(&function.queues.events, &Notice::Draw { digest: id }).await?;
+    for notice in [first, Notice::Draw { digest: id }] {
+        if let Err(error) = function.queues.send(events, &notice).await {
+            tracing::warn!(%error, "fixing all begins, or is shown, a little later");
+        }
+    }
     Ok(None)
 }
 

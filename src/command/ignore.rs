@@ -11,6 +11,9 @@ use crate::slack::Content;
 use crate::slack::blocks::note;
 use crate::slack::ignore_view::{ignore_submission, ignore_view};
 
+/// When a finding that was ignored is sure to be open. Seconds.
+const UNIGNORED_SOON: u32 = 5;
+
 pub(super) async fn ask(function: &SlackFunction, id: &FindingId, trigger: &SlackTriggerId) -> Answer {
     let asked =
         || note(&format!("Tell me for how long and why in the window that opened, and `{id}` is ignored."));
@@ -61,11 +64,17 @@ pub(super) async fn unignore(
     user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
+    if let Some(record) = function.table.get(id).await?
+        && let Ok(open) = record.finding.unignored(&by, now)
+    {
+        // First, and late enough to be looked at when the finding says so: a crash in between
+        // loses nothing.
+        for request in open.auto_requests() {
+            function.queues.send_later(&function.remediation_queue, &request, UNIGNORED_SOON).await?;
+        }
+    }
     match function.table.change_existing(id, |finding| finding.unignored(&by, now)).await? {
-        Changed::Yes(record) => {
-            for request in record.finding.auto_requests() {
-                function.queues.send(&function.remediation_queue, &request).await?;
-            }
+        Changed::Yes(_) => {
             function.publish(id).await;
             Ok(None)
         }

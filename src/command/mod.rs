@@ -223,7 +223,8 @@ impl SlackFunction {
             let page = SlackViewSubmissionUpdateResponse::new(SlackView::Modal(page?));
             return Some(SlackViewSubmissionResponse::Update(page));
         }
-        let told = match self.authorise(user, &subject_of_view(&event.view), callback).await {
+        let subject = subject_of_view(&event.view);
+        let told = match self.authorise(user, &subject, callback).await {
             Ok(Authorised::No(refusal)) => Some(refusal),
             Ok(Authorised::Yes(reach)) => {
                 self.submitted(event, reach.as_ref()).await.unwrap_or_else(|error| Some(sorry(&error)))
@@ -231,9 +232,20 @@ impl SlackFunction {
             Err(error) => Some(sorry(&error)),
         };
         if let Some(content) = told {
-            self.tell(None, user, &content).await;
+            let channel = self.channel_of(&subject).await;
+            self.tell(channel.as_ref(), user, &content).await;
         }
         None
+    }
+
+    /// Where people read of what a modal is about: whoever sent it off is there.
+    async fn channel_of(&self, subject: &Subject) -> Option<SlackChannelId> {
+        let channel = match subject {
+            Subject::Finding(id) => self.table.get(id).await.ok()??.finding.channel,
+            Subject::Digest(id) => self.table.digest(id).await.ok()?.map(|digest| digest.channel),
+            Subject::Nothing | Subject::Everything => None,
+        };
+        channel.map(SlackChannelId::from)
     }
 
     async fn submitted(

@@ -83,9 +83,9 @@ impl Finding {
         finding.asked(asked_by, &wish, now)
     }
 
-    /// An operator says no, be it whoever asked.
+    /// An operator says no, be it whoever asked, and be it late.
     pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
-        let wish = self.waiting(now).ok_or(Refusal::NotWaiting)?.wish.clone();
+        let wish = self.shows_waiting().ok_or(Refusal::NotWaiting)?.wish.clone();
         let mut finding = self.clone();
         finding.approval = None;
         finding.record(now, by.clone(), Deed::Declined { what: wish.word().to_owned() });
@@ -138,6 +138,9 @@ mod tests {
         let declined = waiting.declined(&alice(), at(1)).unwrap();
         assert_eq!(declined.approved(&carol(), at(2)), Err(Refusal::NotWaiting));
         assert_eq!(waiting.approved(&carol(), at(24 * 3600)), Err(Refusal::NotWaiting));
+        assert!(waiting.declined(&carol(), at(24 * 3600)).is_ok(), "it can be cleared away");
+        let ignored = waiting.ignored(carol(), at(2), None, "ticket".to_owned()).unwrap();
+        assert_eq!(ignored.shows_waiting(), None);
         let complied = waiting.complied(at(10)).unwrap();
         assert_eq!(complied.approved(&carol(), at(11)), Err(Refusal::NotWaiting));
         assert_eq!(complied.shows_waiting(), None);

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
@@ -29,8 +30,11 @@ const DRAWN_EVERY: SignedDuration = SignedDuration::from_secs(3);
 /// Of the time, at most this part goes into drawing.
 const DRAWING_SHARE: i32 = 20;
 
+/// However long it takes, a digest is drawn this often.
+const DRAWN_AT_LEAST_EVERY: SignedDuration = SignedDuration::from_secs(120);
+
 /// A drawing that was asked for and has not come by then is asked for again.
-const OVERDUE: SignedDuration = SignedDuration::from_secs(15);
+const OVERDUE: SignedDuration = SignedDuration::from_secs(180);
 
 /// A digest, as the table has it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -46,15 +50,44 @@ pub struct Digest {
     /// Fixing all of it, if somebody asked for that.
     #[serde(default)]
     pub fix_all: Option<FixAll>,
+    /// Whether its critical findings have called people.
+    #[serde(default)]
+    pub called: bool,
+    /// What was counted when it was last drawn.
+    #[serde(default)]
+    pub counts: Counts,
 }
 
-/// A digest's message in Slack.
+/// What is counted by account and by rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// The open findings with a fix, by account.
+    pub to_fix: BTreeMap<AccountId, u64>,
+    /// All findings, by rule.
+    pub by_rule: BTreeMap<RuleName, u64>,
+}
+
+impl Counts {
+    /// The open findings with a fix, in accounts that `wanted` says.
+    pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
+        self.to_fix.iter().filter(|(account, _)| wanted(account)).map(|(_, number)| number).sum()
+    }
+}
+
+/// A digest's message, as it has been drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DigestMessage {
+pub struct Drawn {
     /// The channel, which is not the one that was wanted where that cannot be posted in.
     pub channel: String,
     /// The message's timestamp.
     pub ts: String,
+    /// Whether its critical findings have called people.
+    pub called: bool,
+    /// What was counted.
+    pub counts: Counts,
+    /// Whether every finding in it is fixed.
+    pub all_fixed: bool,
 }
 
 /// Fixing every open finding of a digest.
@@ -65,8 +98,8 @@ pub struct FixAll {
     pub by: String,
     /// When.
     pub at: Timestamp,
-    /// The accounts in which they may act; `None`: in all.
-    pub accounts: Option<BTreeSet<AccountId>>,
+    /// The accounts whose findings are meant.
+    pub accounts: BTreeSet<AccountId>,
     /// Whether every finding has had its turn.
     pub ended: bool,
 }
@@ -74,7 +107,7 @@ pub struct FixAll {
 impl FixAll {
     /// Whether a finding of the account is meant.
     pub fn covers(&self, account: &AccountId) -> bool {
-        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+        self.accounts.contains(account)
     }
 }
 
@@ -139,12 +172,10 @@ pub struct Tally {
     pub total: u64,
     /// By state.
     pub by_state: BTreeMap<StateName, u64>,
-    /// By rule.
-    pub by_rule: BTreeMap<RuleName, u64>,
+    /// By rule, and the open ones with a fix by account.
+    pub counts: Counts,
     /// By account and region.
     pub by_place: BTreeMap<(AccountId, Region), u64>,
-    /// The open ones with a fix, by account.
-    pub to_fix: BTreeMap<AccountId, u64>,
     /// The worst, at most [`WORST`]; open ones first.
     pub worst: Vec<Entry>,
     /// Those whose fix was asked for by fixing all, by state.
@@ -157,10 +188,10 @@ impl Tally {
         let Member { entry, tried } = member;
         self.total += 1;
         *self.by_state.entry(entry.state).or_default() += 1;
-        *self.by_rule.entry(entry.rule.clone()).or_default() += 1;
+        *self.counts.by_rule.entry(entry.rule.clone()).or_default() += 1;
         *self.by_place.entry((entry.account.clone(), entry.region.clone())).or_default() += 1;
         if entry.is_to_fix() {
-            *self.to_fix.entry(entry.account.clone()).or_default() += 1;
+            *self.counts.to_fix.entry(entry.account.clone()).or_default() += 1;
         }
         if tried.is_some() && tried == fix_all {
             *self.tried.entry(entry.state).or_default() += 1;
@@ -175,11 +206,6 @@ impl Tally {
         }
     }
 
-    /// The open ones with a fix, in accounts that `wanted` says.
-    pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
-        self.to_fix.iter().filter(|(account, _)| wanted(account)).map(|(_, number)| number).sum()
-    }
-
     /// How many are in a state.
     pub fn count(&self, state: StateName) -> u64 {
         self.by_state.get(&state).copied().unwrap_or_default()
@@ -188,6 +214,26 @@ impl Tally {
 
 fn key(id: &DigestId) -> String {
     format!("DIGEST#{id}")
+}
+
+/// An update after which the item expires some time later, or does not while something in it is
+/// still open. `set` and `remove` are what the update does beside that.
+fn expiring(
+    update: UpdateItemFluentBuilder,
+    set: &str,
+    remove: &str,
+    expires: bool,
+) -> UpdateItemFluentBuilder {
+    let removed = |names: &[&str]| {
+        let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+        if names.is_empty() { String::new() } else { format!(" REMOVE {}", names.join(", ")) }
+    };
+    match expires {
+        true => update
+            .update_expression(format!("{set}, expiresAt = :expires{}", removed(&[remove])))
+            .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second())),
+        false => update.update_expression(format!("{set}{}", removed(&[remove, "expiresAt"]))),
+    }
 }
 
 fn member_key(finding: &FindingId) -> String {
@@ -205,13 +251,13 @@ impl Table {
     pub async fn enter(&self, id: &DigestId, entry: &Entry, version: u64) -> Result<(), TableError> {
         let update = self
             .digest_update(id, member_key(&entry.finding))
-            .update_expression("SET entry = :entry, #version = :version, expiresAt = :expires")
             .condition_expression("attribute_not_exists(#version) OR #version < :version")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
             .expression_attribute_values(":version", number(version))
-            .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second()))
             .return_values(ReturnValue::AllNew);
+        let update =
+            expiring(update, "SET entry = :entry, #version = :version", "", entry.state == StateName::Fixed);
         conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
             .map(drop)
     }
@@ -295,29 +341,45 @@ impl Table {
     pub async fn end_drawing(
         &self,
         id: &DigestId,
-        message: Option<&DigestMessage>,
+        drawn: Option<&Drawn>,
         begun: Timestamp,
     ) -> Result<(), TableError> {
         let now = Timestamp::now();
-        let pause = (now.duration_since(begun) * DRAWING_SHARE).max(DRAWN_EVERY);
+        let pause = now.duration_since(begun) * DRAWING_SHARE;
+        let pause = pause.clamp(DRAWN_EVERY, DRAWN_AT_LEAST_EVERY);
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .expression_attribute_values(":next", number((now + pause).as_millisecond()));
-        let update = match message {
-            Some(DigestMessage { channel, ts }) => update
-                .update_expression(
-                    "SET channel = :channel, ts = :ts, nextDrawing = :next, expiresAt = :expires REMOVE leaseUntil",
-                )
-                .expression_attribute_values(":channel", text(channel))
-                .expression_attribute_values(":ts", text(ts))
-                .expression_attribute_values(":expires", number((now + RETENTION).as_second())),
+        let update = match drawn {
+            Some(drawn) => expiring(
+                update
+                    .expression_attribute_values(":channel", text(&drawn.channel))
+                    .expression_attribute_values(":ts", text(&drawn.ts))
+                    .expression_attribute_values(":called", AttributeValue::Bool(drawn.called))
+                    .expression_attribute_values(":counts", to_attribute_value(&drawn.counts)?)
+                    .expression_attribute_names("#called", "called")
+                    .expression_attribute_names("#counts", "counts"),
+                "SET channel = :channel, ts = :ts, #called = :called, #counts = :counts, nextDrawing = :next",
+                "leaseUntil",
+                drawn.all_fixed,
+            ),
             None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil"),
         };
         update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
-    /// Whether to ask for a drawing: somebody has to, and nobody else has.
-    pub async fn ask_for_drawing(&self, id: &DigestId, now: Timestamp) -> Result<bool, TableError> {
+    /// Asks for a drawing: when it may be drawn again, where nobody else has asked.
+    pub async fn ask_for_drawing(
+        &self,
+        id: &DigestId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, TableError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Asked {
+            #[serde(default)]
+            next_drawing: Option<i64>,
+        }
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .update_expression("SET askedAt = :now")
@@ -325,9 +387,9 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":overdue", number((now - OVERDUE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
-        let asked =
-            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        Ok(asked.is_some())
+        let asked: Option<Asked> = conditional(update.send().await.map(|updated| updated.attributes))?;
+        let next = |asked: Asked| Timestamp::from_millisecond(asked.next_drawing?).ok();
+        Ok(asked.map(|asked| next(asked).unwrap_or(now)))
     }
 
     /// Whether a drawing was asked for and has not come.
@@ -352,7 +414,7 @@ impl Table {
                 "attribute_exists(begunAt) AND (attribute_not_exists(fixAll) OR fixAll.ended = :true)",
             )
             .expression_attribute_values(":fixAll", to_attribute_value(fix_all)?)
-            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .return_values(ReturnValue::AllNew);
         let asked =
             conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
@@ -364,15 +426,11 @@ impl Table {
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .update_expression("SET fixAll.ended = :true")
-            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
         update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
-    fn digest_update(
-        &self,
-        id: &DigestId,
-        sk: String,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    fn digest_update(&self, id: &DigestId, sk: String) -> UpdateItemFluentBuilder {
         self.dynamodb.update_item().table_name(&self.name).key("pk", text(key(id))).key("sk", text(sk))
     }
 }
@@ -403,7 +461,7 @@ mod tests {
         }
         tally.add(member(30, Severity::Critical, StateName::Fixed), None);
         tally.add(member(31, Severity::Critical, StateName::Open), None);
-        assert_eq!((tally.total, tally.to_fix_in(|_| true), tally.worst.len()), (32, 31, WORST));
+        assert_eq!((tally.total, tally.counts.to_fix_in(|_| true), tally.worst.len()), (32, 31, WORST));
         assert_eq!(tally.worst[0].severity, Severity::Critical);
         assert_eq!(tally.worst[1].finding.as_str(), "f-000000000000");
         assert_eq!(tally.by_place.values().sum::<u64>(), 32);

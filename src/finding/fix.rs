@@ -90,13 +90,13 @@ impl Finding {
 
     /// The requests by which an open finding goes back to where auto-response looks.
     pub fn auto_requests(&self) -> Vec<RemediationRequest> {
-        match (&self.state, &self.plan) {
-            (State::Open { .. }, Plan::Known { changes }) => {
-                let kinds: BTreeSet<ViolationType> = changes.iter().map(|(kind, _)| *kind).collect();
-                kinds.into_iter().map(|kind| self.request(kind, None)).collect()
-            }
-            _ => Vec::new(),
-        }
+        let kinds: BTreeSet<ViolationType> = match (&self.state, &self.plan) {
+            (State::Open { .. }, Plan::Known { changes }) => changes.iter().map(|(kind, _)| *kind).collect(),
+            // Whatever it is: a remediator looks.
+            (State::Open { .. }, Plan::Unknown { .. }) => self.kinds_to_fix(),
+            _ => BTreeSet::new(),
+        };
+        kinds.into_iter().map(|kind| self.request(kind, None)).collect()
     }
 
     /// A request for one remediation of this finding.

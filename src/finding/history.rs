@@ -55,6 +55,8 @@ pub enum Deed {
     Unignored,
     /// The time of an ignore was over.
     IgnoreEnded,
+    /// The tag that said to ignore it was gone.
+    Untagged,
     /// An undo was asked for.
     UndoAsked {
         /// Why.
@@ -162,6 +164,7 @@ impl fmt::Display for Deed {
             }
             Self::Unignored => f.write_str("stopped ignoring it"),
             Self::IgnoreEnded => f.write_str("the time for which it was ignored is over"),
+            Self::Untagged => f.write_str("the tag that said to ignore it is gone"),
             Self::UndoAsked { reason } => write!(f, "asked for an undo: {reason}"),
             Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
             Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),
@@ -210,7 +213,11 @@ impl Finding {
             resource: Some(resource),
             standing: Some(Standing {
                 rule: self.rule.clone(),
-                state: self.state_name(Timestamp::MIN),
+                // It may have been fixed by the very write that tells of it.
+                state: match deed {
+                    Deed::Found => StateName::Open,
+                    _ => self.state_name(Timestamp::MIN),
+                },
                 opened_at: self.opened_at,
             }),
         }

@@ -28,6 +28,7 @@ impl Finding {
                 let mut finding = self.clone();
                 finding.record(since, by.clone(), Deed::Ignored { reason: reason.clone(), until });
                 finding.state = State::Ignored { by, since, until, reason, compliant: false };
+                finding.approval = None;
                 Ok(finding)
             }
         }
@@ -48,6 +49,7 @@ impl Finding {
         finding.record(now, by.clone(), Deed::Ignored { reason: reason.clone(), until: None });
         finding.tell(None, format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"));
         finding.state = State::Ignored { by, since: now, until: None, reason, compliant: false };
+        finding.approval = None;
         Some(finding)
     }
 
@@ -55,7 +57,7 @@ impl Finding {
     pub fn untagged(&self, now: Timestamp) -> Option<Self> {
         let State::Ignored { by: Actor::Tag, compliant, .. } = &self.state else { return None };
         let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
-        finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
+        finding.record(now, Actor::Elsewhere, Deed::Untagged);
         finding.tell(None, format!("Its tag {IGNORE_TAG} is gone: it is not ignored any more."));
         Some(finding)
     }
@@ -92,7 +94,7 @@ impl Finding {
             true => State::Fixed { by: Actor::Elsewhere, at: now },
             false => State::Open { last_failure: None },
         };
-        let mut finding = Self { state, ..self.clone() };
+        let mut finding = Self { state, approval: None, ..self.clone() };
         if by != Actor::Elsewhere {
             finding.record(now, by.clone(), Deed::Unignored);
             finding.tell(Some(by), "stopped ignoring this.".to_owned());

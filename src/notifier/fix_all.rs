@@ -8,13 +8,22 @@ use crate::finding::{Actor, Finding, StateName};
 use crate::fix::ask_for_fix;
 use crate::ids::{DigestId, FindingId};
 use crate::notice::Notice;
-use crate::slack::draw::draw_now;
 
 /// How much later the next slice is due. Seconds.
 const PAUSE: u32 = 2;
 
 /// How many members are read at a time.
 const PAGE: usize = 100;
+
+/// Where fixing all has come to.
+struct Turn {
+    /// Those whose fixes are under way.
+    under_way: Vec<FindingId>,
+    /// The last finding that has had its turn.
+    behind: Option<FindingId>,
+    /// Whether there are more.
+    more: bool,
+}
 
 impl Notifier {
     /// One slice. Delivered twice, it is done once: two chains of slices would pass the cap.
@@ -26,54 +35,55 @@ impl Notifier {
         under_way: &[FindingId],
     ) -> Result<(), NotifierError> {
         let digest = self.table.digest(id).await?;
-        let Some(fix_all) = digest.and_then(|digest| digest.fix_all).filter(|fix_all| !fix_all.ended) else {
-            return Ok(());
-        };
+        let Some(fix_all) = digest.and_then(|digest| digest.fix_all) else { return Ok(()) };
+        if fix_all.ended {
+            // Whoever ended it may have died before it was shown.
+            return self.ask_to_draw(id).await;
+        }
         let key = format!("fix all {id} {} {slice}", fix_all.at);
         if !self.table.claim(&key, Timestamp::now()).await? {
             return if self.table.is_posted(&key).await? { Ok(()) } else { Err(NotifierError::Busy) };
         }
-        match self.fix_some(id, &fix_all, slice, behind, under_way).await {
-            Ok(()) => Ok(self.table.confirm(&key).await?),
-            Err(error) => {
-                self.table.unclaim(&key).await?;
-                Err(error)
-            }
+        let under_way = self.still_fixing(under_way).await?;
+        let mut turn = Turn { under_way, behind: behind.cloned(), more: true };
+        if let Err(error) = self.fix_some(id, &fix_all, &mut turn).await {
+            // What has begun counts against the cap: the next slice knows of it.
+            tracing::warn!(%error, digest_id = %id, slice, "a slice ends early, the next goes on");
+            turn.more = true;
         }
+        if turn.more || !turn.under_way.is_empty() {
+            let Turn { under_way, behind, .. } = turn;
+            let notice = Notice::FixAll { digest: id.clone(), slice: slice + 1, behind, under_way };
+            self.queues.send_later(&self.queues.events, &notice, PAUSE).await?;
+        } else {
+            self.table.end_fix_all(id).await?;
+            self.ask_to_draw(id).await?;
+        }
+        Ok(self.table.confirm(&key).await?)
     }
 
-    async fn fix_some(
-        &self,
-        id: &DigestId,
-        fix_all: &FixAll,
-        slice: u32,
-        behind: Option<&FindingId>,
-        under_way: &[FindingId],
-    ) -> Result<(), NotifierError> {
-        let mut under_way = self.still_fixing(under_way).await?;
-        let mut behind = behind.cloned();
-        let mut more = true;
-        while more && under_way.len() < self.blast_radius as usize {
-            let (members, more_pages) = self.table.members(id, behind.as_ref(), PAGE).await?;
-            more = more_pages;
+    async fn ask_to_draw(&self, id: &DigestId) -> Result<(), NotifierError> {
+        Ok(self.queues.send(&self.queues.events, &Notice::Draw { digest: id.clone() }).await?)
+    }
+
+    async fn fix_some(&self, id: &DigestId, fix_all: &FixAll, turn: &mut Turn) -> Result<(), NotifierError> {
+        let cap = self.blast_radius as usize;
+        while turn.more && turn.under_way.len() < cap {
+            let (members, more) = self.table.members(id, turn.behind.as_ref(), PAGE).await?;
+            let some = !members.is_empty();
             for member in members {
-                if under_way.len() >= self.blast_radius as usize {
-                    more = true;
-                    break;
+                if turn.under_way.len() >= cap {
+                    return Ok(());
                 }
-                behind = Some(member.entry.finding.clone());
+                let finding = member.entry.finding.clone();
                 if self.is_meant(fix_all, &member) && self.fix_one(id, fix_all, &member).await? {
-                    under_way.push(member.entry.finding);
+                    turn.under_way.push(finding.clone());
                 }
+                turn.behind = Some(finding);
             }
+            turn.more = more && some;
         }
-        if !more && under_way.is_empty() {
-            self.table.end_fix_all(id).await?;
-            draw_now(&self.publisher, id).await?;
-            return Ok(());
-        }
-        let notice = Notice::FixAll { digest: id.clone(), slice: slice + 1, behind, under_way };
-        Ok(self.queues.send_later(&self.queues.events, &notice, PAUSE).await?)
+        Ok(())
     }
 
     async fn still_fixing(&self, findings: &[FindingId]) -> Result<Vec<FindingId>, NotifierError> {
@@ -101,8 +111,11 @@ impl Notifier {
         let ask = |finding: &Finding| finding.fix_asked(by.clone(), false, now);
         let asked = ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask).await?;
         self.table.tried(id, finding, fix_all.at).await?;
-        if let Some(record) = asked.record() {
-            self.show_record(record).await?;
+        if let Some(record) = asked.record()
+            && let Err(error) = self.show_record(record).await
+        {
+            tracing::info!(%error, finding_id = %finding, "it is shown later");
+            self.queues.send(&self.queues.events, &Notice::Show { finding: finding.clone() }).await?;
         }
         Ok(asked.is_under_way())
     }

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
+use crate::aws::AwsErrorKind;
 use crate::finding::table::{Changed, Order};
 use crate::finding::{Actor, Finding, State, StateName};
 use crate::ids::FindingId;
@@ -82,10 +83,12 @@ impl Notifier {
             let abouts =
                 join_all(some.iter().map(|finding| self.remediations.about(&finding.resource))).await;
             for (finding, about) in some.iter().zip(abouts) {
-                // Where it cannot be read, it stays ignored.
-                if about.is_ok_and(|about| about.ignored_because().is_none())
-                    && let Some(ended) = finding.untagged(now)
-                {
+                let is_gone = match about {
+                    Ok(about) => about.ignored_because().is_none(),
+                    // Otherwise, where it cannot be read, it stays ignored.
+                    Err(error) => error.kind == AwsErrorKind::NotFound,
+                };
+                if is_gone && let Some(ended) = finding.untagged(now) {
                     self.wait_for_auto_response(&ended, LATER).await?;
                     self.settle(&finding.id, |finding| finding.untagged(now)).await?;
                 }

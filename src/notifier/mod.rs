@@ -162,7 +162,9 @@ impl Notifier {
             None if before == Some(Compliance::NonCompliant) => {
                 let earlier = Breach { recorded_at: Timestamp::MIN, ..breach.clone() };
                 let placeholder = Finding::open(earlier, Plan::Known { changes: Vec::new() });
-                Finding { deeds: Vec::new(), ..placeholder }.complied(recorded_at).ok_or(())
+                let complied = placeholder.complied(recorded_at).ok_or(())?;
+                // Nobody has heard of it, and nobody need.
+                Ok(Finding { deeds: Vec::new(), ..complied })
             }
             None => Err(()),
         });

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::finding::{Finding, State};
+use crate::finding::{Finding, Plan, State};
 use crate::ids::FindingId;
 use crate::notice::Notice;
 use crate::opener::LOOKS;
@@ -35,7 +35,12 @@ impl Notifier {
         if finding.episode != episode || finding.opener.is_some() {
             return Ok(());
         }
-        match self.openers.look(&finding.resource, finding.opened_at).await {
+        // It may have been fixed meanwhile.
+        let mut changes = finding.removed.clone();
+        if let Plan::Known { changes: planned } = &finding.plan {
+            changes.extend(planned.iter().map(|(_, change)| change.clone()));
+        }
+        match self.openers.look(&finding.resource, &changes, finding.opened_at).await {
             Ok(Some(opener)) => {
                 let told = |finding: &Finding| {
                     let of_this = finding.episode == episode && finding.opener.is_none();

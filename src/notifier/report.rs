@@ -5,7 +5,10 @@ use slack_morphism::prelude::{SlackChannelId, SlackUserId};
 
 use super::{Notifier, NotifierError};
 use crate::report::ReportError;
+use crate::slack::Content;
 use crate::slack::blocks::note;
+use crate::slack::client::SlackError;
+use crate::slack::text::code;
 
 impl Notifier {
     /// Somebody asked for it, in a channel where we may not be.
@@ -18,17 +21,22 @@ impl Notifier {
         let (channel, user) = (SlackChannelId::from(channel.to_owned()), SlackUserId::from(by.to_owned()));
         let posted = self.report_once(&format!("report {at} {by}"), &channel).await;
         let Err(NotifierError::Report(ReportError::Slack(error))) = &posted else { return posted };
-        if !error.is_channel_closed() {
+        if !error.is_refusal() {
             return posted;
         }
         tracing::warn!(%error, channel = %channel.0, "cannot post the report where it was asked for");
-        let told = note(
-            "The report cannot be posted where you asked for it: I am no member there. `/invite` me, or ask in my own channel.",
-        );
-        Ok(self.slack.tell(self.slack.channel(), &user, &told).await?)
+        // Whoever is in neither channel cannot be told; asking again is theirs.
+        for place in [&channel, self.slack.channel()] {
+            match self.slack.tell(place, &user, &refused(error)).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%error, "cannot tell somebody that there is no report"),
+            }
+        }
+        Ok(())
     }
 
-    /// The weekly one, if it is wanted and due.
+    /// The weekly one, if it is wanted and due. What goes wrong with it keeps nothing else of the
+    /// housekeeping from being done: the next tries again, unless Slack has said no for good.
     pub(super) async fn weekly_report(&self, now: Timestamp) -> Result<(), NotifierError> {
         let Some(due) = self.table.weekly_report().await?.due(now) else { return Ok(()) };
         let key = format!("weekly report {due}");
@@ -36,10 +44,17 @@ impl Notifier {
             return Ok(());
         }
         match self.report_once(&key, self.slack.channel()).await {
-            // Another housekeeping is at it.
-            Err(NotifierError::Busy) => Ok(()),
-            posted => posted,
+            Ok(()) | Err(NotifierError::Busy) => {}
+            Err(NotifierError::Report(ReportError::Slack(error))) if error.is_refusal() => {
+                tracing::error!(%error, "no weekly report");
+                match self.slack.post(self.slack.channel(), &refused(&error), None).await {
+                    Ok(_) => self.table.confirm(&key).await?,
+                    Err(error) => tracing::error!(%error, "and nobody can be told"),
+                }
+            }
+            Err(error) => tracing::error!(%error, "no weekly report yet"),
         }
+        Ok(())
     }
 
     async fn report_once(&self, key: &str, channel: &SlackChannelId) -> Result<(), NotifierError> {
@@ -49,9 +64,25 @@ impl Notifier {
         match self.reporter.post(channel, Timestamp::now()).await {
             Ok(()) => Ok(self.table.confirm(key).await?),
             Err(error) => {
-                self.table.unclaim(key).await?;
+                // After a timeout it may be there all the same: the claim lapses by itself.
+                if !matches!(error, ReportError::Slack(SlackError::Timeout(_))) {
+                    self.table.unclaim(key).await?;
+                }
                 Err(error.into())
             }
         }
     }
+}
+
+/// What to do where Slack does not take the report.
+fn refused(error: &SlackError) -> Content {
+    let next = match error {
+        error if error.is_channel_closed() => "`/invite` me into the channel, or ask in my own.",
+        _ => "does the app have the scope `files:write`? Paste its manifest again, and reinstall it.",
+    };
+    let said = match error {
+        SlackError::Api { code: said, .. } => format!(" ({})", code(said)),
+        SlackError::Timeout(_) | SlackError::Secret(_) | SlackError::Tls(_) => String::new(),
+    };
+    note(&format!(":warning: Slack does not take the report{said}. *Next:* {next}"))
 }

@@ -71,9 +71,12 @@ impl Counting {
         }
     }
 
-    /// Entries from before they said where a finding stands count for nothing.
+    /// What tells not where a finding stood, or since when, counts for nothing.
     pub(super) fn add(&mut self, entry: &Entry) {
         let (Some(id), Some(standing)) = (&entry.finding, &entry.standing) else { return };
+        if standing.opened_at == Timestamp::MIN {
+            return;
+        }
         let is_open = matches!(standing.state, StateName::Open | StateName::Fixing);
         let was_open = self.open.insert(id.clone(), is_open).unwrap_or_else(|| was_open_before(&entry.deed));
         if let Some(growth) = self.day(entry.at).and_then(|day| self.growth.get_mut(day)) {
@@ -114,6 +117,7 @@ fn was_open_before(deed: &Deed) -> bool {
         Deed::Found
         | Deed::Unignored
         | Deed::IgnoreEnded
+        | Deed::Untagged
         | Deed::UndoAsked { .. }
         | Deed::Undone { .. }
         | Deed::UndoFailed { .. } => false,

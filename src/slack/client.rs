@@ -90,6 +90,23 @@ impl SlackError {
         matches!(self, Self::Api { code, .. } if gone(code))
     }
 
+    /// Whether Slack has said no for good: trying again will not help.
+    pub fn is_refusal(&self) -> bool {
+        let passing = |code: &str| {
+            // What is not a code of Slack's is in words of ours.
+            code.contains(' ')
+                || matches!(
+                    code,
+                    "ratelimited"
+                        | "internal_error"
+                        | "fatal_error"
+                        | "service_unavailable"
+                        | "request_timeout"
+                )
+        };
+        matches!(self, Self::Api { code, .. } if !passing(code))
+    }
+
     /// Whether Slack says that nothing can be posted in the channel.
     pub fn is_channel_closed(&self) -> bool {
         let closed = |code: &str| matches!(code, "channel_not_found" | "is_archived" | "not_in_channel");

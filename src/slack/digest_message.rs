@@ -23,7 +23,7 @@ pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content 
         "*{} within a short time*, so they are gathered here\n{states}",
         count(tally.total, "finding")
     );
-    let rules = tally.by_rule.iter().map(|(rule, number)| (code(rule.as_str()), *number));
+    let rules = tally.counts.by_rule.iter().map(|(rule, number)| (code(rule.as_str()), *number));
     let places = tally.by_place.iter().map(|((account, region), number)| {
         (format!("{} {}", code(account.as_str()), code(region.as_str())), *number)
     });
@@ -93,7 +93,7 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     match *ended && fixing == 0 {
         true => format!("*All had their turn*, {who}: {fixed} of {asked} fixed{failed}"),
         false => {
-            let left = tally.to_fix_in(|account| fix_all.covers(account)).saturating_sub(open);
+            let left = tally.counts.to_fix_in(|account| fix_all.covers(account)).saturating_sub(open);
             format!("*Fixing all*, {who}: {fixed} fixed, {fixing} under way, {left} to go{failed}")
         }
     }
@@ -101,7 +101,7 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
 
 fn buttons(id: &DigestId, digest: &Digest, tally: &Tally) -> Vec<SlackBlockButtonElement> {
     let under_way = digest.fix_all.as_ref().is_some_and(|fix_all| !fix_all.ended);
-    let fix_all = (!tally.to_fix.is_empty() && !under_way)
+    let fix_all = (!tally.counts.to_fix.is_empty() && !under_way)
         .then(|| button(action::FIX_ALL, "Fix all…", id.as_str()).with_style(SlackBlockButtonStyle::Danger));
     let show_all = button(action::SHOW_ALL, "Show all", id.as_str());
     std::iter::once(show_all).chain(fix_all).collect()
@@ -114,7 +114,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::finding::digest::Member;
+    use crate::finding::digest::{Counts, Member};
     use crate::finding::severity::Severity;
 
     fn at(second: i64) -> Timestamp {
@@ -142,7 +142,14 @@ mod tests {
     }
 
     fn digest(fix_all: Option<FixAll>) -> Digest {
-        Digest { channel: "C1".to_owned(), begun_at: at(0), ts: None, fix_all }
+        Digest {
+            channel: "C1".to_owned(),
+            begun_at: at(0),
+            ts: None,
+            fix_all,
+            called: false,
+            counts: Counts::default(),
+        }
     }
 
     fn id() -> DigestId {
@@ -156,14 +163,19 @@ mod tests {
 
     #[test]
     fn a_digest_while_all_of_it_is_fixed() {
-        let fix_all = FixAll { by: "U0ALICE".to_owned(), at: at(60), accounts: None, ended: false };
+        let fix_all = FixAll {
+            by: "U0ALICE".to_owned(),
+            at: at(60),
+            accounts: ["123456789012".parse().unwrap()].into(),
+            ended: false,
+        };
         insta::assert_json_snapshot!(digest_message(&id(), &digest(Some(fix_all)), &tally(12, 4)));
     }
 
     #[test]
     fn many_rules_and_places_fit() {
         let mut tally = tally(12, 0);
-        tally.by_rule =
+        tally.counts.by_rule =
             (0..500).map(|number| (format!("{number}{}", "r".repeat(120)).parse().unwrap(), 1)).collect();
         tally.by_place = (0..500)
             .map(|number| ((format!("{number:012}").parse().unwrap(), "eu-central-1".parse().unwrap()), 1))

@@ -7,7 +7,7 @@ use super::blocks::{context, plain, section};
 use super::digest_message::entry_line;
 use super::modal::metadata;
 use super::text::{code, count};
-use crate::finding::digest::{Member, Tally};
+use crate::finding::digest::{Counts, Member};
 use crate::ids::{AccountId, DigestId, FindingId};
 
 /// The callback id of the list.
@@ -53,13 +53,13 @@ pub fn show_all_submission(view: &SlackStatefulView) -> Option<(DigestId, Findin
 /// time; in accounts that `may` does not say, whoever asks cannot have them fixed this way.
 pub fn fix_all_view(
     id: &DigestId,
-    tally: &Tally,
+    counts: &Counts,
     cap: u32,
     may: impl Fn(&AccountId) -> bool,
 ) -> SlackModalView {
-    let number = tally.to_fix_in(&may);
-    let left_out = tally.to_fix_in(|account| !may(account));
-    let rules: Vec<String> = tally
+    let number = counts.to_fix_in(&may);
+    let left_out = counts.to_fix_in(|account| !may(account));
+    let rules: Vec<String> = counts
         .by_rule
         .iter()
         .take(10)
@@ -101,7 +101,7 @@ pub fn fix_all_submission(view: &SlackStatefulView) -> Option<DigestId> {
 mod tests {
     use super::*;
     use crate::finding::StateName;
-    use crate::finding::digest::Entry;
+    use crate::finding::digest::{Entry, Tally};
     use crate::finding::severity::Severity;
 
     fn members(number: usize) -> Vec<Member> {
@@ -144,6 +144,6 @@ mod tests {
         }
         let may = |account: &AccountId| account.as_str() == "123456789012";
         let id = "d-3fa9c01b22de".parse().unwrap();
-        insta::assert_json_snapshot!(SlackView::Modal(fix_all_view(&id, &tally, 20, may)));
+        insta::assert_json_snapshot!(SlackView::Modal(fix_all_view(&id, &tally.counts, 20, may)));
     }
 }

@@ -9,18 +9,25 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use slack_morphism::prelude::SlackChannelId;
+use slack_morphism::prelude::{SlackChannelId, SlackTs};
 
+use super::Content;
+use super::blocks::note;
+use super::client::SlackError;
 use super::digest_message::digest_message;
 use super::finding_message::mentioning;
 use super::publish::{PublishError, Published, Publisher};
-use crate::finding::digest::{Digest, DigestMessage};
+use crate::finding::StateName;
+use crate::finding::digest::{Digest, Drawn, Entry};
 use crate::finding::severity::Severity;
 use crate::ids::DigestId;
 use crate::notice::Notice;
 
-/// How much later. Seconds.
+/// How much later, at least. Seconds.
 const LATER: u32 = 4;
+
+/// What stands in a digest's thread beside the call.
+const SOME_ARE: &str = "Among the findings of this digest there are critical ones now.";
 
 /// For so long after it was asked for, a drawing is sure to be yet to begin.
 const SURELY_TO_COME: Duration = Duration::from_secs(3);
@@ -35,10 +42,10 @@ impl AskedFor {
         self.asked().get(id).is_some_and(|at| at.elapsed() < SURELY_TO_COME)
     }
 
-    fn note(&self, id: &DigestId) {
+    fn note(&self, id: &DigestId, asked_at: Instant) {
         let mut asked = self.asked();
         asked.retain(|_, at| at.elapsed() < SURELY_TO_COME);
-        asked.insert(id.clone(), Instant::now());
+        asked.insert(id.clone(), asked_at);
     }
 
     fn asked(&self) -> MutexGuard<'_, HashMap<DigestId, Instant>> {
@@ -46,7 +53,7 @@ impl AskedFor {
     }
 }
 
-/// A digest has changed.
+/// A digest has changed. What cannot be drawn now is asked for.
 pub async fn changed(
     publisher: &Publisher,
     id: &DigestId,
@@ -56,17 +63,26 @@ pub async fn changed(
         return Ok(());
     }
     let now = Timestamp::now();
-    match publisher.table.begin_drawing(id, &channel.0, false, now).await? {
-        Some(digest) => draw(publisher, id, &digest, now).await,
-        None => ask(publisher, id, now).await,
+    let mine = match publisher.draws {
+        true => publisher.table.begin_drawing(id, &channel.0, false, now).await?,
+        false => None,
+    };
+    if let Some(digest) = mine {
+        match draw(publisher, id, &digest, now).await {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::warn!(%error, digest_id = %id, "cannot draw a digest now"),
+        }
     }
+    ask(publisher, id, now).await
 }
 
 async fn ask(publisher: &Publisher, id: &DigestId, now: Timestamp) -> Result<(), PublishError> {
-    if publisher.table.ask_for_drawing(id, now).await? {
-        let queues = &publisher.queues;
-        queues.send_later(&queues.events, &Notice::Draw { digest: id.clone() }, LATER).await?;
-        publisher.asked.note(id);
+    let asked_at = Instant::now();
+    if let Some(next) = publisher.table.ask_for_drawing(id, now).await? {
+        let pause = u32::try_from(next.duration_since(now).as_secs()).unwrap_or_default();
+        let (queues, notice) = (&publisher.queues, Notice::Draw { digest: id.clone() });
+        queues.send_later(&queues.events, &notice, LATER.max(pause)).await?;
+        publisher.asked.note(id, asked_at);
     }
     Ok(())
 }
@@ -92,31 +108,49 @@ async fn draw(
     drawn.map(drop)
 }
 
-async fn draw_message(
-    publisher: &Publisher,
-    id: &DigestId,
-    digest: &Digest,
-) -> Result<DigestMessage, PublishError> {
+async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<Drawn, PublishError> {
     let fix_all = digest.fix_all.as_ref().map(|fix_all| fix_all.at);
     let tally = publisher.table.tally(id, fix_all).await?;
     let content = digest_message(id, digest, &tally);
-    let (channel, slack) = (SlackChannelId::from(digest.channel.clone()), &publisher.slack);
-    if let Some(ts) = &digest.ts {
-        match slack.update(&channel, &ts.clone().into(), &content).await {
-            Err(error) if error.is_message_gone() => {
-                tracing::warn!(%error, digest_id = %id, "the digest's message is gone, posting another");
+    let worst = tally.worst.first();
+    let call = publisher.mention.as_ref().filter(|_| {
+        let is_critical =
+            |entry: &Entry| entry.severity == Severity::Critical && entry.state == StateName::Open;
+        !digest.called && worst.is_some_and(is_critical)
+    });
+    let called = digest.called || call.is_some();
+    let (channel, ts) = match edited(publisher, digest, &content).await? {
+        Some((channel, ts)) => {
+            if let Some(group) = call {
+                // An edit calls nobody.
+                publisher.slack.post(&channel, &mentioning(note(SOME_ARE), group), Some(&ts)).await?;
             }
-            updated => {
-                updated?;
-                return Ok(DigestMessage { channel: digest.channel.clone(), ts: ts.clone() });
-            }
+            (channel, ts)
         }
-    }
-    let worst = tally.worst.first().map(|entry| entry.severity);
-    let content = match &publisher.mention {
-        Some(group) if worst == Some(Severity::Critical) && digest.ts.is_none() => mentioning(content, group),
-        _ => content,
+        None => {
+            let content = call.map_or_else(|| content.clone(), |group| mentioning(content.clone(), group));
+            let (ts, channel) = publisher.post_where_it_can(&digest.channel.clone().into(), &content).await?;
+            (channel, ts)
+        }
     };
-    let (ts, channel) = publisher.post_where_it_can(&channel, &content).await?;
-    Ok(DigestMessage { channel: channel.to_string(), ts: ts.to_string() })
+    let all_fixed = tally.count(StateName::Fixed) == tally.total;
+    Ok(Drawn { channel: channel.to_string(), ts: ts.to_string(), called, counts: tally.counts, all_fixed })
+}
+
+/// Where the message is, edited; `None` where there is none (any more).
+async fn edited(
+    publisher: &Publisher,
+    digest: &Digest,
+    content: &Content,
+) -> Result<Option<(SlackChannelId, SlackTs)>, SlackError> {
+    let Some(ts) = &digest.ts else { return Ok(None) };
+    let (channel, ts) = (SlackChannelId::from(digest.channel.clone()), SlackTs::from(ts.clone()));
+    match publisher.slack.update(&channel, &ts, content).await {
+        Ok(()) => Ok(Some((channel, ts))),
+        Err(error) if error.is_message_gone() => {
+            tracing::warn!(%error, "a digest's message is gone, posting another");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -216,28 +216,34 @@ pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
 /// What can be done about a finding now.
 pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let id = finding.id.as_str();
-    if let Some(Approval { wish, .. }) = finding.shows_waiting() {
-        let what = format!("This will {} it at once.\nResource: {}", wish.word(), resource_name(finding));
-        let approve = button(action::APPROVE, &format!("Approve the {}", wish.word()), id)
-            .with_style(SlackBlockButtonStyle::Primary)
-            .with_confirm(confirm("Approve?", &what, "Approve"));
-        return Some(actions(vec![approve, button(action::DECLINE, "Decline", id)]));
-    }
+    let answers = finding.shows_waiting().map(|approval| answer_buttons(finding, approval));
+    let mut buttons = answers.into_iter().flatten().collect::<Vec<_>>();
     match &finding.state {
         State::Open { .. } => {
-            let fix = (finding.plan != Plan::Unsupported).then(|| fix_button(finding));
-            let ignore = button(action::IGNORE, "Ignore…", id);
-            Some(actions(fix.into_iter().chain([ignore]).collect()))
+            buttons.extend((finding.plan != Plan::Unsupported).then(|| fix_button(finding)));
+            buttons.push(button(action::IGNORE, "Ignore…", id));
         }
         State::Ignored { compliant, by, reason, .. } => {
             let unignore = button(action::UNIGNORE, "Stop ignoring", id);
             let fixable = !compliant && finding.plan != Plan::Unsupported;
-            let fix = fixable.then(|| fix_ignored_button(&finding.id, by, reason));
-            Some(actions(fix.into_iter().chain([unignore]).collect()))
+            buttons.extend(fixable.then(|| fix_ignored_button(&finding.id, by, reason)));
+            buttons.push(unignore);
         }
-        State::Fixed { .. } if !finding.removed.is_empty() => Some(actions(vec![undo_button(finding)])),
-        State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => None,
+        State::Fixed { .. } if !finding.removed.is_empty() => buttons.push(undo_button(finding)),
+        State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => {}
     }
+    (!buttons.is_empty()).then(|| actions(buttons))
+}
+
+/// Another operator's answers. The other buttons stay beside them: a wish that nobody answers must
+/// not lock a finding.
+fn answer_buttons(finding: &Finding, Approval { wish, .. }: &Approval) -> [SlackBlockButtonElement; 2] {
+    let (id, word) = (finding.id.as_str(), wish.word());
+    let what = format!("This will {word} it at once.\nResource: {}", resource_name(finding));
+    let approve = button(action::APPROVE, &format!("Approve the {word}"), id)
+        .with_style(SlackBlockButtonStyle::Primary)
+        .with_confirm(confirm("Approve?", &what, "Approve"));
+    [approve, button(action::DECLINE, "Decline", id)]
 }
 
 /// Fixes what somebody wanted left as it is, after asking once more.

@@ -22,7 +22,7 @@ use crate::finding::digest::Entry;
 use crate::finding::severity::Severity;
 use crate::finding::storm::Place;
 use crate::finding::table::{Listed, Posted, Record, Shown, Table, TableError};
-use crate::finding::{Finding, State};
+use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
 use crate::notice::Notice;
 use crate::opener::{LOOKS, can_be_known};
@@ -42,6 +42,9 @@ pub struct Publisher {
     /// One at a time asks where a finding goes: those of a batch would only win the race for the
     /// channel's places one after the other.
     placing: Arc<Mutex<()>>,
+    /// Whether it draws digests itself. Lambda freezes a function that has answered: what it goes
+    /// on with minutes later would be drawn over what is newer.
+    pub(super) draws: bool,
     /// Digests for whose drawing this process has just asked.
     pub(super) asked: AskedFor,
 }
@@ -72,7 +75,13 @@ pub enum PublishError {
 impl Publisher {
     /// A publisher.
     pub fn new(table: Table, slack: Slack, queues: Queues, mention: Option<SlackUserGroupId>) -> Self {
-        Self { table, slack, queues, mention, placing: Arc::default(), asked: AskedFor::default() }
+        let (placing, asked) = (Arc::default(), AskedFor::default());
+        Self { table, slack, queues, mention, placing, draws: true, asked }
+    }
+
+    /// One that leaves digests to whoever handles the events queue.
+    pub fn without_drawing(self) -> Self {
+        Self { draws: false, ..self }
     }
 
     /// Brings the message of the finding `id` up to date.
@@ -130,10 +139,9 @@ impl Publisher {
             self.table.place(&channel.0, &record.finding, Timestamp::now()).await?
         };
         match place {
+            // Noted first, so that it has one place whatever fails next; entered in the next step.
             Place::Digest(digest) => {
-                self.enter(record, &digest).await?;
-                let (episode, version) = (record.finding.episode, record.version);
-                Ok(Shown::Listed(Listed { digest, episode, version }))
+                Ok(Shown::Listed(Listed { digest, episode: record.finding.episode, version: 0 }))
             }
             Place::Single => {
                 let posted = self.post(record, &channel, previous).await?;
@@ -243,7 +251,7 @@ impl Publisher {
 
     /// Nothing is lost when it cannot be asked: the message stands.
     async fn ask_who_opened(&self, finding: &Finding) {
-        if !can_be_known(&finding.resource) {
+        if !can_be_known(&finding.resource) || finding.plan == Plan::Unsupported {
             return;
         }
         let (finding, episode) = (finding.id.clone(), finding.episode);
