@@ -20,10 +20,15 @@
 //! ```
 //!
 //! 1. [`evaluation`]: a rule function judges a configuration item and queues the violations.
-//! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`].
-//! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues.
+//! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`] in the
+//!    channel that [`routing`] says: by a message of its own, or in a digest where there are many.
+//!    [`opener`] asks CloudTrail whose deed it was.
+//! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues, by
+//!    [`fix`] where something is to be done.
 //! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
 //! 5. [`remediation`]: plan from the live resource, change exactly that, report.
+//!
+//! [`report`] draws how the last 30 days went.
 //!
 //! [`queue`] is how messages leave queues ([`dead_letters`]: how they come back), [`notice`] how functions without Slack reach people;
 //! [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.

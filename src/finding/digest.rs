@@ -372,6 +372,7 @@ impl Table {
     pub async fn ask_for_drawing(
         &self,
         id: &DigestId,
+        channel: &str,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, TableError> {
         #[derive(Deserialize)]
@@ -382,7 +383,11 @@ impl Table {
         }
         let update = self
             .digest_update(id, "DIGEST".to_owned())
-            .update_expression("SET askedAt = :now")
+            .update_expression(
+                "SET askedAt = :now, channel = if_not_exists(channel, :channel), begunAt = if_not_exists(begunAt, :begun)",
+            )
+            .expression_attribute_values(":channel", text(channel))
+            .expression_attribute_values(":begun", to_attribute_value(now)?)
             .condition_expression("attribute_not_exists(askedAt) OR askedAt < :overdue")
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":overdue", number((now - OVERDUE).as_millisecond()))

@@ -26,6 +26,9 @@ use crate::notice::Notice;
 /// How much later, at least. Seconds.
 const LATER: u32 = 4;
 
+/// Likewise, after what people have done. Seconds.
+const SOON: u32 = 1;
+
 /// What stands in a digest's thread beside the call.
 const SOME_ARE: &str = "Among the findings of this digest there are critical ones now.";
 
@@ -73,15 +76,23 @@ pub async fn changed(
             Err(error) => tracing::warn!(%error, digest_id = %id, "cannot draw a digest now"),
         }
     }
-    ask(publisher, id, now).await
+    ask(publisher, id, channel, now).await
 }
 
-async fn ask(publisher: &Publisher, id: &DigestId, now: Timestamp) -> Result<(), PublishError> {
+async fn ask(
+    publisher: &Publisher,
+    id: &DigestId,
+    channel: &SlackChannelId,
+    now: Timestamp,
+) -> Result<(), PublishError> {
     let asked_at = Instant::now();
-    if let Some(next) = publisher.table.ask_for_drawing(id, now).await? {
-        let pause = u32::try_from(next.duration_since(now).as_secs()).unwrap_or_default();
-        let (queues, notice) = (&publisher.queues, Notice::Draw { digest: id.clone() });
-        queues.send_later(&queues.events, &notice, LATER.max(pause)).await?;
+    let Some(next) = publisher.table.ask_for_drawing(id, &channel.0, now).await? else { return Ok(()) };
+    let pause = u32::try_from(next.duration_since(now).as_secs()).unwrap_or_default();
+    // People who have done something wait for it to be seen.
+    let later = if publisher.draws { LATER } else { SOON };
+    let (queues, notice) = (&publisher.queues, Notice::Draw { digest: id.clone() });
+    queues.send_later(&queues.events, &notice, later.max(pause)).await?;
+    if publisher.draws {
         publisher.asked.note(id, asked_at);
     }
     Ok(())
