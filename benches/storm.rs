@@ -61,7 +61,7 @@ async fn storm(size: usize) {
     let channel = eventually("the channel shows all of them", async || {
         let channel = world.slack.channel().await;
         let digest = channel.iter().find(|message| message.button("show_all").is_some());
-        let gathered = digest.map_or(0, |message| number_before(message.text(), " findings within"));
+        let gathered = digest.map_or(0, |message| number_before(message.text(), " more findings within"));
         let singles = channel.len() - usize::from(digest.is_some());
         (gathered + singles == size).then_some(channel)
     })

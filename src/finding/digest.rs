@@ -24,11 +24,11 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(35 * 24);
 /// How many findings a digest's message shows.
 pub const WORST: usize = 10;
 
-/// A digest is drawn at most this often; one that takes long to draw less often.
+/// A digest is drawn at most this often; one that takes long to count less often.
 const DRAWN_EVERY: SignedDuration = SignedDuration::from_secs(3);
 
-/// Of the time, at most this part goes into drawing.
-const DRAWING_SHARE: i32 = 20;
+/// Of the time, at most this part goes into counting.
+const COUNTING_SHARE: i32 = 20;
 
 /// However long it takes, a digest is drawn this often.
 const DRAWN_AT_LEAST_EVERY: SignedDuration = SignedDuration::from_secs(120);
@@ -86,6 +86,8 @@ pub struct Drawn {
     pub called: bool,
     /// What was counted.
     pub counts: Counts,
+    /// How long that took.
+    pub counting: SignedDuration,
     /// Whether every finding in it is fixed.
     pub all_fixed: bool,
 }
@@ -342,10 +344,10 @@ impl Table {
         &self,
         id: &DigestId,
         drawn: Option<&Drawn>,
-        begun: Timestamp,
+        now: Timestamp,
     ) -> Result<(), TableError> {
-        let now = Timestamp::now();
-        let pause = now.duration_since(begun) * DRAWING_SHARE;
+        let counting = drawn.map_or(SignedDuration::ZERO, |drawn| drawn.counting);
+        let pause = counting * COUNTING_SHARE;
         let pause = pause.clamp(DRAWN_EVERY, DRAWN_AT_LEAST_EVERY);
         let update = self
             .digest_update(id, "DIGEST".to_owned())

@@ -19,10 +19,8 @@ const LINES: usize = 5;
 /// The message.
 pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content {
     let states = by_state(tally);
-    let heading = format!(
-        "*{} within a short time*, so they are gathered here\n{states}",
-        count(tally.total, "finding")
-    );
+    let heading =
+        format!("*{} within a short time*, gathered here\n{states}", count(tally.total, "more finding"));
     let rules = tally.counts.by_rule.iter().map(|(rule, number)| (code(rule.as_str()), *number));
     let places = tally.by_place.iter().map(|((account, region), number)| {
         (format!("{} {}", code(account.as_str()), code(region.as_str())), *number)
@@ -36,7 +34,7 @@ pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content 
     blocks.extend(digest.fix_all.as_ref().map(|fix_all| section(&progress(fix_all, tally))));
     blocks.push(actions(buttons(id, digest, tally)));
     blocks.push(context(&format!("Digest {} · since {}", code(id.as_str()), when(digest.begun_at))));
-    message(&format!("{} within a short time. {states}.", count(tally.total, "finding")), blocks)
+    message(&format!("{} within a short time. {states}.", count(tally.total, "more finding")), blocks)
 }
 
 /// `3 open, 1 fixed`.

@@ -71,7 +71,7 @@ pub async fn changed(
         false => None,
     };
     if let Some(digest) = mine {
-        match draw(publisher, id, &digest, now).await {
+        match draw(publisher, id, &digest).await {
             Ok(()) => return Ok(()),
             Err(error) => tracing::warn!(%error, digest_id = %id, "cannot draw a digest now"),
         }
@@ -103,25 +103,22 @@ pub async fn draw_now(publisher: &Publisher, id: &DigestId) -> Result<Published,
     let now = Timestamp::now();
     let Some(known) = publisher.table.digest(id).await? else { return Ok(Published::Shown) };
     match publisher.table.begin_drawing(id, &known.channel, true, now).await? {
-        Some(digest) => draw(publisher, id, &digest, now).await.map(|()| Published::Shown),
+        Some(digest) => draw(publisher, id, &digest).await.map(|()| Published::Shown),
         None => Ok(Published::Busy),
     }
 }
 
-async fn draw(
-    publisher: &Publisher,
-    id: &DigestId,
-    digest: &Digest,
-    begun: Timestamp,
-) -> Result<(), PublishError> {
+async fn draw(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<(), PublishError> {
     let drawn = draw_message(publisher, id, digest).await;
-    publisher.table.end_drawing(id, drawn.as_ref().ok(), begun).await?;
+    publisher.table.end_drawing(id, drawn.as_ref().ok(), Timestamp::now()).await?;
     drawn.map(drop)
 }
 
 async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<Drawn, PublishError> {
     let fix_all = digest.fix_all.as_ref().map(|fix_all| fix_all.at);
+    let begun = Timestamp::now();
     let tally = publisher.table.tally(id, fix_all).await?;
+    let counting = Timestamp::now().duration_since(begun);
     let content = digest_message(id, digest, &tally);
     let worst = tally.worst.first();
     let call = publisher.mention.as_ref().filter(|_| {
@@ -145,7 +142,14 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         }
     };
     let all_fixed = tally.count(StateName::Fixed) == tally.total;
-    Ok(Drawn { channel: channel.to_string(), ts: ts.to_string(), called, counts: tally.counts, all_fixed })
+    Ok(Drawn {
+        channel: channel.to_string(),
+        ts: ts.to_string(),
+        called,
+        counts: tally.counts,
+        counting,
+        all_fixed,
+    })
 }
 
 /// Where the message is, edited; `None` where there is none (any more).

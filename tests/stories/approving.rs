@@ -100,7 +100,7 @@ async fn what_waits_for_a_yes_comes_out_of_its_digest() {
         let group = world.aws.create_group(&format!("storm-{number}")).await;
         world.aws.open_port(&group, 22).await;
     }
-    let digest = world.slack.channel_says("*2 findings within a short time*").await;
+    let digest = world.slack.channel_says("*2 more findings within a short time*").await;
     world.slack.click(ALICE, &digest, "fix_all").await;
     world.slack.modal_says("nothing in this digest that you can have fixed this way").await;
 

@@ -30,7 +30,7 @@ async fn a_storm_is_one_digest_and_nothing_is_lost() {
     world.aws.send_all("events", &changes).await;
     // Everything is delivered twice.
     world.aws.send_all("events", &changes).await;
-    let digest = digest_says(&world, "*115 findings within a short time*").await;
+    let digest = digest_says(&world, "*115 more findings within a short time*").await;
     let words = digest.words();
     assert!(words.contains("115 open") && words.contains("`no-old-keys`: 115"), "{words}");
     assert!(words.contains("`123456789012` `us-east-1`: ") && words.contains("*The worst 10*"), "{words}");
@@ -80,7 +80,7 @@ async fn all_of_a_digest_is_fixed_slice_by_slice_by_operators_only() {
         world.aws.open_port(group, 22).await;
     }
     // Three of a rule of which two are there already.
-    let digest = digest_says(&world, "*9 findings within a short time*").await;
+    let digest = digest_says(&world, "*9 more findings within a short time*").await;
     assert!(
         digest.words().contains("open · *high* · `f-") && digest.words().contains("9 open"),
         "{}",
