@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 
 use memory::memory;
 use serde_json::{Value, json};
-use support::{BOB, Options, World, eventually};
+use support::{BOB, Options, World};
 
 /// The sizes, one after the other; `DEFENDABLE_STORMS=100,1000` chooses others.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
 
 /// How many changes wait at most.
 const WAITING: usize = 200;
+
+/// How long after the last finding its digest may take to be drawn.
+const LAST_DRAWING: Duration = Duration::from_secs(300);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -57,15 +60,19 @@ async fn storm(size: usize) {
     while world.aws.messages_in("events").await > 0 {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    // The digest's last drawing comes a few seconds later, by a delayed message.
-    let channel = eventually("the channel shows all of them", async || {
+    // The digest's last drawing comes later, by a delayed message.
+    let deadline = Instant::now() + LAST_DRAWING;
+    let channel = loop {
         let channel = world.slack.channel().await;
         let digest = channel.iter().find(|message| message.button("show_all").is_some());
         let gathered = digest.map_or(0, |message| number_before(message.text(), " more findings within"));
         let singles = channel.len() - usize::from(digest.is_some());
-        (gathered + singles == size).then_some(channel)
-    })
-    .await;
+        if gathered + singles == size {
+            break channel;
+        }
+        assert!(Instant::now() < deadline, "the channel shows {gathered} and {singles} of {size}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
     let taken = begun.elapsed();
     assert!(channel.len() <= 20, "{} messages", channel.len());
     let status = world.slack.command(BOB, "status").await.words();
