@@ -42,7 +42,7 @@ pub struct ConfigurationItem<'a> {
     #[serde(borrow)]
     pub configuration_item_status: Cow<'a, str>,
     /// The resource's tags.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "tags")]
     pub tags: BTreeMap<String, String>,
     /// The resource's own description; its shape depends on the type.
     #[serde(borrow, default)]
@@ -100,6 +100,21 @@ where
     from_stringified(raw.get()).map_err(serde::de::Error::custom)
 }
 
+/// Tags, if they are of the documented shape. They decide nothing about compliance, so that another
+/// shape must not keep an item from being judged.
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Tags {
+        Documented(BTreeMap<String, String>),
+        Otherwise(serde::de::IgnoredAny),
+    }
+    Ok(match Tags::deserialize(deserializer)? {
+        Tags::Documented(tags) => tags,
+        Tags::Otherwise(_) => BTreeMap::new(),
+    })
+}
+
 /// For a list that may be `null`.
 pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -122,6 +137,20 @@ mod tests {
         }
         assert_eq!(from_stringified::<Vec<u8>>("null").unwrap(), [0u8; 0]);
         assert!(from_stringified::<Vec<u8>>("\"{").is_err());
+    }
+
+    #[test]
+    fn tags_are_read_and_other_shapes_of_them_do_no_harm() {
+        let tags = |tags: &str| {
+            let item = format!(
+                r#"{{"configurationItemStatus":"OK","resourceType":"t","resourceId":"r","tags":{tags}}}"#
+            );
+            serde_json::from_str::<ConfigurationItem>(&item).unwrap().tags
+        };
+        assert_eq!(tags(r#"{"team":"payments"}"#)["team"], "payments");
+        for other in ["null", "[]", r#"[{"key":"team"}]"#, r#"{"team":1}"#, r#""""#] {
+            assert!(tags(other).is_empty(), "{other}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ const OPEN_HEIGHT: u32 = 380;
 const RULE_HEIGHT: u32 = 54;
 /// By whom, below.
 const FIXED_HEIGHT: u32 = 150;
+/// Between two parts.
+const GAP: u32 = 20;
 /// A part's title.
 const TITLE_HEIGHT: u32 = 56;
 
@@ -59,7 +61,7 @@ fn font() {
 pub(super) fn draw(figures: &Figures) -> Result<Vec<u8>, PictureError> {
     font();
     let rules = figures.times.len().clamp(1, RULES) as u32;
-    let middle = TITLE_HEIGHT + rules * RULE_HEIGHT;
+    let middle = TITLE_HEIGHT + rules * RULE_HEIGHT + GAP;
     let height = OPEN_HEIGHT + middle + FIXED_HEIGHT;
     let mut pixels = vec![0; (WIDTH * height * 3) as usize];
     {
@@ -238,7 +240,7 @@ mod tests {
             fixed_by: FixedBy { people: 4, automatic: 20, elsewhere: 1 },
         };
         let (width, height, pixels) = decode(&draw(&figures).unwrap());
-        assert_eq!((width, height), (WIDTH, 380 + 56 + 2 * 54 + 150));
+        assert_eq!((width, height), (WIDTH, 380 + 56 + 2 * 54 + 20 + 150));
         for color in [OPEN, MEDIAN, NINETIETH, PEOPLE, AUTOMATIC, ELSEWHERE, INK] {
             assert!(has(&pixels, color), "{color:?}");
         }
