@@ -1,6 +1,7 @@
 //! The stories that Defendable promises, told to the real binary: moto is AWS, local-slack is
 //! Slack, and everything enters where the world does. `scripts/test` installs the two.
 
+mod abuse;
 mod alarms_and_reports;
 mod approving;
 mod auto_response;

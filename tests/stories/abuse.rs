@@ -1,0 +1,115 @@
+//! People who may not, and values that nobody was given: nothing changes.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::support::{BOB, CAROL, Options, World, because, request, signed};
+
+/// Sends a signed interaction, as Slack would; its answer's status.
+async fn interact(world: &World, payload: &Value) -> u16 {
+    let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
+    let url = format!("{}/slack/events", world.app_url);
+    let headers = signed(&body, Timestamp::now().as_second());
+    request("POST", &url, &headers, &body).await.unwrap().0
+}
+
+fn click(user: &str, action: &str, value: &str) -> Value {
+    json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
+        "trigger_id": "1.2.3", "channel": {"id": "C0ALERTS"},
+        "container": {"type": "message", "message_ts": "1.2", "channel_id": "C0ALERTS"},
+        "actions": [{"type": "button", "action_id": action, "value": value}]})
+}
+
+fn submission(user: &str, callback: &str, metadata: &str) -> Value {
+    let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
+    let values = json!({"duration": {"duration": {"type": "static_select", "selected_option": option}},
+        "reason": because("forged")});
+    json!({"type": "view_submission", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
+        "view": {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": metadata, "blocks": [],
+            "title": {"type": "plain_text", "text": "t"}, "team_id": "T0DEMO", "app_id": "A0DEFENDABLE",
+            "bot_id": "B1", "hash": "1", "root_view_id": "V1", "external_id": "", "state": {"values": values}}})
+}
+
+/// What must not change, but for the history.
+async fn standing(world: &World) -> (Vec<String>, Option<String>, bool, u32, Vec<Value>) {
+    let group = world.aws.group_id("batch-workers").await;
+    let messages = world.slack.channel().await.into_iter().map(|message| message.0).collect();
+    (
+        world.aws.ingress(&group).await,
+        world.aws.policy("defendable-demo-website").await,
+        world.aws.rule_is_enabled().await,
+        world.aws.messages_in("fix").await,
+        messages,
+    )
+}
+
+/// Every button that changes something, and what it carries of a finding.
+fn mutations(finding: &str) -> Vec<(&'static str, String)> {
+    let of_finding = ["fix", "fix_ignored", "ignore", "unignore", "undo", "approve", "decline"];
+    let mut all: Vec<_> = of_finding.iter().map(|action| (*action, finding.to_owned())).collect();
+    all.extend([
+        ("fix_all", "d-000000000000".to_owned()),
+        ("retry", "defendable-events".to_owned()),
+        ("autoresponse_on", "on".to_owned()),
+        ("autoresponse_off", "off".to_owned()),
+    ]);
+    all
+}
+
+#[tokio::test]
+async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
+    // Alice may act elsewhere, Bob nowhere.
+    let variables = &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let group = world.aws.group_id("batch-workers").await;
+    let finding = world.slack.finding(&group).await.finding_id();
+    let before = standing(&world).await;
+    let mut refusals = 0;
+    for user in ["U0ALICE", BOB] {
+        for (action, value) in mutations(&finding) {
+            assert_eq!(interact(&world, &click(user, action, &value)).await, 200, "{user} {action}");
+            // Who may act somewhere is asked by a digest's question which accounts are meant: here
+            // it is of a digest that does not exist.
+            refusals += usize::from(!(user == "U0ALICE" && action == "fix_all"));
+        }
+        for (callback, metadata) in
+            [("ignore", finding.clone()), ("undo", format!("{finding} 2026-01-01T00:00:00Z"))]
+        {
+            assert_eq!(interact(&world, &submission(user, callback, &metadata)).await, 200, "{callback}");
+            refusals += 1;
+        }
+    }
+    assert_eq!(standing(&world).await, before);
+    assert_eq!(world.slack.modal().await, "");
+    let history = world.slack.command(CAROL, "history").await.words();
+    assert_eq!(history.matches("was refused, not being an operator of it").count(), refusals, "{history}");
+
+    // The same click by somebody who may: the test could have failed.
+    assert_eq!(interact(&world, &click(CAROL, "fix", &finding)).await, 200);
+    world.slack.finding_says(&group, "Fixed by <@U0CAROL>").await;
+}
+
+#[tokio::test]
+async fn values_that_nobody_was_given_change_nothing() {
+    let world = World::seeded().await;
+    let before = standing(&world).await;
+    let long = "x".repeat(10_000);
+    let values =
+        ["f-000000000000", "", "f-", "<!channel>", "d-000000000000", "\u{202e}\u{0}f-3fa9c01b22de", &long];
+    for value in values {
+        for (action, _) in mutations("") {
+            if action.starts_with("autoresponse") {
+                // These carry nothing that is looked up.
+                continue;
+            }
+            assert_eq!(interact(&world, &click("U0ALICE", action, value)).await, 200, "{action} {value:.20}");
+        }
+        for callback in ["ignore", "undo", "fix_all", "show_all", "of_tomorrow"] {
+            assert_eq!(interact(&world, &submission("U0ALICE", callback, value)).await, 200, "{callback}");
+        }
+    }
+    assert_eq!(standing(&world).await, before);
+    for told in world.slack.told("U0ALICE").await {
+        assert!(!told.words().contains("<!channel>") && told.words().len() < 4000, "{}", told.words());
+    }
+}
