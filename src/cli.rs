@@ -33,6 +33,9 @@ pub enum Role {
     /// Serve against emulators: prepares and seeds an emulated account and plays AWS Config's part
     #[cfg(feature = "sandbox")]
     Sandbox(defendable::sandbox::Options),
+    /// Look at settings, credentials, queues, table, AWS Config and Slack, and say what is wrong and
+    /// what to do about it; exit status 1 where Defendable cannot work
+    Doctor,
     /// Judge configuration items, one JSON document a line, and print one evaluation a line
     Evaluate(Evaluate),
     /// Print a completion script for your shell

@@ -31,7 +31,7 @@
 //! [`report`] draws how the last 30 days went.
 //!
 //! [`queue`] is how messages leave queues ([`dead_letters`]: how they come back), [`notice`] how functions without Slack reach people;
-//! [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
+//! [`doctor`] looks at an installation; [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
 
 #![warn(missing_docs)]
 
@@ -39,6 +39,7 @@ pub mod aws;
 pub mod command;
 pub mod coordinator;
 pub mod dead_letters;
+pub mod doctor;
 pub mod evaluation;
 pub mod finding;
 pub mod fix;

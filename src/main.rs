@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, ValueEnum};
+use defendable::doctor;
 use defendable::lambda::{self, Function};
 use defendable::serve::{Transport, serve, shutdown_signal};
 use defendable::settings::Settings;
@@ -31,6 +32,14 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
         Role::Evaluate(evaluate) => return evaluate.run(),
         Role::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "defendable", &mut std::io::stdout());
+        }
+        Role::Doctor => {
+            start_logging(false);
+            let settings = Settings::from_env()?;
+            let found =
+                runtime()?.block_on(async { anyhow::Ok(doctor::examine(&wire(settings).await?).await) })?;
+            let well = doctor::print(&found, std::io::stdout().lock())?;
+            return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Role::Serve { socket_mode } => {
             start_logging(false);

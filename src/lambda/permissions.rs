@@ -110,6 +110,8 @@ mod tests {
         assert!(named.len() > 20, "{named:?}");
         // A batch is sent by the right to send.
         named.remove("sqs:SendMessageBatch");
+        // A person's, not a function's.
+        crate::doctor::ACTIONS.iter().for_each(|action| assert!(named.remove(*action), "{action}"));
         let mut declared: BTreeSet<String> = Function::value_variants()
             .iter()
             .flat_map(|function| function.actions())

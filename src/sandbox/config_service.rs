@@ -282,6 +282,9 @@ async fn answer(State(service): State<Arc<ConfigService>>, headers: HeaderMap, b
             Err(error) => Err(error),
         },
         "GetResourceConfigHistory" => parse(&body).and_then(|request| service.history(&request)),
+        "DescribeConfigurationRecorderStatus" => {
+            Ok(json!({"ConfigurationRecordersStatus": [{"name": "default", "recording": true}]}))
+        }
         "DescribeComplianceByConfigRule" => Ok(service.compliance_by_rule()),
         other => {
             Err(ServiceError("UnknownOperationException", format!("the stand-in does not know {other:?}")))

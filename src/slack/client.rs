@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
 use secrecy::ExposeSecret;
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::*;
@@ -305,15 +307,18 @@ fn strip_date_tokens(json: &mut serde_json::Value) {
     }
 }
 
+/// Connections by HTTPS, or HTTP where an emulator stands in.
+pub fn https_connector() -> Result<HttpsConnector<HttpConnector>, SlackError> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(provider)
+        .map_err(SlackError::Tls)?;
+    Ok(builder.https_or_http().enable_http1().build())
+}
+
 /// A client that waits as long as Slack's `Retry-After` says, a few times.
 pub fn hyper_client(api_url: Option<&str>) -> Result<HyperClient, SlackError> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let https = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider)
-        .map_err(SlackError::Tls)?
-        .https_or_http()
-        .enable_http1()
-        .build();
+    let https = https_connector()?;
     let retries = SlackApiRateControlConfig::new().with_max_retries(3);
     let connector = SlackClientHyperConnector::with_connector(https).with_rate_control(retries);
     Ok(SlackClient::new(match api_url {

@@ -7,6 +7,7 @@ mod approving;
 mod auto_response;
 mod bootstrap;
 mod command_line;
+mod doctor;
 mod findings;
 mod fixing;
 mod forgery;

@@ -1,0 +1,89 @@
+//! `defendable doctor`: looks at everything that an installation needs, and says of each part
+//! whether it is well, what is wrong, and what to do about it. Changes nothing.
+
+mod aws;
+mod slack;
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::wiring::Wiring;
+
+/// What the doctor calls beside what the functions may: it runs with a person's credentials.
+pub const ACTIONS: &[&str] = &["config:DescribeConfigurationRecorderStatus", "sts:GetCallerIdentity"];
+
+/// What is found of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Diagnosis {
+    /// It is well: a few words about it.
+    Well(String),
+    /// Something is not as it should be, and Defendable works all the same.
+    Odd {
+        /// What.
+        problem: String,
+        /// What to do.
+        next: String,
+    },
+    /// Defendable does not work like this.
+    Ill {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        next: String,
+    },
+}
+
+/// One part and what is found of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The part: `queue defendable-events`.
+    pub part: String,
+    /// What is found.
+    pub diagnosis: Diagnosis,
+}
+
+impl Examined {
+    fn of(part: impl Into<String>, diagnosis: Diagnosis) -> Self {
+        Self { part: part.into(), diagnosis }
+    }
+}
+
+impl Diagnosis {
+    fn ill(problem: impl fmt::Display, next: &str) -> Self {
+        Self::Ill { problem: problem.to_string(), next: next.to_owned() }
+    }
+
+    fn odd(problem: impl fmt::Display, next: &str) -> Self {
+        Self::Odd { problem: problem.to_string(), next: next.to_owned() }
+    }
+}
+
+impl fmt::Display for Examined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = &self.part;
+        match &self.diagnosis {
+            Diagnosis::Well(words) => write!(f, "well  {part}: {words}"),
+            Diagnosis::Odd { problem, next } => write!(f, "odd   {part}: {problem}\n      Next: {next}"),
+            Diagnosis::Ill { problem, next } => write!(f, "ILL   {part}: {problem}\n      Next: {next}"),
+        }
+    }
+}
+
+/// Looks at everything, side by side.
+pub async fn examine(wiring: &Wiring) -> Vec<Examined> {
+    let (aws, slack) = tokio::join!(aws::examine(wiring), slack::examine(wiring));
+    aws.into_iter().chain(slack).collect()
+}
+
+/// Prints what was found, a part a line; whether Defendable can work.
+pub fn print(found: &[Examined], mut output: impl Write) -> io::Result<bool> {
+    for examined in found {
+        writeln!(output, "{examined}")?;
+    }
+    let count =
+        |wanted: fn(&Diagnosis) -> bool| found.iter().filter(|examined| wanted(&examined.diagnosis)).count();
+    let ill = count(|diagnosis| matches!(diagnosis, Diagnosis::Ill { .. }));
+    let odd = count(|diagnosis| matches!(diagnosis, Diagnosis::Odd { .. }));
+    writeln!(output, "{} looked at, {ill} ill, {odd} odd", found.len())?;
+    Ok(ill == 0)
+}

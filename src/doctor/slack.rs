@@ -1,0 +1,146 @@
+//! What the doctor looks at in Slack.
+
+use std::time::Duration;
+
+use http::{Method, Request, header};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Diagnosis, Examined};
+use crate::slack::client::https_connector;
+use crate::wiring::Wiring;
+
+/// The scopes that the bot needs: those of `manifest.yml`.
+const SCOPES: [&str; 4] = ["chat:write", "commands", "files:write", "usergroups:read"];
+
+/// How long Slack may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The header in which Slack tells a token's scopes
+/// ([Scopes](https://docs.slack.dev/authentication/#scopes)).
+const GRANTED: &str = "x-oauth-scopes";
+
+pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
+    let (token, secret) = tokio::join!(token(wiring), signing_secret(wiring));
+    let [identity, scopes] = token;
+    vec![
+        Examined::of("Slack's signing secret", secret),
+        Examined::of("Slack's bot token", identity),
+        Examined::of("the bot's scopes", scopes),
+        Examined::of("operators", operators(wiring)),
+    ]
+}
+
+fn operators(wiring: &Wiring) -> Diagnosis {
+    match wiring.settings.slack.operators.len() {
+        0 => Diagnosis::odd("there are none: nobody may act", "set DEFENDABLE_OPERATORS"),
+        number => Diagnosis::Well(format!("{number} users, user groups, or either in one account")),
+    }
+}
+
+async fn signing_secret(wiring: &Wiring) -> Diagnosis {
+    match wiring.secrets().read(&wiring.settings.slack.signing_secret).await {
+        Ok(_) => Diagnosis::Well("it can be read".to_owned()),
+        Err(error) => Diagnosis::ill(error, "is DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER right?"),
+    }
+}
+
+/// Whose token it is, and what it may.
+async fn token(wiring: &Wiring) -> [Diagnosis; 2] {
+    let unknown = || Diagnosis::odd("they cannot be known", "mend the bot's token first");
+    let token = match wiring.secrets().read(&wiring.settings.slack.bot_token).await {
+        Ok(token) => token,
+        Err(error) => {
+            let next = "is DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER right?";
+            return [Diagnosis::ill(error, next), unknown()];
+        }
+    };
+    let url = wiring.settings.slack.api_url.as_deref().unwrap_or("https://slack.com/api");
+    match tokio::time::timeout(PATIENCE, auth_test(url, &token)).await {
+        Ok(Ok(answer)) => [identity(wiring, &answer), scopes(answer.scopes.as_deref())],
+        Ok(Err(problem)) => [Diagnosis::ill(problem, "does the network let us reach Slack?"), unknown()],
+        Err(_) => {
+            [Diagnosis::ill("Slack does not answer", "does the network let us reach Slack?"), unknown()]
+        }
+    }
+}
+
+/// What `auth.test` answers.
+struct Answer {
+    body: serde_json::Value,
+    scopes: Option<String>,
+}
+
+/// Our own request, for the library keeps the answer's headers to itself. The token is in no error.
+async fn auth_test(url: &str, token: &SecretString) -> Result<Answer, String> {
+    let connector = https_connector().map_err(|error| error.to_string())?;
+    let client = Client::builder(TokioExecutor::new()).build::<_, axum::body::Body>(connector);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}/auth.test", url.trim_end_matches('/')))
+        .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+        .body(axum::body::Body::empty())
+        .map_err(|_| "the token, or the Web API's address, is malformed".to_owned())?;
+    let answer =
+        client.request(request).await.map_err(|error| format!("Slack cannot be reached: {error}"))?;
+    let scopes = answer.headers().get(GRANTED).and_then(|scopes| scopes.to_str().ok()).map(str::to_owned);
+    let body = axum::body::to_bytes(axum::body::Body::new(answer.into_body()), 1 << 20).await;
+    let body = body.map_err(|error| format!("Slack's answer broke off: {error}"))?;
+    let body = serde_json::from_slice(&body).map_err(|_| "Slack's answer is no JSON".to_owned())?;
+    Ok(Answer { body, scopes })
+}
+
+fn identity(wiring: &Wiring, Answer { body, .. }: &Answer) -> Diagnosis {
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
+    let wanted = &wiring.settings.slack.team;
+    if body["ok"] != true {
+        let next = "install the app again and store the token that it gives";
+        return Diagnosis::ill(format!("Slack says {}", text("error")), next);
+    }
+    if text("team_id") != wanted {
+        let problem = format!("it is of the workspace {}, not {wanted}", text("team_id"));
+        return Diagnosis::ill(problem, "set DEFENDABLE_SLACK_TEAM_ID, or store the other workspace's token");
+    }
+    Diagnosis::Well(format!("{} in {}", text("user"), text("team")))
+}
+
+fn scopes(granted: Option<&str>) -> Diagnosis {
+    let Some(granted) = granted else {
+        return Diagnosis::odd("Slack does not say what they are", "nothing, if this is an emulator");
+    };
+    let granted: Vec<&str> = granted.split(',').map(str::trim).collect();
+    let missing: Vec<&str> = SCOPES.into_iter().filter(|scope| !granted.contains(scope)).collect();
+    match missing.as_slice() {
+        [] => Diagnosis::Well(SCOPES.join(", ")),
+        missing => Diagnosis::ill(
+            format!("it lacks {}", missing.join(", ")),
+            "paste manifest.yml into the app's manifest page again, and reinstall the app",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scopes_are_the_manifest_s() {
+        let manifest = include_str!("../../manifest.yml");
+        let bot = manifest.split("    bot:\n").nth(1).unwrap().split("\nsettings:").next().unwrap();
+        let listed: Vec<&str> = bot.lines().filter_map(|line| line.trim().strip_prefix("- ")).collect();
+        assert_eq!(listed, SCOPES);
+    }
+
+    #[test]
+    fn a_missing_scope_is_named() {
+        assert!(matches!(
+            scopes(Some("chat:write, commands,files:write,usergroups:read,x")),
+            Diagnosis::Well(_)
+        ));
+        let Diagnosis::Ill { problem, next } = scopes(Some("chat:write,commands")) else { panic!() };
+        assert_eq!(problem, "it lacks files:write, usergroups:read");
+        assert!(next.contains("manifest"));
+        assert!(matches!(scopes(None), Diagnosis::Odd { .. }));
+    }
+}

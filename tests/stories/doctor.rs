@@ -1,0 +1,87 @@
+//! `defendable doctor`: what is wrong, and what to do about it.
+
+use std::process::Command;
+
+use crate::support::lambda::function_command;
+use crate::support::{Options, World, free_ports};
+
+/// A world whose AWS Config listens where the doctor will look for it.
+async fn world() -> (World, String) {
+    let [port] = free_ports();
+    let address = format!("127.0.0.1:{port}");
+    let arguments = vec!["--config-service", &*Box::leak(address.clone().into_boxed_str())];
+    let arguments: &'static [&str] = Box::leak(arguments.into_boxed_slice());
+    let world = World::seeded_with(Options { arguments, ..Options::default() }).await;
+    (world, format!("http://{address}"))
+}
+
+/// What the doctor says, and whether all is well.
+fn doctor(world: &World, config: &str, change: impl FnOnce(&mut Command)) -> (String, bool) {
+    // A function's settings are a person's too.
+    let mut command = function_command(world, "", "");
+    command.env_remove("AWS_LAMBDA_RUNTIME_API").arg("doctor");
+    command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", config);
+    change(&mut command);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (said, output.status.success())
+}
+
+#[tokio::test]
+async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
+    let (world, config) = world().await;
+    let (said, well) = doctor(&world, &config, |_| {});
+    assert!(well, "{said}");
+    for part in [
+        "well  AWS credentials: arn:aws:sts::123456789012",
+        "well  table defendable-findings: 4 findings open",
+        "well  scheduled rule defendable-auto-response: off",
+        "well  AWS Config's recorder: it records",
+        "well  AWS Config's rules: 2 there, ours among them",
+        "well  queue defendable-remediation: 4 waiting, no dead letters",
+        "well  Slack's signing secret: it can be read",
+        "well  Slack's bot token: ",
+        "14 looked at, 0 ill",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert!(!said.contains("xoxb-") && !said.contains("sandbox-signing-secret"), "{said}");
+
+    world.aws.send_text("events", "not json").await;
+    world.slack.channel_says("dead-letter queue of `defendable-events`").await;
+    let (said, well) = doctor(&world, &config, |_| {});
+    assert!(well && said.contains("odd   queue defendable-events: 0 waiting, 1 dead letters"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_with_what_to_do() {
+    let (world, config) = world().await;
+    let (said, well) = doctor(&world, &config, |command| {
+        command
+            .env("DEFENDABLE_AWS_ACCOUNT_ID", "999999999999")
+            .env("DEFENDABLE_FINDINGS_TABLE", "another")
+            .env("DEFENDABLE_SCHEDULE_RULE", "another")
+            .env("DEFENDABLE_RESTRICTED_PORTS_RULES", "another-rule")
+            .env("DEFENDABLE_SLACK_TEAM_ID", "T0OTHER")
+            .env("DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER", "/another")
+            .env("DEFENDABLE_FIX_QUEUE_URL", format!("{}/123456789012/another", world.aws.url()))
+            .env("DEFENDABLE_OPERATORS", "");
+    });
+    assert!(!well, "{said}");
+    for part in [
+        "ILL   AWS credentials: they are of account 123456789012, not 999999999999",
+        "ILL   table another: ",
+        "is DEFENDABLE_SCHEDULE_RULE right?",
+        "ILL   AWS Config's rules: AWS Config has no rule another-rule",
+        "ILL   Slack's bot token: it is of the workspace T0DEMO, not T0OTHER",
+        "is DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER right?",
+        "ILL   queue another: ",
+        "odd   operators: there are none: nobody may act",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    let (said, well) = doctor(&world, &config, |command| {
+        command.env_remove("DEFENDABLE_SLACK_CHANNEL");
+    });
+    assert!(!well && said.contains("DEFENDABLE_SLACK_CHANNEL is not set"), "{said}");
+}
