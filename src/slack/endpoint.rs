@@ -2,10 +2,11 @@
 //! local server and the tests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode, header};
@@ -19,8 +20,11 @@ use super::signature::{Unverified, verify};
 use crate::command::SlackFunction;
 use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
 
-/// Larger bodies are refused unread. Bytes.
+/// Larger bodies are refused. Bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
+
+/// How long a body may take to arrive. Slack's are small, and Slack itself waits three seconds.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Checks signatures by the signing secret: one, or two with a comma while one replaces the other.
 #[derive(Debug)]
@@ -74,12 +78,18 @@ pub fn router(endpoint: Arc<Endpoint>) -> Router {
     Router::new()
         .route("/slack/events", post(receive))
         .route("/healthz", get(async || "ok"))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(endpoint)
 }
 
-async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> Response {
     let id = Uuid::new_v4();
+    let body = match read(&headers, body).await {
+        Ok(body) => body,
+        Err(status) => {
+            tracing::warn!(%status, request_id = %id, "a body that is too large, too slow, or breaks off");
+            return refusal(status, id);
+        }
+    };
     match endpoint.signature.check(&headers, &body).await {
         Ok(Ok(())) => {}
         Ok(Err(unverified)) => {
@@ -105,6 +115,18 @@ async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body
         return refusal(StatusCode::UNAUTHORIZED, id);
     }
     endpoint.answer(request).await
+}
+
+/// The body, if it comes whole and in time. One that says how large it is may be refused unread.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if said.is_some_and(|length: usize| length > BODY_LIMIT) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, BODY_LIMIT)).await {
+        Ok(body) => body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
 }
 
 /// Nothing but a status and an id that the log has too.

@@ -11,6 +11,7 @@ mod doctor;
 mod findings;
 mod fixing;
 mod forgery;
+mod hostile_requests;
 mod ignoring;
 mod routing;
 mod seeing;

@@ -1,0 +1,203 @@
+//! Requests that nobody honest sends: a status, an id, and nothing else; and no effect.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{ALICE, World, eventually, request, signed, status};
+
+type Headers = Vec<(&'static str, String)>;
+
+/// A command that would be answered.
+fn command() -> String {
+    let fields = [
+        ("team_id", "T0DEMO"),
+        ("api_app_id", "A0DEFENDABLE"),
+        ("channel_id", "C0ALERTS"),
+        ("user_id", ALICE),
+        ("command", "/dd"),
+        ("text", "autoresponse off"),
+        ("trigger_id", "1.2"),
+        ("response_url", "http://localhost/r"),
+    ];
+    serde_urlencoded::to_string(fields).unwrap()
+}
+
+fn with(mut headers: Headers, name: &'static str, value: &str) -> Headers {
+    headers.retain(|(other, _)| *other != name);
+    headers.push((name, value.to_owned()));
+    headers
+}
+
+fn without(mut headers: Headers, name: &str) -> Headers {
+    headers.retain(|(other, _)| *other != name);
+    headers
+}
+
+const STAMP: &str = "x-slack-request-timestamp";
+const SIGNATURE: &str = "x-slack-signature";
+
+/// Not from Slack, or not from now.
+fn unverified(body: &str, now: i64) -> Vec<Headers> {
+    let genuine = || signed(body, now);
+    let [_, (_, stamp), (_, signature)] = genuine().try_into().unwrap();
+    let twice = |name: &'static str, value: &str| {
+        let mut headers = genuine();
+        headers.push((name, value.to_owned()));
+        headers
+    };
+    let mut all = vec![
+        Vec::new(),
+        without(genuine(), STAMP),
+        without(genuine(), SIGNATURE),
+        twice(STAMP, &stamp),
+        twice(SIGNATURE, &signature),
+        twice(SIGNATURE, "v0=00"),
+    ];
+    let signatures = [
+        "",
+        "v0=",
+        "v0",
+        "v0=zz",
+        "v1=0000",
+        &signature[3..],
+        &signature[..signature.len() - 2],
+        &signature.to_uppercase(),
+        &format!("{signature}00"),
+        &format!("v0=v0={}", &signature[3..]),
+        &format!("{signature},{signature}"),
+        &format!("v0={}", "0".repeat(64)),
+        &format!("v0={}", "f".repeat(10_000)),
+    ];
+    all.extend(signatures.iter().map(|signature| with(genuine(), SIGNATURE, signature)));
+    let stamps = [
+        "",
+        "0",
+        "-1",
+        "now",
+        "1e9",
+        "0x5f",
+        &format!("{now}.0"),
+        &format!("+{now}"),
+        "9223372036854775807",
+        "9223372036854775808",
+        "99999999999999999999999999",
+    ];
+    all.extend(stamps.iter().map(|stamp| with(genuine(), STAMP, stamp)));
+    // Signed as they should be, but not now.
+    all.extend([-301, -3600, 330, 86_400, -(now + 5)].map(|off| signed(body, now + off)));
+    all.push(signed(&body.replace("off", "on"), now));
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_slack_s_gets_a_status_and_an_id() {
+    let world = World::seeded().await;
+    let url = format!("{}/slack/events", world.app_url);
+    let (body, now) = (command(), Timestamp::now().as_second());
+    let all = unverified(&body, now);
+    assert!(all.len() >= 36, "{}", all.len());
+    for headers in all {
+        let (status, answer) = request("POST", &url, &headers, &body).await.unwrap();
+        assert_eq!(status, 401, "{headers:?}");
+        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+    }
+    assert!(!world.slack.command(ALICE, "history").await.words().contains("turned auto-response off"));
+    let (status, _) = request("POST", &url, &signed(&body, now), &body).await.unwrap();
+    assert_eq!(status, 200, "the test could have failed");
+    assert!(world.slack.command(ALICE, "history").await.words().contains("turned auto-response off"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_gets_a_status_and_an_id() {
+    let world = World::seeded().await;
+    let url = format!("{}/slack/events", world.app_url);
+    let deep = "[".repeat(100_000);
+    let payload = |payload: &str| serde_urlencoded::to_string([("payload", payload)]).unwrap();
+    let foreign = json!({"type": "block_actions", "team": {"id": "T0OTHER"}, "api_app_id": "A0DEFENDABLE",
+        "user": {"id": ALICE}, "trigger_id": "1", "container": {"type": "view", "view_id": "V"},
+        "actions": [{"type": "button", "action_id": "autoresponse_off", "value": "off"}]});
+    let form = "application/x-www-form-urlencoded";
+    let unreadable = [
+        (form, String::new(), 400),
+        (form, "payload=".to_owned(), 400),
+        (form, "payload=%".to_owned(), 400),
+        (form, "payload=%ff%fe".to_owned(), 400),
+        (form, format!("payload={}", "%25".repeat(100_000)), 400),
+        (form, payload(&deep), 400),
+        (form, payload("{\"type\":\"of_tomorrow\"}"), 400),
+        (form, payload("null"), 400),
+        (form, "\u{0}\u{1}".to_owned(), 400),
+        ("application/json", deep.clone(), 400),
+        ("application/json", "{\"type\":".to_owned(), 400),
+        ("text/plain", "payload={}".to_owned(), 400),
+        ("", "hello".to_owned(), 400),
+        (form, payload(&foreign.to_string()), 401),
+        (form, payload(&foreign.to_string().replace("T0OTHER", "T0DEMO").replace("A0DEF", "A0OTHER")), 401),
+        (form, command().replace("T0DEMO", "T0OTHER"), 401),
+        (form, "x".repeat(1024 * 1024), 400),
+        (form, "x".repeat(1024 * 1024 + 1), 413),
+        (form, "x".repeat(8 * 1024 * 1024), 413),
+    ];
+    for (content_type, body, expected) in unreadable {
+        let headers = with(signed(&body, Timestamp::now().as_second()), "content-type", content_type);
+        // A server that has refused a large body may close before it has read it.
+        let Some((status, answer)) = request("POST", &url, &headers, &body).await else {
+            assert_eq!(expected, 413, "{body:.60}");
+            continue;
+        };
+        assert_eq!(status, expected, "{content_type} {body:.60}");
+        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+    }
+    assert!(!world.slack.command(ALICE, "history").await.words().contains("turned auto-response"));
+}
+
+#[tokio::test]
+async fn a_genuine_click_that_is_replayed_has_one_effect() {
+    let world = World::seeded().await;
+    let group = world.aws.group_id("remote-desktops").await;
+    let message = world.slack.finding(&group).await;
+    let payload = json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE",
+        "user": {"id": ALICE}, "trigger_id": "1.2", "channel": {"id": "C0ALERTS"},
+        "container": {"type": "message", "message_ts": message.ts(), "channel_id": "C0ALERTS"},
+        "actions": [{"type": "button", "action_id": "fix", "value": message.finding_id()}]});
+    let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
+    let headers = signed(&body, Timestamp::now().as_second());
+    let url = format!("{}/slack/events", world.app_url);
+    let clicks = (0..8).map(|_| request("POST", &url, &headers, &body));
+    for answer in futures::future::join_all(clicks).await {
+        assert_eq!(answer.unwrap().0, 200);
+    }
+    world.slack.finding_says(&group, "*What was done*").await;
+    assert_eq!(request("POST", &url, &headers, &body).await.unwrap().0, 200);
+    let history = world.slack.command(ALICE, &format!("history {}", message.finding_id())).await.words();
+    assert_eq!(history.matches("asked for a fix").count(), 1, "{history}");
+    assert_eq!(history.matches("revoked tcp 3389").count(), 1, "{history}");
+}
+
+#[tokio::test]
+async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
+    let world = World::seeded().await;
+    let address = world.app_url.strip_prefix("http://").unwrap();
+    let head = format!("POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nslow");
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    // While these are waited for, others are served.
+    assert_eq!(status(&format!("{}/healthz", world.app_url)).await, Some(200));
+    assert!(world.slack.command(ALICE, "help").await.words().contains("What I know"));
+    let answer = eventually("a slow one is given up", async || {
+        let mut answer = vec![0; 300];
+        let read = tokio::time::timeout(Duration::from_secs(20), slow[0].read(&mut answer)).await;
+        let read = read.ok()?.ok()?;
+        Some(String::from_utf8_lossy(&answer[..read]).into_owned())
+    })
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
