@@ -219,23 +219,23 @@ fn key(id: &DigestId) -> String {
 }
 
 /// An update after which the item expires some time later, or does not while something in it is
-/// still open. `set` and `remove` are what the update does beside that.
+/// still open. `set` is what the update sets beside that, `removed` what it removes.
 fn expiring(
     update: UpdateItemFluentBuilder,
     set: &str,
-    remove: &str,
+    removed: Option<&str>,
     expires: bool,
 ) -> UpdateItemFluentBuilder {
-    let removed = |names: &[&str]| {
-        let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
-        if names.is_empty() { String::new() } else { format!(" REMOVE {}", names.join(", ")) }
+    let remove = |names: Vec<&str>| match names.as_slice() {
+        [] => String::new(),
+        names => format!(" REMOVE {}", names.join(", ")),
     };
-    match expires {
-        true => update
-            .update_expression(format!("{set}, expiresAt = :expires{}", removed(&[remove])))
-            .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second())),
-        false => update.update_expression(format!("{set}{}", removed(&[remove, "expiresAt"]))),
+    if expires {
+        let expiry = number((Timestamp::now() + RETENTION).as_second());
+        let expression = format!("{set}, expiresAt = :expires{}", remove(removed.into_iter().collect()));
+        return update.update_expression(expression).expression_attribute_values(":expires", expiry);
     }
+    update.update_expression(format!("{set}{}", remove(removed.into_iter().chain(["expiresAt"]).collect())))
 }
 
 fn member_key(finding: &FindingId) -> String {
@@ -258,8 +258,12 @@ impl Table {
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
             .expression_attribute_values(":version", number(version))
             .return_values(ReturnValue::AllNew);
-        let update =
-            expiring(update, "SET entry = :entry, #version = :version", "", entry.state == StateName::Fixed);
+        let update = expiring(
+            update,
+            "SET entry = :entry, #version = :version",
+            None,
+            entry.state == StateName::Fixed,
+        );
         conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
             .map(drop)
     }
@@ -269,8 +273,12 @@ impl Table {
         let update = self
             .digest_update(id, member_key(finding))
             .update_expression("SET tried = :at")
-            .expression_attribute_values(":at", to_attribute_value(at)?);
-        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+            // One that has expired meanwhile must not come back as half an item.
+            .condition_expression("attribute_exists(entry)")
+            .expression_attribute_values(":at", to_attribute_value(at)?)
+            .return_values(ReturnValue::AllNew);
+        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
+            .map(drop)
     }
 
     /// The members of a digest behind a finding, at most `limit`, by the findings' ids; and whether
@@ -362,7 +370,7 @@ impl Table {
                     .expression_attribute_names("#called", "called")
                     .expression_attribute_names("#counts", "counts"),
                 "SET channel = :channel, ts = :ts, #called = :called, #counts = :counts, nextDrawing = :next",
-                "leaseUntil",
+                Some("leaseUntil"),
                 drawn.all_fixed,
             ),
             None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil"),
