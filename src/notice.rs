@@ -72,6 +72,9 @@ pub enum Notice {
         /// Those whose fixes are under way.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         under_way: Vec<FindingId>,
+        /// How many slices before this one have failed, one after the other.
+        #[serde(default)]
+        failures: u32,
     },
     /// A resource's tags may have changed what becomes of its finding.
     Look {

@@ -86,12 +86,15 @@ pub fn can_be_known(resource: &Resource) -> bool {
     matches!(resource.resource_type.as_str(), ResourceType::SECURITY_GROUP | ResourceType::BUCKET)
 }
 
-/// Whether a call can have brought about one of the changes that a fix takes away, or has.
-fn opens(trace: &Trace, record: &str, change: &Change) -> bool {
-    let says = |words: &[&str]| words.iter().any(|word| record.contains(word));
+/// Whether a call can have brought about one of the changes that a fix takes away, or has. Only what
+/// it asked for tells: elsewhere a record has stars, and `false`, of its own.
+fn opens(trace: &Trace, change: &Change) -> bool {
+    let parameters = &trace.request_parameters;
+    let asked = parameters.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| asked.contains(word));
     match (change, trace.event_name.as_str()) {
         (Change::RevokeIngress(range), "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules") => {
-            record.contains(&range.cidr) && names_ports(&trace.request_parameters, range)
+            names_range(parameters, range)
         }
         (Change::RemoveGrant(_), "PutBucketAcl" | "CreateBucket") => {
             says(&["AllUsers", "AuthenticatedUsers", "public-read", "authenticated-read"])
@@ -104,28 +107,38 @@ fn opens(trace: &Trace, record: &str, change: &Change) -> bool {
         (
             Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. },
             "PutBucketPublicAccessBlock" | "PutPublicAccessBlock",
-        ) => says(&["false"]),
+        ) => says(&[":false", ":\"false\""]),
         _ => false,
     }
 }
 
-/// Whether the parameters have a range's ports somewhere; all traffic has none.
-fn names_ports(parameters: &Value, range: &IngressRange) -> bool {
-    let port = |value: &Value, names: [&str; 2]| {
-        names.iter().find_map(|name| value.get(name)).and_then(Value::as_i64).unwrap_or(-1)
-    };
-    let wanted = (range.from_port.map_or(-1, i64::from), range.to_port.map_or(-1, i64::from));
-    let here = match parameters.get("ipProtocol").or(parameters.get("IpProtocol")) {
-        Some(protocol) if protocol == "-1" => range.protocol == "-1",
-        Some(_) => {
-            (port(parameters, ["fromPort", "FromPort"]), port(parameters, ["toPort", "ToPort"])) == wanted
-        }
-        None => false,
-    };
+/// Whether a permission somewhere in the parameters has a range's protocol, ports and addresses.
+fn names_range(parameters: &Value, range: &IngressRange) -> bool {
+    let field = |names: [&str; 2]| names.iter().find_map(|name| parameters.get(name));
+    let here = field(["ipProtocol", "IpProtocol"]).is_some_and(|protocol| {
+        let said = protocol.as_str().map_or_else(|| protocol.to_string(), str::to_owned);
+        let port = |names| field(names).and_then(Value::as_i64).unwrap_or(-1);
+        let ports = (port(["fromPort", "FromPort"]), port(["toPort", "ToPort"]));
+        let wanted = (range.from_port.map_or(-1, i64::from), range.to_port.map_or(-1, i64::from));
+        protocol_name(&said) == protocol_name(&range.protocol)
+            && (range.protocol == "-1" || ports == wanted)
+            && parameters.to_string().contains(&format!("\"{}\"", range.cidr))
+    });
     here || match parameters {
-        Value::Object(fields) => fields.values().any(|value| names_ports(value, range)),
-        Value::Array(items) => items.iter().any(|value| names_ports(value, range)),
+        Value::Object(fields) => fields.values().any(|value| names_range(value, range)),
+        Value::Array(items) => items.iter().any(|value| names_range(value, range)),
         _ => false,
+    }
+}
+
+/// EC2 takes numbers too.
+fn protocol_name(protocol: &str) -> &str {
+    match protocol {
+        "1" => "icmp",
+        "6" => "tcp",
+        "17" => "udp",
+        "58" => "icmpv6",
+        other => other,
     }
 }
 
@@ -136,7 +149,7 @@ fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Opt
         let trace: Trace = serde_json::from_str(record).ok()?;
         let meant = trace.error_code.is_none()
             && trace.event_time <= recorded_at + SKEW
-            && changes.iter().any(|change| opens(&trace, record, change));
+            && changes.iter().any(|change| opens(&trace, change));
         meant.then_some(trace)
     });
     let trace = traces.max_by_key(|trace| trace.event_time)?;
@@ -188,7 +201,9 @@ mod tests {
 
     fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
         json!({"eventVersion": "1.08", "eventName": name, "eventTime": time, "sourceIPAddress": "203.0.113.7",
-            "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::123456789012:user/{user}"), "userName": user},
+            "readOnly": false, "managementEvent": true,
+            "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::123456789012:user/{user}"), "userName": user,
+                "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}},
             "requestParameters": {"groupId": "sg-1", "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": port,
                 "toPort": port, "ipRanges": {"items": [{"cidrIp": cidr}]}}]}}})
         .to_string()
@@ -229,13 +244,26 @@ mod tests {
             records[0].replace(r#""ipProtocol":"tcp","fromPort":443,"toPort":443"#, r#""ipProtocol":"-1""#);
         assert_ne!(all, records[0]);
         assert_eq!(found(&[all], range("-1", -1)).as_deref(), Some("web-team"));
+        assert_eq!(found(&records, range("udp", 22)), None, "another protocol");
+    }
+
+    #[test]
+    fn ports_of_one_permission_and_addresses_of_another_are_no_match() {
+        let mixed = json!({"eventName": "AuthorizeSecurityGroupIngress", "eventTime": "2026-01-01T00:03:00Z",
+            "userIdentity": {"userName": "mixed"}, "requestParameters": {"ipPermissions": {"items": [
+                {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": {"items": [{"cidrIp": "10.0.0.0/8"}]}},
+                {"ipProtocol": "6", "fromPort": 443, "toPort": 443, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]}}});
+        let records = [mixed.to_string()];
+        assert_eq!(found(&records, range("tcp", 22)), None);
+        assert_eq!(found(&records, range("tcp", 443)).as_deref(), Some("mixed"));
     }
 
     #[test]
     fn a_call_that_closed_a_bucket_did_not_open_it() {
         let policy = Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() };
         let call = |name: &str, user: &str, parameters: serde_json::Value| {
-            json!({"eventName": name, "eventTime": "2026-01-01T00:03:00Z", "userIdentity": {"userName": user},
+            json!({"eventName": name, "eventTime": "2026-01-01T00:03:00Z", "readOnly": false, "managementEvent": true,
+                "userIdentity": {"userName": user, "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}},
                 "requestParameters": parameters})
             .to_string()
         };

@@ -88,7 +88,8 @@ pub(super) async fn fix_all(
             "There is nothing left to fix in this digest that you may have fixed this way.",
         )));
     }
-    let first = Notice::FixAll { digest: id.clone(), slice: 0, behind: None, under_way: Vec::new() };
+    let first =
+        Notice::FixAll { digest: id.clone(), slice: 0, behind: None, under_way: Vec::new(), failures: 0 };
     let events = &function.queues.events;
     // In case we die right after it is recorded; otherwise it comes too late to do anything.
     function.queues.send_later(events, &first, IN_ANY_CASE).await?;

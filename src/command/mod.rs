@@ -32,7 +32,7 @@ use crate::coordinator::Decider;
 use crate::finding::Refusal;
 use crate::finding::auto_response::Switch;
 use crate::finding::page::Cursor;
-use crate::finding::table::{Table, TableError};
+use crate::finding::table::{Shown, Table, TableError};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
@@ -238,10 +238,15 @@ impl SlackFunction {
         None
     }
 
-    /// Where people read of what a modal is about: whoever sent it off is there.
+    /// Where people read of what a modal is about.
     async fn channel_of(&self, subject: &Subject) -> Option<SlackChannelId> {
         let channel = match subject {
-            Subject::Finding(id) => self.table.get(id).await.ok()??.finding.channel,
+            Subject::Finding(id) => match self.table.get(id).await.ok()??.shown? {
+                Shown::Posted(posted) => Some(posted.channel),
+                Shown::Listed(listed) => {
+                    self.table.digest(&listed.digest).await.ok()?.map(|digest| digest.channel)
+                }
+            },
             Subject::Digest(id) => self.table.digest(id).await.ok()?.map(|digest| digest.channel),
             Subject::Nothing | Subject::Everything => None,
         };
@@ -279,9 +284,14 @@ impl SlackFunction {
     }
 
     async fn tell(&self, channel: Option<&SlackChannelId>, user: &SlackUserId, content: &Content) {
-        let channel = channel.unwrap_or(self.slack.channel());
-        if let Err(error) = self.slack.tell(channel, user, content).await {
-            tracing::error!(%error, "cannot tell somebody what came of a click");
+        let home = self.slack.channel();
+        // Whoever acted may not be in the one, but in the other.
+        let places = channel.filter(|channel| *channel != home).into_iter().chain([home]);
+        for place in places {
+            match self.slack.tell(place, user, content).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(%error, "cannot tell somebody what came of a click"),
+            }
         }
     }
 

@@ -113,10 +113,15 @@ async fn recorder(wiring: &Wiring) -> Diagnosis {
             recorders if recorders.iter().any(|recorder| recorder.recording()) => {
                 Diagnosis::Well("it records".to_owned())
             }
-            _ => Diagnosis::ill(
-                "it is stopped",
-                "aws configservice start-configuration-recorder --configuration-recorder-name default",
-            ),
+            [recorder, ..] => {
+                let name = recorder.name().unwrap_or("default");
+                Diagnosis::ill(
+                    "it is stopped",
+                    &format!(
+                        "aws configservice start-configuration-recorder --configuration-recorder-name {name}"
+                    ),
+                )
+            }
         },
         Err(error) => failed(&error, "is AWS Config there in this region?"),
     }

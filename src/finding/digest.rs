@@ -436,13 +436,18 @@ impl Table {
         Ok(asked.is_some())
     }
 
-    /// Every finding has had its turn.
-    pub async fn end_fix_all(&self, id: &DigestId) -> Result<(), TableError> {
+    /// Every finding has had its turn in the fixing of all that was asked for `at`.
+    pub async fn end_fix_all(&self, id: &DigestId, at: Timestamp) -> Result<(), TableError> {
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .update_expression("SET fixAll.ended = :true")
-            .expression_attribute_values(":true", AttributeValue::Bool(true));
-        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+            .condition_expression("fixAll.#at = :at")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", to_attribute_value(at)?)
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .return_values(ReturnValue::AllNew);
+        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
+            .map(drop)
     }
 
     fn digest_update(&self, id: &DigestId, sk: String) -> UpdateItemFluentBuilder {

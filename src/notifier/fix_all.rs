@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
 use crate::finding::digest::{FixAll, Member};
+use crate::finding::table::TableError;
 use crate::finding::{Actor, Finding, StateName};
 use crate::fix::ask_for_fix;
 use crate::ids::{DigestId, FindingId};
@@ -15,14 +16,19 @@ const PAUSE: u32 = 2;
 /// How many members are read at a time.
 const PAGE: usize = 100;
 
+/// So many slices may fail one after the other, about ten minutes' worth; then it ends.
+const FAILURES: u32 = 300;
+
 /// Where fixing all has come to.
-struct Turn {
+pub(super) struct Turn {
     /// Those whose fixes are under way.
-    under_way: Vec<FindingId>,
+    pub(super) under_way: Vec<FindingId>,
     /// The last finding that has had its turn.
-    behind: Option<FindingId>,
+    pub(super) behind: Option<FindingId>,
     /// Whether there are more.
-    more: bool,
+    pub(super) more: bool,
+    /// How many slices have failed, one after the other.
+    pub(super) failures: u32,
 }
 
 impl Notifier {
@@ -31,8 +37,7 @@ impl Notifier {
         &self,
         id: &DigestId,
         slice: u32,
-        behind: Option<&FindingId>,
-        under_way: &[FindingId],
+        mut turn: Turn,
     ) -> Result<(), NotifierError> {
         let digest = self.table.digest(id).await?;
         let Some(fix_all) = digest.and_then(|digest| digest.fix_all) else { return Ok(()) };
@@ -44,19 +49,23 @@ impl Notifier {
         if !self.table.claim(&key, Timestamp::now()).await? {
             return if self.table.is_posted(&key).await? { Ok(()) } else { Err(NotifierError::Busy) };
         }
-        let under_way = self.still_fixing(under_way).await?;
-        let mut turn = Turn { under_way, behind: behind.cloned(), more: true };
-        if let Err(error) = self.fix_some(id, &fix_all, &mut turn).await {
-            // What has begun counts against the cap: the next slice knows of it.
-            tracing::warn!(%error, digest_id = %id, slice, "a slice ends early, the next goes on");
-            turn.more = true;
+        turn.under_way = self.still_fixing(&turn.under_way).await?;
+        match self.fix_some(id, &fix_all, &mut turn).await {
+            Ok(()) => turn.failures = 0,
+            Err(error) => {
+                // The next slice knows what this one has begun, and goes on behind it.
+                tracing::warn!(%error, digest_id = %id, slice, "a slice ends early");
+                turn.failures += 1;
+                turn.more = true;
+            }
         }
-        if turn.more || !turn.under_way.is_empty() {
-            let Turn { under_way, behind, .. } = turn;
-            let notice = Notice::FixAll { digest: id.clone(), slice: slice + 1, behind, under_way };
+        if turn.failures < FAILURES && (turn.more || !turn.under_way.is_empty()) {
+            let Turn { under_way, behind, failures, .. } = turn;
+            let digest = id.clone();
+            let notice = Notice::FixAll { digest, slice: slice + 1, behind, under_way, failures };
             self.queues.send_later(&self.queues.events, &notice, PAUSE).await?;
         } else {
-            self.table.end_fix_all(id).await?;
+            self.table.end_fix_all(id, fix_all.at).await?;
             self.ask_to_draw(id).await?;
         }
         Ok(self.table.confirm(&key).await?)
@@ -104,18 +113,27 @@ impl Notifier {
             && !self.two_person_accounts.contains(&entry.account)
     }
 
-    /// Whether a fix is under way now. What has changed meanwhile is passed over.
+    /// Whether a fix is under way now. What has changed meanwhile is passed over, and what cannot be
+    /// read.
     async fn fix_one(&self, id: &DigestId, fix_all: &FixAll, member: &Member) -> Result<bool, NotifierError> {
         let (finding, by) = (&member.entry.finding, Actor::User(fix_all.by.clone()));
         let now = Timestamp::now();
         let ask = |finding: &Finding| finding.fix_asked(by.clone(), false, now);
-        let asked = ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask).await?;
-        self.table.tried(id, finding, fix_all.at).await?;
+        let asked = match ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask).await {
+            Err(TableError::Shape(error)) => {
+                tracing::error!(%error, finding_id = %finding, "passed over: it cannot be read");
+                return Ok(false);
+            }
+            asked => asked?,
+        };
+        // It is under way, whatever becomes of its being noted and shown.
+        if let Err(error) = self.table.tried(id, finding, fix_all.at).await {
+            tracing::warn!(%error, finding_id = %finding, "the digest does not count it");
+        }
         if let Some(record) = asked.record()
             && let Err(error) = self.show_record(record).await
         {
-            tracing::info!(%error, finding_id = %finding, "it is shown later");
-            self.queues.send(&self.queues.events, &Notice::Show { finding: finding.clone() }).await?;
+            tracing::info!(%error, finding_id = %finding, "it is shown when its report comes");
         }
         Ok(asked.is_under_way())
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use fix_all::Turn;
 use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::{AwsError, AwsErrorKind};
@@ -287,8 +288,14 @@ impl Notifier {
                     Published::Busy => Err(NotifierError::Busy),
                 };
             }
-            Notice::FixAll { digest, slice, behind, under_way } => {
-                return self.fix_slice(digest, *slice, behind.as_ref(), under_way).await;
+            Notice::FixAll { digest, slice, behind, under_way, failures } => {
+                let turn = Turn {
+                    under_way: under_way.clone(),
+                    behind: behind.clone(),
+                    more: true,
+                    failures: *failures,
+                };
+                return self.fix_slice(digest, *slice, turn).await;
             }
             Notice::Look { finding } => return self.look(finding).await,
             Notice::WhoOpened { finding, episode, looks } => {

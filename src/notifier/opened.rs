@@ -40,6 +40,10 @@ impl Notifier {
         if let Plan::Known { changes: planned } = &finding.plan {
             changes.extend(planned.iter().map(|(_, change)| change.clone()));
         }
+        if changes.is_empty() {
+            // Nobody can tell which call it was.
+            return Ok(());
+        }
         match self.openers.look(&finding.resource, &changes, finding.opened_at).await {
             Ok(Some(opener)) => {
                 let told = |finding: &Finding| {

@@ -251,7 +251,8 @@ impl Publisher {
 
     /// Nothing is lost when it cannot be asked: the message stands.
     async fn ask_who_opened(&self, finding: &Finding) {
-        if !can_be_known(&finding.resource) || finding.plan == Plan::Unsupported {
+        let known = matches!(&finding.plan, Plan::Known { changes } if !changes.is_empty());
+        if !known || !can_be_known(&finding.resource) {
             return;
         }
         let (finding, episode) = (finding.id.clone(), finding.episode);

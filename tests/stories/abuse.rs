@@ -109,7 +109,9 @@ async fn values_that_nobody_was_given_change_nothing() {
         }
     }
     assert_eq!(standing(&world).await, before);
-    for told in world.slack.told("U0ALICE").await {
+    let all = world.slack.told("U0ALICE").await;
+    assert!(all.len() >= values.len(), "people are told that nothing was done");
+    for told in all {
         assert!(!told.words().contains("<!channel>") && told.words().len() < 4000, "{}", told.words());
     }
 }

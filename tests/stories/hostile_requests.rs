@@ -152,6 +152,16 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
         assert_eq!(status, expected, "{content_type} {body:.60}");
         assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
     }
+    // One that says beforehand how large it will be is refused unread.
+    let address = world.app_url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1048577\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 300];
+    let read =
+        tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains(r#"{"id":""#), "{answer}");
     assert!(!world.slack.command(ALICE, "history").await.words().contains("turned auto-response"));
 }
 

@@ -135,8 +135,9 @@ impl CloudTrail {
         let arn = format!("arn:aws:iam::123456789012:user/{user}");
         let record = json!({"eventVersion": "1.08", "eventSource": "ec2.amazonaws.com", "eventTime": time,
             "eventName": "AuthorizeSecurityGroupIngress", "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.7",
-            "userAgent": "aws-cli/2.15", "userIdentity": {"type": "IAMUser", "arn": arn, "userName": user,
-                "accountId": "123456789012", "principalId": "AIDA"},
+            "userAgent": "aws-cli/2.15", "readOnly": false, "managementEvent": true, "eventType": "AwsApiCall",
+            "userIdentity": {"type": "IAMUser", "arn": arn, "userName": user, "accountId": "123456789012",
+                "principalId": "AIDA", "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}},
             "requestParameters": {"groupId": group, "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 22,
                 "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]}},
             "responseElements": {"_return": true}, "recipientAccountId": "123456789012"});
