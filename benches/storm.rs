@@ -10,6 +10,7 @@ mod memory;
 
 use std::time::{Duration, Instant};
 
+use defendable::ids::{FindingId, Resource};
 use memory::memory;
 use serde_json::{Value, json};
 use support::{BOB, Options, World};
@@ -35,9 +36,9 @@ async fn run() {
         None => SIZES.to_vec(),
     };
     println!(
-        "| changes | time to drain | each | new messages in the channel | findings in the table | found by `/dd findings` | dead letters | memory before | peak |"
+        "| changes | time to drain | each | new messages in the channel | findings in the table | dead letters | memory before | peak |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for size in sizes {
         storm(size).await;
     }
@@ -75,16 +76,14 @@ async fn storm(size: usize) {
     };
     let taken = begun.elapsed();
     assert!(channel.len() <= 20, "{} messages", channel.len());
-    let status = world.slack.command(BOB, "status").await.words();
-    let open = number_before(&status, " open");
-    assert_eq!(open, size, "{status}");
-    // The last one that was sent.
-    let found = world.slack.command(BOB, &format!("findings sg-storm-{}", size - 1)).await.words();
-    let found = found.contains(&format!("sg-storm-{}", size - 1));
+    let open = world.aws.findings_in("open").await;
+    assert_eq!(open, size);
+    let shown = world.slack.command(BOB, &format!("show {}", id(size - 1))).await.words();
+    assert!(shown.contains(&format!("sg-storm-{}", size - 1)), "the last one that was sent: {shown}");
     let dead = world.aws.messages_in("events-dead-letters").await;
-    assert!(found && dead == 0, "found: {found}, dead letters: {dead}");
+    assert_eq!(dead, 0);
     println!(
-        "| {size} | {:.1} s | {:.1} ms | {} | {open} | {found} | {dead} | {:.0} MB | {:.0} MB |",
+        "| {size} | {:.1} s | {:.1} ms | {} | {open} | {dead} | {:.0} MB | {:.0} MB |",
         taken.as_secs_f64(),
         taken.as_secs_f64() * 1000.0 / size as f64,
         channel.len(),
@@ -100,6 +99,19 @@ fn change(number: usize) -> Value {
         "awsRegion": (if number.is_multiple_of(2) { "us-east-1" } else { "eu-west-1" }),
         "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:00Z"},
         "messageType": "ComplianceChangeNotification"})
+}
+
+/// The id of the finding that a change makes.
+fn id(number: usize) -> FindingId {
+    let change = change(number);
+    let text = |name: &str| change[name].as_str().unwrap();
+    let resource = Resource {
+        account: text("awsAccountId").parse().unwrap(),
+        region: text("awsRegion").parse().unwrap(),
+        resource_type: text("resourceType").parse().unwrap(),
+        id: text("resourceId").parse().unwrap(),
+    };
+    FindingId::of(&text("configRuleName").parse().unwrap(), &resource)
 }
 
 /// The number that stands right before some words.

@@ -40,6 +40,7 @@ async fn a_storm_is_one_digest_and_nothing_is_lost() {
     assert_eq!((world.slack.findings().await.len(), digests(&world).await), (4 + 5, 1));
     let status = world.slack.command(BOB, "status").await.words();
     assert!(status.contains("*Findings:* 124 open"), "{status}");
+    assert_eq!(world.aws.findings_in("open").await, 124);
     let found = world.slack.command(BOB, "findings user-119").await.words();
     assert!(found.contains("AWS::IAM::User user-119 breaks the rule no-old-keys"), "{found}");
 

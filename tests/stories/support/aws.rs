@@ -149,6 +149,16 @@ impl Aws {
         }
     }
 
+    /// How many findings the table's index has in a state.
+    pub async fn findings_in(&self, state: &str) -> usize {
+        let query = self.dynamodb.query().table_name("defendable-findings").index_name("by-state");
+        let query = query.key_condition_expression("#state = :state");
+        let query = query.expression_attribute_names("#state", "state");
+        let query = query.expression_attribute_values(":state", AttributeValue::S(state.to_owned()));
+        let found = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        found.unwrap().len()
+    }
+
     /// Sets a text in an item of the findings table; `#at` stands for the reserved word.
     pub async fn set_text(&self, pk: &str, sk: &str, path: &str, value: &str) {
         let text = |text: &str| AttributeValue::S(text.to_owned());
