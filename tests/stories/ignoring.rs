@@ -139,3 +139,21 @@ async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
     .await;
     assert!(thread.iter().any(|reply| reply.words().contains("Ignored, because its tag")), "{thread:?}");
 }
+
+#[tokio::test]
+async fn a_tag_that_nobody_has_seen_yet_stops_the_remediator_itself() {
+    let world = World::seeded().await;
+    let group = world.aws.group_id("batch-workers").await;
+    let before = world.aws.ingress(&group).await;
+    world.aws.tag(&group, "defendable:ignore", "ticket 42").await;
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
+        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1",
+        "violationType": "EC2_SG_PROHIBITED_PORT"});
+    world.aws.send("security-group", &json!({"messageBody": request})).await;
+    eventually("the task is done with", async || {
+        (world.aws.messages_in("security-group").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world.aws.ingress(&group).await, before);
+    world.slack.finding_says(&group, "Ignored by its tag").await;
+}
