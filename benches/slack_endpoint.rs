@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
-use support::{ALICE, World, request, signed};
+use support::{ALICE, World, request, signed, slash_command};
 
 const COMMANDS: usize = 100;
 const FIXES: usize = 20;
@@ -29,7 +29,7 @@ async fn run() {
     for text in ["help", "status", "findings"] {
         let mut times = Vec::with_capacity(COMMANDS);
         for _ in 0..COMMANDS {
-            times.push(answer(&world, &command(text)).await);
+            times.push(answer(&world, &slash_command(text)).await);
         }
         row(&format!("`/dd {text}` answered"), times);
     }
@@ -61,20 +61,6 @@ async fn answer(world: &World, body: &str) -> Duration {
     let taken = begun.elapsed();
     assert_eq!(answer.map(|(status, _)| status), Some(200));
     taken
-}
-
-fn command(text: &str) -> String {
-    let fields = [
-        ("team_id", "T0DEMO"),
-        ("api_app_id", "A0DEFENDABLE"),
-        ("channel_id", "C0ALERTS"),
-        ("user_id", ALICE),
-        ("command", "/dd"),
-        ("text", text),
-        ("trigger_id", "1.2"),
-        ("response_url", "http://localhost/r"),
-    ];
-    serde_urlencoded::to_string(fields).unwrap()
 }
 
 fn click(finding_id: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Answer, SlackFunction, refused};
 use crate::finding::Actor;
-use crate::finding::history::Entry;
+use crate::finding::history::{Deed, Entry};
 use crate::ids::FindingId;
 use crate::slack::blocks::{message, note, section};
 use crate::slack::finding_message::finding_message;
@@ -54,5 +54,12 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
         Actor::Elsewhere => String::new(),
         by => format!("{} ", actor(by)),
     };
-    format!("• {} · {by}{}{about}", when(entry.at), prose(&entry.deed.to_string(), 300))
+    let deed = match &entry.deed {
+        // In the reader's own zone.
+        Deed::Ignored { reason, until: Some(until) } => {
+            format!("ignored it until {}: {}", when(*until), prose(reason, 300))
+        }
+        deed => prose(&deed.to_string(), 300),
+    };
+    format!("• {} · {by}{deed}{about}", when(entry.at))
 }

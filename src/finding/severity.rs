@@ -1,7 +1,6 @@
 //! How bad a finding is, by what it exposes.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -46,9 +45,6 @@ static LOGINS: LazyLock<ProhibitedPorts> = LazyLock::new(|| {
 const WEB: [&str; 4] = ["80", "443", "8080", "8443"];
 
 impl Severity {
-    /// Every severity, the worst first.
-    pub const WORST_FIRST: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
-
     /// `critical`
     pub fn as_str(self) -> &'static str {
         match self {
@@ -103,20 +99,6 @@ fn only_reads(statement: &str) -> bool {
         Some(Value::Array(actions)) => !actions.is_empty() && actions.iter().all(reads),
         Some(action) => reads(action),
         None => false,
-    }
-}
-
-/// Why a text is no severity.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a severity (low, medium, high, critical)")]
-pub struct InvalidSeverity(String);
-
-impl FromStr for Severity {
-    type Err = InvalidSeverity;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSeverity> {
-        let found = Self::WORST_FIRST.into_iter().find(|severity| severity.as_str() == text);
-        found.ok_or_else(|| InvalidSeverity(text.chars().take(40).collect()))
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::SlackChannelId;
 
 pub use figures::{Figures, FixTimes, FixedBy};
-pub use schedule::{WeeklyReport, due_at};
+pub use schedule::WeeklyReport;
 
 use crate::finding::StateName;
 use crate::finding::table::{Table, TableError};

@@ -47,7 +47,7 @@ impl Table {
 }
 
 /// The last Monday, 08:00 UTC, before `now`.
-pub fn due_at(now: Timestamp) -> Option<Timestamp> {
+fn due_at(now: Timestamp) -> Option<Timestamp> {
     let today = now.to_zoned_datetime(TimeZone::UTC).date();
     let back = i64::from(today.weekday().since(Weekday::Monday));
     let monday = today.checked_sub(jiff::Span::new().days(back)).ok()?;

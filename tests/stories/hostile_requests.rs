@@ -7,23 +7,13 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{ALICE, World, eventually, request, signed, status};
+use crate::support::{ALICE, World, eventually, request, signed, slash_command, status};
 
 type Headers = Vec<(&'static str, String)>;
 
 /// A command that would be answered.
 fn command() -> String {
-    let fields = [
-        ("team_id", "T0DEMO"),
-        ("api_app_id", "A0DEFENDABLE"),
-        ("channel_id", "C0ALERTS"),
-        ("user_id", ALICE),
-        ("command", "/dd"),
-        ("text", "autoresponse off"),
-        ("trigger_id", "1.2"),
-        ("response_url", "http://localhost/r"),
-    ];
-    serde_urlencoded::to_string(fields).unwrap()
+    slash_command("autoresponse off")
 }
 
 fn with(mut headers: Headers, name: &'static str, value: &str) -> Headers {

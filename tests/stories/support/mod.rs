@@ -191,6 +191,21 @@ pub async fn several_ticks() {
     tokio::time::sleep(Duration::from_millis(3500)).await;
 }
 
+/// The form in which Slack sends `/dd …` of Alice's.
+pub fn slash_command(text: &str) -> String {
+    let fields = [
+        ("team_id", "T0DEMO"),
+        ("api_app_id", "A0DEFENDABLE"),
+        ("channel_id", "C0ALERTS"),
+        ("user_id", ALICE),
+        ("command", "/dd"),
+        ("text", text),
+        ("trigger_id", "1.2"),
+        ("response_url", "http://localhost/r"),
+    ];
+    serde_urlencoded::to_string(fields).unwrap()
+}
+
 /// The headers by which Slack signs a body.
 pub fn signed(body: &str, timestamp: i64) -> Vec<(&'static str, String)> {
     signed_with(SIGNING_SECRET, body, timestamp)
