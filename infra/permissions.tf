@@ -157,6 +157,11 @@ locals {
         resources = [local.queue_arns["remediation"]]
       },
       {
+        # Whether auto-response may still act.
+        actions   = ["dynamodb:GetItem"]
+        resources = [aws_dynamodb_table.findings.arn]
+      },
+      {
         actions   = ["sqs:SendMessage"]
         resources = [local.queue_arns["events"], local.dead_letter_arns["security-group"]]
       },
@@ -178,6 +183,11 @@ locals {
       {
         actions   = ["sqs:DeleteMessage"]
         resources = [local.queue_arns["remediation"]]
+      },
+      {
+        # Whether auto-response may still act.
+        actions   = ["dynamodb:GetItem"]
+        resources = [aws_dynamodb_table.findings.arn]
       },
       {
         actions   = ["sqs:SendMessage"]

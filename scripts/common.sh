@@ -51,7 +51,7 @@ python_tools() {
 install_emulators() {
   need npm "install Node.js with npm"
   mkdir -p "$sandbox"
-  export DEFENDABLE_MOTO_SERVER="$sandbox/moto/bin/moto_server"
+  export DEFENDABLE_MOTO_SERVER="$root/scripts/moto"
   local package
   package=$(local_slack_package)
   export DEFENDABLE_LOCAL_SLACK="$sandbox/node_modules/$package/bin/local-slack"

@@ -139,7 +139,8 @@ impl Coordinator {
             if let Some(off) = recorded.wanted.filter(|wanted| wanted.switch == Switch::Off) {
                 return self.stay_off(off).await;
             }
-            if recorded.hold.is_some() {
+            if let Some(hold) = recorded.hold {
+                self.ask(&hold).await?;
                 return Ok(Run::Waiting);
             }
             let room = self.blast_radius - dispatched;
@@ -241,15 +242,23 @@ impl Coordinator {
 
     /// The cap is reached: asks people, if anything is left to ask about.
     async fn hold(&self, dispatched: u32) -> Result<Run, CoordinatorError> {
-        let waiting = self.queues.waiting(&self.remediation_queue).await?;
-        if waiting == 0 {
+        if self.queues.waiting(&self.remediation_queue).await? == 0 {
             return Ok(Run::Drained { dispatched });
         }
         let hold = Hold { at: Timestamp::now(), dispatched };
         if self.table.hold(&hold).await? {
-            let notice = Notice::Held { at: hold.at, dispatched, waiting };
-            self.queues.send(&self.queues.events, &notice).await?;
+            self.ask(&hold).await?;
         }
         Ok(Run::Held { dispatched })
+    }
+
+    /// Asks people, unless they have been: whoever recorded the hold may have died before.
+    async fn ask(&self, hold: &Hold) -> Result<(), CoordinatorError> {
+        if self.table.is_posted(&Notice::held_key(hold.at)).await? {
+            return Ok(());
+        }
+        let waiting = self.queues.waiting(&self.remediation_queue).await?;
+        let notice = Notice::Held { at: hold.at, dispatched: hold.dispatched, waiting };
+        Ok(self.queues.send(&self.queues.events, &notice).await?)
     }
 }

@@ -49,7 +49,7 @@ pub async fn ask_for_fix(
         Changed::Yes(record) => record,
         Changed::No(_, refusal) => return Ok(Asked::Refused(refusal)),
     };
-    match send(queues, fix_queue, &record.finding).await {
+    match send_requests(queues, fix_queue, &record.finding).await {
         Ok(requests) => {
             tracing::info!(finding_id = %id, requests, "a fix or an undo was asked for");
             Ok(Asked::UnderWay(record))
@@ -66,7 +66,12 @@ pub async fn ask_for_fix(
     }
 }
 
-async fn send(queues: &Queues, fix_queue: &QueueUrl, finding: &Finding) -> Result<usize, AwsError> {
+/// Sends what a fix or an undo that is under way consists of; how many requests.
+pub async fn send_requests(
+    queues: &Queues,
+    fix_queue: &QueueUrl,
+    finding: &Finding,
+) -> Result<usize, AwsError> {
     let requests: Vec<_> = finding.fix_requests().into_iter().chain(finding.undo_request()).collect();
     let sends = requests.iter().map(|request| queues.send(fix_queue, request));
     futures::future::try_join_all(sends).await?;

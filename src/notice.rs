@@ -102,3 +102,10 @@ pub enum Notice {
     /// A minute has passed: let ignores expire and look after fixes.
     Housekeeping {},
 }
+
+impl Notice {
+    /// What people are asked about a hold, whoever asks.
+    pub fn held_key(at: Timestamp) -> String {
+        format!("held {at}")
+    }
+}

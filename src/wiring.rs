@@ -184,6 +184,7 @@ impl Wiring {
             kind,
             remediations: self.remediations(),
             queues: self.queues(),
+            decider: self.decider(),
             home: self.settings.account.clone(),
         }
     }

@@ -12,7 +12,8 @@ use crate::slack::client::https_connector;
 use crate::wiring::Wiring;
 
 /// The scopes that the bot needs: those of `manifest.yml`.
-const SCOPES: [&str; 4] = ["chat:write", "commands", "files:write", "usergroups:read"];
+const SCOPES: [&str; 6] =
+    ["channels:history", "chat:write", "commands", "files:write", "groups:history", "usergroups:read"];
 
 /// How long Slack may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -135,11 +136,13 @@ mod tests {
     #[test]
     fn a_missing_scope_is_named() {
         assert!(matches!(
-            scopes(Some("chat:write, commands,files:write,usergroups:read,x")),
+            scopes(Some(
+                "channels:history,groups:history,chat:write, commands,files:write,usergroups:read,x"
+            )),
             Diagnosis::Well(_)
         ));
         let Diagnosis::Ill { problem, next } = scopes(Some("chat:write,commands")) else { panic!() };
-        assert_eq!(problem, "it lacks files:write, usergroups:read");
+        assert_eq!(problem, "it lacks channels:history, files:write, groups:history, usergroups:read");
         assert!(next.contains("manifest"));
         assert!(matches!(scopes(None), Diagnosis::Odd { .. }));
     }

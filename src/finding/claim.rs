@@ -8,10 +8,26 @@ use serde::Deserialize;
 use super::table::{LEASE, Table, TableError, conditional, number, text};
 use crate::aws::AwsError;
 
+/// A claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// The end of an earlier claim that was neither confirmed nor given back.
+    #[serde(default, rename = "claimedUntil")]
+    ran_out: Option<i64>,
+}
+
+impl Claim {
+    /// Since when an earlier claimant may have posted what it never confirmed.
+    pub fn unsure_since(&self) -> Option<Timestamp> {
+        Some(Timestamp::from_millisecond(self.ran_out?).ok()? - LEASE)
+    }
+}
+
 impl Table {
-    /// Claims a message that belongs to no finding, so that a duplicate posts nothing. `false`
+    /// Claims a message that belongs to no finding, so that a duplicate posts nothing. `None`
     /// when it has been posted, or somebody is at it; a claim that was never confirmed lapses.
-    pub async fn claim(&self, key: &str, now: Timestamp) -> Result<bool, TableError> {
+    pub async fn claim(&self, key: &str, now: Timestamp) -> Result<Option<Claim>, TableError> {
         let claim = self
             .posted_update(key)
             .update_expression("SET claimedUntil = :until, expiresAt = :expires")
@@ -19,9 +35,9 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
             .expression_attribute_values(":expires", number((now + SignedDuration::from_hours(24 * 14)).as_second()))
-            .return_values(ReturnValue::AllNew);
-        Ok(conditional::<serde::de::IgnoredAny, _>(claim.send().await.map(|updated| updated.attributes))?
-            .is_some())
+            .return_values(ReturnValue::AllOld);
+        // Before the first claim there is nothing.
+        conditional(claim.send().await.map(|updated| Some(updated.attributes.unwrap_or_default())))
     }
 
     /// Whether a claimed message has been posted.

@@ -127,6 +127,14 @@ impl Finding {
         asked_at.is_some() && asked_at == request.asked_at && self.resource == request.resource(home)
     }
 
+    /// Since when it waits for a fix or an undo to report back.
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Fixing { since, .. } | State::Undoing { since, .. } => Some(*since),
+            State::Open { .. } | State::Fixed { .. } | State::Ignored { .. } => None,
+        }
+    }
+
     /// A fix has not reported back in time: the finding is open again, with its button. `None`
     /// while there is still hope.
     pub fn fix_timed_out(&self, now: Timestamp) -> Option<Self> {
@@ -214,6 +222,10 @@ impl Finding {
     fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
         self.mended.insert(kind);
         self.begun.retain(|(begun, _)| *begun != kind);
+        // Two deliveries of a request at once may both have done it.
+        let new: Vec<Change> =
+            changes.iter().filter(|change| !self.removed.contains(change)).cloned().collect();
+        let changes = new.as_slice();
         self.removed.extend_from_slice(changes);
         if !changes.is_empty() {
             let done: Vec<String> = changes.iter().map(Change::done).collect();

@@ -112,6 +112,26 @@ pub struct Record {
     pub shown: Option<Shown>,
 }
 
+/// A finding whose message is ours to edit for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leased {
+    /// The finding.
+    #[serde(flatten)]
+    pub record: Record,
+    /// The end of a lease that was never given back.
+    #[serde(default, rename = "leaseUntil")]
+    ran_out: Option<i64>,
+}
+
+impl Leased {
+    /// Since when an earlier holder may have posted what it never noted.
+    pub fn unsure_since(&self) -> Option<Timestamp> {
+        let ended = Timestamp::from_millisecond(self.ran_out?).ok()?;
+        Some(ended - LEASE)
+    }
+}
+
 impl Record {
     /// Whether Slack shows the finding as it is.
     pub fn is_shown(&self) -> bool {
@@ -258,7 +278,11 @@ impl Table {
             .return_values(ReturnValue::AllNew);
         match update.send().await {
             Ok(written) => Ok(written.attributes.map(from_item).transpose()?),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                // The answer to a first try of the same call may have got lost on its way.
+                let ours = |record: &Record| record.version == version + 1 && record.finding == *finding;
+                Ok(self.get(&finding.id).await?.filter(ours))
+            }
             Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
         }
     }
@@ -334,7 +358,7 @@ impl Table {
 
     /// Becomes the only one who may edit the finding's Slack message, for a while; `None` while
     /// somebody else is.
-    pub async fn lease(&self, id: &FindingId, now: Timestamp) -> Result<Option<Record>, TableError> {
+    pub async fn lease(&self, id: &FindingId, now: Timestamp) -> Result<Option<Leased>, TableError> {
         let lease = self
             .display_update(id)
             .update_expression("SET leaseUntil = :until")
@@ -343,8 +367,17 @@ impl Table {
             )
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
-            .return_values(ReturnValue::AllNew);
+            // What was there before: only the lease differs, and one that ran out tells.
+            .return_values(ReturnValue::AllOld);
         conditional(lease.send().await.map(|updated| updated.attributes))
+    }
+
+    /// Gives the lease back without a trace of what Slack shows: as one that ran out, so that
+    /// whoever comes next looks whether a message is there.
+    pub async fn abandon(&self, id: &FindingId, now: Timestamp) -> Result<(), TableError> {
+        let update = self.display_update(id).update_expression("SET leaseUntil = :now");
+        let update = update.expression_attribute_values(":now", number(now.as_millisecond())).send().await;
+        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
     /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which may have changed meanwhile.

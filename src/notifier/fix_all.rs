@@ -46,7 +46,7 @@ impl Notifier {
             return self.ask_to_draw(id).await;
         }
         let key = format!("fix all {id} {} {slice}", fix_all.at);
-        if !self.table.claim(&key, Timestamp::now()).await? {
+        if self.table.claim(&key, Timestamp::now()).await?.is_none() {
             return if self.table.is_posted(&key).await? { Ok(()) } else { Err(NotifierError::Busy) };
         }
         turn.under_way = self.still_fixing(&turn.under_way).await?;

@@ -9,6 +9,7 @@ use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
 use crate::finding::table::{Changed, Order};
 use crate::finding::{Actor, Finding, State, StateName};
+use crate::fix::send_requests;
 use crate::ids::FindingId;
 use crate::notice::Notice;
 
@@ -24,7 +25,7 @@ impl Notifier {
     pub(super) async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = Timestamp::now();
         self.end_ignores(now).await?;
-        self.give_up(now).await?;
+        self.chase(now).await?;
         self.look_after_fixes(now).await?;
         self.look_for_tags(now).await?;
         self.draw_what_is_overdue(now).await?;
@@ -42,17 +43,33 @@ impl Notifier {
         Ok(())
     }
 
-    /// Gives up the fixes and undos that never reported back.
-    async fn give_up(&self, now: Timestamp) -> Result<(), NotifierError> {
+    /// Asks again for fixes and undos that have not reported back in a minute: whoever recorded
+    /// the wish may have died before it was queued. Gives up those that never do.
+    async fn chase(&self, now: Timestamp) -> Result<(), NotifierError> {
         let late = |finding: &Finding| finding.fix_timed_out(now).or_else(|| finding.undo_timed_out(now));
         for state in [StateName::Fixing, StateName::Undoing] {
             for finding in self.findings(state, Order::OldestFirst).await? {
                 if late(&finding).is_some() {
                     self.settle(&finding.id, late).await?;
+                } else {
+                    self.ask_again(&finding, now).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Once a minute; a request that comes twice finds nothing left to do.
+    async fn ask_again(&self, finding: &Finding, now: Timestamp) -> Result<(), NotifierError> {
+        let Some(since) = finding.waits_since() else { return Ok(()) };
+        let minutes = now.duration_since(since).as_mins();
+        let key = format!("asked again {} {since} {minutes}", finding.id);
+        if minutes < 1 || self.table.claim(&key, now).await?.is_none() {
+            return Ok(());
+        }
+        tracing::warn!(finding_id = %finding.id, minutes, "a fix or an undo has not reported back: asking again");
+        send_requests(&self.queues, &self.fix_queue, finding).await?;
+        Ok(self.table.confirm(&key).await?)
     }
 
     /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again

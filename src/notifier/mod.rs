@@ -27,6 +27,7 @@ use crate::report::{ReportError, Reporter};
 use crate::routing::{Facts, Routing};
 use crate::slack::client::{Slack, SlackError};
 use crate::slack::draw::draw_now;
+use crate::slack::mark::Mark;
 use crate::slack::publish::{PublishError, Published, Publisher};
 use crate::slack::{alarm_message, notice_message};
 
@@ -273,7 +274,7 @@ impl Notifier {
             Notice::Parked { queue, message_id, parked_as, .. } => {
                 format!("parked {queue} {}", parked_as.as_ref().unwrap_or(message_id))
             }
-            Notice::Held { at, .. } => format!("held {at}"),
+            Notice::Held { at, .. } => Notice::held_key(*at),
             Notice::SwitchedBack { at, .. } => format!("switched back {at}"),
             Notice::Switched { at, .. } => format!("switched {at}"),
             Notice::Show { finding } => {
@@ -332,13 +333,14 @@ impl Notifier {
     }
 
     async fn post_once(&self, key: &str, content: &crate::slack::Content) -> Result<(), NotifierError> {
-        if !self.table.claim(key, Timestamp::now()).await? {
+        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
             return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
-        }
-        match self.slack.post(self.slack.channel(), content, None).await {
+        };
+        let (channel, mark, unsure) = (self.slack.channel(), Mark::notice(key), claim.unsure_since());
+        match self.slack.post_marked(channel, content, None, &mark, unsure).await {
             Ok(_) => Ok(self.table.confirm(key).await?),
             Err(error) => {
-                if matches!(error, SlackError::Api { .. }) {
+                if !error.is_uncertain() && unsure.is_none() {
                     // Slack said no: it is not there, and the next delivery may try at once.
                     self.table.unclaim(key).await?;
                 }

@@ -58,14 +58,14 @@ impl Notifier {
     }
 
     async fn report_once(&self, key: &str, channel: &SlackChannelId) -> Result<(), NotifierError> {
-        if !self.table.claim(key, Timestamp::now()).await? {
+        if self.table.claim(key, Timestamp::now()).await?.is_none() {
             return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
         }
         match self.reporter.post(channel, Timestamp::now()).await {
             Ok(()) => Ok(self.table.confirm(key).await?),
             Err(error) => {
                 // After a timeout it may be there all the same: the claim lapses by itself.
-                if !matches!(error, ReportError::Slack(SlackError::Timeout(_))) {
+                if !matches!(&error, ReportError::Slack(error) if error.is_uncertain()) {
                     self.table.unclaim(key).await?;
                 }
                 Err(error.into())

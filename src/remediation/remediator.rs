@@ -5,12 +5,15 @@ use jiff::Timestamp;
 use super::contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
 use super::{Change, IGNORE_TAG, Remediations, RemediatorKind, UndoError, ViolationType};
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::coordinator::{Decider, Next};
 use crate::finding::FIX_TIMEOUT;
+use crate::finding::auto_response::Switch;
+use crate::finding::table::TableError;
 use crate::ids::{AccountId, Resource};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 
 /// What a remediator calls beside its remediations' own actions.
-pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:SendMessage"];
+pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "sqs:DeleteMessage", "sqs:SendMessage"];
 
 /// How often a remediation plans again because somebody else changed the resource meanwhile.
 const ATTEMPTS: usize = 3;
@@ -24,12 +27,14 @@ pub struct Remediator {
     pub remediations: Remediations,
     /// Where source messages are deleted and reports go.
     pub queues: Queues,
+    /// Whether auto-response may (still) act.
+    pub decider: Decider,
     /// The account of requests that name none.
     pub home: AccountId,
 }
 
 impl QueueHandler for Remediator {
-    /// Announcement, effect, the source message's deletion, report. A crash between two steps
+    /// Permission, announcement, effect, the source message's deletion, report. A crash between two steps
     /// leads to a redelivery that finds the resource as it is and goes on from there; what was
     /// taken away is in the announcement.
     async fn handle(&self, message: &QueueMessage) -> Disposition {
@@ -53,6 +58,15 @@ impl QueueHandler for Remediator {
             // The finding says so, and people decide by what it says.
             tracing::warn!(resource = %resource.id, %kind, "let a request go: it has been given up");
             return Disposition::Done;
+        }
+        match self.objection(&task).await {
+            Ok(None) => {}
+            // The request is still where auto-response looks.
+            Ok(Some(reason)) => {
+                tracing::info!(resource = %resource.id, %kind, reason, "not done: auto-response may not (any more)");
+                return Disposition::Done;
+            }
+            Err(error) => return Disposition::Retry(error.to_string()),
         }
         let settled = match request.undo.as_slice() {
             [] => match self.exemption(request, &resource).await {
@@ -129,6 +143,23 @@ fn settle_undo(
 }
 
 impl Remediator {
+    /// Why an automatic task must not be done, though the coordinator passed it on: a task may have
+    /// waited, or come a second time, while people said "off", or "ignore", or pressed **Fix**.
+    async fn objection(&self, task: &RemediationTask) -> Result<Option<&'static str>, TableError> {
+        if task.sqs_url.is_none() {
+            return Ok(None);
+        }
+        let recorded = self.decider.table.auto_response().await?;
+        if recorded.wanted.is_some_and(|wanted| wanted.switch == Switch::Off) {
+            return Ok(Some("auto-response is off"));
+        }
+        Ok(match self.decider.decide(&task.message_body, None, Timestamp::now()).await? {
+            Next::PassOn => None,
+            Next::LetGo(reason) => Some(reason),
+            Next::Leave => Some("a person is at it"),
+        })
+    }
+
     /// Why auto-response leaves the resource as it is. A person who asks has seen the tag's reason.
     async fn exemption(
         &self,

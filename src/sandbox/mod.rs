@@ -31,6 +31,9 @@ pub struct Options {
     /// Leave the emulated account's resources as they are
     #[arg(long)]
     pub no_seed: bool,
+    /// Only prepare the account and play AWS Config's part: `defendable serve` runs beside it
+    #[arg(long, conflicts_with = "socket_mode")]
+    pub account_only: bool,
     /// Where the stand-in for AWS Config listens
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub config_service: SocketAddr,
@@ -69,7 +72,13 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
     let recorder = recorder::Recorder::new(&wiring, Arc::clone(&service), options.oversized_above)?;
     let recording = tokio::spawn(recorder.record(shutdown.clone()));
     let transport = if options.socket_mode { Transport::SocketMode } else { Transport::Http };
-    let served = serve(&wiring, transport, shutdown.clone()).await;
+    let served = match options.account_only {
+        true => {
+            shutdown.cancelled().await;
+            Ok(())
+        }
+        false => serve(&wiring, transport, shutdown.clone()).await,
+    };
     shutdown.cancel();
     recording.await?;
     served

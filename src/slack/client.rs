@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::*;
@@ -17,6 +18,15 @@ use crate::settings::SlackSettings;
 
 /// No call takes longer; 429 answers are waited out within it.
 const DEADLINE: Duration = Duration::from_secs(25);
+
+/// In place of a code, where the library cannot read an answer.
+const UNREADABLE: &str = "an answer that cannot be read";
+
+/// How many messages one look at a channel reads.
+const LOOK_BACK: u16 = 200;
+
+/// Clocks may differ from Slack's by so much.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// Slack's client over HTTPS, or HTTP where an emulator stands in.
 pub type HyperClient = SlackClient<SlackClientHyperHttpsConnector>;
@@ -69,7 +79,7 @@ impl SlackError {
             // Other errors may print request or response bodies; their kind says enough.
             SlackClientError::HttpError(error) => format!("HTTP {}", error.status_code),
             SlackClientError::HttpProtocolError(_) => "no connection".to_owned(),
-            SlackClientError::ProtocolError(_) => "an answer that cannot be read".to_owned(),
+            SlackClientError::ProtocolError(_) => UNREADABLE.to_owned(),
             SlackClientError::EndOfStream(_)
             | SlackClientError::SystemError(_)
             | SlackClientError::SocketModeProtocolError(_) => "a broken connection".to_owned(),
@@ -107,6 +117,23 @@ impl SlackError {
                 )
         };
         matches!(self, Self::Api { code, .. } if !passing(code))
+    }
+
+    /// Whether Slack answered in words that the library cannot read.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Api { code, .. } if code == UNREADABLE)
+    }
+
+    /// Whether the call may have been carried out all the same.
+    pub fn is_uncertain(&self) -> bool {
+        match self {
+            Self::Timeout(_) => true,
+            // Slack's codes have no spaces; what says nothing of Slack's doing is in words of ours.
+            Self::Api { code, .. } => {
+                code.contains(' ') || matches!(code.as_str(), "internal_error" | "fatal_error")
+            }
+            Self::Secret(_) | Self::Tls(_) => false,
+        }
     }
 
     /// Whether Slack says that nothing can be posted in the channel.
@@ -194,6 +221,32 @@ impl Slack {
         let posted =
             self.call("chat.postMessage", async |session| session.chat_post_message(&request).await).await?;
         Ok(posted.ts)
+    }
+
+    /// What a channel, or a thread there, has had since some time: the newest
+    /// messages of a channel, the first of a thread.
+    pub async fn messages_since(
+        &self,
+        channel: &SlackChannelId,
+        thread: Option<&SlackTs>,
+        since: Timestamp,
+    ) -> Result<Vec<SlackHistoryMessage>, SlackError> {
+        let oldest = SlackTs::new(format!("{}.000000", (since - CLOCK_SKEW).as_second()));
+        let Some(thread) = thread else {
+            let request = SlackApiConversationsHistoryRequest::new()
+                .with_channel(channel.clone())
+                .with_limit(LOOK_BACK)
+                .with_oldest(oldest);
+            let history = self
+                .call("conversations.history", async |session| session.conversations_history(&request).await);
+            return Ok(history.await?.messages);
+        };
+        let request = SlackApiConversationsRepliesRequest::new(channel.clone(), thread.clone())
+            .with_limit(LOOK_BACK)
+            .with_oldest(oldest);
+        let replies =
+            self.call("conversations.replies", async |session| session.conversations_replies(&request).await);
+        Ok(replies.await?.messages)
     }
 
     /// Edits a message in place.

@@ -16,6 +16,7 @@ use super::blocks::note;
 use super::client::SlackError;
 use super::digest_message::digest_message;
 use super::finding_message::mentioning;
+use super::mark::Mark;
 use super::publish::{PublishError, Published, Publisher};
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry};
@@ -137,7 +138,10 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         }
         None => {
             let content = call.map_or_else(|| content.clone(), |group| mentioning(content.clone(), group));
-            let (ts, channel) = publisher.post_where_it_can(&digest.channel.clone().into(), &content).await?;
+            // Whoever drew it before may have died before it was noted.
+            let (mark, unsure) = (Mark::digest(id), digest.ts.is_none().then_some(digest.begun_at));
+            let home = digest.channel.clone().into();
+            let (ts, channel) = publisher.post_where_it_can(&home, &content, &mark, unsure).await?;
             (channel, ts)
         }
     };

@@ -11,6 +11,7 @@ pub mod draw;
 pub mod endpoint;
 pub mod finding_message;
 pub mod ignore_view;
+pub mod mark;
 pub mod modal;
 pub mod notice_message;
 pub mod publish;

@@ -3,7 +3,8 @@
 //!
 //! Whoever publishes holds a lease on the finding, so that two never post it twice, and shows
 //! the newest version before giving the lease back. A publisher that dies leaves `shown` behind
-//! the finding; the next delivery of the same queue message, or a notice to show it, catches up.
+//! the finding; the next delivery of the same queue message, or a notice to show it, catches up,
+//! and looks first for what the dead one may have posted but not noted ([`super::mark`]).
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::blocks::note;
 use super::client::{Slack, SlackError};
 use super::draw::{self, AskedFor};
 use super::finding_message::{finding_message, headline, mentioning};
+use super::mark::Mark;
 use super::text::{actor, prose};
 use crate::aws::AwsError;
 use crate::finding::digest::Entry;
@@ -86,20 +88,29 @@ impl Publisher {
 
     /// Brings the message of the finding `id` up to date.
     pub async fn publish(&self, id: &FindingId) -> Result<Published, PublishError> {
-        let Some(record) = self.table.lease(id, Timestamp::now()).await? else {
+        let Some(leased) = self.table.lease(id, Timestamp::now()).await? else {
             return Ok(Published::Busy);
         };
-        let shown = self.show_newest(record).await;
-        if shown.is_err() {
-            self.table.release(id, None).await?;
+        let unsure = leased.unsure_since();
+        let shown = self.show_newest(leased.record, unsure).await;
+        match &shown {
+            Ok(_) => {}
+            Err(PublishError::Slack(error)) if !error.is_uncertain() && unsure.is_none() => {
+                self.table.release(id, None).await?;
+            }
+            Err(_) => self.table.abandon(id, Timestamp::now()).await?,
         }
         shown
     }
 
-    async fn show_newest(&self, mut record: Record) -> Result<Published, PublishError> {
+    async fn show_newest(
+        &self,
+        mut record: Record,
+        unsure: Option<Timestamp>,
+    ) -> Result<Published, PublishError> {
         loop {
             while !record.is_shown() {
-                let shown = self.show_step(&record).await?;
+                let shown = self.show_step(&record, unsure).await?;
                 let Some(newer) = self.table.set_shown(&record.finding.id, &shown).await? else {
                     return Ok(Published::Shown);
                 };
@@ -113,26 +124,31 @@ impl Publisher {
     }
 
     /// One call that brings Slack closer to the finding.
-    async fn show_step(&self, record: &Record) -> Result<Shown, PublishError> {
+    async fn show_step(&self, record: &Record, unsure: Option<Timestamp>) -> Result<Shown, PublishError> {
         let Record { finding, version, shown } = record;
         match shown {
             Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
                 if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != *version) {
                     self.enter(record, digest).await?;
                 }
-                Ok(Shown::Posted(self.edit(finding, *version, posted).await?))
+                Ok(Shown::Posted(self.edit(finding, *version, posted, unsure).await?))
             }
             Some(Shown::Listed(listed)) if listed.episode == finding.episode => {
                 self.enter(record, &listed.digest).await?;
-                self.keep_listed(record, listed).await
+                self.keep_listed(record, listed, unsure).await
             }
-            Some(Shown::Posted(previous)) => self.show_first(record, Some(previous)).await,
-            Some(Shown::Listed(_)) | None => self.show_first(record, None).await,
+            Some(Shown::Posted(previous)) => self.show_first(record, Some(previous), unsure).await,
+            Some(Shown::Listed(_)) | None => self.show_first(record, None, unsure).await,
         }
     }
 
     /// A finding that Slack does not show yet: by a message, or in a digest where there are many.
-    async fn show_first(&self, record: &Record, previous: Option<&Posted>) -> Result<Shown, PublishError> {
+    async fn show_first(
+        &self,
+        record: &Record,
+        previous: Option<&Posted>,
+        unsure: Option<Timestamp>,
+    ) -> Result<Shown, PublishError> {
         let channel = self.channel_of(&record.finding);
         let place = {
             let _placing = self.placing.lock().await;
@@ -144,7 +160,7 @@ impl Publisher {
                 Ok(Shown::Listed(Listed { digest, episode: record.finding.episode, version: 0 }))
             }
             Place::Single => {
-                let posted = self.post(record, &channel, previous).await?;
+                let posted = self.post(record, &channel, previous, unsure).await?;
                 self.ask_who_opened(&record.finding).await;
                 Ok(Shown::Posted(posted))
             }
@@ -162,16 +178,27 @@ impl Publisher {
     }
 
     /// What waits for another operator's yes comes out of its digest, for it takes buttons.
-    async fn keep_listed(&self, record: &Record, listed: &Listed) -> Result<Shown, PublishError> {
+    async fn keep_listed(
+        &self,
+        record: &Record,
+        listed: &Listed,
+        unsure: Option<Timestamp>,
+    ) -> Result<Shown, PublishError> {
         let Record { finding, version, .. } = record;
         if finding.shows_waiting().is_none() {
             return Ok(Shown::Listed(Listed { version: *version, ..listed.clone() }));
         }
-        let posted = self.post(record, &self.channel_of(finding), None).await?;
+        let posted = self.post(record, &self.channel_of(finding), None, unsure).await?;
         Ok(Shown::Posted(Posted { digest: Some(listed.digest.clone()), ..posted }))
     }
 
-    async fn edit(&self, finding: &Finding, version: u64, posted: &Posted) -> Result<Posted, SlackError> {
+    async fn edit(
+        &self,
+        finding: &Finding,
+        version: u64,
+        posted: &Posted,
+        unsure: Option<Timestamp>,
+    ) -> Result<Posted, SlackError> {
         let (channel, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
         if posted.version != version {
             let content = finding_message(finding, posted.previous.as_deref());
@@ -179,7 +206,9 @@ impl Publisher {
                 // Somebody deleted it: people need a message all the same.
                 Err(error) if error.is_message_gone() => {
                     tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
-                    let (ts, channel) = self.post_where_it_can(&self.channel_of(finding), &content).await?;
+                    let (home, mark) =
+                        (self.channel_of(finding), Mark::finding(&finding.id, finding.episode));
+                    let (ts, channel) = self.post_where_it_can(&home, &content, &mark, None).await?;
                     let (channel, ts) = (channel.to_string(), ts.to_string());
                     Ok(Posted { channel, ts, version, replies: 0, ..posted.clone() })
                 }
@@ -189,7 +218,8 @@ impl Publisher {
         if let Some(reply) = finding.thread.get(posted.replies) {
             let by = reply.by.as_ref().map_or_else(String::new, |by| format!("{} ", actor(by)));
             let reply = note(&format!("{by}{}", prose(&reply.text, 2500)));
-            self.slack.post(&channel, &reply, Some(&ts)).await?;
+            let mark = Mark::reply(&finding.id, finding.episode, posted.replies);
+            self.slack.post_marked(&channel, &reply, Some(&ts), &mark, unsure).await?;
         }
         Ok(Posted { replies: posted.replies + 1, ..posted.clone() })
     }
@@ -199,6 +229,7 @@ impl Publisher {
         Record { finding, version, .. }: &Record,
         channel: &SlackChannelId,
         previous: Option<&Posted>,
+        unsure: Option<Timestamp>,
     ) -> Result<Posted, SlackError> {
         let previous = match previous {
             // A missing link must not keep the news from people.
@@ -208,7 +239,8 @@ impl Publisher {
             None => None,
         };
         let content = self.calling(finding, finding_message(finding, previous.as_deref()));
-        let (ts, channel) = self.post_where_it_can(channel, &content).await?;
+        let mark = Mark::finding(&finding.id, finding.episode);
+        let (ts, channel) = self.post_where_it_can(channel, &content, &mark, unsure).await?;
         Ok(Posted {
             channel: channel.to_string(),
             ts: ts.to_string(),
@@ -226,12 +258,14 @@ impl Publisher {
         &self,
         channel: &SlackChannelId,
         content: &Content,
+        mark: &Mark,
+        unsure: Option<Timestamp>,
     ) -> Result<(SlackTs, SlackChannelId), SlackError> {
-        match self.slack.post(channel, content, None).await {
+        match self.slack.post_marked(channel, content, None, mark, unsure).await {
             Err(error) if error.is_channel_closed() && channel != self.slack.channel() => {
                 tracing::error!(%error, channel = %channel.0, "a route leads nowhere: invite the app to the channel");
                 let home = self.slack.channel();
-                Ok((self.slack.post(home, content, None).await?, home.clone()))
+                Ok((self.slack.post_marked(home, content, None, mark, unsure).await?, home.clone()))
             }
             posted => Ok((posted?, channel.clone())),
         }

@@ -97,15 +97,15 @@ impl World {
     pub async fn start(options: Options) -> Self {
         let [moto_port, slack_port, app_port] = free_ports();
         let app_url = format!("http://127.0.0.1:{app_port}");
-        let moto =
-            Process::spawn(Command::new(emulator("DEFENDABLE_MOTO_SERVER", "moto/bin/moto_server")).args([
-                "-H",
-                "127.0.0.1",
-                "-p",
-                &moto_port.to_string(),
-            ]));
+        let moto = Process::spawn(Command::new(emulator("DEFENDABLE_MOTO_SERVER", "scripts/moto")).args([
+            "-H",
+            "127.0.0.1",
+            "-p",
+            &moto_port.to_string(),
+        ]));
         let config = slack_config(&app_url, slack_port, options.socket_mode);
-        let binary = emulator("DEFENDABLE_LOCAL_SLACK", "node_modules/local-slack-linux-x64/bin/local-slack");
+        let binary =
+            emulator("DEFENDABLE_LOCAL_SLACK", ".sandbox/node_modules/local-slack-linux-x64/bin/local-slack");
         let local_slack = Process::spawn(
             Command::new(binary).arg("--config").arg(config).args(["--port", &slack_port.to_string()]),
         );
@@ -149,9 +149,9 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
     command
 }
 
-/// The path of an emulator: where the scripts say, or where they put it.
+/// The path of an emulator: where the scripts say, or where it is in the checkout.
 fn emulator(variable: &str, below: &str) -> PathBuf {
-    let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".sandbox").join(below);
+    let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(below);
     std::env::var_os(variable).map_or_else(here, PathBuf::from)
 }
 
