@@ -51,6 +51,8 @@ impl AwsError {
         let code = error.code().map(str::to_owned);
         let status = error.raw_response().map(|response| response.status().as_u16());
         let kind = match &error {
+            // It was done, and its answer cannot be read.
+            SdkError::ServiceError(_) if status.is_some_and(|status| status < 300) => AwsErrorKind::Transient,
             SdkError::ServiceError(_) => {
                 kind_of(code.as_deref().unwrap_or_default(), status.unwrap_or_default())
             }

@@ -195,7 +195,12 @@ impl Finding {
                 let failure = Failure { asked_by: by, at, reason: reason.clone(), advice: advice.clone() };
                 finding.fail(kind, failure);
             }
-            Outcome::Begun if self.mended.contains(&kind) => {}
+            // It comes late: what was found gone had been taken away by this very request.
+            Outcome::Begun if self.mended.contains(&kind) => {
+                if matches!(self.state, State::Fixed { by: Actor::Elsewhere, .. }) {
+                    finding.mend(kind, by, at, &detail.changes);
+                }
+            }
             Outcome::Begun => finding.begin(kind, &detail.changes),
             Outcome::NothingToDo => {
                 // An earlier delivery of the request did it and died before it could say so.

@@ -1,5 +1,6 @@
 //! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open ranges on prohibited ports.
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, SecurityGroupRule};
 
@@ -82,7 +83,11 @@ pub(super) async fn prepare(
 impl Effect {
     pub(super) async fn apply(self) -> Result<(), AwsError> {
         let revoke = self.ec2.revoke_security_group_ingress().group_id(self.group.as_str());
-        let revoked = revoke.set_security_group_rule_ids(Some(self.rule_ids)).send().await;
+        let revoke = revoke.set_security_group_rule_ids(Some(self.rule_ids)).customize();
+        // Once only: after a lost answer the SDK's second try would be told that the rules are not
+        // there, as if somebody else had revoked them. The task comes back, looks, and knows.
+        let once = aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled());
+        let revoked = revoke.config_override(once).send().await;
         revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -18,6 +18,10 @@ use crate::wiring::Wiring;
 
 /// How often the account is looked at.
 const INTERVAL: Duration = Duration::from_millis(800);
+
+/// After a look it pauses so many times as long as the look took: an emulator with hundreds of
+/// resources has others to serve too.
+const PAUSES: u32 = 3;
 
 type Key = (&'static str, String);
 
@@ -70,15 +74,17 @@ impl Recorder {
         for (name, ..) in &self.rules {
             self.service.add_rule(name);
         }
-        let mut ticks = tokio::time::interval(INTERVAL);
+        let mut pause = Duration::ZERO;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep(pause) => {}
             }
+            let begun = Instant::now();
             if let Err(error) = self.look().await {
                 tracing::warn!("the recorder could not look at the account: {error:#}");
             }
+            pause = INTERVAL.max(begun.elapsed() * PAUSES);
         }
     }
 

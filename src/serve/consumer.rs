@@ -1,9 +1,9 @@
 //! A consumer: what Lambda's event source mapping does for a queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sqs::types::Message;
-use futures::future::join_all;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues, Receive};
@@ -12,52 +12,70 @@ use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues, Receive};
 /// call dropped, a message that it brings would be unseen until its visibility timeout.
 const LONG_POLL: i32 = 3;
 
-/// After a signal to stop, a batch in hand has this long to finish.
+/// After a signal to stop, what is in hand has this long to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Handles the messages of `queue` until `shutdown`.
+/// The most messages that SQS gives at once.
+const BATCH: usize = 10;
+
+/// Handles the messages of `queue` until `shutdown`: two batches at a time, so that a message which
+/// waits for a slow peer holds up none behind it.
 pub(super) async fn consume(
     queues: Queues,
     queue: QueueUrl,
-    handler: impl QueueHandler,
+    handler: impl QueueHandler + 'static,
     shutdown: CancellationToken,
 ) {
+    let handler = Arc::new(handler);
+    let mut in_hand = JoinSet::new();
     while !shutdown.is_cancelled() {
-        match queues.receive(&queue, Receive { at_most: 10, wait: LONG_POLL, visibility: None }).await {
-            Ok(messages) if messages.is_empty() => {}
-            Ok(messages) => handle(&queues, &queue, &handler, &messages, &shutdown).await,
+        while in_hand.try_join_next().is_some() {}
+        while in_hand.len() > BATCH {
+            in_hand.join_next().await;
+        }
+        let how = Receive { at_most: 10, wait: LONG_POLL, visibility: None };
+        match queues.receive(&queue, how).await {
+            Ok(messages) => {
+                for message in &messages {
+                    let (queues, queue, message) =
+                        (queues.clone(), queue.clone(), QueueMessage::from(message));
+                    let (handler, shutdown) = (handler.clone(), shutdown.clone());
+                    in_hand
+                        .spawn(async move { handle(&queues, &queue, &*handler, message, &shutdown).await });
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, queue = queue.name(), "cannot receive");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }
+    in_hand.join_all().await;
 }
 
 async fn handle<H: QueueHandler>(
     queues: &Queues,
     queue: &QueueUrl,
     handler: &H,
-    messages: &[Message],
+    message: QueueMessage,
     shutdown: &CancellationToken,
 ) {
-    let own: Vec<QueueMessage> = messages.iter().map(QueueMessage::from).collect();
     let grace = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
-    let stay: Option<Vec<String>> = tokio::select! {
-        failed = queues.handle_batch(queue, handler, &own) => Some(failed),
+    let message = [message];
+    let stays = tokio::select! {
+        failed = queues.handle_batch(queue, handler, &message) => Some(!failed.is_empty()),
         () = grace => None,
     };
-    let settled = own.iter().map(|message| async {
-        match &stay {
-            None => queues.come_back(queue, message, 0).await,
-            Some(stay) if stay.contains(&message.id) => Ok(()),
-            Some(_) => queues.delete(queue.as_str(), &message.receipt_handle).await,
-        }
-    });
-    for error in join_all(settled).await.into_iter().filter_map(Result::err) {
+    let [message] = &message;
+    let settled = match stays {
+        None => queues.come_back(queue, message, 0).await,
+        Some(true) => Ok(()),
+        Some(false) => queues.delete(queue.as_str(), &message.receipt_handle).await,
+    };
+    if let Err(error) = settled {
         // The message comes back by itself, and its effect is there already.
         tracing::warn!(%error, queue = queue.name(), "cannot settle a message");
     }

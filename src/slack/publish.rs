@@ -6,11 +6,11 @@
 //! the finding; the next delivery of the same queue message, or a notice to show it, catches up,
 //! and looks first for what the dead one may have posted but not noted ([`super::mark`]).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
-use tokio::sync::Mutex;
 
 use super::Content;
 use super::blocks::note;
@@ -41,9 +41,9 @@ pub struct Publisher {
     pub queues: Queues,
     /// Whom the worst findings call.
     pub mention: Option<SlackUserGroupId>,
-    /// One at a time asks where a finding goes: those of a batch would only win the race for the
-    /// channel's places one after the other.
-    placing: Arc<Mutex<()>>,
+    /// One at a time asks where a finding goes in a channel: those of a batch would only win the
+    /// race for the channel's places one after the other.
+    placing: Arc<Mutex<HashMap<SlackChannelId, Arc<tokio::sync::Mutex<()>>>>>,
     /// Whether it draws digests itself. Lambda freezes a function that has answered: what it goes
     /// on with minutes later would be drawn over what is newer.
     pub(super) draws: bool,
@@ -151,7 +151,8 @@ impl Publisher {
     ) -> Result<Shown, PublishError> {
         let channel = self.channel_of(&record.finding);
         let place = {
-            let _placing = self.placing.lock().await;
+            let turns = self.turns_of(&channel);
+            let _mine = turns.lock().await;
             self.table.place(&channel.0, &record.finding, Timestamp::now()).await?
         };
         match place {
@@ -165,6 +166,11 @@ impl Publisher {
                 Ok(Shown::Posted(posted))
             }
         }
+    }
+
+    fn turns_of(&self, channel: &SlackChannelId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut placing = self.placing.lock().expect("nothing panics while it holds them");
+        placing.entry(channel.clone()).or_default().clone()
     }
 
     fn channel_of(&self, finding: &Finding) -> SlackChannelId {

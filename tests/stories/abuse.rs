@@ -1,33 +1,13 @@
 //! People who may not, and values that nobody was given: nothing changes.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::{BOB, CAROL, Options, World, because, request, signed};
+use crate::support::payload::{self, click, submission};
+use crate::support::{BOB, CAROL, Options, World};
 
 /// Sends a signed interaction, as Slack would; its answer's status.
 async fn interact(world: &World, payload: &Value) -> u16 {
-    let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
-    let url = format!("{}/slack/events", world.app_url);
-    let headers = signed(&body, Timestamp::now().as_second());
-    request("POST", &url, &headers, &body).await.unwrap().0
-}
-
-fn click(user: &str, action: &str, value: &str) -> Value {
-    json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
-        "trigger_id": "1.2.3", "channel": {"id": "C0ALERTS"},
-        "container": {"type": "message", "message_ts": "1.2", "channel_id": "C0ALERTS"},
-        "actions": [{"type": "button", "action_id": action, "value": value}]})
-}
-
-fn submission(user: &str, callback: &str, metadata: &str) -> Value {
-    let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
-    let values = json!({"duration": {"duration": {"type": "static_select", "selected_option": option}},
-        "reason": because("forged")});
-    json!({"type": "view_submission", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
-        "view": {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": metadata, "blocks": [],
-            "title": {"type": "plain_text", "text": "t"}, "team_id": "T0DEMO", "app_id": "A0DEFENDABLE",
-            "bot_id": "B1", "hash": "1", "root_view_id": "V1", "external_id": "", "state": {"values": values}}})
+    payload::interact(&world.app_url, payload).await.unwrap()
 }
 
 /// What must not change, but for the history.

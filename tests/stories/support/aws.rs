@@ -5,6 +5,7 @@ use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Tag};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use defendable::ids::FindingId;
 use serde_json::{Value, json};
 
 pub struct Aws {
@@ -159,6 +160,28 @@ impl Aws {
         found.unwrap().len()
     }
 
+    /// What the table's item of a finding says, as JSON.
+    pub async fn finding(&self, id: &FindingId) -> Option<Value> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let get = self.dynamodb.get_item().table_name("defendable-findings").consistent_read(true);
+        let got = get.key("pk", text(&format!("FINDING#{id}"))).key("sk", text("FINDING")).send().await;
+        serde_dynamo::from_item(got.unwrap().item?).ok()
+    }
+
+    /// What is recorded that people want of auto-response, `on` or `off`.
+    pub async fn auto_response_wanted(&self) -> Option<String> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let get = self.dynamodb.get_item().table_name("defendable-findings").consistent_read(true);
+        let got = get.key("pk", text("AUTO_RESPONSE")).key("sk", text("AUTO_RESPONSE")).send().await;
+        let recorded: Value = serde_dynamo::from_item(got.unwrap().item?).ok()?;
+        recorded["wanted"]["switch"].as_str().map(str::to_owned)
+    }
+
+    pub async fn set_queue(&self, queue: &str, name: QueueAttributeName, value: &str) {
+        let set = self.sqs.set_queue_attributes().queue_url(self.queue_url(queue));
+        set.attributes(name, value).send().await.unwrap();
+    }
+
     /// Sets a text in an item of the findings table; `#at` stands for the reserved word.
     pub async fn set_text(&self, pk: &str, sk: &str, path: &str, value: &str) {
         let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -173,6 +196,12 @@ impl Aws {
     pub async fn tag(&self, id: &str, key: &str, value: &str) {
         let tag = Tag::builder().key(key).value(value).build();
         self.ec2.create_tags().resources(id).tags(tag).send().await.unwrap();
+    }
+
+    pub async fn tag_bucket(&self, bucket: &str, key: &str, value: &str) {
+        let tag = aws_sdk_s3::types::Tag::builder().key(key).value(value).build().unwrap();
+        let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
+        self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await.unwrap();
     }
 
     pub async fn untag(&self, id: &str, key: &str) {

@@ -71,17 +71,24 @@ pub async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Sh
 
 /// The bootstrap as one function.
 pub fn function_command(world: &World, handler: &str, runtime: &str) -> Command {
-    let (aws, slack) = (world.aws.url(), world.slack.url());
-    let queue = |name: &str| format!("{aws}/123456789012/defendable-{name}");
     let built = env!("CARGO_BIN_EXE_defendable");
     let mut command = Command::new(std::env::var("DEFENDABLE_BOOTSTRAP").unwrap_or(built.to_owned()));
+    installed(&mut command, world.aws.url(), world.slack.url());
+    command
+        .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler)])
+        .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
+        .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
+        .envs([("AWS_LAMBDA_LOG_STREAM_NAME", "s")]);
+    command
+}
+
+/// The settings of an installation in the account that the sandbox prepares, and no others.
+pub fn installed(command: &mut Command, aws: &str, slack: &str) {
+    let queue = |name: &str| format!("{aws}/123456789012/defendable-{name}");
     command
         .env_clear()
         .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
-        .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler), ("AWS_ENDPOINT_URL", aws)])
-        .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
-        .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
-        .envs([("AWS_LAMBDA_LOG_STREAM_NAME", "s")])
+        .env("AWS_ENDPOINT_URL", aws)
         .envs([("DEFENDABLE_AWS_ACCOUNT_ID", "123456789012"), ("DEFENDABLE_OPERATORS", ALICE)])
         .envs([("DEFENDABLE_FINDINGS_TABLE", "defendable-findings")])
         .envs([("DEFENDABLE_SCHEDULE_RULE", "defendable-auto-response")])
@@ -95,7 +102,6 @@ pub fn function_command(world: &World, handler: &str, runtime: &str) -> Command 
         .env("DEFENDABLE_FIX_QUEUE_URL", queue("fix"))
         .env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", queue("security-group"))
         .env("DEFENDABLE_S3_BUCKET_QUEUE_URL", queue("s3-bucket"));
-    command
 }
 
 /// An AWS Config that knows one result token, and keeps what is put.

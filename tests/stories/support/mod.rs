@@ -1,16 +1,20 @@
 //! A world for one story: its own moto, local-slack and sandbox, on free ports.
 
 mod aws;
+pub mod fault_proxy;
 mod http;
+pub mod installation;
 pub mod lambda;
+pub mod payload;
 pub mod peers;
 pub mod slack;
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use defendable::ids::{FindingId, Resource, ResourceType};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -97,22 +101,9 @@ impl World {
     pub async fn start(options: Options) -> Self {
         let [moto_port, slack_port, app_port] = free_ports();
         let app_url = format!("http://127.0.0.1:{app_port}");
-        let moto = Process::spawn(Command::new(emulator("DEFENDABLE_MOTO_SERVER", "scripts/moto")).args([
-            "-H",
-            "127.0.0.1",
-            "-p",
-            &moto_port.to_string(),
-        ]));
-        let config = slack_config(&app_url, slack_port, options.socket_mode);
-        let binary =
-            emulator("DEFENDABLE_LOCAL_SLACK", ".sandbox/node_modules/local-slack-linux-x64/bin/local-slack");
-        let local_slack = Process::spawn(
-            Command::new(binary).arg("--config").arg(config).args(["--port", &slack_port.to_string()]),
-        );
-        let (aws_url, slack_url) =
-            (format!("http://127.0.0.1:{moto_port}"), format!("http://127.0.0.1:{slack_port}"));
-        healthy(&format!("{aws_url}/moto-api/")).await;
-        healthy(&format!("{slack_url}/_control/state")).await;
+        let (moto, aws_url) = spawn_moto(moto_port).await;
+        let config = slack_config(&app_url, slack_port, options.socket_mode, &[]);
+        let (local_slack, slack_url) = spawn_local_slack(slack_port, &config).await;
         let app = Process::spawn(&mut sandbox(&options, &aws_url, &slack_url, app_port));
         healthy(&format!("{app_url}/healthz")).await;
         Self {
@@ -124,6 +115,25 @@ impl World {
             app_url,
         }
     }
+}
+
+async fn spawn_moto(port: u16) -> (Process, String) {
+    let binary = emulator("DEFENDABLE_MOTO_SERVER", "scripts/moto");
+    let mut command = Command::new(binary);
+    let moto = Process::spawn(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]));
+    let url = format!("http://127.0.0.1:{port}");
+    healthy(&format!("{url}/moto-api/")).await;
+    (moto, url)
+}
+
+async fn spawn_local_slack(port: u16, config: &Path) -> (Process, String) {
+    let binary =
+        emulator("DEFENDABLE_LOCAL_SLACK", ".sandbox/node_modules/local-slack-linux-x64/bin/local-slack");
+    let mut command = Command::new(binary);
+    let slack = Process::spawn(command.arg("--config").arg(config).args(["--port", &port.to_string()]));
+    let url = format!("http://127.0.0.1:{port}");
+    healthy(&format!("{url}/_control/state")).await;
+    (slack, url)
 }
 
 fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> Command {
@@ -155,8 +165,12 @@ fn emulator(variable: &str, below: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(here, PathBuf::from)
 }
 
-fn slack_config(app_url: &str, slack_port: u16, socket_mode: bool) -> PathBuf {
-    let config = include_str!("../../../scripts/local-slack.yaml")
+fn slack_config(app_url: &str, slack_port: u16, socket_mode: bool, more_channels: &[String]) -> PathBuf {
+    let channel = |id: &String| {
+        format!("  - {{ id: {id}, name: {}, members: [U0ALICE, U0DEFENDABLE] }}\n", id.to_lowercase())
+    };
+    let more: String = more_channels.iter().map(channel).collect();
+    let config = format!("{}{more}", include_str!("../../../scripts/local-slack.yaml"))
         .replace("@MODE@", if socket_mode { "socket" } else { "events" })
         .replace("@REQUEST_URL@", &format!("{app_url}/slack/events"));
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("local-slack-{slack_port}.yaml"));
@@ -189,6 +203,25 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 /// Lets several runs of a schedule of one second pass.
 pub async fn several_ticks() {
     tokio::time::sleep(Duration::from_millis(3500)).await;
+}
+
+/// The id of the finding that a rule makes of a security group or a bucket.
+pub fn finding_of(rule: &str, resource_type: &str, resource: &str) -> FindingId {
+    let resource = Resource {
+        account: "123456789012".parse().unwrap(),
+        region: "us-east-1".parse().unwrap(),
+        resource_type: resource_type.parse().unwrap(),
+        id: resource.parse().unwrap(),
+    };
+    FindingId::of(&rule.parse().unwrap(), &resource)
+}
+
+pub fn finding_of_group(group: &str) -> FindingId {
+    finding_of("defendable-restricted-ports", ResourceType::SECURITY_GROUP, group)
+}
+
+pub fn finding_of_bucket(bucket: &str) -> FindingId {
+    finding_of("defendable-s3-public-access", ResourceType::BUCKET, bucket)
 }
 
 /// The form in which Slack sends `/dd …` of Alice's.

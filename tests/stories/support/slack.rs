@@ -60,6 +60,7 @@ fn collect_texts(value: &Value, words: &mut String) {
     }
 }
 
+#[derive(Clone)]
 pub struct Slack {
     url: String,
 }
@@ -143,10 +144,15 @@ impl Slack {
 
     /// Presses a button; comes back when Defendable has answered.
     pub async fn click(&self, user: &str, message: &Message, action_id: &str) {
+        self.click_in(CHANNEL, user, message, action_id).await;
+    }
+
+    /// Presses a button in some channel.
+    pub async fn click_in(&self, channel: &str, user: &str, message: &Message, action_id: &str) {
         let button = message.button(action_id).unwrap_or_else(|| panic!("no {action_id} in {message:?}"));
         let action =
             json!({"type": "button", "action_id": action_id, "value": button["value"], "block_id": "b"});
-        let click = json!({"channel": CHANNEL, "messageTs": message.ts(), "user": user, "action": action});
+        let click = json!({"channel": channel, "messageTs": message.ts(), "user": user, "action": action});
         post(&format!("{}/_control/interact", self.url), &click).await;
     }
 

@@ -1,0 +1,341 @@
+//! `serve` is killed by SIGKILL hundreds of times while resources break and people click.
+//! `scripts/soak` kills it more often (`DEFENDABLE_SOAK_KILLS`).
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+
+use crate::support::fault_proxy::{Call, Tampering};
+use crate::support::installation::Installation;
+use crate::support::payload::{click, command, interact};
+use crate::support::slack::Message;
+use crate::support::{ALICE, SIGNING_SECRET, finding_of_group};
+
+/// A change of a resource that is under way when "off" is recorded may end so much later.
+const IN_FLIGHT: Duration = Duration::from_secs(2);
+
+/// How long it may take until everything has settled after the last kill: a lease is a minute, and a
+/// message that has come back often comes back after two.
+const SETTLES: Duration = Duration::from_secs(300);
+
+/// Findings of one rule that a channel shows singly within a minute.
+const SINGLE: usize = 5;
+
+const QUEUES: [&str; 4] = ["events", "fix", "security-group", "s3-bucket"];
+
+/// What people do about a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Somebody asks for a fix.
+    Asked,
+    /// Nobody does: auto-response may, while it is on.
+    Left,
+    /// Its tag says to leave it as it is.
+    Tagged,
+}
+
+#[derive(Debug, Clone)]
+struct Subject {
+    group: String,
+    fate: Fate,
+    broken_at: Instant,
+}
+
+/// When auto-response may have been on: from when "on" was first said until "off" was recorded.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    from: Instant,
+    until: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Notes {
+    subjects: Vec<Subject>,
+    /// Groups whose fix was asked for, and the request acknowledged.
+    acknowledged: BTreeSet<String>,
+    windows: Vec<Window>,
+    killed: usize,
+}
+
+type Shared = Arc<Mutex<Notes>>;
+
+/// Something below `limit`; a kill comes at no moment that could be repeated anyway.
+fn random(limit: u64) -> u64 {
+    (uuid::Uuid::new_v4().as_u128() % u128::from(limit)) as u64
+}
+
+fn kills() -> usize {
+    std::env::var("DEFENDABLE_SOAK_KILLS").map_or(200, |kills| kills.parse().expect("a number of kills"))
+}
+
+fn channel(number: usize) -> String {
+    format!("C0SOAK{:03}", number / SINGLE % 60)
+}
+
+/// Breaks one resource after the other, each with a rule beside that is nobody's business.
+async fn break_one(world: &Installation, notes: &Shared, number: usize) {
+    let fate = match number % 5 {
+        0 | 2 | 4 => Fate::Asked,
+        1 => Fate::Left,
+        _ => Fate::Tagged,
+    };
+    let group = world.aws.create_group(&format!("soak-{number:04}")).await;
+    world.aws.tag(&group, "channel", &channel(number)).await;
+    if fate == Fate::Tagged {
+        world.aws.tag(&group, "defendable:ignore", "a honeypot").await;
+    }
+    world.aws.open_port(&group, 443).await;
+    world.aws.open_port(&group, 22).await;
+    notes.lock().unwrap().subjects.push(Subject { group, fate, broken_at: Instant::now() });
+}
+
+/// Somebody asks for the fix of something.
+async fn ask_for_some_fix(app_url: &str, notes: &Shared) {
+    let group = {
+        let notes = notes.lock().unwrap();
+        let asked: Vec<&Subject> =
+            notes.subjects.iter().filter(|subject| subject.fate == Fate::Asked).collect();
+        if asked.is_empty() {
+            return;
+        }
+        asked[random(asked.len() as u64) as usize].group.clone()
+    };
+    let id = finding_of_group(&group);
+    // By a button, or by a command.
+    let acknowledged = match random(2) {
+        0 => interact(app_url, &click(ALICE, "fix", id.as_str())).await == Some(200),
+        _ => command(app_url, &format!("fix {id}")).await.is_some_and(|said| said.contains("Fixing")),
+    };
+    // A click is acknowledged, too, where there is no such finding yet, which Alice is told.
+    if acknowledged {
+        notes.lock().unwrap().acknowledged.insert(group);
+    }
+}
+
+/// Switches auto-response until that is acknowledged.
+async fn switch(world: &Installation, notes: &Shared, on: bool) {
+    if on {
+        notes.lock().unwrap().windows.push(Window { from: Instant::now(), until: None });
+    }
+    let wanted = if on { "on" } else { "off" };
+    let action = click(ALICE, &format!("autoresponse_{wanted}"), wanted);
+    loop {
+        _ = interact(&world.app_url, &action).await;
+        // A click is answered whether or not it could be done.
+        if world.aws.auto_response_wanted().await.as_deref() == Some(wanted) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    if !on {
+        let now = Instant::now();
+        notes.lock().unwrap().windows.iter_mut().for_each(|window| {
+            window.until.get_or_insert(now);
+        });
+    }
+}
+
+/// Kills and starts `serve` again and again, while two others break and click; a third of the time
+/// auto-response is on.
+async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
+    let app_url = world.app_url.clone();
+    let shared = notes.clone();
+    let clicking = tokio::spawn(async move {
+        loop {
+            ask_for_some_fix(&app_url, &shared).await;
+            tokio::time::sleep(Duration::from_millis(300 + random(900))).await;
+        }
+    });
+    let mut broken = 0;
+    for kill in 0..kills {
+        if kill % 3 == 0 {
+            break_one(world, notes, broken).await;
+            broken += 1;
+        }
+        if kill == kills / 3 {
+            switch(world, notes, true).await;
+        } else if kill == kills * 2 / 3 {
+            switch(world, notes, false).await;
+        }
+        tokio::time::sleep(Duration::from_millis(80 + random(1300))).await;
+        world.kill();
+        notes.lock().unwrap().killed += 1;
+        world.spawn();
+    }
+    clicking.abort();
+}
+
+/// People ask again for what is open still, until all is as they want it and nothing waits.
+async fn settle(world: &Installation, notes: &Shared) {
+    let begun = Instant::now();
+    let asked: Vec<String> = {
+        let notes = notes.lock().unwrap();
+        let asked = notes.subjects.iter().filter(|subject| subject.fate == Fate::Asked);
+        asked.map(|subject| subject.group.clone()).collect()
+    };
+    loop {
+        let mut open = Vec::new();
+        for group in &asked {
+            let state = state(&world.aws.finding(&finding_of_group(group)).await.unwrap_or_default());
+            match state.as_str() {
+                "fixed" => {}
+                "open" if !notes.lock().unwrap().acknowledged.contains(group) => {
+                    _ = command(&world.app_url, &format!("fix {}", finding_of_group(group))).await;
+                    open.push(format!("{group} {state}"));
+                }
+                _ => open.push(format!("{group} {state}")),
+            }
+        }
+        let mut waiting = Vec::new();
+        for queue in QUEUES {
+            let messages = world.aws.messages_in(queue).await;
+            if messages > 0 {
+                waiting.push(format!("{messages} in {queue}"));
+            }
+        }
+        // Each tick sends the events queue its housekeeping.
+        if open.is_empty() && waiting.iter().all(|waiting| *waiting == "1 in events") {
+            eprintln!("settled after {:?}", begun.elapsed());
+            return;
+        }
+        assert!(begun.elapsed() < SETTLES, "not settled: {open:?}, {waiting:?}; {}", world.log.display());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+fn state(record: &Value) -> String {
+    record["state"].as_str().unwrap_or("none").to_owned()
+}
+
+/// What `/dd history` of a finding says was revoked.
+async fn times_revoked(world: &Installation, group: &str) -> usize {
+    let said = command(&world.app_url, &format!("history {}", finding_of_group(group))).await.unwrap();
+    said.matches("revoked").count()
+}
+
+/// What must hold of a resource in the end.
+async fn check(world: &Installation, notes: &Notes, subject: &Subject, shown: &[Message]) -> Vec<String> {
+    let Subject { group, fate, .. } = subject;
+    let mut wrong = Vec::new();
+    let mut must = |holds: bool, what: String| {
+        if !holds {
+            wrong.push(format!("{group} ({fate:?}, {}): {what}", finding_of_group(group)));
+        }
+    };
+    let id = finding_of_group(group);
+    let record = world.aws.finding(&id).await;
+    must(record.is_some(), "the finding is lost".to_owned());
+    let record = record.unwrap_or_default();
+    let messages: Vec<&Message> =
+        shown.iter().filter(|message| message.words().contains(id.as_str())).collect();
+    must(messages.len() == 1, format!("{} messages", messages.len()));
+    let said = messages.first().map(|message| message.words()).unwrap_or_default();
+    let ingress = world.aws.ingress(group).await;
+    must(
+        ingress.contains(&"tcp 443-443 0.0.0.0/0".to_owned()),
+        format!("what was in order is gone: {ingress:?}"),
+    );
+    let open = ingress.contains(&"tcp 22-22 0.0.0.0/0".to_owned());
+    let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+    must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
+    let revoked = times_revoked(world, group).await;
+    must(revoked == usize::from(!open), format!("the history tells of {revoked} fixes, and open is {open}"));
+    let revokes: Vec<Call> = world.to_aws.calls("ec2:RevokeSecurityGroupIngress");
+    let revokes: Vec<&Call> = revokes.iter().filter(|call| call.body.contains(group)).collect();
+    match fate {
+        Fate::Asked => {
+            must(!open, "asked for and not fixed".to_owned());
+            must(said.contains("Fixed by"), format!("its message says {said}"));
+        }
+        Fate::Tagged => {
+            must(open && revokes.is_empty(), "fixed in spite of its tag".to_owned());
+            must(said.contains("honeypot"), format!("its message says {said}"));
+        }
+        Fate::Left => {
+            let may_be_on = |at: Instant| {
+                let within = |window: &Window| {
+                    window.from <= at && window.until.is_none_or(|until| at < until + IN_FLIGHT)
+                };
+                notes.windows.iter().any(within)
+            };
+            let wild: Vec<_> = revokes.iter().filter(|call| !may_be_on(call.at)).collect();
+            must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_however_often_it_is_killed() {
+    let kills = kills();
+    let channels: BTreeSet<String> = (0..kills).map(channel).collect();
+    let channels: Vec<String> = channels.into_iter().collect();
+    let route = |channel: &String| {
+        format!("[[routes]]\nchannel = \"{channel}\"\ntags = {{ channel = \"{channel}\" }}\n")
+    };
+    let variables = vec![
+        ("DEFENDABLE_ROUTING", channels.iter().map(route).collect::<String>()),
+        ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),
+        ("DEFENDABLE_LOG", "defendable=debug,info".to_owned()),
+    ];
+    let mut world = Installation::start(&channels, variables).await;
+    for queue in QUEUES {
+        // What a killed process had in hand is seen again after five seconds, not after minutes.
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
+    }
+    world.to_aws.tamper("defendable-security-group", Tampering::Duplicate);
+    world.to_aws.tamper("defendable-events", Tampering::Reorder);
+    world.to_aws.tamper("defendable-fix", Tampering::Delay(Duration::from_millis(300)));
+    let notes = Shared::default();
+    switch(&world, &notes, false).await;
+    turmoil(&mut world, &notes, kills).await;
+    settle(&world, &notes).await;
+
+    let notes = std::mem::take(&mut *notes.lock().unwrap());
+    assert_eq!(notes.killed, kills);
+    let mut shown = world.slack.channel().await;
+    for channel in &channels {
+        let messages = world.slack.messages_of(channel).await.into_iter();
+        shown.extend(messages.filter(|message| message.0["thread_ts"].is_null()));
+    }
+    let mut wrong = Vec::new();
+    for subject in &notes.subjects {
+        wrong.extend(check(&world, &notes, subject, &shown).await);
+    }
+    // It was put to the test at all.
+    let automatic = notes.subjects.iter().filter(|subject| subject.fate == Fate::Left);
+    let mut fixed = 0;
+    for subject in automatic {
+        fixed += usize::from(world.aws.ingress(&subject.group).await.len() == 1);
+    }
+    if fixed == 0 || notes.acknowledged.is_empty() {
+        wrong.push(format!("{fixed} automatic fixes, {} clicks", notes.acknowledged.len()));
+    }
+    for queue in QUEUES.iter().chain(&["remediation"]) {
+        let dead = world.aws.messages_in(&format!("{queue}-dead-letters")).await;
+        if dead > 0 {
+            wrong.push(format!("{dead} dead letters of {queue}"));
+        }
+    }
+    let log = world.logged();
+    for secret in ["xoxb-sandbox-bot-token", SIGNING_SECRET, "v0="] {
+        if log.contains(secret) {
+            wrong.push(format!("the log has {secret}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} things are wrong:\n  {}\n{}",
+        wrong.len(),
+        wrong.join("\n  "),
+        world.log.display()
+    );
+    let (subjects, clicks) = (notes.subjects.len(), notes.acknowledged.len());
+    let first = notes.subjects.first().map(|subject| subject.broken_at.elapsed());
+    eprintln!(
+        "{kills} kills, {subjects} findings, {clicks} fixed by people, {fixed} automatically, in {first:?}"
+    );
+}

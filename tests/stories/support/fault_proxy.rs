@@ -1,0 +1,375 @@
+//! Stands between Defendable and a peer, passes calls on, and goes wrong where it is told to.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+
+/// How a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection ends without an answer; nothing was done.
+    Refused,
+    /// No answer ever; nothing was done.
+    Hangs,
+    /// It was done, and the connection ends without an answer.
+    AnswerLost,
+    /// 429, with a `Retry-After` of a second.
+    TooManyWait,
+    /// 429 without.
+    TooMany,
+    /// 503.
+    Unavailable,
+    /// The service's own words for "slower".
+    Throttled,
+    /// The service's own words for "you may not".
+    Denied,
+    /// It was done, and the answer breaks off.
+    Garbled,
+}
+
+impl Fault {
+    pub const ALL: [Self; 9] = [
+        Self::Refused,
+        Self::Hangs,
+        Self::AnswerLost,
+        Self::TooManyWait,
+        Self::TooMany,
+        Self::Unavailable,
+        Self::Throttled,
+        Self::Denied,
+        Self::Garbled,
+    ];
+}
+
+/// What happens to what a queue delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tampering {
+    /// Every message comes twice.
+    Duplicate,
+    /// Messages come so much later.
+    Delay(Duration),
+    /// The first message is held back until the next ones have come.
+    Reorder,
+}
+
+/// Calls that go wrong: those of an operation whose request has some text in it.
+struct Injection {
+    operation: String,
+    about: String,
+    fault: Fault,
+    /// How many calls are passed on before.
+    skip: usize,
+    /// How many go wrong.
+    times: usize,
+    hits: usize,
+}
+
+/// A call that was passed on.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub at: Instant,
+    pub operation: String,
+    pub body: String,
+}
+
+#[derive(Default)]
+struct State {
+    injections: Vec<Injection>,
+    tamperings: Vec<(String, Tampering)>,
+    held_back: Vec<(String, Value)>,
+    calls: Vec<Call>,
+    is_down: bool,
+}
+
+pub struct FaultProxy {
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+/// One injection, to ask after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Injected(usize);
+
+impl FaultProxy {
+    /// Passes everything on to `upstream`.
+    pub async fn before(upstream: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (state, upstream): (Arc<Mutex<State>>, Arc<str>) = (Arc::default(), upstream.into());
+        let (shared, client) = (state.clone(), Client::builder(TokioExecutor::new()).build_http());
+        drop(tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (state, upstream, client) = (shared.clone(), upstream.clone(), client.clone());
+                let service =
+                    service_fn(move |request| pass(state.clone(), upstream.clone(), client.clone(), request));
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
+                drop(tokio::spawn(connection));
+            }
+        }));
+        Self { url, state }
+    }
+
+    /// From now on, after `skip` calls of `operation` with `about` in them, `times` go wrong.
+    pub fn inject(&self, operation: &str, about: &str, fault: Fault, skip: usize, times: usize) -> Injected {
+        let (operation, about) = (operation.to_owned(), about.to_owned());
+        let mut state = self.state.lock().unwrap();
+        state.injections.push(Injection { operation, about, fault, skip, times, hits: 0 });
+        Injected(state.injections.len() - 1)
+    }
+
+    /// How often it has gone wrong as told.
+    pub fn hits(&self, injected: Injected) -> usize {
+        self.state.lock().unwrap().injections[injected.0].hits
+    }
+
+    /// No injection is in force any more.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().injections.iter_mut().for_each(|injection| injection.times = 0);
+    }
+
+    /// Tampers with what a queue delivers.
+    pub fn tamper(&self, queue: &str, tampering: Tampering) {
+        self.state.lock().unwrap().tamperings.push((queue.to_owned(), tampering));
+    }
+
+    /// Turns everything away, or nothing any more.
+    pub fn set_down(&self, is_down: bool) {
+        self.state.lock().unwrap().is_down = is_down;
+    }
+
+    /// The calls of an operation that have been passed on.
+    pub fn calls(&self, operation: &str) -> Vec<Call> {
+        let state = self.state.lock().unwrap();
+        state.calls.iter().filter(|call| call.operation == operation).cloned().collect()
+    }
+}
+
+/// The end of a connection.
+#[derive(Debug)]
+struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broken on purpose")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+type Upstream = Client<HttpConnector, Full<Bytes>>;
+type Answer = Response<Full<Bytes>>;
+
+async fn pass(
+    state: Arc<Mutex<State>>,
+    upstream: Arc<str>,
+    client: Upstream,
+    request: Request<Incoming>,
+) -> Result<Answer, Broken> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let operation = operation(&parts, &text);
+    let said = format!("{} {text}", parts.uri);
+    let fault = {
+        let mut state = state.lock().unwrap();
+        if state.is_down {
+            return Err(Broken);
+        }
+        let fault = state.fault(&operation, &said);
+        if matches!(fault, None | Some(Fault::AnswerLost | Fault::Garbled)) {
+            let call = Call { at: Instant::now(), operation: operation.clone(), body: text.clone() };
+            state.calls.push(call);
+        }
+        fault
+    };
+    match fault {
+        None => {
+            let answer = forward(&client, &upstream, parts, body).await?;
+            Ok(if operation == "sqs:ReceiveMessage" { tampered(&state, &text, answer).await } else { answer })
+        }
+        Some(Fault::Refused) => Err(Broken),
+        Some(Fault::Hangs) => std::future::pending::<Result<Answer, Broken>>().await,
+        Some(Fault::AnswerLost) => {
+            forward(&client, &upstream, parts, body).await?;
+            Err(Broken)
+        }
+        Some(Fault::Garbled) => {
+            let answer = forward(&client, &upstream, parts, body).await?;
+            Ok(answer.map(|_| Full::from("{\"ok\": tr")))
+        }
+        Some(said) => Ok(refusal(said, &operation)),
+    }
+}
+
+impl State {
+    fn fault(&mut self, operation: &str, said: &str) -> Option<Fault> {
+        let about = |injection: &&mut Injection| {
+            injection.times > 0 && injection.operation == operation && said.contains(&injection.about)
+        };
+        let injection = self.injections.iter_mut().find(about)?;
+        if injection.skip > 0 {
+            injection.skip -= 1;
+            return None;
+        }
+        injection.times -= 1;
+        injection.hits += 1;
+        Some(injection.fault)
+    }
+}
+
+async fn forward(client: &Upstream, upstream: &str, parts: Parts, body: Bytes) -> Result<Answer, Broken> {
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::builder().method(parts.method).uri(format!("{upstream}{path}"));
+    for (name, value) in &parts.headers {
+        if !matches!(name.as_str(), "host" | "connection" | "content-length" | "transfer-encoding") {
+            request = request.header(name, value);
+        }
+    }
+    let answer = client.request(request.body(Full::from(body)).unwrap()).await.map_err(|_| Broken)?;
+    let (mut parts, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::CONNECTION);
+    Ok(Response::from_parts(parts, Full::from(body)))
+}
+
+/// `slack:chat.postMessage`, `sqs:SendMessage/defendable-fix`, `ec2:DescribeSecurityGroups` …
+fn operation(parts: &Parts, body: &str) -> String {
+    let path = parts.uri.path();
+    if let Some(method) = path.strip_prefix("/api/") {
+        return format!("slack:{method}");
+    }
+    if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+        let (service, action) = target.split_once('.').unwrap_or_default();
+        return match service {
+            "AmazonSQS" => with_queue(action, body),
+            "AWSEvents" => format!("events:{action}"),
+            "AmazonSSM" => format!("ssm:{action}"),
+            service if service.starts_with("DynamoDB") => format!("dynamodb:{action}"),
+            service => format!("{service}:{action}"),
+        };
+    }
+    if let Some(action) = body.split('&').find_map(|field| field.strip_prefix("Action=")) {
+        return format!("{}:{action}", if body.contains("Version=2016-11-15") { "ec2" } else { "query" });
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let what = query.split(['&', '=']).find(|word| *word != "x-id").unwrap_or_default();
+    format!("s3:{} {what}", parts.method)
+}
+
+/// Where messages go tells which boundary it is.
+fn with_queue(action: &str, body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let url = body["QueueUrl"].as_str().unwrap_or_default();
+    let queue = url.rsplit('/').next().unwrap_or_default();
+    match action {
+        "SendMessage" => format!("sqs:SendMessage/{queue}"),
+        action => format!("sqs:{action}"),
+    }
+}
+
+/// A service's own way to say no.
+fn refusal(fault: Fault, operation: &str) -> Answer {
+    let service = operation.split(':').next().unwrap_or_default();
+    let (status, body) = match (service, fault) {
+        ("slack", Fault::TooMany | Fault::TooManyWait) => (429, slack_error("ratelimited")),
+        ("slack", Fault::Throttled) => (200, slack_error("ratelimited")),
+        ("slack", Fault::Denied) => (200, slack_error("missing_scope")),
+        ("slack", _) => (503, "upstream connect error".to_owned()),
+        ("ec2", Fault::Denied) => (403, ec2_error("UnauthorizedOperation")),
+        ("ec2", Fault::Unavailable) => (503, ec2_error("Unavailable")),
+        ("ec2", Fault::Throttled) => (503, ec2_error("RequestLimitExceeded")),
+        ("ec2", _) => (429, ec2_error("RequestLimitExceeded")),
+        ("s3", Fault::Denied) => (403, s3_error("AccessDenied")),
+        ("s3", Fault::TooMany | Fault::TooManyWait) => (429, s3_error("SlowDown")),
+        ("s3", Fault::Unavailable) => (503, s3_error("ServiceUnavailable")),
+        ("s3", _) => (503, s3_error("SlowDown")),
+        (_, Fault::Denied) => (400, json_error("AccessDeniedException")),
+        (_, Fault::Throttled) => (400, json_error("ThrottlingException")),
+        (_, Fault::Unavailable) => (503, json_error("ServiceUnavailableException")),
+        (_, _) => (429, json_error("TooManyRequestsException")),
+    };
+    let kind = if matches!(service, "ec2" | "s3") { "text/xml" } else { "application/json" };
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if fault == Fault::TooManyWait {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    *answer.headers_mut() = headers;
+    answer
+}
+
+fn slack_error(code: &str) -> String {
+    json!({"ok": false, "error": code}).to_string()
+}
+
+fn json_error(code: &str) -> String {
+    json!({"__type": code, "message": "broken on purpose"}).to_string()
+}
+
+fn ec2_error(code: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><Response><Errors><Error><Code>{code}</Code><Message>broken on purpose</Message></Error></Errors><RequestID>1</RequestID></Response>"
+    )
+}
+
+fn s3_error(code: &str) -> String {
+    format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>broken on purpose</Message></Error>")
+}
+
+/// A delivery as the queue's tampering leaves it.
+async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> Answer {
+    let request: Value = serde_json::from_str(request).unwrap_or_default();
+    let queue = request["QueueUrl"].as_str().unwrap_or_default().to_owned();
+    let tampering = {
+        let state = state.lock().unwrap();
+        state.tamperings.iter().find(|(of, _)| queue.ends_with(of.as_str())).map(|(_, how)| *how)
+    };
+    let Some(tampering) = tampering else { return answer };
+    let (mut parts, body) = answer.into_parts();
+    let Ok(body) = body.collect().await.map_err(|never: Infallible| match never {});
+    let mut delivery: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+    if let Some(messages) = delivery["Messages"].as_array_mut() {
+        match tampering {
+            Tampering::Duplicate => messages.extend(messages.clone()),
+            Tampering::Delay(pause) => tokio::time::sleep(pause).await,
+            Tampering::Reorder => {
+                let mut state = state.lock().unwrap();
+                let earlier = state.held_back.extract_if(.., |(of, _)| *of == queue).map(|(_, held)| held);
+                let earlier: Vec<Value> = earlier.collect();
+                if earlier.is_empty() {
+                    state.held_back.extend(messages.drain(..1).map(|message| (queue.clone(), message)));
+                }
+                messages.reverse();
+                messages.extend(earlier);
+            }
+        }
+    } else if tampering == Tampering::Reorder {
+        // Nothing else has come: it is held back no longer.
+        let mut state = state.lock().unwrap();
+        let earlier: Vec<Value> =
+            state.held_back.extract_if(.., |(of, _)| *of == queue).map(|(_, held)| held).collect();
+        if !earlier.is_empty() {
+            delivery = json!({"Messages": earlier});
+        }
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Full::from(delivery.to_string()))
+}

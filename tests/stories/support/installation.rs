@@ -1,0 +1,123 @@
+//! An installation as in production: `serve` by itself, which can be killed, beside an account that
+//! goes on; between it and its peers, proxies that can go wrong.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::fault_proxy::FaultProxy;
+use super::lambda::installed;
+use super::{
+    Aws, Options, Process, Slack, free_ports, healthy, sandbox, slack_config, spawn_local_slack, spawn_moto,
+};
+
+pub struct Installation {
+    // Dropped in this order.
+    app: Option<Process>,
+    /// Others that take from the same queues, as Lambda has them.
+    helpers: Vec<Process>,
+    _account: Process,
+    _local_slack: Process,
+    _moto: Process,
+    pub aws: Aws,
+    pub slack: Slack,
+    /// Between the functions and AWS.
+    pub to_aws: FaultProxy,
+    /// Between the functions and Slack.
+    pub to_slack: FaultProxy,
+    /// Between AWS Config's rules, with AWS Config's stand-in, and AWS.
+    pub rules_to_aws: FaultProxy,
+    pub app_url: String,
+    /// All that `serve` has ever logged.
+    pub log: PathBuf,
+    port: u16,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Installation {
+    /// An empty account and a running `serve`, with channels beside the usual ones.
+    pub async fn start(more_channels: &[String], variables: Vec<(&'static str, String)>) -> Self {
+        let [moto_port, slack_port, port, config_port] = free_ports();
+        let app_url = format!("http://127.0.0.1:{port}");
+        let (moto, aws_url) = spawn_moto(moto_port).await;
+        let config = slack_config(&app_url, slack_port, false, more_channels);
+        let (local_slack, slack_url) = spawn_local_slack(slack_port, &config).await;
+        let (to_aws, to_slack) = (FaultProxy::before(&aws_url).await, FaultProxy::before(&slack_url).await);
+        let rules_to_aws = FaultProxy::before(&aws_url).await;
+        let mut account = sandbox(&Options::default(), &rules_to_aws.url, &slack_url, port);
+        let config_service = format!("127.0.0.1:{config_port}");
+        account.args(["--account-only", "--no-seed", "--config-service", &config_service]);
+        let account = Process::spawn(&mut account);
+        // It listens once the account is prepared.
+        super::eventually("the account is prepared", async || {
+            super::status(&format!("http://{config_service}")).await
+        })
+        .await;
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{port}.log"));
+        _ = std::fs::remove_file(&log);
+        let (aws, slack) = (Aws::new(&aws_url), Slack::new(slack_url));
+        let mut installation = Self {
+            app: None,
+            helpers: Vec::new(),
+            _account: account,
+            _local_slack: local_slack,
+            _moto: moto,
+            aws,
+            slack,
+            to_aws,
+            to_slack,
+            rules_to_aws,
+            app_url,
+            log,
+            port,
+            variables,
+        };
+        installation.serve().await;
+        installation
+    }
+
+    /// Starts `serve`, and waits until it answers.
+    pub async fn serve(&mut self) {
+        self.spawn();
+        healthy(&format!("{}/healthz", self.app_url)).await;
+    }
+
+    /// Starts `serve`.
+    pub fn spawn(&mut self) {
+        self.app = Some(Process(self.command(self.port).spawn().unwrap()));
+    }
+
+    /// Starts others beside it.
+    pub fn spawn_helpers(&mut self, number: usize) {
+        for _ in 0..number {
+            let [port] = free_ports();
+            self.helpers.push(Process(self.command(port).spawn().unwrap()));
+        }
+    }
+
+    fn command(&self, port: u16) -> Command {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
+        installed(&mut command, &self.to_aws.url, &self.to_slack.url);
+        command.env("DEFENDABLE_LISTEN", format!("127.0.0.1:{port}"));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+    }
+
+    /// Kills `serve` as nothing can defend against: SIGKILL.
+    pub fn kill(&mut self) {
+        self.app = None;
+    }
+
+    /// Asks `serve` to stop, and waits for its end.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let mut app = self.app.take().unwrap();
+        app.terminate().await
+    }
+
+    /// All that has been logged.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
