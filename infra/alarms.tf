@@ -1,20 +1,7 @@
 # Beside the alarms of each function (modules/function) and queue (modules/queue): auto-response
 # that is on but does not run. The rule was triggered, yet no run finished.
 
-resource "aws_cloudwatch_log_metric_filter" "scheduled_runs" {
-  name           = "${var.name_prefix}-scheduled-runs"
-  log_group_name = module.function["coordinator"].log_group
-  # As the coordinator logs at the end of each run.
-  pattern = "{ $.message = \"scheduled run\" }"
-
-  metric_transformation {
-    name      = "ScheduledRuns"
-    namespace = local.metrics_namespace
-    value     = "1"
-    # So that a coordinator that logs anything but this counts as one that has not run.
-    default_value = "0"
-  }
-}
+# What the functions count themselves (src/metrics.rs) is under this namespace.
 
 locals {
   metrics_namespace = "Defendable/${var.name_prefix}"
@@ -54,11 +41,42 @@ resource "aws_cloudwatch_metric_alarm" "missed_schedule" {
 
     metric {
       namespace   = local.metrics_namespace
-      metric_name = aws_cloudwatch_log_metric_filter.scheduled_runs.metric_transformation[0].name
+      metric_name = "ScheduledRuns"
       stat        = "Sum"
       period      = 300
     }
   }
+}
+
+# Each is in its finding's message too; many at once are a role or a policy that lacks something.
+resource "aws_cloudwatch_metric_alarm" "failed_fixes" {
+  alarm_name          = "${var.name_prefix}-failed-fixes"
+  alarm_description   = "Five or more fixes have failed within five minutes. Their findings say why; the dashboard counts them by reason."
+  namespace           = local.metrics_namespace
+  metric_name         = "FixesFailed"
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 5
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
+# Slack is down, or the app may not post: people hear of nothing meanwhile, so this reaches them
+# only by the alarms' topic.
+resource "aws_cloudwatch_metric_alarm" "silent_slack" {
+  alarm_name          = "${var.name_prefix}-silent-slack"
+  alarm_description   = "Slack has turned calls down for fifteen minutes. Findings wait, and are shown when it takes them again."
+  namespace           = local.metrics_namespace
+  metric_name         = "SlackErrors"
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 3
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
 }
 
 # A schedule that cannot reach its target: auto-response would stand still, or ignores never end.

@@ -19,6 +19,26 @@ locals {
       ["AWS/Events", "Invocations", "RuleName", local.auto_response_rule],
       [local.metrics_namespace, "ScheduledRuns"],
     ] },
+    { title = "Findings: opened, fixed, ignored", stat = "Sum", metrics = [
+      [local.metrics_namespace, "FindingsOpened"],
+      [local.metrics_namespace, "FindingsFixed"],
+      [local.metrics_namespace, "FindingsIgnored"],
+      [local.metrics_namespace, "FixesFailed"],
+    ] },
+    { title = "Fixes that failed, by reason", stat = "Sum", metrics = [
+      for reason in ["AccessDenied", "Other", "NotQueued", "NoReport"] : [local.metrics_namespace, "FixesFailedByReason", "Reason", reason]
+    ] },
+    { title = "From a change to its message, from a click to its fix, 90th percentile (ms)", stat = "p90", metrics = [
+      [local.metrics_namespace, "ChangeToMessage"],
+      [local.metrics_namespace, "ClickToFixed"],
+    ] },
+    { title = "Slack: calls, errors, rate limits", stat = "Sum", metrics = concat(
+      [for method in ["chat.postMessage", "chat.update", "chat.postEphemeral"] : [local.metrics_namespace, "SlackCalls", "Method", method]],
+      [[local.metrics_namespace, "SlackErrors"], [local.metrics_namespace, "SlackRateLimits"]],
+    ) },
+    { title = "Age of messages when they are done with, 90th percentile (ms)", stat = "p90", metrics = [
+      for name in local.queue_names : [local.metrics_namespace, "MessageAge", "Queue", name]
+    ] },
     { title = "Findings table: units consumed", stat = "Sum", metrics = [
       ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", aws_dynamodb_table.findings.name],
       ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", aws_dynamodb_table.findings.name],

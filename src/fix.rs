@@ -7,6 +7,7 @@ use crate::aws::AwsError;
 use crate::finding::table::{Changed, Record, Table, TableError};
 use crate::finding::{Finding, Refusal};
 use crate::ids::FindingId;
+use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{QueueUrl, Queues};
 
 /// What came of it.
@@ -56,6 +57,7 @@ pub async fn ask_for_fix(
         }
         Err(error) => {
             tracing::error!(%error, finding_id = %id, "cannot queue a fix or an undo");
+            count_fix_failure(FixFailure::NotQueued);
             let now = Timestamp::now();
             let given_up = |finding: &Finding| Ok(finding.fix_not_queued(now).undo_not_queued(now));
             Ok(Asked::NotQueued(match table.change_existing(id, given_up).await? {

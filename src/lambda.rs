@@ -2,11 +2,15 @@
 
 mod permissions;
 
+use std::collections::HashMap;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use axum::response::Response;
 use http::Method;
+use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use lambda_runtime_api_client::PooledClient;
 use serde::Deserialize;
@@ -16,6 +20,7 @@ use crate::dead_letters::ORIGINAL_ID;
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_event::RuleEvent;
 use crate::evaluation::rule_function::RuleFunction;
+use crate::metrics;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
 use crate::remediation::RemediatorKind;
 use crate::slack::endpoint::router;
@@ -63,7 +68,13 @@ pub async fn report_start_failure(error: &anyhow::Error) {
 pub async fn serve(function: Function, wiring: &Wiring) -> Result<()> {
     let queues = &wiring.settings.queues;
     let served = match function {
-        Function::Slack => lambda_http::run(router(wiring.endpoint())).await,
+        Function::Slack => {
+            let flush = axum::middleware::map_response(async |response: Response| {
+                metrics::flush();
+                response
+            });
+            lambda_http::run(router(wiring.endpoint()).layer(flush)).await
+        }
         Function::Notifier => queue_function(wiring, &queues.events, wiring.notifier()).await,
         Function::Coordinator => coordinator(wiring).await,
         Function::SecurityGroupRemediator => {
@@ -84,7 +95,9 @@ async fn queue_function(wiring: &Wiring, queue: &QueueUrl, handler: impl QueueHa
     let (queues, handler) = (wiring.queues(), &handler);
     let queues = &queues;
     let handle = async |event: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(batch(queues, queue, handler, event.payload).await)
+        let response = batch(queues, queue, handler, event.payload).await;
+        metrics::flush();
+        Ok::<_, Error>(response)
     };
     run(service_fn(handle)).await
 }
@@ -104,7 +117,9 @@ async fn batch(
                 .message_attributes
                 .get(ORIGINAL_ID)
                 .and_then(|attribute| attribute.string_value.clone()),
-            receive_count: receive_count(&record.attributes),
+            receive_count: attribute(&record.attributes, "ApproximateReceiveCount").unwrap_or(1),
+            sent_at: attribute(&record.attributes, "SentTimestamp")
+                .and_then(|sent| Timestamp::from_millisecond(sent).ok()),
             receipt_handle: record.receipt_handle.unwrap_or_default(),
             body: record.body.unwrap_or_default(),
         })
@@ -120,8 +135,8 @@ async fn batch(
     response
 }
 
-fn receive_count(attributes: &std::collections::HashMap<String, String>) -> u32 {
-    attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+fn attribute<T: FromStr>(attributes: &HashMap<String, String>, name: &str) -> Option<T> {
+    attributes.get(name)?.parse().ok()
 }
 
 /// The coordinator's two triggers: the fix queue, and anything else is the schedule.
@@ -140,12 +155,15 @@ async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
         match event.payload {
             CoordinatorEvent::FixQueue(batch_event) => {
                 let response = batch(queues, fix_queue, coordinator, batch_event).await;
+                metrics::flush();
                 Ok(serde_json::to_value(response)?)
             }
             CoordinatorEvent::Schedule(_) => {
                 let deadline = Instant::now() + left.saturating_sub(MARGIN);
                 let run = coordinator.run(|| Instant::now() < deadline).await?;
                 tracing::info!(?run, "scheduled run");
+                metrics::count_scheduled_run();
+                metrics::flush();
                 Ok::<_, Error>(Value::Null)
             }
         }

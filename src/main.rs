@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, ValueEnum};
 use defendable::doctor;
 use defendable::lambda::{self, Function};
+use defendable::metrics;
 use defendable::serve::{Transport, serve, shutdown_signal};
 use defendable::settings::Settings;
 use defendable::wiring::{Wiring, aws_config};
@@ -34,7 +35,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "defendable", &mut std::io::stdout());
         }
         Role::Doctor => {
-            start_logging(false);
+            start_logging();
             let settings = Settings::from_env()?;
             let found =
                 runtime()?.block_on(async { anyhow::Ok(doctor::examine(&wire(settings).await?).await) })?;
@@ -42,7 +43,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
             return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Role::Serve { socket_mode } => {
-            start_logging(false);
+            start_logging();
             let settings = Settings::from_env()?;
             runtime()?.block_on(async {
                 let wiring = wire(settings).await?;
@@ -52,7 +53,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
         }
         #[cfg(feature = "sandbox")]
         Role::Sandbox(options) => {
-            start_logging(false);
+            start_logging();
             runtime()?.block_on(async { defendable::sandbox::run(&options, shutdown_signal()?).await })?;
         }
     }
@@ -61,7 +62,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
 
 /// One request at a time, and mostly waiting for others: one thread is enough.
 fn run_on_lambda() -> anyhow::Result<ExitCode> {
-    start_logging(true);
+    start_logging();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (function, wiring) = match start().await {
@@ -90,6 +91,7 @@ async fn start() -> anyhow::Result<(Function, Wiring)> {
 }
 
 async fn wire(settings: Settings) -> anyhow::Result<Wiring> {
+    settings.metrics_namespace.iter().for_each(|namespace| metrics::start(namespace));
     let config = aws_config(None).await;
     anyhow::ensure!(config.region().is_some(), "no AWS region is set: set AWS_REGION, for example us-east-1");
     Ok(Wiring::new(settings, config))
@@ -99,9 +101,9 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-/// JSON lines on Lambda, words elsewhere. slack-morphism prints bodies below info: DEFENDABLE_LOG's
+/// JSON lines on Lambda, and wherever nobody reads along; words on a terminal. slack-morphism prints bodies below info: DEFENDABLE_LOG's
 /// general level does not lower its own.
-fn start_logging(json: bool) {
+fn start_logging() {
     let wanted = std::env::var("DEFENDABLE_LOG").unwrap_or_else(|_| "info".to_owned());
     let (levels, mistake) = match wanted.parse::<Targets>() {
         Ok(levels) => (levels, None),
@@ -110,10 +112,10 @@ fn start_logging(json: bool) {
     let filter = levels.with_targets([("slack_morphism", Level::WARN), ("hyper", Level::WARN)]);
     let registry = tracing_subscriber::registry().with(filter);
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    if json {
+    if !std::io::stderr().is_terminal() {
         registry.with(log.json().flatten_event(true)).init();
     } else {
-        registry.with(log.with_ansi(std::io::stderr().is_terminal())).init();
+        registry.with(log).init();
     }
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     if let Some(error) = mistake {

@@ -9,13 +9,16 @@ use std::panic::AssertUnwindSafe;
 use aws_sdk_sqs::types::QueueAttributeName;
 use futures::FutureExt;
 use futures::future::join_all;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use receive::{Receive, sent_at};
+use tracing::Instrument;
 
 use crate::aws::AwsError;
 use crate::dead_letters::{ORIGINAL_ID, REASON, attribute};
+use crate::metrics;
 use crate::notice::Notice;
 
 /// The URL of an SQS queue, `https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events`.
@@ -75,6 +78,8 @@ pub struct QueueMessage {
     pub original_id: Option<String>,
     /// The text that was sent.
     pub body: String,
+    /// When it was sent.
+    pub sent_at: Option<Timestamp>,
     /// How often it has been delivered, this time included.
     pub receive_count: u32,
     /// Stands for this delivery of it.
@@ -183,8 +188,12 @@ impl Queues {
         messages: &[QueueMessage],
     ) -> Vec<String> {
         let handled = messages.iter().map(|message| async move {
-            match isolated(handler.handle(message)).await {
-                Disposition::Done => None,
+            let span = tracing::info_span!("message", request_id = message.id, queue = queue.name());
+            match isolated(handler.handle(message)).instrument(span).await {
+                Disposition::Done => {
+                    message.sent_at.iter().for_each(|sent_at| metrics::measure_age(queue.name(), *sent_at));
+                    None
+                }
                 Disposition::Retry(reason) if message.receive_count < MAX_RECEIVES => {
                     tracing::warn!(
                         queue = queue.name(),
@@ -308,6 +317,7 @@ mod tests {
             id: id.to_owned(),
             original_id: None,
             body: String::new(),
+            sent_at: None,
             receive_count: 1,
             receipt_handle: String::new(),
         };

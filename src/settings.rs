@@ -40,6 +40,8 @@ pub struct Settings {
     pub routing: Routing,
     /// Where a fix or an undo by one operator waits for another's yes.
     pub two_person_accounts: BTreeSet<AccountId>,
+    /// Under which namespace CloudWatch keeps the metrics; without one there are none.
+    pub metrics_namespace: Option<String>,
     /// How often `serve` runs auto-response.
     pub schedule_interval: Duration,
     /// Where `serve` listens.
@@ -251,6 +253,7 @@ impl Settings {
                 restricted_ports_names: port_rules,
                 s3_public_access_names: bucket_rules,
             },
+            metrics_namespace: reader.text("DEFENDABLE_METRICS_NAMESPACE"),
             blast_radius: blast_radius.map_or(20, std::num::NonZeroU32::get),
             routing: routing.unwrap_or_default(),
             two_person_accounts: BTreeSet::from_iter(two_person_accounts),

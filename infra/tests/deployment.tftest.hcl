@@ -128,7 +128,7 @@ run "every_queue_has_dead_letters_that_are_kept_longer" {
 
 run "alarms_reach_the_channel" {
   assert {
-    condition     = contains(aws_cloudwatch_metric_alarm.missed_schedule.alarm_actions, aws_sns_topic.alarms.arn) && alltrue([for alarm in aws_cloudwatch_metric_alarm.failed_schedule : contains(alarm.alarm_actions, aws_sns_topic.alarms.arn)])
+    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.missed_schedule, aws_cloudwatch_metric_alarm.failed_fixes, aws_cloudwatch_metric_alarm.silent_slack] : contains(alarm.alarm_actions, aws_sns_topic.alarms.arn)]) && alltrue([for alarm in aws_cloudwatch_metric_alarm.failed_schedule : contains(alarm.alarm_actions, aws_sns_topic.alarms.arn)])
     error_message = "Alarms go to the topic that the events queue hears."
   }
 
@@ -138,7 +138,7 @@ run "alarms_reach_the_channel" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 8
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 13
     error_message = "The dashboard has its graphs."
   }
 }

@@ -15,6 +15,7 @@ use super::auto_response::Switch;
 use super::table::{Record, STATE_INDEX, Table, TableError, key, number, text};
 use super::{Actor, Finding, StateName};
 use crate::aws::AwsError;
+use crate::decision;
 use crate::ids::{FindingId, RuleName};
 use crate::remediation::Change;
 
@@ -203,6 +204,11 @@ impl Finding {
         self.deeds.push((at, by, deed));
     }
 
+    /// The deeds of the change that made it what it is.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.deeds.iter().map(|deed| self.entry(deed))
+    }
+
     fn entry(&self, (at, by, deed): &(Timestamp, Actor, Deed)) -> Entry {
         let resource = self.resource_name.clone().unwrap_or_else(|| self.resource.id.to_string());
         Entry {
@@ -227,6 +233,7 @@ impl Finding {
 impl Table {
     /// Adds an entry that changes no finding.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
+        decision::tell(entry);
         self.add("HISTORY".to_owned(), entry, &Uuid::new_v4().to_string()).await
     }
 
@@ -236,8 +243,8 @@ impl Table {
         Record { finding, version, .. }: &Record,
     ) -> Result<(), TableError> {
         let (pk, _) = key(&finding.id);
-        let adds = finding.deeds.iter().enumerate().map(async |(number, deed)| {
-            self.add(pk.clone(), &finding.entry(deed), &format!("{version:08}-{number}")).await
+        let adds = finding.entries().enumerate().map(async |(number, entry)| {
+            self.add(pk.clone(), &entry, &format!("{version:08}-{number}")).await
         });
         try_join_all(adds).await.map(drop)
     }

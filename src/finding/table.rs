@@ -16,6 +16,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
+use crate::decision;
 use crate::ids::{DigestId, FindingId};
 
 /// What whoever reads and writes findings calls.
@@ -229,6 +230,7 @@ impl Table {
             };
             let version = record.map_or(0, |record| record.version);
             if let Some(record) = self.write(&finding, version).await? {
+                record.finding.entries().for_each(|entry| decision::tell(&entry));
                 // The change is done; its deeds stay with the finding until the next one.
                 if let Err(error) = self.tell_history(&record).await {
                     tracing::error!(%error, finding_id = %id, "the history has to wait");

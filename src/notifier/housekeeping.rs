@@ -11,6 +11,7 @@ use crate::finding::table::{Changed, Order};
 use crate::finding::{Actor, Finding, State, StateName};
 use crate::fix::send_requests;
 use crate::ids::FindingId;
+use crate::metrics::{FixFailure, count_fix_failure};
 use crate::notice::Notice;
 
 /// How many findings of a state one housekeeping looks at.
@@ -50,6 +51,7 @@ impl Notifier {
         for state in [StateName::Fixing, StateName::Undoing] {
             for finding in self.findings(state, Order::OldestFirst).await? {
                 if late(&finding).is_some() {
+                    count_fix_failure(FixFailure::NoReport);
                     self.settle(&finding.id, late).await?;
                 } else {
                     self.ask_again(&finding, now).await?;

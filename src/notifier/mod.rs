@@ -19,6 +19,7 @@ use crate::finding::severity::Severity;
 use crate::finding::table::{Changed, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan};
 use crate::ids::{AccountId, FindingId, Resource, RuleName};
+use crate::metrics;
 use crate::notice::Notice;
 use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
@@ -231,6 +232,11 @@ impl Notifier {
             None => Err(()),
         });
         let changed = changed.await?;
+        if let (Outcome::Fixed, Some(asked_at), Changed::Yes(_)) =
+            (&detail.outcome, detail.request.asked_at, &changed)
+        {
+            metrics::measure(metrics::CLICK_TO_FIXED, asked_at, Timestamp::now());
+        }
         if detail.outcome == Outcome::Begun {
             // Only for the record: the report that follows is what people want to see.
             return Ok(());

@@ -34,6 +34,7 @@ impl From<&Message> for QueueMessage {
                 .and_then(|attributes| attributes.get(ORIGINAL_ID)?.string_value())
                 .map(str::to_owned),
             body: message.body().unwrap_or_default().to_owned(),
+            sent_at: sent_at(message),
             receive_count: received.unwrap_or(1),
             receipt_handle: message.receipt_handle().unwrap_or_default().to_owned(),
         }

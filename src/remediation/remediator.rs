@@ -10,6 +10,7 @@ use crate::finding::FIX_TIMEOUT;
 use crate::finding::auto_response::Switch;
 use crate::finding::table::TableError;
 use crate::ids::{AccountId, Resource};
+use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 
 /// What a remediator calls beside its remediations' own actions.
@@ -103,11 +104,13 @@ fn settle(applied: Result<Vec<Change>, AwsError>) -> Result<(Outcome, Vec<Change
             AwsErrorKind::Transient | AwsErrorKind::Conflict => Err(error),
             AwsErrorKind::NotFound => Ok((Outcome::Gone, Vec::new())),
             AwsErrorKind::AccessDenied => {
+                count_fix_failure(FixFailure::Aws(error.kind));
                 let advice =
                     format!("Allow {} to the remediator's role, then press Fix again.", error.operation);
                 Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
             }
             AwsErrorKind::Other => {
+                count_fix_failure(FixFailure::Aws(error.kind));
                 let advice = "Fix it by hand in the AWS console, or press Fix again.".to_owned();
                 Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
             }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::coordinator::Coordinator;
 use crate::finding::auto_response::Switch;
+use crate::metrics;
 use crate::notice::Notice;
 use crate::queue::Queues;
 use crate::remediation::RemediatorKind;
@@ -50,12 +51,15 @@ pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: Cancellation
     }
     spawn_consumers(wiring, &tasks, &shutdown);
     tasks.spawn(schedule(wiring.clone(), shutdown.clone()));
+    let flushing = tokio::spawn(metrics::flush_every_minute());
     tracing::info!(%address, ?transport, "serving");
     let app = router(wiring.endpoint());
     let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned()).await;
     shutdown.cancel();
     tasks.close();
     tasks.wait().await;
+    flushing.abort();
+    metrics::flush();
     tracing::info!("stopped");
     served.context("the HTTP server failed")
 }
@@ -100,7 +104,10 @@ async fn tick(
         Ok(Switch::Off) => {}
         Ok(Switch::On) => {
             match coordinator.run(|| Instant::now() < deadline && !shutdown.is_cancelled()).await {
-                Ok(run) => tracing::info!(?run, "scheduled run"),
+                Ok(run) => {
+                    tracing::info!(?run, "scheduled run");
+                    metrics::count_scheduled_run();
+                }
                 Err(error) => tracing::error!(%error, "a scheduled run failed"),
             }
         }

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::Content;
 use super::text::without_date_tokens;
+use crate::metrics;
 use crate::secrets::{CachedSecret, SecretError, Secrets};
 use crate::settings::SlackSettings;
 
@@ -27,6 +28,10 @@ const LOOK_BACK: u16 = 200;
 
 /// Clocks may differ from Slack's by so much.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often a call is made again that Slack says is one too many, and when, if it does not say.
+const RETRIES: usize = 3;
+const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Slack's client over HTTPS, or HTTP where an emulator stands in.
 pub type HyperClient = SlackClient<SlackClientHyperHttpsConnector>;
@@ -193,10 +198,20 @@ impl Slack {
         loop {
             let spoken = SlackApiToken::new(token.expose_secret().to_owned().into());
             let session = client.open_session(&spoken);
-            let answer = match tokio::time::timeout(DEADLINE, call.clone()(&session)).await {
+            let calls = async {
+                for _ in 0..RETRIES {
+                    let answer = call.clone()(&session).await;
+                    if !waited(method, &answer).await {
+                        return answer;
+                    }
+                }
+                call.clone()(&session).await
+            };
+            let answer = match tokio::time::timeout(DEADLINE, calls).await {
                 Ok(answer) => answer.map_err(|error| SlackError::of(method, error)),
                 Err(_) => Err(SlackError::Timeout(method)),
             };
+            metrics::count_slack_call(method, answer.is_ok());
             if !answer.as_ref().is_err_and(SlackError::is_token_invalid) {
                 return answer;
             }
@@ -351,6 +366,15 @@ impl Slack {
     }
 }
 
+/// Waits as long as Slack says, where it says that this was one call too many. Whether to call again.
+async fn waited<T>(method: &'static str, answer: &ClientResult<T>) -> bool {
+    let Err(SlackClientError::RateLimitError(limit)) = answer else { return false };
+    metrics::count_slack_rate_limit();
+    tracing::info!(method, retry_after = ?limit.retry_after, "Slack says to wait");
+    tokio::time::sleep(limit.retry_after.unwrap_or(UNTOLD_PAUSE)).await;
+    true
+}
+
 fn strip_date_tokens(json: &mut serde_json::Value) {
     match json {
         serde_json::Value::String(text) => *text = without_date_tokens(text),
@@ -369,11 +393,11 @@ pub fn https_connector() -> Result<HttpsConnector<HttpConnector>, SlackError> {
     Ok(builder.https_or_http().enable_http1().build())
 }
 
-/// A client that waits as long as Slack's `Retry-After` says, a few times.
+/// A client that keeps to Slack's rate of one message a second.
 pub fn hyper_client(api_url: Option<&str>) -> Result<HyperClient, SlackError> {
     let https = https_connector()?;
-    let retries = SlackApiRateControlConfig::new().with_max_retries(3);
-    let connector = SlackClientHyperConnector::with_connector(https).with_rate_control(retries);
+    let rate = SlackApiRateControlConfig::new();
+    let connector = SlackClientHyperConnector::with_connector(https).with_rate_control(rate);
     Ok(SlackClient::new(match api_url {
         Some(url) => connector.with_slack_api_url(url.trim_end_matches('/')),
         None => connector,

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::request::{Origin, SlackRequest};
@@ -114,7 +115,7 @@ async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body
         tracing::warn!(?origin, request_id = %id, "refused another workspace's or app's request");
         return refusal(StatusCode::UNAUTHORIZED, id);
     }
-    endpoint.answer(request).await
+    endpoint.answer(request).instrument(tracing::info_span!("request", request_id = %id)).await
 }
 
 /// The body, if it comes whole and in time. One that says how large it is may be refused unread.

@@ -26,6 +26,7 @@ use crate::finding::storm::Place;
 use crate::finding::table::{Listed, Posted, Record, Shown, Table, TableError};
 use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
+use crate::metrics;
 use crate::notice::Notice;
 use crate::opener::{LOOKS, can_be_known};
 use crate::queue::Queues;
@@ -162,6 +163,7 @@ impl Publisher {
             }
             Place::Single => {
                 let posted = self.post(record, &channel, previous, unsure).await?;
+                metrics::measure(metrics::CHANGE_TO_MESSAGE, record.finding.recorded_at, Timestamp::now());
                 self.ask_who_opened(&record.finding).await;
                 Ok(Shown::Posted(posted))
             }

@@ -259,16 +259,19 @@ async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     broken
 }
 
-/// What waits in queues, but for the housekeeping that every schedule sends.
-async fn waiting(world: &Installation) -> Option<String> {
-    let mut waiting = Vec::new();
+/// What is yet to be done.
+async fn waiting(world: &Installation, cells: &[Cell]) -> Option<String> {
     for queue in ["events", "fix", "security-group", "s3-bucket"] {
-        match world.aws.messages_in(queue).await {
-            0 => {}
-            messages => waiting.push(format!("{messages} in {queue}")),
+        if let Some(waiting) = world.aws.waits_in(queue).await {
+            return Some(waiting);
         }
     }
-    (!waiting.is_empty()).then(|| waiting.join(", "))
+    for cell in cells {
+        if !world.aws.is_shown(&cell.id).await {
+            return Some(format!("{} is not shown as it is", cell.name()));
+        }
+    }
+    None
 }
 
 #[tokio::test]
@@ -299,7 +302,7 @@ async fn every_boundary_stands_every_fault() {
     }
     fix_everything(&world, &cells).await;
     let begun = Instant::now();
-    while let Some(waiting) = waiting(&world).await {
+    while let Some(waiting) = waiting(&world, &cells).await {
         assert!(begun.elapsed() < PATIENCE, "what waits still: {waiting}; {}", world.log.display());
         tokio::time::sleep(LOOK).await;
     }

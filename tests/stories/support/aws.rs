@@ -221,6 +221,26 @@ impl Aws {
         names.iter().map(|name| attributes[name].parse::<u32>().unwrap()).sum()
     }
 
+    /// What a queue has yet to do, in words; nothing where it is done. Messages to the events queue
+    /// that are to come much later (who opened it?) do not count.
+    pub async fn waits_in(&self, queue: &str) -> Option<String> {
+        let visible = QueueAttributeName::ApproximateNumberOfMessages;
+        let messages = if queue == "events" {
+            let url = self.queue_url(queue);
+            let answer = self.sqs.get_queue_attributes().queue_url(url).attribute_names(visible.clone());
+            answer.send().await.unwrap().attributes.unwrap()[&visible].parse().unwrap()
+        } else {
+            self.messages_in(queue).await
+        };
+        (messages > 0).then(|| format!("{messages} in {queue}"))
+    }
+
+    /// Whether Slack shows a finding as it is.
+    pub async fn is_shown(&self, id: &FindingId) -> bool {
+        let record = self.finding(id).await.unwrap_or_default();
+        record["version"].is_number() && record["shown"]["version"] == record["version"]
+    }
+
     /// A queue of the story's own, whose messages stay unseen for half an hour; returns its URL.
     pub async fn create_queue(&self, name: &str) -> String {
         let created = self.sqs.create_queue().queue_name(format!("defendable-{name}"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::fault_proxy::FaultProxy;
-use super::lambda::installed;
+use super::lambda::{binary, installed};
 use super::{
     Aws, Options, Process, Slack, free_ports, healthy, sandbox, slack_config, spawn_local_slack, spawn_moto,
 };
@@ -97,7 +97,7 @@ impl Installation {
 
     fn command(&self, port: u16) -> Command {
         let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
+        let mut command = Command::new(binary());
         installed(&mut command, &self.to_aws.url, &self.to_slack.url);
         command.env("DEFENDABLE_LISTEN", format!("127.0.0.1:{port}"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -69,10 +69,15 @@ pub async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Sh
     (address, shared)
 }
 
+/// What is put to the test: what was just built, or what is to be shipped.
+pub fn binary() -> String {
+    let built = env!("CARGO_BIN_EXE_defendable");
+    std::env::var("DEFENDABLE_BOOTSTRAP").unwrap_or(built.to_owned())
+}
+
 /// The bootstrap as one function.
 pub fn function_command(world: &World, handler: &str, runtime: &str) -> Command {
-    let built = env!("CARGO_BIN_EXE_defendable");
-    let mut command = Command::new(std::env::var("DEFENDABLE_BOOTSTRAP").unwrap_or(built.to_owned()));
+    let mut command = Command::new(binary());
     installed(&mut command, world.aws.url(), world.slack.url());
     command
         .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler)])

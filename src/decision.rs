@@ -1,0 +1,56 @@
+//! The log line of every decision, wherever it is made: what somebody did to a finding, or to
+//! Defendable, and what came of it.
+//!
+//! ```json
+//! {"timestamp": "2026-11-25T02:00:00Z", "level": "INFO", "target": "decision", "message": "decision",
+//!  "finding_id": "f-3fa9c01b22de", "actor": "U0ALICE", "outcome": "fixAsked", "detail": "asked for a fix",
+//!  "span": {"name": "request", "request_id": "0b0e…"}}
+//! ```
+//!
+//! `request_id` is the id that Slack's request got (a refusal tells it to whoever sent it), or the
+//! SQS message's id. `outcome` is the name of the deed in the history, where the same is kept for
+//! 400 days.
+
+use crate::finding::Actor;
+use crate::finding::history::Entry;
+use crate::metrics::count_deed;
+
+/// Tells the log and the metrics of an entry of the history.
+pub(crate) fn tell(entry: &Entry) {
+    let actor = match &entry.by {
+        Actor::User(id) => id,
+        Actor::AutoResponse => "auto-response",
+        Actor::Elsewhere => "elsewhere",
+        Actor::Tag => "tag",
+    };
+    tracing::info!(
+        target: "decision",
+        finding_id = entry.finding.as_ref().map(tracing::field::display),
+        actor,
+        outcome = outcome(entry),
+        detail = %entry.deed,
+        "decision"
+    );
+    count_deed(&entry.deed);
+}
+
+/// The deed's name.
+fn outcome(entry: &Entry) -> Option<String> {
+    let deed = serde_json::to_value(&entry.deed).ok()?;
+    deed.get("deed")?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::finding::history::Deed;
+
+    #[test]
+    fn a_deed_has_the_name_that_the_history_has() {
+        let (at, by) = (Timestamp::now(), Actor::AutoResponse);
+        let entry = Entry { at, by, deed: Deed::FixAsked, finding: None, resource: None, standing: None };
+        assert_eq!(outcome(&entry).as_deref(), Some("fixAsked"));
+    }
+}

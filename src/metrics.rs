@@ -1,0 +1,214 @@
+//! Figures for CloudWatch, in its
+//! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html):
+//! lines of JSON on the standard output, from which CloudWatch Logs makes metrics. `infra/alarms.tf`
+//! and `infra/dashboard.tf` read them by the names below.
+//!
+//! Nothing is written unless [`start`] was called, which happens where
+//! `DEFENDABLE_METRICS_NAMESPACE` is set.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+
+use crate::aws::AwsErrorKind;
+use crate::finding::history::Deed;
+
+/// Findings that were opened: by AWS Config, or by a fix that was quicker.
+pub const FINDINGS_OPENED: &str = "FindingsOpened";
+/// Removals of what broke a rule, by people and by auto-response.
+pub const FINDINGS_FIXED: &str = "FindingsFixed";
+/// Findings that people, or a tag, said to leave.
+pub const FINDINGS_IGNORED: &str = "FindingsIgnored";
+/// Fixes that did not work.
+pub const FIXES_FAILED: &str = "FixesFailed";
+/// The same, by `Reason`: an alarm cannot add up what is told apart.
+pub const FIXES_FAILED_BY_REASON: &str = "FixesFailedByReason";
+/// From AWS Config's record of a breach until Slack has its message. Milliseconds.
+pub const CHANGE_TO_MESSAGE: &str = "ChangeToMessage";
+/// From a click on **Fix** until the finding is fixed. Milliseconds.
+pub const CLICK_TO_FIXED: &str = "ClickToFixed";
+/// Calls of Slack's Web API, by `Method`.
+pub const SLACK_CALLS: &str = "SlackCalls";
+/// Calls that did not work.
+pub const SLACK_ERRORS: &str = "SlackErrors";
+/// Answers 429 of Slack's.
+pub const SLACK_RATE_LIMITS: &str = "SlackRateLimits";
+/// How long a message had waited when it was done with, by `Queue`. Milliseconds.
+pub const MESSAGE_AGE: &str = "MessageAge";
+/// Runs of auto-response that finished.
+pub const SCHEDULED_RUNS: &str = "ScheduledRuns";
+
+static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+
+/// How often `serve` writes what it has counted.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Collects from now on, under `namespace`: `Defendable/defendable`.
+pub fn start(namespace: &str) {
+    match Builder::new().cloudwatch_namespace(namespace.to_owned()).init() {
+        Ok(collector) => {
+            describe();
+            _ = COLLECTOR.set(collector);
+        }
+        Err(error) => tracing::warn!(%error, "no metrics"),
+    }
+}
+
+fn describe() {
+    for name in [FINDINGS_OPENED, FINDINGS_FIXED, FINDINGS_IGNORED, FIXES_FAILED, FIXES_FAILED_BY_REASON] {
+        describe_counter!(name, Unit::Count, "");
+    }
+    for name in [SLACK_CALLS, SLACK_ERRORS, SLACK_RATE_LIMITS, SCHEDULED_RUNS] {
+        describe_counter!(name, Unit::Count, "");
+    }
+    for name in [CHANGE_TO_MESSAGE, CLICK_TO_FIXED, MESSAGE_AGE] {
+        describe_histogram!(name, Unit::Milliseconds, "");
+    }
+}
+
+/// Writes what has been counted since the last time. Lambda's functions do so before they answer.
+pub fn flush() {
+    if let Some(collector) = COLLECTOR.get()
+        && let Err(error) = collector.flush(std::io::stdout().lock())
+    {
+        tracing::warn!(%error, "cannot write metrics");
+    }
+}
+
+/// Writes every minute.
+pub async fn flush_every_minute() {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        flush();
+    }
+}
+
+/// Counts what somebody did.
+pub(crate) fn count_deed(deed: &Deed) {
+    match deed {
+        Deed::Found => counter!(FINDINGS_OPENED).increment(1),
+        Deed::Fixed { .. } => counter!(FINDINGS_FIXED).increment(1),
+        Deed::Ignored { .. } => counter!(FINDINGS_IGNORED).increment(1),
+        Deed::Complied
+        | Deed::FixAsked
+        | Deed::FixFailed { .. }
+        | Deed::Unignored
+        | Deed::IgnoreEnded
+        | Deed::Untagged
+        | Deed::UndoAsked { .. }
+        | Deed::Undone { .. }
+        | Deed::UndoFailed { .. }
+        | Deed::ApprovalAsked { .. }
+        | Deed::Approved { .. }
+        | Deed::Declined { .. }
+        | Deed::FixAllAsked { .. }
+        | Deed::WeeklyReport { .. }
+        | Deed::Switched { .. }
+        | Deed::WentOn
+        | Deed::Retried { .. }
+        | Deed::Refused { .. } => {}
+    }
+}
+
+/// Why a fix did not work, in as many words as a dimension may have values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FixFailure {
+    /// AWS said no.
+    Aws(AwsErrorKind),
+    /// It could not be queued.
+    NotQueued,
+    /// It never reported back.
+    NoReport,
+}
+
+/// Counts a fix that did not work.
+pub fn count_fix_failure(failure: FixFailure) {
+    let reason = match failure {
+        FixFailure::Aws(AwsErrorKind::AccessDenied) => "AccessDenied",
+        FixFailure::Aws(AwsErrorKind::NotFound) => "NotFound",
+        FixFailure::Aws(AwsErrorKind::Conflict) => "Conflict",
+        FixFailure::Aws(AwsErrorKind::Transient) => "Transient",
+        FixFailure::Aws(AwsErrorKind::Other) => "Other",
+        FixFailure::NotQueued => "NotQueued",
+        FixFailure::NoReport => "NoReport",
+    };
+    counter!(FIXES_FAILED).increment(1);
+    counter!(FIXES_FAILED_BY_REASON, "Reason" => reason).increment(1);
+}
+
+/// Counts a call of Slack's.
+pub fn count_slack_call(method: &'static str, worked: bool) {
+    counter!(SLACK_CALLS, "Method" => method).increment(1);
+    if !worked {
+        counter!(SLACK_ERRORS).increment(1);
+    }
+}
+
+/// Counts an answer 429.
+pub fn count_slack_rate_limit() {
+    counter!(SLACK_RATE_LIMITS).increment(1);
+}
+
+/// Counts a run of auto-response that finished.
+pub fn count_scheduled_run() {
+    counter!(SCHEDULED_RUNS).increment(1);
+}
+
+/// How long something took that began then.
+pub fn measure(name: &'static str, begun: Timestamp, ended: Timestamp) {
+    histogram!(name).record(milliseconds(ended.duration_since(begun)));
+}
+
+/// How long a message of a queue had waited.
+pub fn measure_age(queue: &str, sent: Timestamp) {
+    let age = milliseconds(Timestamp::now().duration_since(sent));
+    histogram!(MESSAGE_AGE, "Queue" => queue.to_owned()).record(age);
+}
+
+fn milliseconds(duration: SignedDuration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [&str; 12] = [
+        FINDINGS_OPENED,
+        FINDINGS_FIXED,
+        FINDINGS_IGNORED,
+        FIXES_FAILED,
+        FIXES_FAILED_BY_REASON,
+        CHANGE_TO_MESSAGE,
+        CLICK_TO_FIXED,
+        SLACK_CALLS,
+        SLACK_ERRORS,
+        SLACK_RATE_LIMITS,
+        MESSAGE_AGE,
+        SCHEDULED_RUNS,
+    ];
+
+    #[test]
+    fn the_dashboard_shows_every_metric_by_its_name_and_no_other() {
+        let dashboard = include_str!("../infra/dashboard.tf");
+        for name in ALL {
+            assert!(dashboard.contains(&format!("local.metrics_namespace, \"{name}\"")), "{name}");
+        }
+        let shown = dashboard.split("local.metrics_namespace, \"").skip(1);
+        for name in shown.filter_map(|rest| rest.split('"').next()) {
+            assert!(ALL.contains(&name), "{name} is not a metric of ours");
+        }
+    }
+
+    #[test]
+    fn alarms_are_about_metrics_that_there_are() {
+        let alarms = include_str!("../infra/alarms.tf");
+        for alarm in alarms.split("local.metrics_namespace\n").skip(1) {
+            let name = alarm.split("metric_name").nth(1).and_then(|rest| rest.split('"').nth(1));
+            assert!(name.is_some_and(|name| ALL.contains(&name)), "{name:?}");
+        }
+    }
+}
