@@ -11,7 +11,7 @@ mod help;
 mod history;
 mod home;
 mod ignore;
-mod parse;
+pub mod parse;
 mod queue;
 mod report;
 mod status;

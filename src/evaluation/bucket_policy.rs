@@ -345,4 +345,103 @@ mod tests {
             }
         }
     }
+
+    /// AWS's page again, slowly and in other words: the requests that a statement lets in are tried
+    /// one by one, and it is public if one of a stranger's is among them.
+    fn lets_a_stranger_in(statement: &Value) -> bool {
+        let everybody = match (&statement["Principal"], &statement["NotPrincipal"]) {
+            (Value::String(all), _) => all == "*",
+            (Value::Object(kinds), _) => match &kinds.get("AWS") {
+                Some(Value::String(one)) => one == "*",
+                Some(Value::Array(many)) => many.iter().any(|one| one == "*"),
+                _ => false,
+            },
+            (_, except) => !except.is_null(),
+        };
+        let empty = serde_json::Map::new();
+        let conditions = statement["Condition"].as_object().unwrap_or(&empty);
+        statement["Effect"] == "Allow"
+            && everybody
+            && conditions.iter().all(|(operator, keys)| {
+                keys.as_object().unwrap().iter().all(|(key, values)| {
+                    let values = values.as_array().cloned().unwrap_or_else(|| vec![values.clone()]);
+                    // One value that a stranger may have is enough to let one in.
+                    values.iter().any(|value| a_stranger_may_have(operator, key, value.as_str().unwrap()))
+                })
+            })
+    }
+
+    fn a_stranger_may_have(operator: &str, key: &str, value: &str) -> bool {
+        let trusted = ["aws:SourceVpc", "aws:PrincipalOrgID", "aws:SourceArn"].contains(&key);
+        match operator {
+            "IpAddress" if key == "aws:SourceIp" => ["0.0.0.0/0", "0.0.0.0/7", "::/31"].contains(&value),
+            "StringEquals" | "StringLike" | "ForAnyValue:StringEquals" if trusted => {
+                value.contains('*') || value.contains('?') || value.contains("${")
+            }
+            // Another key is the caller's to choose; another operator lets in whoever lacks the key,
+            // or has anything but the value.
+            _ => true,
+        }
+    }
+
+    fn any_condition() -> impl Strategy<Value = (String, String, Vec<String>)> {
+        let operators = [
+            "StringEquals",
+            "StringLike",
+            "ForAnyValue:StringEquals",
+            "ForAllValues:StringEquals",
+            "StringNotEquals",
+            "StringEqualsIfExists",
+            "Bool",
+            "Null",
+            "DateLessThan",
+        ];
+        let keys =
+            ["aws:SourceVpc", "aws:PrincipalOrgID", "aws:SourceArn", "aws:Referer", "aws:SecureTransport"];
+        let values = ["vpc-1", "vpc-*", "o-1?", "${aws:PrincipalTag/x}", "true", "arn:aws:s3:::b"];
+        let ranges = ["203.0.113.0/24", "10.0.0.0/8", "0.0.0.0/0", "0.0.0.0/7", "2001:db8::/32", "::/31"];
+        let (operators, keys) =
+            (prop::sample::select(operators.to_vec()), prop::sample::select(keys.to_vec()));
+        let of_words = prop::collection::vec(prop::sample::select(values.to_vec()), 1..4);
+        let of_ranges = prop::collection::vec(prop::sample::select(ranges.to_vec()), 1..4);
+        let owned = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        prop_oneof![
+            (operators, keys, of_words).prop_map(move |(operator, key, values)| {
+                (operator.to_owned(), key.to_owned(), owned(values))
+            }),
+            (prop::sample::select(vec!["IpAddress", "NotIpAddress"]), of_ranges).prop_map(
+                move |(operator, values)| { (operator.to_owned(), "aws:SourceIp".to_owned(), owned(values)) }
+            ),
+        ]
+    }
+
+    fn any_statement() -> impl Strategy<Value = Value> {
+        let principal = prop::sample::select(vec![
+            json!({"Principal": "*"}),
+            json!({"Principal": {"AWS": "*"}}),
+            json!({"Principal": {"AWS": ["arn:aws:iam::123456789012:root", "*"]}}),
+            json!({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}),
+            json!({"Principal": {"Service": "config.amazonaws.com"}}),
+            json!({"NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}}),
+        ]);
+        let effect = prop::sample::select(vec!["Allow", "Deny"]);
+        (principal, effect, prop::collection::vec(any_condition(), 0..3)).prop_map(
+            |(mut statement, effect, conditions)| {
+                statement["Effect"] = json!(effect);
+                for (operator, key, values) in conditions {
+                    let values = if values.len() == 1 { json!(values[0]) } else { json!(values) };
+                    statement["Condition"][operator][key] = values;
+                }
+                statement
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn what_is_public_is_what_lets_a_stranger_in(statement in any_statement()) {
+            prop_assert_eq!(public(statement.clone()), lets_a_stranger_in(&statement), "{}", statement);
+        }
+    }
 }

@@ -16,8 +16,8 @@ use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::finding::severity::Severity;
-use crate::finding::table::{Changed, Record, Table, TableError};
-use crate::finding::{Breach, Finding, Plan};
+use crate::finding::table::{Changed, Order, Record, Table, TableError};
+use crate::finding::{Breach, Finding, Plan, StateName};
 use crate::ids::{AccountId, FindingId, Resource, RuleName};
 use crate::metrics;
 use crate::notice::Notice;
@@ -34,6 +34,12 @@ use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
+
+/// A message that has come so often has waited for somebody: the order of others is gone.
+const IN_A_ROW: u32 = 2;
+
+/// How many open findings are looked through for older ones that nobody has seen yet.
+const CATCH_UP: usize = 50;
 
 /// The notifier function.
 #[derive(Debug, Clone)]
@@ -112,7 +118,7 @@ impl QueueHandler for Notifier {
             Err(malformed) => return Disposition::Park(malformed.to_string()),
         };
         let handled = match notification {
-            Notification::ComplianceChange(change) => self.compliance_change(change).await,
+            Notification::ComplianceChange(change) => self.compliance_change(change, message).await,
             Notification::Report(report) => self.report(&report, message).await,
             Notification::Alarm(alarm) => self.alarm(&alarm).await,
             Notification::Notice(notice) => self.notice(&notice).await,
@@ -129,20 +135,24 @@ impl QueueHandler for Notifier {
 }
 
 impl Notifier {
-    async fn compliance_change(&self, change: ComplianceChange) -> Result<(), NotifierError> {
+    async fn compliance_change(
+        &self,
+        change: ComplianceChange,
+        message: &QueueMessage,
+    ) -> Result<(), NotifierError> {
         let ComplianceChange { breach, now, before } = change;
         if before == Some(now) {
             tracing::info!(resource = %breach.resource.id, "compliance has not changed");
             return Ok(());
         }
         match now {
-            Compliance::NonCompliant => self.breached(breach).await,
+            Compliance::NonCompliant => self.breached(breach, message).await,
             Compliance::Compliant | Compliance::NotApplicable => self.complied(breach, before).await,
             Compliance::InsufficientData => Ok(()),
         }
     }
 
-    async fn breached(&self, breach: Breach) -> Result<(), NotifierError> {
+    async fn breached(&self, breach: Breach, message: &QueueMessage) -> Result<(), NotifierError> {
         let preview = self.preview(&breach.rule, &breach.resource).await;
         let breach = preview.complete(breach);
         let id = FindingId::of(&breach.rule, &breach.resource);
@@ -153,7 +163,26 @@ impl Notifier {
             };
             Ok(preview.tagged(finding))
         });
-        self.show(changed.await?).await
+        let changed = changed.await?;
+        if message.receive_count > IN_A_ROW {
+            self.show_older_first(&id).await?;
+        }
+        self.show(changed).await
+    }
+
+    /// After an outage of Slack's, each message comes back when it happens to: what is older is
+    /// shown first all the same.
+    async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
+        let open = self.table.by_state(StateName::Open, Order::NewestFirst, CATCH_UP).await?;
+        let Some(own) = open.iter().find(|record| record.finding.id == *id) else { return Ok(()) };
+        let since = own.finding.opened_at;
+        let mut older: Vec<&Record> =
+            open.iter().filter(|record| record.shown.is_none() && record.finding.opened_at < since).collect();
+        older.sort_by_key(|record| record.finding.opened_at);
+        for record in older {
+            self.show_record(record).await?;
+        }
+        Ok(())
     }
 
     async fn complied(&self, breach: Breach, before: Option<Compliance>) -> Result<(), NotifierError> {

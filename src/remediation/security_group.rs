@@ -158,8 +158,11 @@ fn ip_permission(range: IngressRange) -> IpPermission {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::evaluation::lines::evaluate_lines;
+    use crate::evaluation::{RuleKind, RuleParameters};
 
     fn range(rule_id: &str, protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRange {
         IngressRange {
@@ -233,21 +236,94 @@ mod tests {
         )
     }
 
+    /// A group's ranges as AWS Config's item has them.
+    fn item(group: &[IngressRange]) -> Value {
+        let permission = |range: &IngressRange| {
+            let (v4, v6) = match range.cidr.contains(':') {
+                true => (json!([]), json!([{"cidrIpv6": range.cidr}])),
+                false => (json!([{"cidrIp": range.cidr}]), json!([])),
+            };
+            json!({"ipProtocol": range.protocol, "fromPort": range.from_port, "toPort": range.to_port,
+                "ipv4Ranges": v4, "ipv6Ranges": v6})
+        };
+        json!({"resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-1", "configurationItemStatus": "OK",
+            "configuration": {"ipPermissions": group.iter().map(permission).collect::<Vec<_>>()}})
+    }
+
+    /// What the rule says of a group, as `defendable evaluate` does.
+    fn judged(group: &[IngressRange], prohibited: &str) -> String {
+        let parameters: RuleParameters = [("prohibitedPorts", prohibited)].into_iter().collect();
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        let line = item(group).to_string();
+        let bad = evaluate_lines(
+            RuleKind::RestrictedPorts,
+            &parameters,
+            line.as_bytes(),
+            &mut output,
+            &mut complaints,
+        );
+        assert_eq!(bad.unwrap(), 0, "{}", String::from_utf8_lossy(&complaints));
+        let evaluation: Value = serde_json::from_slice(&output).unwrap();
+        evaluation["complianceType"].as_str().unwrap().to_owned()
+    }
+
+    /// What of a group everybody would see: rule ids come and go.
+    fn without_ids(group: &[IngressRange]) -> Vec<String> {
+        let mut all: Vec<String> = group
+            .iter()
+            .map(|range| {
+                let IngressRange { protocol, from_port, to_port, cidr, description, .. } = range;
+                format!("{protocol} {from_port:?} {to_port:?} {cidr} {description:?}")
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// A group as EC2 keeps one: every range once.
+    fn group() -> impl Strategy<Value = Vec<IngressRange>> {
+        prop::collection::vec(any_range(), 0..12).prop_map(|ranges| {
+            let mut group: Vec<IngressRange> = Vec::new();
+            for (number, range) in ranges.into_iter().enumerate() {
+                if !group.iter().any(|other| other.opens_the_same(&range)) {
+                    group.push(IngressRange { rule_id: format!("sgr-{number}"), ..range });
+                }
+            }
+            group
+        })
+    }
+
     proptest! {
-        /// What a plan leaves is clean, and what does not violate is never in one.
+        /// The executor against a model of EC2: it revokes by rule id, and an undo authorises anew.
         #[test]
-        fn after_a_plan_nothing_is_left_to_plan(group in prop::collection::vec(any_range(), 0..12)) {
-            let (id, rule) = ("sg-1".parse().unwrap(), RestrictedPorts::default());
-            let changes = plan(&id, &group, &rule);
-            let planned = |range: &IngressRange| changes.contains(&Change::RevokeIngress(range.clone()));
-            let rest: Vec<IngressRange> = group.iter().filter(|range| !planned(range)).cloned().collect();
-            prop_assert_eq!(plan(&id, &rest, &rule), vec![]);
-            prop_assert!(group.iter().filter(|range| planned(range)).all(|range| is_everybody(&range.cidr)));
-            // Undone, every port is as open as it was.
-            let back = missing(&rest, &changes).unwrap();
-            let open = |range: &IngressRange| rest.iter().chain(&back).any(|other| other.opens_the_same(range));
-            prop_assert!(group.iter().all(open));
-            prop_assert!(back.iter().all(|range| group.contains(range)));
+        fn after_a_fix_the_rule_is_content_and_after_an_undo_all_is_as_before(
+            group in group(),
+            first in 0u16..3000,
+            width in 0u16..3000,
+            other in 0u16..6000,
+        ) {
+            let prohibited = format!("{first}-{},{other}", first + width);
+            let rule = RestrictedPorts { prohibited_ports: prohibited.parse().unwrap(), ..RestrictedPorts::default() };
+            let changes = plan(&"sg-1".parse().unwrap(), &group, &rule);
+            let violated = judged(&group, &prohibited) == "NON_COMPLIANT";
+            prop_assert_eq!(violated, !changes.is_empty());
+
+            let revoked: Vec<&str> = changes.iter().filter_map(|change| match change {
+                Change::RevokeIngress(range) => Some(range.rule_id.as_str()),
+                _ => None,
+            }).collect();
+            let fixed: Vec<IngressRange> =
+                group.iter().filter(|range| !revoked.contains(&range.rule_id.as_str())).cloned().collect();
+            prop_assert_eq!(judged(&fixed, &prohibited), "COMPLIANT");
+            // Everything that did not violate by itself is still there, as it was.
+            for range in &group {
+                let alone = judged(std::slice::from_ref(range), &prohibited) == "NON_COMPLIANT";
+                prop_assert_eq!(fixed.contains(range), !alone, "{:?}", range);
+            }
+
+            let back = missing(&fixed, &changes).unwrap();
+            let undone: Vec<IngressRange> = fixed.iter().cloned().chain(back).collect();
+            prop_assert_eq!(without_ids(&undone), without_ids(&group));
         }
     }
 }

@@ -9,8 +9,9 @@ use futures::future::join_all;
 
 use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
 use crate::support::installation::Installation;
+use crate::support::payload::{click, interact};
 use crate::support::slack::Message;
-use crate::support::{ALICE, finding_of_bucket, finding_of_group};
+use crate::support::{ALICE, eventually, finding_of_bucket, finding_of_group};
 
 /// Until when a person has to press **Fix**, at most, before all is fixed.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -72,12 +73,7 @@ const REPORT: Boundary =
 const UPDATE: Boundary = boundary("slack → its message", Peer::Slack, "slack:chat.update", Names::Finding);
 
 const BOUNDARIES: &[Boundary] = &[
-    boundary(
-        "rule → remediation queue",
-        Peer::AwsByRule,
-        "sqs:SendMessage/defendable-remediation",
-        Names::Resource,
-    ),
+    boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
     boundary("preview: group", Peer::Aws, "ec2:DescribeSecurityGroups", Names::Resource),
     boundary("preview: rules", Peer::Aws, "ec2:DescribeSecurityGroupRules", Names::Resource),
     READ,
@@ -183,6 +179,14 @@ fn channel(number: usize) -> String {
     format!("C0CELL{:03}", number / SINGLE)
 }
 
+/// Routes by the tag `channel`.
+pub fn routing(channels: &[String]) -> String {
+    let route = |channel: &String| {
+        format!("[[routes]]\nchannel = \"{channel}\"\ntags = {{ channel = \"{channel}\" }}\n")
+    };
+    channels.iter().map(route).collect()
+}
+
 /// Messages outside threads that are of a finding.
 fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
     let top = messages.iter().filter(|message| message.0["thread_ts"].is_null());
@@ -284,12 +288,9 @@ async fn every_boundary_stands_every_fault() {
         .collect();
     let channels: BTreeSet<String> = (0..grid.len()).map(channel).collect();
     let channels: Vec<String> = channels.into_iter().collect();
-    let route = |channel: &String| {
-        format!("[[routes]]\nchannel = \"{channel}\"\ntags = {{ channel = \"{channel}\" }}\n")
-    };
-    let routing = channels.iter().map(route).collect::<String>();
+    let routing = routing(&channels);
     // A fast schedule, for the housekeeping.
-    let variables = vec![("DEFENDABLE_ROUTING", routing), ("DEFENDABLE_SCHEDULE_SECONDS", "30".to_owned())];
+    let variables = vec![("DEFENDABLE_ROUTING", routing), ("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned())];
     let mut world = Installation::start(&channels, variables).await;
     // One process posts a message a second, which is what Slack takes.
     world.spawn_helpers(5);
@@ -314,4 +315,137 @@ async fn every_boundary_stands_every_fault() {
     // Every violation has been queued for auto-response: a bucket's by two requests.
     let requests: usize = cells.iter().map(|cell| if cell.boundary.is_bucket { 2 } else { 1 }).sum();
     assert!(world.aws.messages_in("remediation").await as usize >= requests);
+}
+
+/// A scheduled run, and the calls by which it may stumble.
+const OF_A_RUN: [(&str, &str); 4] = [
+    ("events:DescribeRule", ""),
+    ("dynamodb:GetItem", "AUTO_RESPONSE"),
+    ("sqs:ReceiveMessage", "defendable-remediation"),
+    ("sqs:DeleteMessage", "defendable-remediation"),
+];
+
+#[tokio::test]
+async fn auto_response_stands_every_fault() {
+    let mut world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
+    world.spawn_helpers(1);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    let mut groups = Vec::new();
+    for fault in Fault::ALL {
+        let group = world.aws.create_group(&format!("{fault:?}")).await;
+        world.aws.open_port(&group, 443).await;
+        let injected = OF_A_RUN.map(|(operation, about)| world.to_aws.inject(operation, about, fault, 0, 1));
+        world.aws.open_port(&group, 22).await;
+        let id = finding_of_group(&group);
+        let fixed = async || {
+            let record = world.aws.finding(&id).await?;
+            (record["state"] == "fixed" && world.aws.is_shown(&id).await).then_some(())
+        };
+        eventually(&format!("{group} is fixed in spite of {fault:?}"), fixed).await;
+        for (injected, (operation, _)) in injected.into_iter().zip(OF_A_RUN) {
+            let hit = async || (world.to_aws.hits(injected) == 1).then_some(());
+            eventually(&format!("{operation} goes wrong: {fault:?}"), hit).await;
+        }
+        groups.push(group);
+    }
+    for group in groups {
+        assert_eq!(world.aws.ingress(&group).await, ["tcp 443-443 0.0.0.0/0"]);
+        let record = world.aws.finding(&finding_of_group(&group)).await.unwrap();
+        assert_eq!(record["finding"]["removed"].as_array().map(Vec::len), Some(1), "{record}");
+    }
+}
+
+#[tokio::test]
+async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest() {
+    let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
+    world.to_slack.set_down(true);
+    let mut groups = Vec::new();
+    for number in 0..4 {
+        let group = world.aws.create_group(&format!("quiet-{number}")).await;
+        world.aws.open_port(&group, 22).await;
+        groups.push(group);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
+    // Long enough for each to have been tried a few times.
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert!(world.slack.channel().await.is_empty(), "Slack is down");
+    world.to_slack.set_down(false);
+    let shown = eventually("all four are shown", async || {
+        Some(world.slack.findings().await).filter(|shown| shown.len() == 4)
+    })
+    .await;
+    let ids: Vec<String> = shown.iter().map(Message::finding_id).collect();
+    let expected: Vec<String> = groups.iter().map(|group| finding_of_group(group).to_string()).collect();
+    assert_eq!(ids, expected, "in the order in which they broke");
+
+    world.to_slack.set_down(true);
+    let mut many = Vec::new();
+    for number in 0..25 {
+        let group = world.aws.create_group(&format!("many-{number}")).await;
+        world.aws.open_port(&group, 22).await;
+        many.push(finding_of_group(&group));
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    world.to_slack.set_down(false);
+    eventually("every one is shown", async || {
+        for id in &many {
+            if !world.aws.is_shown(id).await {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    let channel = world.slack.channel().await;
+    assert!(channel.len() <= 11, "five and five singly, and a digest: {}", channel.len());
+    assert!(channel.iter().any(|message| message.button("show_all").is_some()), "there is a digest");
+    for queue in ["events", "fix"] {
+        assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0);
+    }
+}
+
+/// Where a stop may find the work.
+const IN_HAND: [Boundary; 6] = [
+    boundary("notifier → Slack", Peer::Slack, "slack:chat.postMessage", Names::Finding),
+    WRITE,
+    boundary("slack → fix queue", Peer::Aws, "sqs:SendMessage/defendable-fix", Names::Resource),
+    boundary(
+        "coordinator → remediator",
+        Peer::Aws,
+        "sqs:SendMessage/defendable-security-group",
+        Names::Resource,
+    ),
+    boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource),
+    later(REPORT, 1),
+];
+
+#[tokio::test]
+async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
+    let channels = vec![channel(0), channel(IN_HAND.len() - 1)];
+    let mut world = Installation::start(&channels, vec![("DEFENDABLE_ROUTING", routing(&channels))]).await;
+    for (number, boundary) in IN_HAND.into_iter().enumerate() {
+        let cells = [prepare(&world, number, boundary, Fault::Hangs).await];
+        break_open(&world, &cells[0]).await;
+        let proxy = proxy(&world, boundary);
+        let stopping = async {
+            loop {
+                if proxy.hits(cells[0].injected) > 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = stopping => {}
+            () = fix_everything(&world, &cells) => panic!("{} was not hit", cells[0].name()),
+        }
+        let begun = Instant::now();
+        let status = world.terminate().await;
+        assert!(status.success(), "{}: {status}", cells[0].name());
+        eprintln!("{}: stopped after {:?}", cells[0].name(), begun.elapsed());
+        world.serve().await;
+        fix_everything(&world, &cells).await;
+        let broken = check(&world, &cells[0]).await;
+        assert!(broken.is_empty(), "{broken:?}");
+    }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
+use crate::faults::routing;
 use crate::support::fault_proxy::{Call, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};
@@ -272,11 +273,8 @@ async fn nothing_is_lost_however_often_it_is_killed() {
     let kills = kills();
     let channels: BTreeSet<String> = (0..kills).map(channel).collect();
     let channels: Vec<String> = channels.into_iter().collect();
-    let route = |channel: &String| {
-        format!("[[routes]]\nchannel = \"{channel}\"\ntags = {{ channel = \"{channel}\" }}\n")
-    };
     let variables = vec![
-        ("DEFENDABLE_ROUTING", channels.iter().map(route).collect::<String>()),
+        ("DEFENDABLE_ROUTING", routing(&channels)),
         ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),
         ("DEFENDABLE_LOG", "defendable=debug,info".to_owned()),
     ];

@@ -136,11 +136,6 @@ impl FaultProxy {
         self.state.lock().unwrap().injections[injected.0].hits
     }
 
-    /// No injection is in force any more.
-    pub fn heal(&self) {
-        self.state.lock().unwrap().injections.iter_mut().for_each(|injection| injection.times = 0);
-    }
-
     /// Tampers with what a queue delivers.
     pub fn tamper(&self, queue: &str, tampering: Tampering) {
         self.state.lock().unwrap().tamperings.push((queue.to_owned(), tampering));

@@ -91,7 +91,10 @@ impl Installation {
     pub fn spawn_helpers(&mut self, number: usize) {
         for _ in 0..number {
             let [port] = free_ports();
-            self.helpers.push(Process(self.command(port).spawn().unwrap()));
+            let mut command = self.command(port);
+            // One schedule is enough.
+            command.env("DEFENDABLE_SCHEDULE_SECONDS", "3600");
+            self.helpers.push(Process(command.spawn().unwrap()));
         }
     }
 

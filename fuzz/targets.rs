@@ -1,0 +1,130 @@
+//! Everything that parses what others send, with what must hold whatever they send. Fuzzed by
+//! `scripts/fuzz`; the corpus, and what becomes of it when it is damaged, is tried by every test run.
+
+use defendable::command::parse::Command;
+use defendable::evaluation::bucket_policy::BucketPolicy;
+use defendable::evaluation::lines::evaluate_lines;
+use defendable::evaluation::{RestrictedPorts, RuleKind, RuleParameters};
+use defendable::notice::Notice;
+use defendable::notifier::notification::Notification;
+use defendable::remediation::{RemediationReport, RemediationRequest, RemediationTask};
+use defendable::routing::Routing;
+use defendable::slack::request::SlackRequest;
+use defendable::slack::text::{escape, prose};
+
+/// Reads an input; panics where something does not hold.
+pub type Target = fn(&[u8]);
+
+/// By name, which is that of the corpus's folder.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("slack_request", slack_request),
+    ("slash_command", slash_command),
+    ("events_queue", events_queue),
+    ("remediation_queue", remediation_queue),
+    ("configuration_item", configuration_item),
+    ("bucket_policy", bucket_policy),
+    ("rule_parameters", rule_parameters),
+    ("routing", routing),
+];
+
+/// A body, as a form and as JSON.
+fn slack_request(body: &[u8]) {
+    for content_type in ["application/x-www-form-urlencoded", "application/json"] {
+        _ = SlackRequest::parse(content_type, body);
+    }
+}
+
+/// What stands behind `/dd`.
+fn slash_command(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    if let Command::Invalid { problem } = Command::parse(&text) {
+        assert!(problem.len() < 20_000, "an answer of {} bytes", problem.len());
+        pings_nobody(&problem);
+    }
+    pings_nobody(&escape(&text));
+    pings_nobody(&prose(&text, 2000));
+    assert!(prose(&text, 2000).chars().count() <= 2000 * "&amp;".len());
+}
+
+/// Slack calls people by `<!…>`, `<@…>` and `<#…>`.
+fn pings_nobody(shown: &str) {
+    for call in ["<!channel", "<!here", "<!everyone", "<!subteam", "<@U", "<#C"] {
+        assert!(!shown.contains(call), "{shown}");
+    }
+}
+
+/// A message, in every envelope.
+fn events_queue(body: &[u8]) {
+    let body = String::from_utf8_lossy(body);
+    if let Ok(Notification::Report(report)) = Notification::parse(&body) {
+        comes_back(&report);
+    }
+}
+
+/// Requests, tasks, and what our own functions tell.
+fn remediation_queue(body: &[u8]) {
+    if let Ok(request) = serde_json::from_slice::<RemediationRequest>(body) {
+        comes_back(&request);
+    }
+    if let Ok(task) = serde_json::from_slice::<RemediationTask>(body) {
+        comes_back(&task);
+    }
+    if let Ok(report) = serde_json::from_slice::<RemediationReport>(body) {
+        comes_back(&report);
+    }
+    if let Ok(notice) = serde_json::from_slice::<Notice>(body) {
+        comes_back(&notice);
+    }
+}
+
+/// What we read we can send on, and it is the same.
+fn comes_back<T>(value: &T)
+where
+    T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let text = serde_json::to_string(value).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value);
+}
+
+/// Items of both resources, and whole rule events, line by line.
+fn configuration_item(lines: &[u8]) {
+    for rule in [RuleKind::RestrictedPorts, RuleKind::S3PublicAccess] {
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        evaluate_lines(rule, &RuleParameters::default(), lines, &mut output, &mut complaints).unwrap();
+        for line in output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let evaluation: serde_json::Value = serde_json::from_slice(line).unwrap();
+            // https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html
+            assert!(evaluation["annotation"].as_str().is_none_or(|text| text.chars().count() <= 256));
+        }
+    }
+}
+
+/// A policy without its public statements has none, and put back they are where they were.
+fn bucket_policy(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let Ok(policy) = BucketPolicy::parse(&text) else { return };
+    let Ok(public) = policy.public_statements() else { return };
+    let indices: Vec<usize> = public.iter().map(|statement| statement.index).collect();
+    let Some(rest) = policy.without(&indices) else { return };
+    let rest = BucketPolicy::parse(&rest).unwrap();
+    assert!(rest.public_statements().unwrap().is_empty());
+    if let [only] = public.as_slice()
+        && let Ok(Some(back)) = rest.with(only.index, &only.text)
+    {
+        let again = BucketPolicy::parse(&back).unwrap().public_statements().unwrap();
+        assert_eq!(again, public);
+    }
+}
+
+/// A rule's parameters.
+fn rule_parameters(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    if let Ok(parameters) = RuleParameters::from_json(Some(&text)) {
+        _ = RestrictedPorts::default().with_parameters(&parameters);
+    }
+}
+
+/// The routing table.
+fn routing(text: &[u8]) {
+    _ = String::from_utf8_lossy(text).parse::<Routing>();
+}
