@@ -1,16 +1,18 @@
 //! How long the bootstrap takes from its start until it asks Lambda for work, and until its first
 //! answer, for every function, beside an echo that is nothing but the runtime. On the sandbox's
-//! emulators; `scripts/bench lambda` runs it with the packaged binary and prints a Markdown table.
+//! emulators; `scripts/bench lambda` runs it with the packaged binary.
 
 #[path = "../tests/stories/support/mod.rs"]
 #[expect(dead_code, reason = "the stories use more of it")]
 mod support;
 
+mod figure;
 mod memory;
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use figure::{row, spread};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use support::lambda::{config_service, function_command, runtime_api};
@@ -74,10 +76,6 @@ fn slack_request() -> Value {
 async fn run() {
     let world = World::seeded().await;
     let (config, _) = config_service().await;
-    println!(
-        "| function | runs | start to next, p50 | p95 | start to first answer, p50 | p95 | peak memory |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
     if let Ok(echo) = std::env::var("DEFENDABLE_ECHO") {
         measure("bare echo", &json!({}), |runtime| {
             let mut command = Command::new(&echo);
@@ -120,15 +118,7 @@ async fn measure(name: &str, event: &Value, command: impl Fn(&str) -> Command) {
         process.kill().unwrap();
         process.wait().unwrap();
     }
-    let [next_50, next_95] = percentiles(nexts);
-    let [answer_50, answer_95] = percentiles(answers);
-    println!(
-        "| {name} | {RUNS} | {next_50:.1} ms | {next_95:.1} ms | {answer_50:.1} ms | {answer_95:.1} ms | {:.1} MB |",
-        peak as f64 / 1000.0
-    );
-}
-
-fn percentiles(mut times: Vec<Duration>) -> [f64; 2] {
-    times.sort();
-    [50, 95].map(|percent| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1000.0)
+    let [next, answer] = [&nexts, &answers].map(|times| spread(times));
+    let figures = format!("first next {next}; first answer {answer}; peak {:.1} MB", peak as f64 / 1000.0);
+    row(&format!("Lambda start: {name}"), RUNS, &figures);
 }

@@ -1,16 +1,17 @@
 //! Storms on the sandbox: so many compliance changes, as fast as they are taken, until the last one
 //! is dealt with.
-//! `scripts/bench storm` runs it and prints a Markdown table.
 
 #[path = "../tests/stories/support/mod.rs"]
 #[expect(dead_code, reason = "the stories use more of it")]
 mod support;
 
+mod figure;
 mod memory;
 
 use std::time::{Duration, Instant};
 
 use defendable::ids::{FindingId, Resource};
+use figure::row;
 use memory::memory;
 use serde_json::{Value, json};
 use support::{BOB, Options, World};
@@ -35,10 +36,6 @@ async fn run() {
         Some(sizes) => sizes.split(',').map(|size| size.trim().parse().expect("sizes are numbers")).collect(),
         None => SIZES.to_vec(),
     };
-    println!(
-        "| changes | time to drain | each | new messages in the channel | findings in the table | dead letters | memory before | peak |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for size in sizes {
         storm(size).await;
     }
@@ -82,14 +79,15 @@ async fn storm(size: usize) {
     assert!(shown.contains(&format!("sg-storm-{}", size - 1)), "the last one that was sent: {shown}");
     let dead = world.aws.messages_in("events-dead-letters").await;
     assert_eq!(dead, 0);
-    println!(
-        "| {size} | {:.1} s | {:.1} ms | {} | {open} | {dead} | {:.0} MB | {:.0} MB |",
+    let figures = format!(
+        "{:.1} s, {:.1} ms each, {} new messages, {dead} dead letters, {:.0} MB before, peak {:.0} MB",
         taken.as_secs_f64(),
         taken.as_secs_f64() * 1000.0 / size as f64,
         channel.len(),
         before as f64 / 1000.0,
         memory(world.app.0.id(), "VmHWM") as f64 / 1000.0,
     );
+    row("storm: changes that each open a finding", size, &figures);
 }
 
 /// A group that is gone again when its change arrives: it is looked at, as any other.

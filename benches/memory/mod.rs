@@ -1,8 +1,20 @@
-//! A process's memory, as Linux tells it.
+//! A process's memory and processor time, as Linux tells them.
+
+use std::time::Duration;
 
 /// In kB: `VmRSS` now, `VmHWM` at most so far.
 pub fn memory(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// How long processors have worked for a process, to a hundredth of a second.
+#[allow(dead_code, reason = "not every benchmark asks")]
+pub fn cpu_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // Behind the name, which may have anything in it: utime and stime are the 12th and 13th.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }

@@ -13,7 +13,7 @@ use crate::support::fault_proxy::{Call, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};
 use crate::support::slack::Message;
-use crate::support::{ALICE, SIGNING_SECRET, finding_of_group};
+use crate::support::{ALICE, Aws, SIGNING_SECRET, finding_of_group};
 
 /// A change of a resource that is under way when "off" is recorded may end so much later.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
@@ -94,7 +94,7 @@ async fn break_one(world: &Installation, notes: &Shared, number: usize) {
 }
 
 /// Somebody asks for the fix of something.
-async fn ask_for_some_fix(app_url: &str, notes: &Shared) {
+async fn ask_for_some_fix(aws: &Aws, app_url: &str, notes: &Shared) {
     let group = {
         let notes = notes.lock().unwrap();
         let asked: Vec<&Subject> =
@@ -105,13 +105,14 @@ async fn ask_for_some_fix(app_url: &str, notes: &Shared) {
         asked[random(asked.len() as u64) as usize].group.clone()
     };
     let id = finding_of_group(&group);
+    // Before there is a finding Alice is told that there is none, and nothing is promised.
+    let existed = aws.finding(&id).await.is_some();
     // By a button, or by a command.
     let acknowledged = match random(2) {
         0 => interact(app_url, &click(ALICE, "fix", id.as_str())).await == Some(200),
         _ => command(app_url, &format!("fix {id}")).await.is_some_and(|said| said.contains("Fixing")),
     };
-    // A click is acknowledged, too, where there is no such finding yet, which Alice is told.
-    if acknowledged {
+    if acknowledged && existed {
         notes.lock().unwrap().acknowledged.insert(group);
     }
 }
@@ -142,11 +143,11 @@ async fn switch(world: &Installation, notes: &Shared, on: bool) {
 /// Kills and starts `serve` again and again, while two others break and click; a third of the time
 /// auto-response is on.
 async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
-    let app_url = world.app_url.clone();
+    let (aws, app_url) = (Aws::new(world.aws.url()), world.app_url.clone());
     let shared = notes.clone();
     let clicking = tokio::spawn(async move {
         loop {
-            ask_for_some_fix(&app_url, &shared).await;
+            ask_for_some_fix(&aws, &app_url, &shared).await;
             tokio::time::sleep(Duration::from_millis(300 + random(900))).await;
         }
     });
@@ -200,6 +201,9 @@ async fn settle(world: &Installation, notes: &Shared) {
         if open.is_empty() {
             eprintln!("settled after {:?}", begun.elapsed());
             return;
+        }
+        if begun.elapsed().as_secs().is_multiple_of(20) {
+            eprintln!("{:?}: {open:?}", begun.elapsed());
         }
         assert!(begun.elapsed() < SETTLES, "not settled: {open:?}; {}", world.log.display());
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -275,13 +279,13 @@ async fn nothing_is_lost_however_often_it_is_killed() {
     let channels: Vec<String> = channels.into_iter().collect();
     let variables = vec![
         ("DEFENDABLE_ROUTING", routing(&channels)),
-        ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),
+        ("DEFENDABLE_SCHEDULE_SECONDS", "3".to_owned()),
         ("DEFENDABLE_LOG", "defendable=debug,info".to_owned()),
     ];
     let mut world = Installation::start(&channels, variables).await;
     for queue in QUEUES {
-        // What a killed process had in hand is seen again after five seconds, not after minutes.
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
+        // What a killed process had in hand is seen again after ten seconds, not after minutes.
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "10").await;
     }
     world.to_aws.tamper("defendable-security-group", Tampering::Duplicate);
     world.to_aws.tamper("defendable-events", Tampering::Reorder);

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::fault_proxy::FaultProxy;
 use super::lambda::{binary, installed};
+use super::peers::CloudTrail;
 use super::{
     Aws, Options, Process, Slack, free_ports, healthy, sandbox, slack_config, spawn_local_slack, spawn_moto,
 };
@@ -30,6 +31,8 @@ pub struct Installation {
     pub app_url: String,
     /// All that `serve` has ever logged.
     pub log: PathBuf,
+    /// Knows nothing; moto has none, and says so by an error each time.
+    cloudtrail: CloudTrail,
     port: u16,
     variables: Vec<(&'static str, String)>,
 }
@@ -69,6 +72,7 @@ impl Installation {
             rules_to_aws,
             app_url,
             log,
+            cloudtrail: CloudTrail::start().await,
             port,
             variables,
         };
@@ -102,10 +106,16 @@ impl Installation {
         let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let mut command = Command::new(binary());
         installed(&mut command, &self.to_aws.url, &self.to_slack.url);
+        command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", self.cloudtrail.url);
         command.env("DEFENDABLE_LISTEN", format!("127.0.0.1:{port}"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         command
+    }
+
+    /// The process of `serve`.
+    pub fn process_id(&self) -> u32 {
+        self.app.as_ref().unwrap().0.id()
     }
 
     /// Kills `serve` as nothing can defend against: SIGKILL.

@@ -1,0 +1,83 @@
+//! How many configuration items a rule judges, from raw JSON. `scripts/bench` builds it as the
+//! package is built.
+
+mod figure;
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use defendable::evaluation::lines::evaluate_lines;
+use defendable::evaluation::{RuleKind, RuleParameters};
+use serde_json::{Value, json};
+
+/// Items that one iteration judges.
+const ITEMS: usize = 1000;
+
+/// What is measured: its name, the permissions of a group, the ports of each.
+const CASES: [(&str, usize, (u16, u16)); 5] = [
+    ("1 permission", 1, (443, 443)),
+    ("10 permissions", 10, (443, 443)),
+    ("60 permissions", 60, (443, 443)),
+    ("10 permissions of one port", 10, (22, 22)),
+    ("10 permissions of 65,536 ports", 10, (0, 65535)),
+];
+
+fn item(permissions: usize, (from, to): (u16, u16)) -> Value {
+    let permission = |number: usize| {
+        json!({"ipProtocol": "tcp", "fromPort": from, "toPort": to, "userIdGroupPairs": [], "prefixListIds": [],
+            "ipv4Ranges": [{"cidrIp": format!("10.{number}.0.0/16"), "description": "an office"}],
+            "ipv6Ranges": [], "ipRanges": [format!("10.{number}.0.0/16")]})
+    };
+    let permissions: Vec<Value> = (0..permissions).map(permission).collect();
+    json!({"version": "1.3", "accountId": "123456789012", "configurationItemCaptureTime": "2026-11-25T02:00:00.000Z",
+        "configurationItemStatus": "OK", "configurationStateId": "1", "awsAccountId": "123456789012",
+        "resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-0123456789abcdef0", "awsRegion": "us-east-1",
+        "tags": {"team": "payments"}, "relationships": [], "supplementaryConfiguration": {},
+        "configuration": {"groupId": "sg-0123456789abcdef0", "groupName": "g", "description": "d", "vpcId": "vpc-1",
+            "ownerId": "123456789012", "ipPermissions": permissions, "ipPermissionsEgress": [], "tags": []}})
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(4))
+        .sample_size(20);
+    let mut group = criterion.benchmark_group("evaluation");
+    group.throughput(Throughput::Elements(ITEMS as u64));
+    for (name, permissions, ports) in CASES {
+        let lines = format!("{}\n", item(permissions, ports)).repeat(ITEMS);
+        group.bench_with_input(BenchmarkId::from_parameter(name), &lines, |bencher, lines| {
+            bencher.iter(|| {
+                let parameters = RuleParameters::default();
+                let mut output = Vec::with_capacity(ITEMS * 300);
+                let rule = RuleKind::RestrictedPorts;
+                let bad = evaluate_lines(rule, &parameters, lines.as_bytes(), &mut output, std::io::sink());
+                assert_eq!(bad.unwrap(), 0);
+                output.len()
+            });
+        });
+    }
+    group.finish();
+    for (name, ..) in CASES {
+        tell(name);
+    }
+}
+
+/// What criterion has measured, as it keeps it.
+fn tell(name: &str) {
+    let home =
+        std::env::var("CRITERION_HOME").expect("scripts/bench says where criterion keeps what it finds");
+    let path = format!("{home}/evaluation/{}/new/estimates.json", name.replace('/', "_"));
+    let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let [mean, least, most] = ["point_estimate", "upper", "lower"].map(|what| {
+        let value = match what {
+            "upper" => &found["mean"]["confidence_interval"]["upper_bound"],
+            "lower" => &found["mean"]["confidence_interval"]["lower_bound"],
+            _ => &found["mean"]["point_estimate"],
+        };
+        ITEMS as f64 * 1e9 / value.as_f64().unwrap()
+    });
+    let figures = format!("{mean:.0} items/s (95 %: {least:.0} to {most:.0}), one thread");
+    figure::row(&format!("a group of {name} judged, from raw JSON"), 20, &figures);
+}
