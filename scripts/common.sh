@@ -65,6 +65,23 @@ install_emulators() {
   fi
 }
 
+# Where install_tool puts programs.
+tools=$CARGO_TARGET_DIR/tools/bin
+
+# Installs a program of cargo's, once: install_tool <crate> <version>
+install_tool() {
+  [ -x "$tools/$1" ] && [ -f "$tools/../$1-$2" ] && return
+  say "Installing $1 $2"
+  cargo install --locked --quiet --root "$CARGO_TARGET_DIR/tools" --version "$2" "$1"
+  touch "$tools/../$1-$2"
+}
+
+install_nextest() {
+  cargo nextest --version >/dev/null 2>&1 && return
+  say "Installing cargo-nextest"
+  cargo install --locked cargo-nextest
+}
+
 # Amazon Linux 2023's: https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
 lambda_glibc=2.34
 

@@ -62,7 +62,7 @@ impl Mark {
 
 impl Slack {
     /// Posts marked content. Where an earlier post may have got through since `unsure`, looks for
-    /// that first; the message's timestamp.
+    /// that first, and brings it up to date; the message's timestamp.
     pub async fn post_marked(
         &self,
         channel: &SlackChannelId,
@@ -75,6 +75,10 @@ impl Slack {
             && let Some(ts) = self.find(channel, thread, mark, since).await?
         {
             tracing::info!(?mark, "found a message that nobody had noted");
+            if thread.is_none() {
+                // It may be of an earlier version.
+                self.update(channel, &ts, content).await?;
+            }
             return Ok(ts);
         }
         self.post(channel, &mark.put_on(content), thread).await

@@ -162,7 +162,8 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
         } else if kill == kills * 2 / 3 {
             switch(world, notes, false).await;
         }
-        tokio::time::sleep(Duration::from_millis(80 + random(1300))).await;
+        // Some live long enough for a scheduled run.
+        tokio::time::sleep(Duration::from_millis(80 + random(if kill % 5 == 0 { 2500 } else { 1000 }))).await;
         world.kill();
         notes.lock().unwrap().killed += 1;
         world.spawn();
@@ -279,7 +280,7 @@ async fn nothing_is_lost_however_often_it_is_killed() {
     let channels: Vec<String> = channels.into_iter().collect();
     let variables = vec![
         ("DEFENDABLE_ROUTING", routing(&channels)),
-        ("DEFENDABLE_SCHEDULE_SECONDS", "3".to_owned()),
+        ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),
         ("DEFENDABLE_LOG", "defendable=debug,info".to_owned()),
     ];
     let mut world = Installation::start(&channels, variables).await;
