@@ -2,6 +2,7 @@
 //! queue, the schedule; SIGTERM or ctrl-C finishes or releases what is in hand.
 
 mod consumer;
+mod http;
 mod socket_mode;
 
 use std::future::Future;
@@ -54,14 +55,14 @@ pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: Cancellation
     let flushing = tokio::spawn(metrics::flush_every_minute());
     tracing::info!(%address, ?transport, "serving");
     let app = router(wiring.endpoint());
-    let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned()).await;
+    http::serve(listener, app, shutdown.clone()).await;
     shutdown.cancel();
     tasks.close();
     tasks.wait().await;
     flushing.abort();
     metrics::flush();
     tracing::info!("stopped");
-    served.context("the HTTP server failed")
+    Ok(())
 }
 
 fn spawn_consumers(wiring: &Wiring, tasks: &TaskTracker, shutdown: &CancellationToken) {

@@ -201,3 +201,34 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
     .await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
+
+#[tokio::test]
+async fn thousands_of_silent_connections_keep_nobody_out_and_are_closed() {
+    let world = World::seeded().await;
+    let address = world.app_url.strip_prefix("http://").unwrap();
+    let before = memory(&world);
+    let mut silent = Vec::new();
+    for _ in 0..5000 {
+        // As many as this process may have open.
+        let Ok(stream) = TcpStream::connect(address).await else { break };
+        silent.push(stream);
+    }
+    assert!(silent.len() > 500, "only {} connections", silent.len());
+    let all = silent.len();
+    // The first must go, so that this process can open another.
+    drop(silent.split_off(all - 50));
+    assert!(world.slack.command(ALICE, "help").await.words().contains("What I know"));
+    let grown = memory(&world).saturating_sub(before);
+    assert!(grown < 60_000, "{all} connections cost {grown} kB");
+    for stream in [&mut silent[0], &mut silent[1]] {
+        let closed = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 300])).await;
+        assert_eq!(closed.expect("it is closed").unwrap_or(0), 0);
+    }
+}
+
+/// What the application's process takes. kB.
+fn memory(world: &World) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.app.0.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

@@ -238,6 +238,9 @@ async fn check(world: &Installation, notes: &Notes, subject: &Subject, shown: &[
         shown.iter().filter(|message| message.words().contains(id.as_str())).collect();
     must(messages.len() == 1, format!("{} messages", messages.len()));
     let said = messages.first().map(|message| message.words()).unwrap_or_default();
+    // A digest has a line for each.
+    let listed = said.lines().find(|line| line.starts_with('•') && line.contains(id.as_str()));
+    let says = |own: &str, in_digest: &str| listed.map_or(said.contains(own), |line| line.contains(in_digest));
     let ingress = world.aws.ingress(group).await;
     must(
         ingress.contains(&"tcp 443-443 0.0.0.0/0".to_owned()),
@@ -253,11 +256,11 @@ async fn check(world: &Installation, notes: &Notes, subject: &Subject, shown: &[
     match fate {
         Fate::Asked => {
             must(!open, "asked for and not fixed".to_owned());
-            must(said.contains("Fixed by"), format!("its message says {said}"));
+            must(says("Fixed by", "• fixed"), format!("its message says {said}"));
         }
         Fate::Tagged => {
             must(open && revokes.is_empty(), "fixed in spite of its tag".to_owned());
-            must(said.contains("honeypot"), format!("its message says {said}"));
+            must(says("honeypot", "• ignored"), format!("its message says {said}"));
         }
         Fate::Left => {
             let may_be_on = |at: Instant| {
