@@ -346,7 +346,13 @@ async fn auto_response_stands_every_fault() {
     for fault in Fault::ALL {
         let group = world.aws.create_group(&format!("{fault:?}")).await;
         world.aws.open_port(&group, 443).await;
-        let injected = OF_A_RUN.map(|(operation, about)| world.to_aws.inject(operation, about, fault, 0, 1));
+        // A delivery that gets lost is unseen for minutes, by SQS's own rules.
+        let can_be = |operation: &str| {
+            operation != "sqs:ReceiveMessage" || !matches!(fault, Fault::AnswerLost | Fault::Garbled)
+        };
+        let calls = || OF_A_RUN.into_iter().filter(|(operation, _)| can_be(operation));
+        let inject = |(operation, about)| world.to_aws.inject(operation, about, fault, 0, 1);
+        let injected: Vec<Injected> = calls().map(inject).collect();
         world.aws.open_port(&group, 22).await;
         let id = finding_of_group(&group);
         let fixed = async || {
@@ -354,7 +360,7 @@ async fn auto_response_stands_every_fault() {
             (record["state"] == "fixed" && world.aws.is_shown(&id).await).then_some(())
         };
         eventually(&format!("{group} is fixed in spite of {fault:?}"), fixed).await;
-        for (injected, (operation, _)) in injected.into_iter().zip(OF_A_RUN) {
+        for (injected, (operation, _)) in injected.into_iter().zip(calls()) {
             let hit = async || (world.to_aws.hits(injected) == 1).then_some(());
             eventually(&format!("{operation} goes wrong: {fault:?}"), hit).await;
         }

@@ -182,7 +182,7 @@ proptest::proptest! {
     ) {
         let mut finding = group(changes);
         finding.resource.id = format!("{id}<!channel>").parse().unwrap();
-        finding.annotation = Some(format!("<!here><@U0EVE>{annotation}"));
+        finding.annotation = Some(format!("<!here><@U0EVE>\0\u{202e}{}", annotation.repeat(6)));
         finding.opener = Some(Opener {
             principal: format!("<!here>{principal}"),
             call: principal.clone(),
