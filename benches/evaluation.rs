@@ -29,7 +29,7 @@ fn item(permissions: usize, (from, to): (u16, u16)) -> Value {
             "ipv6Ranges": [], "ipRanges": [format!("10.{number}.0.0/16")]})
     };
     let permissions: Vec<Value> = (0..permissions).map(permission).collect();
-    json!({"version": "1.3", "accountId": "123456789012", "configurationItemCaptureTime": "2026-11-25T02:00:00.000Z",
+    json!({"version": "1.3", "configurationItemCaptureTime": "2026-11-25T02:00:00.000Z",
         "configurationItemStatus": "OK", "configurationStateId": "1", "awsAccountId": "123456789012",
         "resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-0123456789abcdef0", "awsRegion": "us-east-1",
         "tags": {"team": "payments"}, "relationships": [], "supplementaryConfiguration": {},
