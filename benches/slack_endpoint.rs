@@ -9,6 +9,7 @@ mod figure;
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_ec2::types::{IpPermission, IpRange};
 use figure::{row, spread};
 use jiff::Timestamp;
 use support::{World, request, signed, slash_command};
@@ -42,7 +43,10 @@ async fn run() {
         let changed = Instant::now();
         world.slack.finding_says(&group, "Fix will").await;
         appeared.push(changed.elapsed());
-        world.aws.close_port(&group, 22).await;
+        let range = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
+        let range = range.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
+        let revoke = world.aws.ec2.revoke_security_group_ingress().group_id(&group).ip_permissions(range);
+        revoke.send().await.unwrap();
         world.slack.finding_says(&group, "Compliant again").await;
         tokio::time::sleep(SEEN).await;
     }

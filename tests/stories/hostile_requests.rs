@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{ALICE, World, eventually, request, signed, slash_command, status};
+use crate::support::{ALICE, World, eventually, memory, request, signed, slash_command, status};
 
 type Headers = Vec<(&'static str, String)>;
 
@@ -206,7 +206,7 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
 async fn thousands_of_silent_connections_keep_nobody_out_and_are_closed() {
     let world = World::seeded().await;
     let address = world.app_url.strip_prefix("http://").unwrap();
-    let before = memory(&world);
+    let before = memory(world.app.0.id());
     let mut silent = Vec::new();
     for _ in 0..5000 {
         // As many as this process may have open.
@@ -218,17 +218,10 @@ async fn thousands_of_silent_connections_keep_nobody_out_and_are_closed() {
     // The first must go, so that this process can open another.
     drop(silent.split_off(all - 50));
     assert!(world.slack.command(ALICE, "help").await.words().contains("What I know"));
-    let grown = memory(&world).saturating_sub(before);
+    let grown = memory(world.app.0.id()).saturating_sub(before);
     assert!(grown < 60_000, "{all} connections cost {grown} kB");
     for stream in &mut silent[..2] {
         let closed = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 300])).await;
         assert_eq!(closed.expect("it is closed").unwrap_or(0), 0);
     }
-}
-
-/// What the application's process takes. kB.
-fn memory(world: &World) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", world.app.0.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -13,7 +13,7 @@ use crate::support::fault_proxy::{Call, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};
 use crate::support::slack::Message;
-use crate::support::{ALICE, Aws, SIGNING_SECRET, finding_of_group};
+use crate::support::{ALICE, Aws, SIGNING_SECRET, finding_of_group, memory};
 
 /// A change of a resource that is under way when "off" is recorded may end so much later.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
@@ -321,6 +321,10 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         if dead > 0 {
             wrong.push(format!("{dead} dead letters of {queue}"));
         }
+    }
+    let taken = memory(world.process_id());
+    if taken > 150_000 {
+        wrong.push(format!("serve takes {taken} kB"));
     }
     let log = world.logged();
     for secret in ["xoxb-sandbox-bot-token", SIGNING_SECRET, "v0="] {

@@ -70,15 +70,6 @@ impl Aws {
         opened.send().await.unwrap();
     }
 
-    pub async fn close_port(&self, group: &str, port: i32) {
-        let range = IpRange::builder().cidr_ip("0.0.0.0/0").build();
-        let permission =
-            IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port).ip_ranges(range);
-        let closed =
-            self.ec2.revoke_security_group_ingress().group_id(group).ip_permissions(permission.build());
-        closed.send().await.unwrap();
-    }
-
     pub async fn ingress(&self, group: &str) -> Ingress {
         let filter = Filter::builder().name("group-id").values(group).build();
         let rules = self.ec2.describe_security_group_rules().filters(filter).send().await.unwrap();

@@ -146,11 +146,6 @@ impl FaultProxy {
         self.state.lock().unwrap().is_down = is_down;
     }
 
-    /// How many calls have been passed on whose operation begins so.
-    pub fn count(&self, prefix: &str) -> usize {
-        self.state.lock().unwrap().calls.iter().filter(|call| call.operation.starts_with(prefix)).count()
-    }
-
     /// The calls of an operation that have been passed on.
     pub fn calls(&self, operation: &str) -> Vec<Call> {
         let state = self.state.lock().unwrap();

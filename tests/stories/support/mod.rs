@@ -224,6 +224,13 @@ pub fn finding_of_bucket(bucket: &str) -> FindingId {
     finding_of("defendable-s3-public-access", ResourceType::BUCKET, bucket)
 }
 
+/// What a process takes. kB.
+pub fn memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// The form in which Slack sends `/dd …` of Alice's.
 pub fn slash_command(text: &str) -> String {
     let fields = [
