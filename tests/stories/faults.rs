@@ -356,8 +356,10 @@ async fn auto_response_stands_every_fault() {
         world.aws.open_port(&group, 22).await;
         let id = finding_of_group(&group);
         let fixed = async || {
+            // AWS Config may tell before the report does that it is fixed; what was taken away must come.
             let record = world.aws.finding(&id).await?;
-            (record["state"] == "fixed" && world.aws.is_shown(&id).await).then_some(())
+            let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+            (record["state"] == "fixed" && removed == 1 && world.aws.is_shown(&id).await).then_some(())
         };
         eventually(&format!("{group} is fixed in spite of {fault:?}"), fixed).await;
         for (injected, (operation, _)) in injected.into_iter().zip(calls()) {
@@ -368,8 +370,6 @@ async fn auto_response_stands_every_fault() {
     }
     for group in groups {
         assert_eq!(world.aws.ingress(&group).await, ["tcp 443-443 0.0.0.0/0"]);
-        let record = world.aws.finding(&finding_of_group(&group)).await.unwrap();
-        assert_eq!(record["finding"]["removed"].as_array().map(Vec::len), Some(1), "{record}");
     }
 }
 
