@@ -35,9 +35,6 @@ use crate::slack::{alarm_message, notice_message};
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
 
-/// A message that has come so often has waited for somebody: the order of others is gone.
-const IN_A_ROW: u32 = 2;
-
 /// How many open findings are looked through for older ones that nobody has seen yet.
 const CATCH_UP: usize = 50;
 
@@ -164,14 +161,14 @@ impl Notifier {
             Ok(preview.tagged(finding))
         });
         let changed = changed.await?;
-        if message.receive_count > IN_A_ROW {
+        if message.receive_count > 1 || self.publisher.has_failed_lately() {
             self.show_older_first(&id).await?;
         }
         self.show(changed).await
     }
 
-    /// After an outage of Slack's, each message comes back when it happens to: what is older is
-    /// shown first all the same.
+    /// After an outage of Slack's, each message comes back when it happens to, and others come for
+    /// the first time: what is older is shown first all the same.
     async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
         let open = self.table.by_state(StateName::Open, Order::NewestFirst, CATCH_UP).await?;
         let Some(own) = open.iter().find(|record| record.finding.id == *id) else { return Ok(()) };

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
@@ -31,6 +32,9 @@ use crate::notice::Notice;
 use crate::opener::{LOOKS, can_be_known};
 use crate::queue::Queues;
 
+/// The longest pause of a message that Slack did not take, and more.
+const LATELY: Duration = Duration::from_secs(300);
+
 /// Shows findings in Slack.
 #[derive(Debug, Clone)]
 pub struct Publisher {
@@ -45,6 +49,8 @@ pub struct Publisher {
     /// One at a time asks where a finding goes in a channel: those of a batch would only win the
     /// race for the channel's places one after the other.
     placing: Arc<Mutex<HashMap<SlackChannelId, Arc<tokio::sync::Mutex<()>>>>>,
+    /// When Slack last did not take what it was given.
+    failed_at: Arc<Mutex<Option<Instant>>>,
     /// Whether it draws digests itself. Lambda freezes a function that has answered: what it goes
     /// on with minutes later would be drawn over what is newer.
     pub(super) draws: bool,
@@ -79,7 +85,7 @@ impl Publisher {
     /// A publisher.
     pub fn new(table: Table, slack: Slack, queues: Queues, mention: Option<SlackUserGroupId>) -> Self {
         let (placing, asked) = (Arc::default(), AskedFor::default());
-        Self { table, slack, queues, mention, placing, draws: true, asked }
+        Self { table, slack, queues, mention, placing, failed_at: Arc::default(), draws: true, asked }
     }
 
     /// One that leaves digests to whoever handles the events queue.
@@ -96,12 +102,22 @@ impl Publisher {
         let shown = self.show_newest(leased.record, unsure).await;
         match &shown {
             Ok(_) => {}
-            Err(PublishError::Slack(error)) if !error.is_uncertain() && unsure.is_none() => {
+            Err(PublishError::Slack(error)) if error.is_uncertain() => {
+                *self.failed_at.lock().expect("nothing panics while it holds it") = Some(Instant::now());
+                self.table.abandon(id, Timestamp::now()).await?;
+            }
+            Err(PublishError::Slack(_)) if unsure.is_none() => {
                 self.table.release(id, None).await?;
             }
             Err(_) => self.table.abandon(id, Timestamp::now()).await?,
         }
         shown
+    }
+
+    /// Whether Slack has lately failed to take something: what it did not take may be waiting.
+    pub fn has_failed_lately(&self) -> bool {
+        let failed_at = *self.failed_at.lock().expect("nothing panics while it holds it");
+        failed_at.is_some_and(|at| at.elapsed() < LATELY)
     }
 
     async fn show_newest(
