@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_millis(800);
 /// resources has others to serve too.
 const PAUSES: u32 = 3;
 
+/// But not longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(6);
+
 type Key = (&'static str, String);
 
 /// The recorder.
@@ -84,7 +87,7 @@ impl Recorder {
             if let Err(error) = self.look().await {
                 tracing::warn!("the recorder could not look at the account: {error:#}");
             }
-            pause = INTERVAL.max(begun.elapsed() * PAUSES);
+            pause = (begun.elapsed() * PAUSES).clamp(INTERVAL, LONGEST_PAUSE);
         }
     }
 
