@@ -23,9 +23,6 @@ const INTERVAL: Duration = Duration::from_millis(800);
 /// resources has others to serve too.
 const PAUSES: u32 = 3;
 
-/// But not longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(6);
-
 type Key = (&'static str, String);
 
 /// The recorder.
@@ -87,7 +84,7 @@ impl Recorder {
             if let Err(error) = self.look().await {
                 tracing::warn!("the recorder could not look at the account: {error:#}");
             }
-            pause = (begun.elapsed() * PAUSES).clamp(INTERVAL, LONGEST_PAUSE);
+            pause = INTERVAL.max(begun.elapsed() * PAUSES);
         }
     }
 
@@ -113,7 +110,8 @@ impl Recorder {
                 Some(_) => "OK",
                 None => "ResourceDiscovered",
             };
-            if self.changed(&snapshot, status).await {
+            // Lambda tries again, too, what AWS Config has invoked in vain.
+            if self.changed(&snapshot, status).await || self.changed(&snapshot, status).await {
                 self.known.insert(key, snapshot);
             }
         }
