@@ -295,6 +295,10 @@ async fn nothing_is_lost_however_often_it_is_killed() {
     let notes = Shared::default();
     switch(&world, &notes, false).await;
     turmoil(&mut world, &notes, kills).await;
+    // Whoever lives long needs no schedule of seconds.
+    world.kill();
+    world.set_schedule(10);
+    world.serve().await;
     let mut wrong = settle(&world, &notes).await;
 
     let notes = std::mem::take(&mut *notes.lock().unwrap());

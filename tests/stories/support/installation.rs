@@ -86,6 +86,11 @@ impl Installation {
         healthy(&format!("{}/healthz", self.app_url)).await;
     }
 
+    /// From its next start on, `serve` has another schedule.
+    pub fn set_schedule(&mut self, seconds: u32) {
+        self.variables.push(("DEFENDABLE_SCHEDULE_SECONDS", seconds.to_string()));
+    }
+
     /// Starts `serve`.
     pub fn spawn(&mut self) {
         self.app = Some(Process(self.command(self.port).spawn().unwrap()));
