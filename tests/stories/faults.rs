@@ -244,6 +244,18 @@ async fn fix_everything(world: &Installation, cells: &[Cell]) {
     }
 }
 
+/// Whether `scripts/test` has this cell too. To the AWS SDK the ways to say "slower" are alike; where
+/// nothing is changed, or it is changed for the third time, one of them is enough.
+fn is_telling(boundary: &Boundary, fault: Fault) -> bool {
+    let reads = ["preview", "plan", "read"].iter().any(|word| boundary.what.starts_with(word));
+    let is_repeated = reads || boundary.skip > 1;
+    match fault {
+        Fault::TooMany => boundary.peer == Peer::Slack,
+        Fault::TooManyWait | Fault::Throttled | Fault::Unavailable => !is_repeated,
+        Fault::Refused | Fault::Hangs | Fault::AnswerLost | Fault::Denied | Fault::Garbled => true,
+    }
+}
+
 /// What must hold of a cell in the end.
 async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     let mut broken = Vec::new();
@@ -295,8 +307,7 @@ async fn every_boundary_stands_every_fault() {
         .iter()
         .chain(if at_length { AT_LENGTH } else { &[] })
         .flat_map(|boundary| Fault::ALL.iter().map(move |fault| (*boundary, *fault)))
-        // To the AWS SDK these two are the same.
-        .filter(|(boundary, fault)| at_length || boundary.peer == Peer::Slack || *fault != Fault::TooMany)
+        .filter(|(boundary, fault)| at_length || is_telling(boundary, *fault))
         .collect();
     let channels: BTreeSet<String> = (0..grid.len()).map(channel).collect();
     let channels: Vec<String> = channels.into_iter().collect();

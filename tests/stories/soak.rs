@@ -20,7 +20,7 @@ const IN_FLIGHT: Duration = Duration::from_secs(2);
 
 /// How long it may take until everything has settled after the last kill: a lease is a minute, and a
 /// message that has come back often comes back after two.
-const SETTLES: Duration = Duration::from_secs(300);
+const SETTLES: Duration = Duration::from_secs(420);
 
 /// Findings of one rule that a channel shows singly within a minute.
 const SINGLE: usize = 5;
