@@ -62,10 +62,12 @@ impl QueueHandler for Remediator {
         }
         match self.objection(&task).await {
             Ok(None) => {}
-            // The request is still where auto-response looks.
             Ok(Some(reason)) => {
                 tracing::info!(resource = %resource.id, %kind, reason, "not done: auto-response may not (any more)");
-                return Disposition::Done;
+                return match self.report_clean(task, &resource).await {
+                    Ok(()) => Disposition::Done,
+                    Err(error) => Disposition::Retry(error.to_string()),
+                };
             }
             Err(error) => return Disposition::Retry(error.to_string()),
         }
@@ -161,6 +163,20 @@ impl Remediator {
             Next::LetGo(reason) => Some(reason),
             Next::Leave => Some("a person is at it"),
         })
+    }
+
+    /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
+    /// died before it could report. Where there is something to do, the request stays where
+    /// auto-response looks.
+    async fn report_clean(&self, task: RemediationTask, resource: &Resource) -> Result<(), AwsError> {
+        let kind = task.message_body.violation_type;
+        match self.remediations.prepare(kind, resource).await {
+            Ok(prepared) if prepared.changes().is_empty() => {
+                self.conclude(task, resource, Outcome::NothingToDo, Vec::new()).await
+            }
+            Err(error) if error.kind != AwsErrorKind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Why auto-response leaves the resource as it is. A person who asks has seen the tag's reason.
