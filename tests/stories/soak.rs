@@ -246,17 +246,9 @@ async fn check(world: &Installation, notes: &Notes, subject: &Subject, shown: &[
     );
     let open = ingress.contains(&"tcp 22-22 0.0.0.0/0".to_owned());
     let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
-    // Known gap: an automatic fix was once seen without undo data, after kills (docs/promises.md).
-    let may_be_lost = *fate == Fate::Left && !open && removed == 0;
-    must(
-        may_be_lost || removed == usize::from(!open),
-        format!("undo data of {removed} changes, and open is {open}"),
-    );
+    must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
     let revoked = times_revoked(world, group).await;
-    must(
-        may_be_lost || revoked == usize::from(!open),
-        format!("the history tells of {revoked} fixes, and open is {open}"),
-    );
+    must(revoked == usize::from(!open), format!("the history tells of {revoked} fixes, and open is {open}"));
     let revokes: Vec<Call> = world.to_aws.calls("ec2:RevokeSecurityGroupIngress");
     let revokes: Vec<&Call> = revokes.iter().filter(|call| call.body.contains(group)).collect();
     match fate {
