@@ -67,17 +67,12 @@ fn main() {
 fn tell(name: &str) {
     let home =
         std::env::var("CRITERION_HOME").expect("scripts/bench says where criterion keeps what it finds");
-    let path = format!("{home}/evaluation/{}/new/estimates.json", name.replace('/', "_"));
+    let path = format!("{home}/evaluation/{}/new/estimates.json", name);
     let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let found: Value = serde_json::from_str(&found).unwrap();
-    let [mean, least, most] = ["point_estimate", "upper", "lower"].map(|what| {
-        let value = match what {
-            "upper" => &found["mean"]["confidence_interval"]["upper_bound"],
-            "lower" => &found["mean"]["confidence_interval"]["lower_bound"],
-            _ => &found["mean"]["point_estimate"],
-        };
-        ITEMS as f64 * 1e9 / value.as_f64().unwrap()
-    });
+    let bounds = &found["mean"]["confidence_interval"];
+    let times = [&found["mean"]["point_estimate"], &bounds["upper_bound"], &bounds["lower_bound"]];
+    let [mean, least, most] = times.map(|time| ITEMS as f64 * 1e9 / time.as_f64().unwrap());
     let figures = format!("{mean:.0} items/s (95 %: {least:.0} to {most:.0}), one thread");
     figure::row(&format!("a group of {name} judged, from raw JSON"), 20, &figures);
 }

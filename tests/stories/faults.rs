@@ -72,6 +72,18 @@ const REPORT: Boundary =
     boundary("remediator → events queue", Peer::Aws, "sqs:SendMessage/defendable-events", Names::Resource);
 const UPDATE: Boundary = boundary("slack → its message", Peer::Slack, "slack:chat.update", Names::Finding);
 
+const POST: Boundary = boundary("notifier → Slack", Peer::Slack, "slack:chat.postMessage", Names::Finding);
+const WISH: Boundary =
+    boundary("slack → fix queue", Peer::Aws, "sqs:SendMessage/defendable-fix", Names::Resource);
+const DISPATCH: Boundary = boundary(
+    "coordinator → remediator",
+    Peer::Aws,
+    "sqs:SendMessage/defendable-security-group",
+    Names::Resource,
+);
+const REVOKE: Boundary =
+    boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource);
+
 const BOUNDARIES: &[Boundary] = &[
     boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
     boundary("preview: group", Peer::Aws, "ec2:DescribeSecurityGroups", Names::Resource),
@@ -84,18 +96,13 @@ const BOUNDARIES: &[Boundary] = &[
     later(WRITE, 3),
     later(WRITE, 4),
     later(WRITE, 5),
-    boundary("notifier → Slack", Peer::Slack, "slack:chat.postMessage", Names::Finding),
+    POST,
     UPDATE,
     later(UPDATE, 1),
-    boundary("slack → fix queue", Peer::Aws, "sqs:SendMessage/defendable-fix", Names::Resource),
-    boundary(
-        "coordinator → remediator",
-        Peer::Aws,
-        "sqs:SendMessage/defendable-security-group",
-        Names::Resource,
-    ),
+    WISH,
+    DISPATCH,
     later(boundary("plan: rules", Peer::Aws, "ec2:DescribeSecurityGroupRules", Names::Resource), 1),
-    boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource),
+    REVOKE,
     REPORT,
     later(REPORT, 1),
     bucket("preview: tags", "s3:GET tagging"),
@@ -442,19 +449,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
 }
 
 /// Where a stop may find the work.
-const IN_HAND: [Boundary; 6] = [
-    boundary("notifier → Slack", Peer::Slack, "slack:chat.postMessage", Names::Finding),
-    WRITE,
-    boundary("slack → fix queue", Peer::Aws, "sqs:SendMessage/defendable-fix", Names::Resource),
-    boundary(
-        "coordinator → remediator",
-        Peer::Aws,
-        "sqs:SendMessage/defendable-security-group",
-        Names::Resource,
-    ),
-    boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource),
-    later(REPORT, 1),
-];
+const IN_HAND: [Boundary; 6] = [POST, WRITE, WISH, DISPATCH, REVOKE, later(REPORT, 1)];
 
 #[tokio::test]
 async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
