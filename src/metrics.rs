@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
-use crate::aws::AwsErrorKind;
 use crate::finding::history::Deed;
 
 /// Findings that were opened: by AWS Config, or by a fix that was quicker.
@@ -116,8 +115,10 @@ pub(crate) fn count_deed(deed: &Deed) {
 /// Why a fix did not work, in as many words as a dimension may have values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FixFailure {
-    /// AWS said no.
-    Aws(AwsErrorKind),
+    /// The remediator may not: a role or a policy lacks something.
+    AccessDenied,
+    /// AWS said no for another reason.
+    Other,
     /// It could not be queued.
     NotQueued,
     /// It never reported back.
@@ -126,17 +127,8 @@ pub enum FixFailure {
 
 /// Counts a fix that did not work.
 pub fn count_fix_failure(failure: FixFailure) {
-    let reason = match failure {
-        FixFailure::Aws(AwsErrorKind::AccessDenied) => "AccessDenied",
-        FixFailure::Aws(AwsErrorKind::NotFound) => "NotFound",
-        FixFailure::Aws(AwsErrorKind::Conflict) => "Conflict",
-        FixFailure::Aws(AwsErrorKind::Transient) => "Transient",
-        FixFailure::Aws(AwsErrorKind::Other) => "Other",
-        FixFailure::NotQueued => "NotQueued",
-        FixFailure::NoReport => "NoReport",
-    };
     counter!(FIXES_FAILED).increment(1);
-    counter!(FIXES_FAILED_BY_REASON, "Reason" => reason).increment(1);
+    counter!(FIXES_FAILED_BY_REASON, "Reason" => format!("{failure:?}")).increment(1);
 }
 
 /// Counts a call of Slack's.

@@ -159,6 +159,7 @@ impl Wiring {
             remediation_queue: settings.queues.remediation.clone(),
             fix_queue: settings.queues.fix.clone(),
             home: settings.account.clone(),
+            kept_house_at: Arc::default(),
         }
     }
 

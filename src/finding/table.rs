@@ -26,8 +26,9 @@ pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:U
 pub const STATE_INDEX: &str = "by-state";
 
 /// A writer that dies while it edits a Slack message blocks others for this long. Longer than
-/// the two Slack calls that one step may take, so that nobody posts beside a slow one.
-pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// the three Slack calls that one step may take (a link, a look for what may be there, a post), so
+/// that nobody posts beside a slow one.
+pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(80);
 
 /// How often a lost race is run again.
 pub(super) const ATTEMPTS: usize = 10;

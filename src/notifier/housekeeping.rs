@@ -13,6 +13,7 @@ use crate::fix::send_requests;
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::notice::Notice;
+use crate::queue::QueueMessage;
 
 /// How many findings of a state one housekeeping looks at.
 const LIMIT: usize = 500;
@@ -30,7 +31,15 @@ impl Notifier {
         self.look_after_fixes(now).await?;
         self.look_for_tags(now).await?;
         self.draw_what_is_overdue(now).await?;
-        self.weekly_report(now).await
+        self.weekly_report(now).await?;
+        *self.kept_house_at.lock().expect("nothing panics while it holds it") = Some(now);
+        Ok(())
+    }
+
+    /// Whether what a message asks for has been done since it was sent.
+    pub(super) fn has_kept_house_since(&self, message: &QueueMessage) -> bool {
+        let kept_at = *self.kept_house_at.lock().expect("nothing panics while it holds it");
+        kept_at.zip(message.sent_at).is_some_and(|(kept_at, sent_at)| kept_at > sent_at)
     }
 
     /// Ends the ignores whose time is over; a finding that is open again goes back to where

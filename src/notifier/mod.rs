@@ -7,8 +7,9 @@ mod opened;
 mod report;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use fix_all::Turn;
@@ -34,9 +35,6 @@ use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
-
-/// How often housekeeping is asked for.
-const EVERY_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// How many open findings are looked through for older ones that nobody has seen yet.
 const CATCH_UP: usize = 50;
@@ -70,6 +68,8 @@ pub struct Notifier {
     pub two_person_accounts: BTreeSet<AccountId>,
     /// The account of requests that name none.
     pub home: AccountId,
+    /// When this process last began to keep house, and could.
+    pub kept_house_at: Arc<Mutex<Option<Timestamp>>>,
 }
 
 /// What the live resource says: its name and tags, what a fix would change, and so how bad it is.
@@ -121,8 +121,8 @@ impl QueueHandler for Notifier {
             Notification::ComplianceChange(change) => self.compliance_change(change, message).await,
             Notification::Report(report) => self.report(&report, message).await,
             Notification::Alarm(alarm) => self.alarm(&alarm).await,
-            // After an outage they would all come at once, and the newest does for all.
-            Notification::Notice(Notice::Housekeeping {}) if is_stale(message) => Ok(()),
+            // After an outage many come at once, and one that has begun since does for all.
+            Notification::Notice(Notice::Housekeeping {}) if self.has_kept_house_since(message) => Ok(()),
             Notification::Notice(notice) => self.notice(&notice).await,
             Notification::Ignored(what) => {
                 tracing::info!(message_id = message.id, what, "ignored");
@@ -134,11 +134,6 @@ impl QueueHandler for Notifier {
             Err(error) => Disposition::Retry(error.to_string()),
         }
     }
-}
-
-/// Whether the next one of what comes every minute has been sent since.
-fn is_stale(message: &QueueMessage) -> bool {
-    message.sent_at.is_some_and(|sent_at| Timestamp::now().duration_since(sent_at) > EVERY_MINUTE)
 }
 
 impl Notifier {

@@ -106,13 +106,13 @@ fn settle(applied: Result<Vec<Change>, AwsError>) -> Result<(Outcome, Vec<Change
             AwsErrorKind::Transient | AwsErrorKind::Conflict => Err(error),
             AwsErrorKind::NotFound => Ok((Outcome::Gone, Vec::new())),
             AwsErrorKind::AccessDenied => {
-                count_fix_failure(FixFailure::Aws(error.kind));
+                count_fix_failure(FixFailure::AccessDenied);
                 let advice =
                     format!("Allow {} to the remediator's role, then press Fix again.", error.operation);
                 Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
             }
             AwsErrorKind::Other => {
-                count_fix_failure(FixFailure::Aws(error.kind));
+                count_fix_failure(FixFailure::Other);
                 let advice = "Fix it by hand in the AWS console, or press Fix again.".to_owned();
                 Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
             }

@@ -29,8 +29,10 @@ const LOOK_BACK: u16 = 200;
 /// Clocks may differ from Slack's by so much.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How often a call is made again that Slack says is one too many, and when, if it does not say.
+/// How often a call is made again that Slack says is one too many.
 const RETRIES: usize = 3;
+
+/// When it is made again, if Slack does not say.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Slack's client over HTTPS, or HTTP where an emulator stands in.
