@@ -197,7 +197,7 @@ impl Finding {
             }
             // It comes late: what was found gone had been taken away by this very request.
             Outcome::Begun if self.mended.contains(&kind) => {
-                if matches!(self.state, State::Fixed { by: Actor::Elsewhere, .. }) {
+                if !self.removed.iter().any(|change| change.kind() == kind) {
                     finding.mend(kind, by, at, &detail.changes);
                 }
             }

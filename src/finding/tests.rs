@@ -223,6 +223,21 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
 }
 
 #[test]
+fn an_announcement_that_comes_last_of_all_is_what_was_taken_away() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let plan = Plan::Known { changes: vec![(kind, grant())] };
+    let fixing = Finding::open(breach(0), plan).fix_asked(alice(), false, at(10)).unwrap();
+    let begun = report(&fixing, kind, None, 11, Outcome::Begun, vec![grant()]);
+    let nothing = report(&fixing, kind, None, 14, Outcome::NothingToDo, Vec::new());
+    // AWS Config was quicker, and says nothing of who did it.
+    let fixed = fixing.complied(at(12)).unwrap().reported(&nothing).unwrap();
+    assert_eq!(fixed.removed, []);
+    assert_eq!(fixed.reported(&begun).unwrap().removed, [grant()]);
+    let elsewhere = fixing.reported(&nothing).unwrap();
+    assert_eq!(elsewhere.reported(&begun).unwrap().removed, [grant()]);
+}
+
+#[test]
 fn a_fix_that_finds_nothing_to_change_claims_nothing() {
     let fixing =
         Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })

@@ -17,6 +17,7 @@ use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::finding::severity::Severity;
+use crate::finding::storm::SINGLES_OF_A_RULE;
 use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
 use crate::ids::{AccountId, FindingId, Resource, RuleName};
@@ -177,9 +178,17 @@ impl Notifier {
     async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
         let open = self.table.by_state(StateName::Open, Order::NewestFirst, CATCH_UP).await?;
         let Some(own) = open.iter().find(|record| record.finding.id == *id) else { return Ok(()) };
+        if own.shown.is_some() {
+            // It has its place already.
+            return Ok(());
+        }
         let since = own.finding.opened_at;
         let mut older: Vec<&Record> =
             open.iter().filter(|record| record.shown.is_none() && record.finding.opened_at < since).collect();
+        if older.len() > SINGLES_OF_A_RULE {
+            // So many become a digest; to wait for one another would only hold all of them up.
+            return Ok(());
+        }
         older.sort_by_key(|record| record.finding.opened_at);
         for record in older {
             self.show_record(record).await?;
