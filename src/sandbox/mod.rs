@@ -37,6 +37,9 @@ pub struct Options {
     /// Where the stand-in for AWS Config listens
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub config_service: SocketAddr,
+    /// By which way the rules reach it; directly where this is not given
+    #[arg(long, value_name = "URL")]
+    pub config_service_by: Option<String>,
     /// Who speaks for CloudTrail; the emulator itself where this is not given
     #[arg(long, value_name = "URL")]
     pub cloudtrail: Option<String>,
@@ -60,7 +63,8 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
         aws_sdk_sns::Client::new(&config),
     )
     .await?;
-    let aws = Aws::new(config, account).with_config_service(service.endpoint());
+    let config_service = options.config_service_by.clone().unwrap_or_else(|| service.endpoint());
+    let aws = Aws::new(config, account).with_config_service(config_service);
     let aws = match &options.cloudtrail {
         Some(endpoint) => aws.with_cloudtrail(endpoint.clone()),
         None => aws,

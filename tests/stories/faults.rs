@@ -33,6 +33,8 @@ enum Peer {
     Slack,
     /// AWS, called by a rule's function.
     AwsByRule,
+    /// AWS Config, called by a rule's function.
+    Config,
 }
 
 /// What the request of the call has in it.
@@ -86,6 +88,7 @@ const REVOKE: Boundary =
 
 const BOUNDARIES: &[Boundary] = &[
     boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
+    boundary("rule → AWS Config", Peer::Config, "config:PutEvaluations", Names::Resource),
     boundary("preview: group", Peer::Aws, "ec2:DescribeSecurityGroups", Names::Resource),
     boundary("preview: rules", Peer::Aws, "ec2:DescribeSecurityGroupRules", Names::Resource),
     READ,
@@ -180,6 +183,7 @@ fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
         Peer::Aws => &world.to_aws,
         Peer::Slack => &world.to_slack,
         Peer::AwsByRule => &world.rules_to_aws,
+        Peer::Config => &world.rules_to_config,
     }
 }
 

@@ -254,6 +254,7 @@ fn operation(parts: &Parts, body: &str) -> String {
         return match service {
             "AmazonSQS" => with_queue(action, body),
             "AWSEvents" => format!("events:{action}"),
+            "StarlingDoveService" => format!("config:{action}"),
             "AmazonSSM" => format!("ssm:{action}"),
             service if service.starts_with("DynamoDB") => format!("dynamodb:{action}"),
             service => format!("{service}:{action}"),

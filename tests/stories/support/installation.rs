@@ -28,6 +28,8 @@ pub struct Installation {
     pub to_slack: FaultProxy,
     /// Between AWS Config's rules, with AWS Config's stand-in, and AWS.
     pub rules_to_aws: FaultProxy,
+    /// Between AWS Config's rules and AWS Config's stand-in.
+    pub rules_to_config: FaultProxy,
     pub app_url: String,
     /// All that `serve` has ever logged.
     pub log: PathBuf,
@@ -49,7 +51,9 @@ impl Installation {
         let rules_to_aws = FaultProxy::before(&aws_url).await;
         let mut account = sandbox(&Options::default(), &rules_to_aws.url, &slack_url, port);
         let config_service = format!("127.0.0.1:{config_port}");
+        let rules_to_config = FaultProxy::before(&format!("http://{config_service}")).await;
         account.args(["--account-only", "--no-seed", "--config-service", &config_service]);
+        account.args(["--config-service-by", &rules_to_config.url]);
         let account = Process::spawn(&mut account);
         // It listens once the account is prepared.
         super::eventually("the account is prepared", async || {
@@ -70,6 +74,7 @@ impl Installation {
             to_aws,
             to_slack,
             rules_to_aws,
+            rules_to_config,
             app_url,
             log,
             cloudtrail: CloudTrail::start().await,
