@@ -8,6 +8,7 @@ mod report;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -39,6 +40,9 @@ pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
 
 /// How many open findings are looked through for older ones that nobody has seen yet.
 const CATCH_UP: usize = 50;
+
+/// How long a message waits while others show what is older.
+const TURN: Duration = Duration::from_secs(5);
 
 /// The notifier function.
 #[derive(Debug, Clone)]
@@ -190,10 +194,23 @@ impl Notifier {
             return Ok(());
         }
         older.sort_by_key(|record| record.finding.opened_at);
+        let until = Instant::now() + TURN;
         for record in older {
-            self.show_record(record).await?;
+            self.show_in_turn(&record.finding.id, until).await?;
         }
         Ok(())
+    }
+
+    /// Others that came back at the same time show it too: a moment's wait, where to come back
+    /// later would let one of them through each time.
+    async fn show_in_turn(&self, id: &FindingId, until: Instant) -> Result<(), NotifierError> {
+        loop {
+            match self.publisher.publish(id).await? {
+                Published::Shown => return Ok(()),
+                Published::Busy if Instant::now() < until => tokio::time::sleep(TURN / 25).await,
+                Published::Busy => return Err(NotifierError::Busy),
+            }
+        }
     }
 
     async fn complied(&self, breach: Breach, before: Option<Compliance>) -> Result<(), NotifierError> {

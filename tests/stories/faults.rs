@@ -444,9 +444,12 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         Some(())
     })
     .await;
-    let channel = world.slack.channel().await;
+    let channel = eventually("there is a digest", async || {
+        let channel = world.slack.channel().await;
+        channel.iter().any(|message| message.button("show_all").is_some()).then_some(channel)
+    })
+    .await;
     assert!(channel.len() <= 11, "five and five singly, and a digest: {}", channel.len());
-    assert!(channel.iter().any(|message| message.button("show_all").is_some()), "there is a digest");
     for queue in ["events", "fix"] {
         assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0);
     }
