@@ -47,6 +47,7 @@ async fn drain(size: usize) {
     // What flapped for weeks while auto-response was off: every time it was queued.
     let stale: Vec<Value> =
         (groups.len()..size).map(|number| request(&groups[number % groups.len()])).collect();
+    let bare = drain_bare(&world, &stale).await;
     world.aws.send_all("remediation", &stale).await;
     assert_eq!(world.aws.messages_in("remediation").await as usize, size);
     let (before, calls) = (memory(world.process_id(), "VmRSS"), slack_calls(&world));
@@ -74,6 +75,31 @@ async fn drain(size: usize) {
         memory(world.process_id(), "VmHWM") as f64 / 1000.0,
     );
     row("requests drained, of which 99 in 100 stale", size, &figures);
+    let figures = format!(
+        "{:.1} s, {:.1} ms each",
+        bare.as_secs_f64(),
+        bare.as_secs_f64() * 1000.0 / stale.len() as f64
+    );
+    row("as many received and deleted, and nothing else", stale.len(), &figures);
+}
+
+/// The least that a drain takes of the emulator: as many messages are received, ten at a time, and
+/// deleted.
+async fn drain_bare(world: &Installation, bodies: &[Value]) -> Duration {
+    world.aws.sqs.create_queue().queue_name("defendable-bare").send().await.unwrap();
+    world.aws.send_all("bare", bodies).await;
+    let (url, begun) = (world.aws.queue_url("bare"), Instant::now());
+    loop {
+        let receive = world.aws.sqs.receive_message().queue_url(&url).max_number_of_messages(10);
+        let messages = receive.send().await.unwrap().messages.unwrap_or_default();
+        if messages.is_empty() {
+            return begun.elapsed();
+        }
+        for message in messages {
+            let handle = message.receipt_handle.unwrap();
+            world.aws.sqs.delete_message().queue_url(&url).receipt_handle(handle).send().await.unwrap();
+        }
+    }
 }
 
 fn request(group: &str) -> Value {

@@ -67,7 +67,7 @@ fn main() {
 fn tell(name: &str) {
     let home =
         std::env::var("CRITERION_HOME").expect("scripts/bench says where criterion keeps what it finds");
-    let path = format!("{home}/evaluation/{}/new/estimates.json", name);
+    let path = format!("{home}/evaluation/{name}/new/estimates.json");
     let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let found: Value = serde_json::from_str(&found).unwrap();
     let bounds = &found["mean"]["confidence_interval"];

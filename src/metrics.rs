@@ -112,7 +112,8 @@ pub(crate) fn count_deed(deed: &Deed) {
     }
 }
 
-/// Why a fix did not work, in as many words as a dimension may have values.
+/// Why a fix did not work, in as many words as a dimension may have values: these names are the
+/// metric's reasons, and those of `infra/dashboard.tf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FixFailure {
     /// The remediator may not: a role or a policy lacks something.

@@ -37,7 +37,7 @@ pub struct Options {
     /// Where the stand-in for AWS Config listens
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub config_service: SocketAddr,
-    /// By which way the rules reach it; directly where this is not given
+    /// Where the rules send what they tell that stand-in, such as a proxy before it
     #[arg(long, value_name = "URL")]
     pub config_service_by: Option<String>,
     /// Who speaks for CloudTrail; the emulator itself where this is not given

@@ -18,8 +18,8 @@ use crate::support::{ALICE, Aws, SIGNING_SECRET, finding_of_group, memory};
 /// A change of a resource that is under way when "off" is recorded may end so much later.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
 
-/// How long it may take until everything has settled after the last kill: a lease is a minute, and a
-/// message that has come back often comes back after two.
+/// How long it may take until everything has settled after the last kill: a lease is 80 seconds, and
+/// a message that has come back often comes back after two.
 const SETTLES: Duration = Duration::from_secs(420);
 
 /// Findings of one rule that a channel shows singly within a minute.

@@ -28,7 +28,7 @@ pub const CAROL: &str = "U0CAROL";
 pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
 /// How long anything may take on a busy machine; what is asserted is that it happens.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that ends with its story.
 pub struct Process(pub Child);
