@@ -1,4 +1,4 @@
-//! Storms on the sandbox: so many compliance changes, as fast as they are taken, until the last one
+//! Storms: so many compliance changes, as fast as they are taken, until the last one
 //! is dealt with.
 
 #[path = "../tests/stories/support/mod.rs"]
@@ -14,7 +14,8 @@ use defendable::ids::{FindingId, Resource};
 use figure::row;
 use memory::memory;
 use serde_json::{Value, json};
-use support::{BOB, Options, World};
+use support::BOB;
+use support::installation::Installation;
 
 /// The sizes, one after the other; `DEFENDABLE_STORMS=100,1000` chooses others.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
@@ -42,9 +43,8 @@ async fn run() {
 }
 
 async fn storm(size: usize) {
-    let world = World::start(Options { arguments: &["--no-seed"], ..Options::default() }).await;
-    // Without a seed AWS Config's stand-in has the default group only, which is clean.
-    let before = memory(world.app.0.id(), "VmRSS");
+    let world = Installation::start(&[], Vec::new()).await;
+    let before = memory(world.process_id(), "VmRSS");
     let changes: Vec<Value> = (0..size).map(change).collect();
     let begun = Instant::now();
     // Never empty, and never so full that the emulator, whose time to receive grows with what
@@ -79,13 +79,15 @@ async fn storm(size: usize) {
     assert!(shown.contains(&format!("sg-storm-{}", size - 1)), "the last one that was sent: {shown}");
     let dead = world.aws.messages_in("events-dead-letters").await;
     assert_eq!(dead, 0);
+    let calls = ["slack:chat.postMessage", "slack:chat.update", "slack:conversations.history"];
+    let calls: usize = calls.map(|call| world.to_slack.calls(call).len()).iter().sum();
     let figures = format!(
-        "{:.1} s, {:.1} ms each, {} new messages, {dead} dead letters, {:.0} MB before, peak {:.0} MB",
+        "{:.1} s, {:.1} ms each, {calls} Slack calls, {} new messages, {dead} dead letters, {:.0} MB before, peak {:.0} MB",
         taken.as_secs_f64(),
         taken.as_secs_f64() * 1000.0 / size as f64,
         channel.len(),
         before as f64 / 1000.0,
-        memory(world.app.0.id(), "VmHWM") as f64 / 1000.0,
+        memory(world.process_id(), "VmHWM") as f64 / 1000.0,
     );
     row("storm: changes that each open a finding", size, &figures);
 }

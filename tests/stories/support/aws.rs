@@ -126,7 +126,7 @@ impl Aws {
         self.s3.put_bucket_policy().bucket(bucket).policy(policy).send().await.unwrap();
     }
 
-    pub fn queue_url(&self, name: &str) -> String {
+    fn queue_url(&self, name: &str) -> String {
         format!("{}/123456789012/defendable-{name}", self.url)
     }
 
