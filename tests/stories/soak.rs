@@ -163,7 +163,7 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
             switch(world, notes, false).await;
         }
         // Some live long enough for a scheduled run.
-        tokio::time::sleep(Duration::from_millis(80 + random(if kill % 5 == 0 { 2500 } else { 1000 }))).await;
+        tokio::time::sleep(Duration::from_millis(80 + random(if kill % 5 == 0 { 2500 } else { 700 }))).await;
         world.kill();
         notes.lock().unwrap().killed += 1;
         world.spawn();
