@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use defendable::ids::{FindingId, Resource};
 use figure::row;
-use memory::memory;
+use memory::{cpu_time, memory};
 use serde_json::{Value, json};
 use support::BOB;
 use support::installation::Installation;
@@ -81,10 +81,12 @@ async fn storm(size: usize) {
     assert_eq!(dead, 0);
     let calls = ["slack:chat.postMessage", "slack:chat.update", "slack:conversations.history"];
     let calls: usize = calls.map(|call| world.to_slack.calls(call).len()).iter().sum();
+    let own: Duration = cpu_time(world.process_id()).iter().sum();
     let figures = format!(
-        "{:.1} s, {:.1} ms each, {calls} Slack calls, {} new messages, {dead} dead letters, {:.0} MB before, peak {:.0} MB",
+        "{:.1} s, {:.1} ms each ({:.1} ms of our processor time), {calls} Slack calls, {} new messages, {dead} dead letters, {:.0} MB before, peak {:.0} MB",
         taken.as_secs_f64(),
         taken.as_secs_f64() * 1000.0 / size as f64,
+        own.as_secs_f64() * 1000.0 / size as f64,
         channel.len(),
         before as f64 / 1000.0,
         memory(world.process_id(), "VmHWM") as f64 / 1000.0,
