@@ -41,9 +41,8 @@ pub struct ConfigurationItem<'a> {
     /// `OK`, `ResourceDiscovered`, `ResourceDeleted`, `ResourceNotRecorded`, …
     #[serde(borrow)]
     pub configuration_item_status: Cow<'a, str>,
-    /// The resource's tags.
-    #[serde(default, deserialize_with = "tags")]
-    pub tags: BTreeMap<String, String>,
+    #[serde(borrow, default)]
+    tags: Option<&'a RawValue>,
     /// The resource's own description; its shape depends on the type.
     #[serde(borrow, default)]
     configuration: Option<&'a RawValue>,
@@ -57,6 +56,12 @@ impl ConfigurationItem<'_> {
     /// else not applicable.
     pub fn exists(&self) -> bool {
         matches!(self.configuration_item_status.as_ref(), "OK" | "ResourceDiscovered")
+    }
+
+    /// The resource's tags, if they are of the documented shape. They decide nothing about compliance,
+    /// so that another shape must not keep an item from being judged.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        self.tags.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default()
     }
 
     /// The resource's own description. An item that lacks it can only be called compliant by
@@ -100,21 +105,6 @@ where
     from_stringified(raw.get()).map_err(serde::de::Error::custom)
 }
 
-/// Tags, if they are of the documented shape. They decide nothing about compliance, so that another
-/// shape must not keep an item from being judged.
-fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Tags {
-        Documented(BTreeMap<String, String>),
-        Otherwise(serde::de::IgnoredAny),
-    }
-    Ok(match Tags::deserialize(deserializer)? {
-        Tags::Documented(tags) => tags,
-        Tags::Otherwise(_) => BTreeMap::new(),
-    })
-}
-
 /// For a list that may be `null`.
 pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -145,7 +135,7 @@ mod tests {
             let item = format!(
                 r#"{{"configurationItemStatus":"OK","resourceType":"t","resourceId":"r","tags":{tags}}}"#
             );
-            serde_json::from_str::<ConfigurationItem>(&item).unwrap().tags
+            serde_json::from_str::<ConfigurationItem>(&item).unwrap().tags()
         };
         assert_eq!(tags(r#"{"team":"payments"}"#)["team"], "payments");
         for other in ["null", "[]", r#"[{"key":"team"}]"#, r#"{"team":1}"#, r#""""#] {

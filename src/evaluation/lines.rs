@@ -57,17 +57,18 @@ fn evaluate_line(
     parameters: &RuleParameters,
     line: &[u8],
 ) -> Result<Evaluation, LineError> {
-    /// Tells a rule event from an item without reading the rest.
+    /// Tells a rule event from an item that cannot be read.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Probe {
         invoking_event: Option<serde::de::IgnoredAny>,
     }
-    const KEY: &[u8] = b"\"invokingEvent\"";
-    let may_be_event = line.windows(KEY.len()).any(|window| window == KEY);
-    if !may_be_event || serde_json::from_slice::<Probe>(line)?.invoking_event.is_none() {
-        let item: ConfigurationItem = serde_json::from_slice(line)?;
-        return Ok(rules.evaluate(rule, parameters, &item, false)?);
+    match serde_json::from_slice::<ConfigurationItem>(line) {
+        Ok(item) => return Ok(rules.evaluate(rule, parameters, &item, false)?),
+        Err(error) if serde_json::from_slice::<Probe>(line)?.invoking_event.is_none() => {
+            return Err(error.into());
+        }
+        Err(_) => {}
     }
     let event: RuleEvent = serde_json::from_slice(line)?;
     match event.subject()? {

@@ -108,7 +108,7 @@ impl RuleFunction {
         evaluation: &Evaluation,
     ) -> Result<(), RuleFunctionError> {
         let requests = self.requests(event, item, evaluation)?;
-        if ignored_because(&item.tags).is_some() {
+        if ignored_because(&item.tags()).is_some() {
             return self.ask_for_a_look(&requests).await;
         }
         let queue = parameters.text("sqsUrl").unwrap_or(self.remediation_queue.as_str());

@@ -8,9 +8,7 @@ use std::process::{Command, Stdio};
 use super::fault_proxy::FaultProxy;
 use super::lambda::{binary, installed};
 use super::peers::CloudTrail;
-use super::{
-    Aws, Options, Process, Slack, free_ports, healthy, sandbox, slack_config, spawn_local_slack, spawn_moto,
-};
+use super::{Aws, Options, Process, Slack, free_ports, sandbox, slack_config, spawn_local_slack, spawn_moto};
 
 pub struct Installation {
     // Dropped in this order.
@@ -88,7 +86,8 @@ impl Installation {
     /// Starts `serve`, and waits until it answers.
     pub async fn serve(&mut self) {
         self.spawn();
-        healthy(&format!("{}/healthz", self.app_url)).await;
+        let url = format!("{}/healthz", self.app_url);
+        self.app.as_mut().unwrap().answers(&url).await;
     }
 
     /// From its next start on, `serve` has another schedule.
@@ -142,5 +141,17 @@ impl Installation {
     /// All that has been logged.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Installation {
+    /// What fails tells what was logged at last.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let logged = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = logged.lines().collect();
+            let last = lines.len().saturating_sub(50);
+            eprintln!("the end of what serve has logged:\n{}", lines[last..].join("\n"));
+        }
     }
 }

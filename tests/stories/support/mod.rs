@@ -7,9 +7,9 @@ pub mod installation;
 pub mod lambda;
 pub mod payload;
 pub mod peers;
+mod ports;
 pub mod slack;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use sha2::Sha256;
 
 pub use aws::Aws;
 pub use http::{get, post, request, status};
+pub use ports::free_ports;
 pub use slack::Slack;
 
 pub const ALICE: &str = "U0ALICE";
@@ -35,12 +36,27 @@ pub struct Process(pub Child);
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {
-        let log = std::env::var_os("DEFENDABLE_TEST_LOGS").is_some();
-        let output = || if log { Stdio::inherit() } else { Stdio::null() };
-        let child = command.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn();
+        let child = command.stdin(Stdio::null()).spawn();
         Self(
             child.unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/test installs the emulators")),
         )
+    }
+
+    /// The same for an emulator, which tells of every request.
+    pub fn spawn_quietly(command: &mut Command) -> Self {
+        let log = std::env::var_os("DEFENDABLE_TEST_LOGS").is_some();
+        let output = || if log { Stdio::inherit() } else { Stdio::null() };
+        Self::spawn(command.stdout(output()).stderr(output()))
+    }
+
+    /// Waits until it answers at an address.
+    pub async fn answers(&mut self, url: &str) {
+        eventually(url, async || {
+            let ended = self.0.try_wait().unwrap();
+            assert!(ended.is_none(), "what should answer at {url} has ended: {}", ended.unwrap());
+            (status(url).await == Some(200)).then_some(())
+        })
+        .await;
     }
 
     /// Asks it to stop, and waits for its exit.
@@ -104,8 +120,8 @@ impl World {
         let (moto, aws_url) = spawn_moto(moto_port).await;
         let config = slack_config(&app_url, slack_port, options.socket_mode, &[]);
         let (local_slack, slack_url) = spawn_local_slack(slack_port, &config).await;
-        let app = Process::spawn(&mut sandbox(&options, &aws_url, &slack_url, app_port));
-        healthy(&format!("{app_url}/healthz")).await;
+        let mut app = Process::spawn(&mut sandbox(&options, &aws_url, &slack_url, app_port));
+        app.answers(&format!("{app_url}/healthz")).await;
         Self {
             app,
             _local_slack: local_slack,
@@ -120,9 +136,9 @@ impl World {
 async fn spawn_moto(port: u16) -> (Process, String) {
     let binary = emulator("DEFENDABLE_MOTO_SERVER", "scripts/moto");
     let mut command = Command::new(binary);
-    let moto = Process::spawn(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]));
+    let mut moto = Process::spawn_quietly(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]));
     let url = format!("http://127.0.0.1:{port}");
-    healthy(&format!("{url}/moto-api/")).await;
+    moto.answers(&format!("{url}/moto-api/")).await;
     (moto, url)
 }
 
@@ -130,9 +146,10 @@ async fn spawn_local_slack(port: u16, config: &Path) -> (Process, String) {
     let binary =
         emulator("DEFENDABLE_LOCAL_SLACK", ".sandbox/node_modules/local-slack-linux-x64/bin/local-slack");
     let mut command = Command::new(binary);
-    let slack = Process::spawn(command.arg("--config").arg(config).args(["--port", &port.to_string()]));
+    command.arg("--config").arg(config).args(["--port", &port.to_string()]);
+    let mut slack = Process::spawn_quietly(&mut command);
     let url = format!("http://127.0.0.1:{port}");
-    healthy(&format!("{url}/_control/state")).await;
+    slack.answers(&format!("{url}/_control/state")).await;
     (slack, url)
 }
 
@@ -176,16 +193,6 @@ fn slack_config(app_url: &str, slack_port: u16, socket_mode: bool, more_channels
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("local-slack-{slack_port}.yaml"));
     std::fs::write(&path, config).unwrap();
     path
-}
-
-/// Ports that nobody has at this moment.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-async fn healthy(url: &str) {
-    eventually(url, async || (status(url).await == Some(200)).then_some(())).await;
 }
 
 /// Looks again and again until there is something.
