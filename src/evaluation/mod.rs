@@ -4,6 +4,7 @@ pub mod bucket_policy;
 mod configuration_item;
 pub mod ingress;
 pub mod lines;
+mod open_ranges;
 mod parameters;
 mod ports;
 mod restricted_ports;

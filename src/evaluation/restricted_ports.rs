@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::configuration_item::{ConfigurationItem, nullable};
-use super::ingress::{is_everybody, opened_ports, traffic};
+use super::ingress::{opened_ports, traffic};
+use super::open_ranges::{Cidr, OpenRanges};
 use super::parameters::{InvalidParameter, RuleParameters, list};
 use super::ports::ProhibitedPorts;
 use super::{ComplianceType, Verdict, Violation};
@@ -35,35 +36,35 @@ struct IpPermission {
     from_port: Option<i64>,
     to_port: Option<i64>,
     /// Repeats `ipv4_ranges` without descriptions; old items have nothing else.
-    #[serde(default, deserialize_with = "nullable")]
-    ip_ranges: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    ipv4_ranges: Vec<Ipv4Range>,
-    #[serde(default, deserialize_with = "nullable")]
-    ipv6_ranges: Vec<Ipv6Range>,
+    #[serde(default)]
+    ip_ranges: OpenRanges<Cidr>,
+    #[serde(default)]
+    ipv4_ranges: OpenRanges<Ipv4Range>,
+    #[serde(default)]
+    ipv6_ranges: OpenRanges<Ipv6Range>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ipv4Range {
-    cidr_ip: String,
+    cidr_ip: Cidr,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ipv6Range {
-    cidr_ipv6: String,
+    cidr_ipv6: Cidr,
 }
 
-impl IpPermission {
-    fn open_ipv4(&self) -> BTreeSet<&str> {
-        let ranges = self.ipv4_ranges.iter().map(|range| &range.cidr_ip).chain(&self.ip_ranges);
-        ranges.map(String::as_str).filter(|cidr| is_everybody(cidr)).collect()
+impl From<Ipv4Range> for Cidr {
+    fn from(range: Ipv4Range) -> Self {
+        range.cidr_ip
     }
+}
 
-    fn open_ipv6(&self) -> BTreeSet<&str> {
-        let ranges = self.ipv6_ranges.iter().map(|range| range.cidr_ipv6.as_str());
-        ranges.filter(|cidr| is_everybody(cidr)).collect()
+impl From<Ipv6Range> for Cidr {
+    fn from(range: Ipv6Range) -> Self {
+        range.cidr_ipv6
     }
 }
 
@@ -106,7 +107,8 @@ impl RestrictedPorts {
         if !self.prohibited_ports.touch(ports) {
             return None;
         }
-        let (ipv4, ipv6) = (permission.open_ipv4(), permission.open_ipv6());
+        let ipv4: BTreeSet<_> = permission.ipv4_ranges.iter().chain(permission.ip_ranges.iter()).collect();
+        let ipv6: BTreeSet<_> = permission.ipv6_ranges.iter().collect();
         if ipv4.is_empty() && ipv6.is_empty() {
             return None;
         }

@@ -1,6 +1,8 @@
 //! `serve` is killed by SIGKILL hundreds of times while resources break and people click.
 //! `scripts/soak` kills it more often (`DEFENDABLE_SOAK_KILLS`).
 
+mod subject;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,15 +10,13 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
-use crate::faults::routing;
-use crate::support::fault_proxy::{Call, Tampering};
+use subject::{Fate, Subject};
+
+use crate::faults::cell::routing;
+use crate::support::fault_proxy::Tampering;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};
-use crate::support::slack::Message;
-use crate::support::{ALICE, Aws, SIGNING_SECRET, finding_of_group, memory};
-
-/// A change of a resource that is under way when "off" is recorded may end so much later.
-const IN_FLIGHT: Duration = Duration::from_secs(2);
+use crate::support::{ALICE, Aws, SIGNING_SECRET, memory};
 
 /// How long it may take until everything has settled after the last kill: a lease is 80 seconds, and
 /// a message that has come back often comes back after two.
@@ -27,24 +27,6 @@ const SINGLE: usize = 5;
 
 const QUEUES: [&str; 4] = ["events", "fix", "security-group", "s3-bucket"];
 
-/// What people do about a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// Somebody asks for a fix.
-    Asked,
-    /// Nobody does: auto-response may, while it is on.
-    Left,
-    /// Its tag says to leave it as it is.
-    Tagged,
-}
-
-#[derive(Debug, Clone)]
-struct Subject {
-    group: String,
-    fate: Fate,
-    broken_at: Instant,
-}
-
 /// When auto-response may have been on: from when "on" was first said until "off" was recorded.
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -53,12 +35,21 @@ struct Window {
 }
 
 #[derive(Default)]
-struct Notes {
+pub struct Notes {
     subjects: Vec<Subject>,
-    /// Groups whose fix was asked for, and the request acknowledged.
+    /// Resources whose fix was asked for, and the request acknowledged.
     acknowledged: BTreeSet<String>,
     windows: Vec<Window>,
     killed: usize,
+}
+
+impl Notes {
+    /// Whether auto-response may have been on at a moment, or so shortly before.
+    fn may_be_on(&self, at: Instant, in_flight: Duration) -> bool {
+        let within =
+            |window: &Window| window.from <= at && window.until.is_none_or(|until| at < until + in_flight);
+        self.windows.iter().any(within)
+    }
 }
 
 type Shared = Arc<Mutex<Notes>>;
@@ -76,35 +67,18 @@ fn channel(number: usize) -> String {
     format!("C0SOAK{:03}", number / SINGLE % 60)
 }
 
-/// Breaks one resource after the other, each with a rule beside that is nobody's business.
-async fn break_one(world: &Installation, notes: &Shared, number: usize) {
-    let fate = match number % 5 {
-        0 | 2 | 4 => Fate::Asked,
-        1 => Fate::Left,
-        _ => Fate::Tagged,
-    };
-    let group = world.aws.create_group(&format!("soak-{number:04}")).await;
-    world.aws.tag(&group, "channel", &channel(number)).await;
-    if fate == Fate::Tagged {
-        world.aws.tag(&group, "defendable:ignore", "a honeypot").await;
-    }
-    world.aws.open_port(&group, 443).await;
-    world.aws.open_port(&group, 22).await;
-    notes.lock().unwrap().subjects.push(Subject { group, fate, broken_at: Instant::now() });
-}
-
 /// Somebody asks for the fix of something.
 async fn ask_for_some_fix(aws: &Aws, app_url: &str, notes: &Shared) {
-    let group = {
+    let subject = {
         let notes = notes.lock().unwrap();
         let asked: Vec<&Subject> =
             notes.subjects.iter().filter(|subject| subject.fate == Fate::Asked).collect();
         if asked.is_empty() {
             return;
         }
-        asked[random(asked.len() as u64) as usize].group.clone()
+        asked[random(asked.len() as u64) as usize].clone()
     };
-    let id = finding_of_group(&group);
+    let id = subject.finding_id();
     // Before there is a finding Alice is told that there is none, and nothing is promised.
     let existed = aws.finding(&id).await.is_some();
     // By a button, or by a command.
@@ -113,7 +87,7 @@ async fn ask_for_some_fix(aws: &Aws, app_url: &str, notes: &Shared) {
         _ => command(app_url, &format!("fix {id}")).await.is_some_and(|said| said.contains("Fixing")),
     };
     if acknowledged && existed {
-        notes.lock().unwrap().acknowledged.insert(group);
+        notes.lock().unwrap().acknowledged.insert(subject.resource);
     }
 }
 
@@ -154,7 +128,8 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
     let mut broken = 0;
     for kill in 0..kills {
         if kill % 3 == 0 {
-            break_one(world, notes, broken).await;
+            let subject = Subject::broken(world, broken).await;
+            notes.lock().unwrap().subjects.push(subject);
             broken += 1;
         }
         if kill == kills / 3 {
@@ -176,28 +151,26 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
 async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
     let begun = Instant::now();
     let subjects = notes.lock().unwrap().subjects.clone();
-    let all: Vec<&String> = subjects.iter().map(|subject| &subject.group).collect();
-    let asked = subjects.iter().filter(|subject| subject.fate == Fate::Asked);
-    let asked: Vec<&String> = asked.map(|subject| &subject.group).collect();
     loop {
         let mut open = Vec::new();
-        for group in asked.iter().copied() {
-            let state = state(&world.aws.finding(&finding_of_group(group)).await.unwrap_or_default());
+        for subject in subjects.iter().filter(|subject| subject.fate == Fate::Asked) {
+            let (id, resource) = (subject.finding_id(), &subject.resource);
+            let state = state(&world.aws.finding(&id).await.unwrap_or_default());
             match state.as_str() {
                 "fixed" => {}
-                "open" if !notes.lock().unwrap().acknowledged.contains(group) => {
-                    _ = command(&world.app_url, &format!("fix {}", finding_of_group(group))).await;
-                    open.push(format!("{group} {state}"));
+                "open" if !notes.lock().unwrap().acknowledged.contains(resource) => {
+                    _ = command(&world.app_url, &format!("fix {id}")).await;
+                    open.push(format!("{resource} {state}"));
                 }
-                _ => open.push(format!("{group} {state}")),
+                _ => open.push(format!("{resource} {state}")),
             }
         }
         for queue in QUEUES {
             open.extend(world.aws.waits_in(queue).await);
         }
-        for group in &all {
-            if !world.aws.is_shown(&finding_of_group(group)).await {
-                open.push(format!("{group} is not shown as it is"));
+        for subject in &subjects {
+            if !world.aws.is_shown(&subject.finding_id()).await {
+                open.push(format!("{} is not shown as it is", subject.resource));
             }
         }
         if open.is_empty() || begun.elapsed() > SETTLES {
@@ -210,68 +183,6 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
 
 fn state(record: &Value) -> String {
     record["state"].as_str().unwrap_or("none").to_owned()
-}
-
-/// What `/dd history` of a finding says was revoked.
-async fn times_revoked(world: &Installation, group: &str) -> usize {
-    let said = command(&world.app_url, &format!("history {}", finding_of_group(group))).await.unwrap();
-    said.matches("revoked").count()
-}
-
-/// What must hold of a resource in the end.
-async fn check(world: &Installation, notes: &Notes, subject: &Subject, shown: &[Message]) -> Vec<String> {
-    let Subject { group, fate, .. } = subject;
-    let mut wrong = Vec::new();
-    let mut must = |holds: bool, what: String| {
-        if !holds {
-            wrong.push(format!("{group} ({fate:?}, {}): {what}", finding_of_group(group)));
-        }
-    };
-    let id = finding_of_group(group);
-    let record = world.aws.finding(&id).await;
-    must(record.is_some(), "the finding is lost".to_owned());
-    let record = record.unwrap_or_default();
-    let messages: Vec<&Message> =
-        shown.iter().filter(|message| message.words().contains(id.as_str())).collect();
-    must(messages.len() == 1, format!("{} messages", messages.len()));
-    let said = messages.first().map(|message| message.words()).unwrap_or_default();
-    // A digest has a line for each.
-    let listed = said.lines().find(|line| line.starts_with('•') && line.contains(id.as_str()));
-    let says =
-        |own: &str, in_digest: &str| listed.map_or(said.contains(own), |line| line.contains(in_digest));
-    let ingress = world.aws.ingress(group).await;
-    must(
-        ingress.contains(&"tcp 443-443 0.0.0.0/0".to_owned()),
-        format!("what was in order is gone: {ingress:?}"),
-    );
-    let open = ingress.contains(&"tcp 22-22 0.0.0.0/0".to_owned());
-    let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
-    must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
-    let revoked = times_revoked(world, group).await;
-    must(revoked == usize::from(!open), format!("the history tells of {revoked} fixes, and open is {open}"));
-    let revokes: Vec<Call> = world.to_aws.calls("ec2:RevokeSecurityGroupIngress");
-    let revokes: Vec<&Call> = revokes.iter().filter(|call| call.body.contains(group)).collect();
-    match fate {
-        Fate::Asked => {
-            must(!open, "asked for and not fixed".to_owned());
-            must(says("Fixed by", "• fixed"), format!("its message says {said}"));
-        }
-        Fate::Tagged => {
-            must(open && revokes.is_empty(), "fixed in spite of its tag".to_owned());
-            must(says("honeypot", "• ignored"), format!("its message says {said}"));
-        }
-        Fate::Left => {
-            let may_be_on = |at: Instant| {
-                let within = |window: &Window| {
-                    window.from <= at && window.until.is_none_or(|until| at < until + IN_FLIGHT)
-                };
-                notes.windows.iter().any(within)
-            };
-            let wild: Vec<_> = revokes.iter().filter(|call| !may_be_on(call.at)).collect();
-            must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
-        }
-    }
-    wrong
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -290,6 +201,7 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "10").await;
     }
     world.to_aws.tamper("defendable-security-group", Tampering::Duplicate);
+    world.to_aws.tamper("defendable-s3-bucket", Tampering::Duplicate);
     world.to_aws.tamper("defendable-events", Tampering::Reorder);
     world.to_aws.tamper("defendable-fix", Tampering::Delay(Duration::from_millis(300)));
     let notes = Shared::default();
@@ -309,13 +221,13 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         shown.extend(messages.filter(|message| message.0["thread_ts"].is_null()));
     }
     for subject in &notes.subjects {
-        wrong.extend(check(&world, &notes, subject, &shown).await);
+        wrong.extend(subject.check(&world, &notes, &shown).await);
     }
     // It was put to the test at all.
     let automatic = notes.subjects.iter().filter(|subject| subject.fate == Fate::Left);
     let mut fixed = 0;
     for subject in automatic {
-        fixed += usize::from(world.aws.ingress(&subject.group).await.len() == 1);
+        fixed += usize::from(!subject.is_open(&world).await);
     }
     if fixed == 0 || notes.acknowledged.is_empty() {
         wrong.push(format!("{fixed} automatic fixes, {} clicks", notes.acknowledged.len()));

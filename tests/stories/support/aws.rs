@@ -198,9 +198,13 @@ impl Aws {
         self.ec2.create_tags().resources(id).tags(tag).send().await.unwrap();
     }
 
-    pub async fn tag_bucket(&self, bucket: &str, key: &str, value: &str) {
-        let tag = aws_sdk_s3::types::Tag::builder().key(key).value(value).build().unwrap();
-        let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
+    /// Gives a bucket its tags, and no others.
+    pub async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]) {
+        let tag = |(key, value): &(&str, &str)| {
+            aws_sdk_s3::types::Tag::builder().key(*key).value(*value).build().unwrap()
+        };
+        let tags = tags.iter().map(tag).collect();
+        let tagging = aws_sdk_s3::types::Tagging::builder().set_tag_set(Some(tags)).build().unwrap();
         self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await.unwrap();
     }
 

@@ -81,7 +81,8 @@ struct Injection {
 pub struct Call {
     pub at: Instant,
     pub operation: String,
-    pub body: String,
+    /// Path and body.
+    pub said: String,
 }
 
 #[derive(Default)]
@@ -186,7 +187,7 @@ async fn pass(
         }
         let fault = state.fault(&operation, &said);
         if matches!(fault, None | Some(Fault::AnswerLost | Fault::Garbled)) {
-            let call = Call { at: Instant::now(), operation: operation.clone(), body: text.clone() };
+            let call = Call { at: Instant::now(), operation: operation.clone(), said };
             state.calls.push(call);
         }
         fault

@@ -1,0 +1,127 @@
+//! The calls between the boxes of the flow picture.
+
+use crate::support::fault_proxy::Fault;
+
+/// Whose call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    Aws,
+    Slack,
+    /// AWS, called by a rule's function.
+    AwsByRule,
+    /// AWS Config, called by a rule's function.
+    Config,
+}
+
+/// What the request of the call has in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    Resource,
+    Finding,
+}
+
+/// A call between two boxes of the flow picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Boundary {
+    pub what: &'static str,
+    pub peer: Peer,
+    pub operation: &'static str,
+    pub names: Names,
+    pub is_bucket: bool,
+    /// How many such calls come before it in a finding's life.
+    pub skip: usize,
+}
+
+pub const fn boundary(what: &'static str, peer: Peer, operation: &'static str, names: Names) -> Boundary {
+    Boundary { what, peer, operation, names, is_bucket: false, skip: 0 }
+}
+
+pub const fn bucket(what: &'static str, operation: &'static str) -> Boundary {
+    Boundary { what, peer: Peer::Aws, operation, names: Names::Resource, is_bucket: true, skip: 0 }
+}
+
+pub const fn later(boundary: Boundary, skip: usize) -> Boundary {
+    Boundary { skip, ..boundary }
+}
+
+pub const READ: Boundary = boundary("read a finding", Peer::Aws, "dynamodb:GetItem", Names::Finding);
+pub const WRITE: Boundary = boundary("write a finding", Peer::Aws, "dynamodb:UpdateItem", Names::Finding);
+pub const REPORT: Boundary =
+    boundary("remediator → events queue", Peer::Aws, "sqs:SendMessage/defendable-events", Names::Resource);
+pub const UPDATE: Boundary =
+    boundary("slack → its message", Peer::Slack, "slack:chat.update", Names::Finding);
+
+pub const POST: Boundary =
+    boundary("notifier → Slack", Peer::Slack, "slack:chat.postMessage", Names::Finding);
+pub const WISH: Boundary =
+    boundary("slack → fix queue", Peer::Aws, "sqs:SendMessage/defendable-fix", Names::Resource);
+pub const DISPATCH: Boundary = boundary(
+    "coordinator → remediator",
+    Peer::Aws,
+    "sqs:SendMessage/defendable-security-group",
+    Names::Resource,
+);
+pub const REVOKE: Boundary =
+    boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource);
+
+pub const BOUNDARIES: &[Boundary] = &[
+    boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
+    boundary("rule → AWS Config", Peer::Config, "config:PutEvaluations", Names::Resource),
+    boundary("preview: group", Peer::Aws, "ec2:DescribeSecurityGroups", Names::Resource),
+    boundary("preview: rules", Peer::Aws, "ec2:DescribeSecurityGroupRules", Names::Resource),
+    READ,
+    later(READ, 1),
+    WRITE,
+    later(WRITE, 1),
+    later(WRITE, 2),
+    later(WRITE, 3),
+    later(WRITE, 4),
+    later(WRITE, 5),
+    POST,
+    UPDATE,
+    later(UPDATE, 1),
+    WISH,
+    DISPATCH,
+    later(boundary("plan: rules", Peer::Aws, "ec2:DescribeSecurityGroupRules", Names::Resource), 1),
+    REVOKE,
+    REPORT,
+    later(REPORT, 1),
+    bucket("preview: tags", "s3:GET tagging"),
+    bucket("preview: ACL", "s3:GET acl"),
+    bucket("preview: policy", "s3:GET policy"),
+    bucket("preview: block", "s3:GET publicAccessBlock"),
+    bucket("coordinator → bucket remediator", "sqs:SendMessage/defendable-s3-bucket"),
+    bucket("remediator → S3: ACL", "s3:PUT acl"),
+    bucket("remediator → S3: policy", "s3:PUT policy"),
+];
+
+/// Later calls of the same kinds: `scripts/soak` has these too.
+pub const AT_LENGTH: &[Boundary] = &[
+    later(READ, 2),
+    later(READ, 3),
+    later(WRITE, 6),
+    later(WRITE, 7),
+    later(WRITE, 8),
+    later(boundary("preview: group", Peer::Aws, "ec2:DescribeSecurityGroups", Names::Resource), 1),
+];
+
+/// The SDK tries three times: what gives up at once goes wrong once, the rest as often as it takes.
+pub fn times(boundary: Boundary, fault: Fault) -> usize {
+    match fault {
+        Fault::AnswerLost | Fault::Garbled | Fault::Denied | Fault::Hangs => 1,
+        _ if boundary.peer == Peer::Slack => 1,
+        _ => 3,
+    }
+}
+
+/// Whether `scripts/test` has this cell too. To the AWS SDK the ways to say "slower" are alike; where
+/// nothing is changed, or it is changed for the third time, one of them is enough.
+pub fn is_telling(boundary: &Boundary, fault: Fault) -> bool {
+    let reads = ["preview", "plan", "read"].iter().any(|word| boundary.what.starts_with(word));
+    let is_repeated = reads || boundary.skip > 1;
+    match fault {
+        Fault::TooMany => boundary.peer == Peer::Slack,
+        Fault::TooManyWait | Fault::Throttled | Fault::Unavailable => !is_repeated,
+        Fault::Refused | Fault::Hangs | Fault::AnswerLost | Fault::Denied | Fault::Garbled => true,
+    }
+}

@@ -1,0 +1,196 @@
+//! A resource of its own for each cell of the table, and the operator who presses **Fix** until it
+//! is fixed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use defendable::ids::FindingId;
+use futures::future::join_all;
+
+use super::boundary::{Boundary, Names, Peer, times};
+use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
+use crate::support::installation::Installation;
+use crate::support::slack::Message;
+use crate::support::{ALICE, finding_of_bucket, finding_of_group};
+
+/// Until when a person has to press **Fix**, at most, before all is fixed.
+pub const PATIENCE: Duration = Duration::from_secs(480);
+
+/// How often a person looks, and so how long they wait before they press again.
+pub const LOOK: Duration = Duration::from_millis(400);
+const PRESS_AGAIN: Duration = Duration::from_secs(3);
+
+/// Where a finding goes whose tags say nothing.
+const DEFAULT: &str = "C0ALERTS";
+
+/// Findings of one rule that a channel shows singly within a minute.
+const SINGLE: usize = 5;
+
+/// One statement for the account, one for everybody.
+pub const PUBLIC_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Team","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"},{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}]}"#;
+
+/// One cell of the table: a resource of its own, on whose way one call goes wrong.
+pub struct Cell {
+    pub boundary: Boundary,
+    pub fault: Fault,
+    pub channel: String,
+    pub resource: String,
+    pub id: FindingId,
+    pub injected: Injected,
+}
+
+impl Cell {
+    pub fn name(&self) -> String {
+        format!("{} (after {}) × {:?}: {}", self.boundary.what, self.boundary.skip, self.fault, self.id)
+    }
+}
+
+/// A bucket that breaks no rule.
+pub async fn create_bucket(world: &Installation, name: &str, tags: &[(&str, &str)]) {
+    world.aws.s3.create_bucket().bucket(name).send().await.unwrap();
+    world.aws.tag_bucket(name, tags).await;
+}
+
+/// A resource that breaks no rule yet, and the fault that waits for it.
+pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fault: Fault) -> Cell {
+    let channel = channel(number);
+    let resource = if boundary.is_bucket {
+        let name = format!("cell-{number:03}");
+        create_bucket(world, &name, &[("channel", &channel)]).await;
+        name
+    } else {
+        let group = world.aws.create_group(&format!("cell-{number:03}")).await;
+        world.aws.tag(&group, "channel", &channel).await;
+        world.aws.open_port(&group, 443).await;
+        group
+    };
+    let id = if boundary.is_bucket { finding_of_bucket(&resource) } else { finding_of_group(&resource) };
+    let about = match boundary.names {
+        Names::Resource => resource.clone(),
+        Names::Finding => id.to_string(),
+    };
+    let times = times(boundary, fault);
+    let injected = proxy(world, boundary).inject(boundary.operation, &about, fault, boundary.skip, times);
+    Cell { boundary, fault, channel, resource, id, injected }
+}
+
+pub fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
+    match boundary.peer {
+        Peer::Aws => &world.to_aws,
+        Peer::Slack => &world.to_slack,
+        Peer::AwsByRule => &world.rules_to_aws,
+        Peer::Config => &world.rules_to_config,
+    }
+}
+
+pub async fn break_open(world: &Installation, cell: &Cell) {
+    if cell.boundary.is_bucket {
+        world.aws.set_acl(&cell.resource, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
+        world.aws.set_policy(&cell.resource, &PUBLIC_POLICY.replace("BUCKET", &cell.resource)).await;
+    } else {
+        world.aws.open_port(&cell.resource, 22).await;
+    }
+}
+
+pub fn channel(number: usize) -> String {
+    format!("C0CELL{:03}", number / SINGLE)
+}
+
+/// Routes by the tag `channel`.
+pub fn routing(channels: &[String]) -> String {
+    let route = |channel: &String| {
+        format!("[[routes]]\nchannel = \"{channel}\"\ntags = {{ channel = \"{channel}\" }}\n")
+    };
+    channels.iter().map(route).collect()
+}
+
+/// Messages outside threads that are of a finding.
+fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
+    let top = messages.iter().filter(|message| message.0["thread_ts"].is_null());
+    top.filter(|message| message.0["ephemeral_to"].is_null() && message.words().contains(id)).collect()
+}
+
+/// A patient operator: looks at every channel, and presses **Fix** until everything is fixed.
+pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
+    let begun = Instant::now();
+    let mut open: Vec<&Cell> = cells.iter().collect();
+    let mut pressed: HashMap<String, Instant> = HashMap::new();
+    while !open.is_empty() {
+        let channels = open.iter().map(|cell| cell.channel.as_str()).chain([DEFAULT]);
+        let channels: BTreeSet<&str> = channels.collect();
+        let looks =
+            channels.into_iter().map(async |channel| (channel, world.slack.messages_of(channel).await));
+        let messages: HashMap<&str, Vec<Message>> = join_all(looks).await.into_iter().collect();
+        open.retain(|cell| {
+            let places = [cell.channel.as_str(), DEFAULT];
+            let found = places.iter().find_map(|channel| {
+                Some((*channel, *of_finding(&messages[channel], cell.id.as_str()).first()?))
+            });
+            let Some((channel, message)) = found else { return true };
+            if message.words().contains("Fixed by <@U0ALICE>") {
+                return false;
+            }
+            let last = pressed.get(cell.id.as_str());
+            if message.button("fix").is_some() && last.is_none_or(|at| at.elapsed() > PRESS_AGAIN) {
+                pressed.insert(cell.id.to_string(), Instant::now());
+                let (slack, message, channel) = (world.slack.clone(), message.clone(), channel.to_owned());
+                drop(tokio::spawn(async move { slack.click_in(&channel, ALICE, &message, "fix").await }));
+            }
+            true
+        });
+        let waiting = || open.iter().map(|cell| cell.name()).collect::<Vec<_>>().join("\n  ");
+        assert!(begun.elapsed() < PATIENCE, "not fixed:\n  {}\nlog: {}", waiting(), world.log.display());
+        eprintln!(
+            "{:?}: {} of {} are still to be fixed, {} pressed",
+            begun.elapsed(),
+            open.len(),
+            cells.len(),
+            pressed.len()
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What must hold of a cell in the end.
+pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut must = |holds: bool, what: String| {
+        if !holds {
+            broken.push(format!("{}: {what}", cell.name()));
+        }
+    };
+    must(proxy(world, cell.boundary).hits(cell.injected) > 0, "the fault never came".to_owned());
+    // Where its tags cannot be read it goes to the default channel: better there than nowhere.
+    let (own, default) = (world.slack.messages_of(&cell.channel).await, world.slack.messages().await);
+    let shown = of_finding(&own, cell.id.as_str()).len() + of_finding(&default, cell.id.as_str()).len();
+    must(shown == 1, format!("{shown} messages"));
+    let record = world.aws.finding(&cell.id).await.unwrap_or_default();
+    let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+    if cell.boundary.is_bucket {
+        let grants = world.aws.grants(&cell.resource).await;
+        must(grants.len() == 1 && grants[0].ends_with("FULL_CONTROL"), format!("grants {grants:?}"));
+        let policy = world.aws.policy(&cell.resource).await.unwrap_or_default();
+        must(policy.contains("Team") && !policy.contains("Everybody"), format!("policy {policy}"));
+        must(removed == 2, format!("undo data of {removed} changes"));
+    } else {
+        let ingress = world.aws.ingress(&cell.resource).await;
+        must(ingress == ["tcp 443-443 0.0.0.0/0"], format!("ingress {ingress:?}"));
+        must(removed == 1, format!("undo data of {removed} changes"));
+    }
+    broken
+}
+
+/// What is yet to be done.
+pub async fn waiting(world: &Installation, cells: &[Cell]) -> Option<String> {
+    for queue in ["events", "fix", "security-group", "s3-bucket"] {
+        if let Some(waiting) = world.aws.waits_in(queue).await {
+            return Some(waiting);
+        }
+    }
+    for cell in cells {
+        if !world.aws.is_shown(&cell.id).await {
+            return Some(format!("{} is not shown as it is", cell.name()));
+        }
+    }
+    None
+}

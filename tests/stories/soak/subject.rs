@@ -1,0 +1,197 @@
+//! A resource that breaks a rule during the soak, what people do about it, and what must hold of it
+//! in the end.
+
+use std::time::{Duration, Instant};
+
+use defendable::ids::FindingId;
+use serde_json::Value;
+
+use super::{Notes, channel};
+use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
+use crate::support::fault_proxy::Call;
+use crate::support::installation::Installation;
+use crate::support::payload::command;
+use crate::support::slack::Message;
+use crate::support::{finding_of_bucket, finding_of_group};
+
+/// A change of a resource that is under way when "off" is recorded may end so much later.
+const IN_FLIGHT: Duration = Duration::from_secs(2);
+
+/// What people do about a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Somebody asks for a fix.
+    Asked,
+    /// Nobody does: auto-response may, while it is on.
+    Left,
+    /// Its tag says to leave it as it is.
+    Tagged,
+}
+
+/// What breaks the rule. Beside it is always something that does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breach {
+    Ingress,
+    Acl,
+    Policy,
+}
+
+impl Breach {
+    /// The call that mends it.
+    fn call(self) -> &'static str {
+        match self {
+            Self::Ingress => "ec2:RevokeSecurityGroupIngress",
+            Self::Acl => "s3:PUT acl",
+            Self::Policy => "s3:PUT policy",
+        }
+    }
+
+    /// What the history says of that.
+    fn history(self) -> &'static str {
+        match self {
+            Self::Ingress => "revoked tcp 22",
+            Self::Acl => "removed the ACL grant",
+            Self::Policy => "removed the statement",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub resource: String,
+    pub breach: Breach,
+    pub fate: Fate,
+    pub broken_at: Instant,
+}
+
+impl Subject {
+    /// A new resource, which breaks a rule.
+    pub async fn broken(world: &Installation, number: usize) -> Self {
+        let fate = match number % 5 {
+            0 | 2 | 4 => Fate::Asked,
+            1 => Fate::Left,
+            _ => Fate::Tagged,
+        };
+        let breach = [Breach::Ingress, Breach::Acl, Breach::Policy][number / 5 % 3];
+        let channel = channel(number);
+        let mut tags = vec![("channel", channel.as_str())];
+        if fate == Fate::Tagged {
+            tags.push(("defendable:ignore", "a honeypot"));
+        }
+        let name = format!("soak-{number:04}");
+        let resource = match breach {
+            Breach::Ingress => {
+                let group = world.aws.create_group(&name).await;
+                for (key, value) in tags {
+                    world.aws.tag(&group, key, value).await;
+                }
+                world.aws.open_port(&group, 443).await;
+                world.aws.open_port(&group, 22).await;
+                group
+            }
+            Breach::Acl => {
+                create_bucket(world, &name, &tags).await;
+                world.aws.set_acl(&name, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
+                name
+            }
+            Breach::Policy => {
+                create_bucket(world, &name, &tags).await;
+                world.aws.set_policy(&name, &PUBLIC_POLICY.replace("BUCKET", &name)).await;
+                name
+            }
+        };
+        Self { resource, breach, fate, broken_at: Instant::now() }
+    }
+
+    pub fn finding_id(&self) -> FindingId {
+        match self.breach {
+            Breach::Ingress => finding_of_group(&self.resource),
+            Breach::Acl | Breach::Policy => finding_of_bucket(&self.resource),
+        }
+    }
+
+    /// Whether it breaks the rule, and whether what does not is still there.
+    async fn is_open_and_whole(&self, world: &Installation) -> (bool, bool) {
+        let resource = &self.resource;
+        match self.breach {
+            Breach::Ingress => {
+                let ingress = world.aws.ingress(resource).await;
+                let has = |range: &str| ingress.iter().any(|one| one == range);
+                (has("tcp 22-22 0.0.0.0/0"), has("tcp 443-443 0.0.0.0/0"))
+            }
+            Breach::Acl => {
+                let grants = world.aws.grants(resource).await;
+                let has = |end: &str| grants.iter().any(|grant| grant.ends_with(end));
+                (has("AllUsers READ"), has("FULL_CONTROL"))
+            }
+            Breach::Policy => {
+                let policy = world.aws.policy(resource).await.unwrap_or_default();
+                (policy.contains("Everybody"), policy.contains("Team"))
+            }
+        }
+    }
+
+    pub async fn is_open(&self, world: &Installation) -> bool {
+        self.is_open_and_whole(world).await.0
+    }
+
+    /// The calls that changed it.
+    fn changes(&self, world: &Installation) -> Vec<Call> {
+        let calls = world.to_aws.calls(self.breach.call()).into_iter();
+        calls.filter(|call| call.said.contains(&self.resource)).collect()
+    }
+
+    /// What `/dd history` of its finding says was taken away.
+    async fn times_mended(&self, world: &Installation) -> usize {
+        let said = command(&world.app_url, &format!("history {}", self.finding_id())).await.unwrap();
+        said.matches(self.breach.history()).count()
+    }
+
+    /// What must hold in the end and does not.
+    pub async fn check(&self, world: &Installation, notes: &Notes, shown: &[Message]) -> Vec<String> {
+        let id = self.finding_id();
+        let mut wrong = Vec::new();
+        let mut must = |holds: bool, what: String| {
+            if !holds {
+                wrong.push(format!("{} ({:?}, {:?}, {id}): {what}", self.resource, self.breach, self.fate));
+            }
+        };
+        let record = world.aws.finding(&id).await;
+        must(record.is_some(), "the finding is lost".to_owned());
+        let record: Value = record.unwrap_or_default();
+        let messages: Vec<&Message> =
+            shown.iter().filter(|message| message.words().contains(id.as_str())).collect();
+        must(messages.len() == 1, format!("{} messages", messages.len()));
+        let said = messages.first().map(|message| message.words()).unwrap_or_default();
+        // A digest has a line for each.
+        let listed = said.lines().find(|line| line.starts_with('•') && line.contains(id.as_str()));
+        let says =
+            |own: &str, in_digest: &str| listed.map_or(said.contains(own), |line| line.contains(in_digest));
+        let (open, whole) = self.is_open_and_whole(world).await;
+        must(whole, "what was in order is gone".to_owned());
+        let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+        must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
+        let mended = self.times_mended(world).await;
+        must(
+            mended == usize::from(!open),
+            format!("the history tells of {mended} fixes, and open is {open}"),
+        );
+        let changes = self.changes(world);
+        match self.fate {
+            Fate::Asked => {
+                must(!open, "asked for and not fixed".to_owned());
+                must(says("Fixed by", "• fixed"), format!("its message says {said}"));
+            }
+            Fate::Tagged => {
+                must(open && changes.is_empty(), "fixed in spite of its tag".to_owned());
+                must(says("honeypot", "• ignored"), format!("its message says {said}"));
+            }
+            Fate::Left => {
+                let wild: Vec<_> =
+                    changes.iter().filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
+                must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
+            }
+        }
+        wrong
+    }
+}
