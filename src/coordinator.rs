@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::types::Message;
 use jiff::{SignedDuration, Timestamp};
+use tracing::Instrument;
 
 pub use decision::{Decider, Next};
 
@@ -154,7 +155,8 @@ impl Coordinator {
                 break;
             }
             for message in messages {
-                dispatched += u32::from(self.pass_on(&message, &mut passed_on).await?);
+                let span = tracing::info_span!("message", request_id = message.message_id());
+                dispatched += u32::from(self.pass_on(&message, &mut passed_on).instrument(span).await?);
             }
         }
         Ok(Run::Drained { dispatched })
@@ -200,6 +202,7 @@ impl Coordinator {
             Next::LetGo(reason) => {
                 tracing::info!(finding_id = %key.0, reason, "let a request go");
                 self.queues.delete(queue.as_str(), receipt_handle).await?;
+                own.measure_age(queue);
                 return Ok(false);
             }
             Next::Leave => return Ok(false),
@@ -211,6 +214,7 @@ impl Coordinator {
             message_body: request,
         };
         self.dispatch(&task).await?;
+        own.measure_age(queue);
         Ok(true)
     }
 

@@ -191,7 +191,7 @@ impl Queues {
             let span = tracing::info_span!("message", request_id = message.id, queue = queue.name());
             match isolated(handler.handle(message)).instrument(span).await {
                 Disposition::Done => {
-                    message.sent_at.iter().for_each(|sent_at| metrics::measure_age(queue.name(), *sent_at));
+                    message.measure_age(queue);
                     None
                 }
                 Disposition::Retry(reason) if message.receive_count < MAX_RECEIVES => {
@@ -212,10 +212,7 @@ impl Queues {
         });
         let stay: Vec<String> = join_all(handled).await.into_iter().flatten().collect();
         let staying = messages.iter().filter(|message| stay.contains(&message.id));
-        let pauses = staying.map(|message| {
-            let pause = 2_i32.saturating_pow(message.receive_count).min(LONGEST_BACKOFF);
-            self.come_back(queue, message, pause)
-        });
+        let pauses = staying.map(|message| self.come_back(queue, message, backoff(message.receive_count)));
         for error in join_all(pauses).await.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, queue = queue.name(), "a message comes back no sooner than it would by itself");
         }
@@ -247,10 +244,18 @@ impl Queues {
         Some(message.id.clone())
     }
 
-    /// Moves a message to the dead-letter queue of `queue`, with the reason and its first id
-    /// beside it, and tells people.
+    /// Tells people, then moves a message to the dead-letter queue of `queue`, with the reason and its
+    /// first id beside it. In this order nothing is parked that nobody hears of; people are told once
+    /// even where it takes several attempts.
     pub async fn park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Result<(), AwsError> {
         tracing::error!(queue = queue.name(), message_id = message.id, reason, "parking a message");
+        let notice = Notice::Parked {
+            queue: queue.name().to_owned(),
+            message_id: message.original_id.as_ref().unwrap_or(&message.id).clone(),
+            parked_as: message.original_id.as_ref().map(|_| message.id.clone()),
+            reason: reason.to_owned(),
+        };
+        self.send(&self.events, &notice).await?;
         let parked = self
             .sqs
             .send_message()
@@ -258,19 +263,20 @@ impl Queues {
             .message_body(&message.body)
             .message_attributes(REASON, attribute(&crate::evaluation::cut(reason, 1000)))
             .message_attributes(ORIGINAL_ID, attribute(message.original_id.as_ref().unwrap_or(&message.id)));
-        parked.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
-        let notice = Notice::Parked {
-            queue: queue.name().to_owned(),
-            message_id: message.original_id.as_ref().unwrap_or(&message.id).clone(),
-            parked_as: message.original_id.as_ref().map(|_| message.id.clone()),
-            reason: reason.to_owned(),
-        };
-        if let Err(error) = self.send(&self.events, &notice).await {
-            // The message is safe; the dead-letter queue's alarm tells people as well.
-            tracing::error!(%error, "cannot tell people of a parked message");
-        }
-        Ok(())
+        parked.send().await.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
+}
+
+impl QueueMessage {
+    /// Notes how long it had waited, now that it is done with.
+    pub(crate) fn measure_age(&self, queue: &QueueUrl) {
+        self.sent_at.iter().for_each(|sent_at| metrics::measure_age(queue.name(), *sent_at));
+    }
+}
+
+/// The pause before a message comes back that has been delivered so often. Seconds.
+fn backoff(receive_count: u32) -> i32 {
+    2_i32.saturating_pow(receive_count).min(LONGEST_BACKOFF)
 }
 
 /// One message that makes a handler panic costs none of its batch. What handlers share survives a
@@ -297,6 +303,12 @@ mod tests {
         for text in ["", "events", "https://sqs.us-east-1.amazonaws.com/", "ftp://x/y"] {
             assert!(text.parse::<QueueUrl>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_outage_of_an_hour_parks_nothing() {
+        let pauses: i32 = (1..MAX_RECEIVES).map(backoff).sum();
+        assert!(pauses > 3600, "{pauses} s");
     }
 
     struct PanicsAt(&'static str);

@@ -75,6 +75,7 @@ impl SlackFunction {
                 return Ok(self
                     .refuse(
                         user,
+                        subject,
                         asked,
                         ":lock: You are not an operator of Defendable, so nothing was done. \
                          Ask whoever runs it to add you; `/dd status` and `/dd findings` are for everybody.",
@@ -95,6 +96,7 @@ impl SlackFunction {
             Subject::Everything => Ok(self
                 .refuse(
                     user,
+                    subject,
                     asked,
                     ":lock: This concerns every account, and you are an operator of some only. Nothing was done: ask an operator of all.",
                 )
@@ -103,7 +105,7 @@ impl SlackFunction {
                 let account = self.table.get(id).await?.map(|record| record.finding.resource.account);
                 match account {
                     Some(account) if !reach.covers(&account) => {
-                        Ok(self.refuse(user, asked, &elsewhere(&account)).await)
+                        Ok(self.refuse(user, subject, asked, &elsewhere(&account)).await)
                     }
                     // What does not exist is told of later.
                     _ => Ok(Authorised::Yes(Some(reach))),
@@ -112,17 +114,24 @@ impl SlackFunction {
         }
     }
 
-    async fn refuse(&self, user: &SlackUserId, asked: &str, why: &str) -> Authorised {
+    async fn refuse(&self, user: &SlackUserId, subject: &Subject, asked: &str, why: &str) -> Authorised {
         tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
-        self.remember(user, Deed::Refused { what: cut(asked, 200) }).await;
+        let finding = match subject {
+            Subject::Finding(id) => Some(id.clone()),
+            Subject::Nothing | Subject::Digest(_) | Subject::Everything => None,
+        };
+        self.note(user, Deed::Refused { what: cut(asked, 200) }, finding).await;
         Authorised::No(note(why))
     }
 
     /// Adds to the history what changed no finding. The deed is done, written down or not.
     pub(super) async fn remember(&self, user: &SlackUserId, deed: Deed) {
-        let by = Actor::User(user.to_string());
-        let at = Timestamp::now();
-        let entry = Entry { at, by, deed, finding: None, resource: None, standing: None };
+        self.note(user, deed, None).await;
+    }
+
+    async fn note(&self, user: &SlackUserId, deed: Deed, finding: Option<FindingId>) {
+        let (at, by) = (Timestamp::now(), Actor::User(user.to_string()));
+        let entry = Entry { at, by, deed, finding, resource: None, standing: None };
         if let Err(error) = self.table.note(&entry).await {
             tracing::error!(%error, ?entry, "cannot add to the history");
         }

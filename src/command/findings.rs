@@ -3,7 +3,7 @@
 use super::{Answer, CommandError, SlackFunction};
 use crate::finding::page::Cursor;
 use crate::finding::{Finding, StateName};
-use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_message::{finding_line, headline};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{code, prose};
@@ -11,9 +11,6 @@ use crate::slack::{Content, action};
 
 /// How many findings one page shows of each state.
 const LIMIT: usize = 10;
-
-/// Lines of one section; more would not fit into its 3,000 characters.
-const LINES: usize = 5;
 
 /// Which findings to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,7 +114,7 @@ fn show(
         (Some(words), true) => format!("*{}*: none with {} on this page", title(state), code(words)),
     };
     let mut blocks = vec![section(&title)];
-    blocks.extend(lines.chunks(LINES).map(|lines| section(&lines.join("\n"))));
+    blocks.extend(sections(lines.iter().cloned()));
     if !buttons.is_empty() {
         blocks.push(actions(buttons));
     }

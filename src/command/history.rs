@@ -4,15 +4,12 @@ use super::{Answer, SlackFunction, refused};
 use crate::finding::Actor;
 use crate::finding::history::{Deed, Entry};
 use crate::ids::FindingId;
-use crate::slack::blocks::{message, note, section};
+use crate::slack::blocks::{message, note, section, sections};
 use crate::slack::finding_message::finding_message;
 use crate::slack::text::{actor, code, escape, prose, when};
 
 /// How many lines one answer has.
 const LIMIT: usize = 30;
-
-/// Lines of one section; more would not fit into its 3,000 characters.
-const LINES: usize = 6;
 
 pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -> Answer {
     let entries = function.table.history(finding, LIMIT).await?;
@@ -24,12 +21,11 @@ pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -
             None => note("Nobody has done anything yet."),
         });
     }
-    let lines: Vec<String> = entries.iter().map(|entry| line(entry, finding.is_none())).collect();
     let heading = match finding {
         Some(id) => format!("*The history of {}*", code(id.as_str())),
         None => "*Who did what*".to_owned(),
     };
-    let sections = lines.chunks(LINES).map(|lines| section(&lines.join("\n")));
+    let sections = sections(entries.iter().map(|entry| line(entry, finding.is_none())));
     let text = format!("{heading}, the newest {} first", entries.len());
     Ok(message(&text, std::iter::once(section(&text)).chain(sections).collect()))
 }

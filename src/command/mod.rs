@@ -43,7 +43,7 @@ use crate::slack::blocks::note;
 use crate::slack::client::Slack;
 use crate::slack::modal::callback_id;
 use crate::slack::publish::{Published, Publisher};
-use crate::slack::request::BlockAction;
+use crate::slack::request::{BlockAction, SlackRequest};
 use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, action, digest_view, ignore_view, modal, undo_view};
 
@@ -313,6 +313,20 @@ impl SlackFunction {
         if let Err(error) = self.queues.send(&self.queues.events, &notice).await {
             tracing::error!(%error, finding_id = %id, "cannot show a finding");
         }
+    }
+}
+
+/// Whether a request is to change something, so that it must not be done twice.
+pub fn is_to_change(request: &SlackRequest) -> bool {
+    match request {
+        SlackRequest::Command(event) => {
+            Command::parse(event.text.as_deref().unwrap_or_default()).subject() != Subject::Nothing
+        }
+        SlackRequest::BlockAction(action) => Subject::of_action(action) != Subject::Nothing,
+        SlackRequest::ViewSubmission(event) => {
+            callback_id(&event.view) != Some(digest_view::SHOW_ALL_CALLBACK_ID)
+        }
+        SlackRequest::UrlVerification(_) | SlackRequest::HomeOpened(_) | SlackRequest::Ignored(_) => false,
     }
 }
 

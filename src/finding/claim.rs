@@ -1,12 +1,19 @@
-//! Messages that belong to no finding (alarms, notices): each is claimed before it is posted, so
-//! that a duplicate posts nothing.
+//! What must not be done twice. Messages that belong to no finding (alarms, notices): each is claimed
+//! before it is posted, so that a duplicate posts nothing. Requests of Slack's that are to change
+//! something: a replay changes nothing.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use uuid::Uuid;
 
 use super::table::{LEASE, Table, TableError, conditional, number, text};
 use crate::aws::AwsError;
+
+/// How long a request is remembered: a signature is good from five minutes before its time until five
+/// minutes after.
+const REQUEST_RETENTION: SignedDuration = SignedDuration::from_mins(15);
 
 /// A claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -62,6 +69,24 @@ impl Table {
         let update = self.posted_update(key).update_expression("SET posted = :true");
         let update = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
         update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    /// Whether a request comes for the first time, which is noted. `digest` is that of its time and
+    /// body; `by` is whoever handles it, for the SDK may ask again after an answer that got lost.
+    pub async fn is_new_request(&self, digest: &str, by: Uuid, now: Timestamp) -> Result<bool, TableError> {
+        let noted = self
+            .dynamodb
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(format!("REQUEST#{digest}")))
+            .key("sk", text("REQUEST"))
+            .update_expression("SET handledBy = :by, expiresAt = :expires")
+            .condition_expression("attribute_not_exists(pk) OR handledBy = :by")
+            .expression_attribute_values(":by", text(by.to_string()))
+            .expression_attribute_values(":expires", number((now + REQUEST_RETENTION).as_second()))
+            .return_values(ReturnValue::AllNew);
+        let noted = conditional::<IgnoredAny, _>(noted.send().await.map(|updated| updated.attributes))?;
+        Ok(noted.is_some())
     }
 
     fn posted_update(

@@ -33,6 +33,10 @@ const COUNTING_SHARE: i32 = 20;
 /// However long it takes, a digest is drawn this often.
 const DRAWN_AT_LEAST_EVERY: SignedDuration = SignedDuration::from_secs(120);
 
+/// Findings that are read at a time while a digest is counted: about a quarter of what a query
+/// [answers at most](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html).
+const COUNTED_AT_ONCE: usize = 500;
+
 /// A drawing that was asked for and has not come by then is asked for again.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(180);
 
@@ -312,7 +316,7 @@ impl Table {
     pub async fn tally(&self, id: &DigestId, fix_all: Option<Timestamp>) -> Result<Tally, TableError> {
         let (mut tally, mut behind) = (Tally::default(), None);
         loop {
-            let (members, more) = self.members(id, behind.as_ref(), 2000).await?;
+            let (members, more) = self.members(id, behind.as_ref(), COUNTED_AT_ONCE).await?;
             behind = members.last().map(|member| member.entry.finding.clone());
             members.into_iter().for_each(|member| tally.add(member, fix_all));
             if !more || behind.is_none() {

@@ -97,8 +97,12 @@ pub(super) async fn prepare(
 ) -> Result<(Vec<Change>, Effect), AwsError> {
     let mut live = read(&s3, id).await?;
     let changes = plan(id, &live, rule);
-    live.acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_public(grant)));
+    without_public(&mut live.acl);
     Ok((changes, Effect { s3, bucket: id.clone(), acl: live.acl }))
+}
+
+fn without_public(acl: &mut AccessControlPolicy) {
+    acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_public(grant)));
 }
 
 /// The grants that were removed, beside those that are there now.
@@ -137,6 +141,10 @@ impl Effect {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn group(name: &str) -> S3Grant {
@@ -180,5 +188,39 @@ mod tests {
         assert_eq!(plan(&id, &live(vec![group("AllUsers")], true), &S3PublicAccess::default()), []);
         let exempt = S3PublicAccess { bucket_whitelist: ["b".to_owned()].into() };
         assert_eq!(plan(&id, &live(vec![group("AllUsers")], false), &exempt), []);
+    }
+
+    proptest! {
+        /// The fix takes every public grant and nothing else; fix and then undo is the identity, but for
+        /// the order, which means nothing.
+        #[test]
+        fn whatever_the_acl_a_fix_takes_what_is_public_and_an_undo_brings_it_back(
+            names in prop::collection::btree_set(
+                prop::sample::select(vec!["AllUsers", "AuthenticatedUsers", "LogDelivery", "Other"]), 0..5),
+            exempt in any::<bool>(),
+        ) {
+            let grants: Vec<S3Grant> = names.iter().map(|name| group(name)).collect();
+            let rule = S3PublicAccess {
+                bucket_whitelist: exempt.then(|| "b".to_owned()).into_iter().collect(),
+            };
+            let mut live = live(grants, false);
+            let removed = plan(&"b".parse().unwrap(), &live, &rule);
+            if exempt {
+                prop_assert!(removed.is_empty());
+                return Ok(());
+            }
+            let uris = |acl: &AccessControlPolicy| -> BTreeSet<String> {
+                acl.grants().iter().map(|grant| grant.grantee().unwrap().uri().unwrap().to_owned()).collect()
+            };
+            let before = uris(&live.acl);
+            without_public(&mut live.acl);
+            let public = |uri: &String| uri.ends_with("/AllUsers") || uri.ends_with("/AuthenticatedUsers");
+            let kept: BTreeSet<String> = before.iter().filter(|uri| !public(uri)).cloned().collect();
+            prop_assert_eq!(uris(&live.acl), kept);
+            prop_assert_eq!(removed.len(), before.iter().filter(|uri| public(uri)).count());
+            let back = missing(&live.acl, &removed).unwrap();
+            live.acl.grants.get_or_insert_default().extend(back);
+            prop_assert_eq!(uris(&live.acl), before);
+        }
     }
 }

@@ -144,7 +144,11 @@ impl Effect {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+    use crate::evaluation::{ComplianceType, ConfigurationItem, RuleDefaults, RuleKind, RuleParameters};
 
     const OPEN: &str = r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:GetObject"}"#;
     const CLOSED: &str = r#"{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:*"}"#;
@@ -207,5 +211,43 @@ mod tests {
     fn a_restricted_bucket_is_left_alone() {
         let restricted = PublicAccessBlock { restrict_public_buckets: true, ..Default::default() };
         assert_eq!(planned(&[OPEN], restricted), [""; 0]);
+    }
+
+    /// What the rule says of a bucket with this policy.
+    fn judged(policy: Option<&str>) -> ComplianceType {
+        let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
+            "configuration": {}, "supplementaryConfiguration": {"BucketPolicy": {"policyText": policy}}});
+        let item = item.to_string();
+        let item: ConfigurationItem = serde_json::from_str(&item).unwrap();
+        let parameters = RuleParameters::default();
+        let rules = RuleDefaults::default();
+        rules.evaluate(RuleKind::S3PublicAccess, &parameters, &item, false).unwrap().compliance_type
+    }
+
+    proptest! {
+        /// After the fix the rule says compliant, and what broke nothing is as it was; fix and then undo
+        /// is the identity.
+        #[test]
+        fn whatever_the_policy_a_fix_takes_what_is_public_and_an_undo_brings_it_back(
+            open in prop::collection::vec(any::<bool>(), 1..8),
+        ) {
+            let statement = |(number, open): (usize, &bool)| match open {
+                true => OPEN.replace("Open", &format!("Open{number}")),
+                false => CLOSED.replacen('{', &format!(r#"{{"Sid" : "Closed{number}","#), 1),
+            };
+            let statements: Vec<String> = open.iter().enumerate().map(statement).collect();
+            let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+            let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+            let planned = replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
+            let breaks = judged(Some(&text)) == ComplianceType::NonCompliant;
+            prop_assert_eq!(breaks, planned.is_some());
+            let Some((removed, rest)) = planned else { return Ok(()) };
+            prop_assert_eq!(judged(rest.as_deref()), ComplianceType::Compliant);
+            let kept: Vec<&str> =
+                statements.iter().zip(&open).filter(|(_, open)| !**open).map(|(text, _)| text.as_str()).collect();
+            let expected = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, kept.join(","));
+            prop_assert_eq!(rest.clone(), (!kept.is_empty()).then_some(expected));
+            prop_assert_eq!(restored(rest.as_deref(), &removed).unwrap(), Some(text));
+        }
     }
 }

@@ -21,6 +21,22 @@ pub fn section(mrkdwn: &str) -> SlackBlock {
     SlackSectionBlock::new().with_text(markdown(mrkdwn, SECTION_LIMIT)).into()
 }
 
+/// Lines, in as many sections as they take: none is lost to a section's limit, but for one that is
+/// longer than that by itself.
+pub fn sections(lines: impl IntoIterator<Item = String>) -> Vec<SlackBlock> {
+    let mut texts: Vec<String> = Vec::new();
+    for line in lines {
+        match texts.last_mut() {
+            Some(text) if text.chars().count() + 1 + line.chars().count() <= SECTION_LIMIT => {
+                text.push('\n');
+                text.push_str(&line);
+            }
+            _ => texts.push(line),
+        }
+    }
+    texts.iter().map(|text| section(text)).collect()
+}
+
 /// A section of at most ten short fields, each a label and a value.
 pub fn fields(pairs: &[(&str, String)]) -> SlackBlock {
     let fields =

@@ -2,7 +2,7 @@
 
 use slack_morphism::prelude::*;
 
-use super::blocks::{actions, button, context, message, section};
+use super::blocks::{actions, button, context, message, section, sections};
 use super::text::{code, count, escape, mention, when};
 use super::{Content, action};
 use crate::evaluation::cut;
@@ -12,9 +12,6 @@ use crate::ids::DigestId;
 
 /// How many rules, and how many places, the message names.
 const NAMED: usize = 8;
-
-/// Lines of one section; more would not fit into its 3,000 characters.
-const LINES: usize = 5;
 
 /// The message.
 pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content {
@@ -63,8 +60,7 @@ fn worst(tally: &Tally) -> Vec<SlackBlock> {
         0..=10 => "*All of them*, the worst first".to_owned(),
         _ => format!("*The worst {WORST}*"),
     };
-    let lines: Vec<String> = std::iter::once(title).chain(tally.worst.iter().map(entry_line)).collect();
-    lines.chunks(LINES + 1).map(|lines| section(&lines.join("\n"))).collect()
+    sections(std::iter::once(title).chain(tally.worst.iter().map(entry_line)))
 }
 
 /// One line about a finding of a digest.

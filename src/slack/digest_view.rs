@@ -3,7 +3,7 @@
 
 use slack_morphism::prelude::*;
 
-use super::blocks::{context, plain, section};
+use super::blocks::{context, plain, section, sections};
 use super::digest_message::entry_line;
 use super::modal::metadata;
 use super::text::{code, count};
@@ -19,18 +19,14 @@ pub const FIX_ALL_CALLBACK_ID: &str = "fix_all";
 /// How many findings one page shows.
 pub const PAGE: usize = 30;
 
-/// Lines of one section; more would not fit into its 3,000 characters.
-const LINES: usize = 10;
-
 /// One page of a digest's findings; `more` where there is another.
 pub fn show_all_view(id: &DigestId, members: &[Member], more: bool) -> SlackModalView {
-    let lines: Vec<String> = members.iter().map(|member| entry_line(&member.entry)).collect();
-    let mut blocks: Vec<SlackBlock> = lines.chunks(LINES).map(|lines| section(&lines.join("\n"))).collect();
+    let mut blocks = sections(members.iter().map(|member| entry_line(&member.entry)));
     if blocks.is_empty() {
         blocks.push(section("There is no finding on this page."));
     }
     blocks.push(context(
-        "`/dd show <id>` tells a finding's whole story; `/dd fix <id>` and `/dd ignore <id>` act on one.",
+        "`/dd show &lt;id&gt;` tells a finding's whole story; `/dd fix &lt;id&gt;` and `/dd ignore &lt;id&gt;` act on one.",
     ));
     let view = SlackModalView::new(plain("All findings", 24), blocks)
         .with_callback_id(SHOW_ALL_CALLBACK_ID.into())

@@ -1,4 +1,4 @@
-//! `POST /slack/events`: verify, parse, hand over, answer. The same router serves Lambda, the
+//! `POST /slack/events`: verify, parse, tell replays apart, hand over, answer. The same router serves Lambda, the
 //! local server and the tests.
 
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::request::{Origin, SlackRequest};
-use super::signature::{Unverified, verify};
-use crate::command::SlackFunction;
+use super::signature::{TIMESTAMP, Unverified, verify};
+use crate::command::{SlackFunction, is_to_change};
 use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
 
 /// Larger bodies are refused. Bytes.
@@ -84,38 +85,14 @@ pub fn router(endpoint: Arc<Endpoint>) -> Router {
 
 async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> Response {
     let id = Uuid::new_v4();
-    let body = match read(&headers, body).await {
-        Ok(body) => body,
-        Err(status) => {
-            tracing::warn!(%status, request_id = %id, "a body that is too large, too slow, or breaks off");
-            return refusal(status, id);
+    let span = tracing::info_span!("request", request_id = %id);
+    let answered = async {
+        match endpoint.admit(&headers, body, id).await {
+            Ok(request) => endpoint.answer(request).await,
+            Err(status) => refusal(status, id),
         }
     };
-    match endpoint.signature.check(&headers, &body).await {
-        Ok(Ok(())) => {}
-        Ok(Err(unverified)) => {
-            tracing::warn!(reason = %unverified, request_id = %id, "refused a request");
-            return refusal(StatusCode::UNAUTHORIZED, id);
-        }
-        Err(error) => {
-            tracing::error!(%error, request_id = %id, "cannot read the signing secret");
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, id);
-        }
-    }
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (origin, request) = match SlackRequest::parse(content_type, &body) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            tracing::warn!(%error, request_id = %id, "cannot read a request");
-            return refusal(StatusCode::BAD_REQUEST, id);
-        }
-    };
-    if !matches!(request, SlackRequest::UrlVerification(_)) && !endpoint.is_ours(&origin) {
-        tracing::warn!(?origin, request_id = %id, "refused another workspace's or app's request");
-        return refusal(StatusCode::UNAUTHORIZED, id);
-    }
-    endpoint.answer(request).instrument(tracing::info_span!("request", request_id = %id)).await
+    answered.instrument(span).await
 }
 
 /// The body, if it comes whole and in time. One that says how large it is may be refused unread.
@@ -130,12 +107,70 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
     }
 }
 
+/// A header, if it is there and text.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// Nothing but a status and an id that the log has too.
 fn refusal(status: StatusCode, id: Uuid) -> Response {
     (status, axum::Json(json!({"id": id.to_string()}))).into_response()
 }
 
 impl Endpoint {
+    /// A request that is whole, Slack's, of our workspace and app, and not a replay; or the status
+    /// for what is not.
+    async fn admit(&self, headers: &HeaderMap, body: Body, id: Uuid) -> Result<SlackRequest, StatusCode> {
+        let body = read(headers, body).await.inspect_err(|status| {
+            tracing::warn!(%status, "a body that is too large, too slow, or breaks off");
+        })?;
+        self.check_signature(headers, &body).await?;
+        let content_type = text(headers, header::CONTENT_TYPE.as_str());
+        let (origin, request) = SlackRequest::parse(content_type, &body).map_err(|error| {
+            tracing::warn!(%error, "cannot read a request");
+            StatusCode::BAD_REQUEST
+        })?;
+        if !matches!(request, SlackRequest::UrlVerification(_)) && !self.is_ours(&origin) {
+            tracing::warn!(?origin, "refused another workspace's or app's request");
+            return Err(StatusCode::UNAUTHORIZED);
+        }
+        if is_to_change(&request) {
+            self.check_novelty(text(headers, TIMESTAMP), &body, id).await?;
+        }
+        Ok(request)
+    }
+
+    async fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), StatusCode> {
+        match self.signature.check(headers, body).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(unverified)) => {
+                tracing::warn!(reason = %unverified, "refused a request");
+                Err(StatusCode::UNAUTHORIZED)
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot read the signing secret");
+                Err(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+
+    /// A genuine request that comes again must not switch back, or ask again, what people have
+    /// decided since. Slack would rather hear that it was done.
+    async fn check_novelty(&self, timestamp: &str, body: &[u8], id: Uuid) -> Result<(), StatusCode> {
+        let digest = Sha256::new().chain_update(timestamp).chain_update(":").chain_update(body).finalize();
+        match self.function.table.is_new_request(&hex::encode(digest), id, Timestamp::now()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                tracing::warn!("a replay: it changes nothing");
+                Err(StatusCode::OK)
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot tell whether this is a replay");
+                Err(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+
     fn is_ours(&self, origin: &Origin) -> bool {
         origin.team.as_deref() == Some(self.team.as_str()) && origin.app.as_deref() == Some(self.app.as_str())
     }

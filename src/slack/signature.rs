@@ -12,6 +12,9 @@ use sha2::Sha256;
 /// Requests older or newer than this are refused, so that none can be replayed later. Seconds.
 const MAX_AGE: i64 = 5 * 60;
 
+/// The header with the time at which Slack sent the request.
+pub(super) const TIMESTAMP: &str = "x-slack-request-timestamp";
+
 /// Why a request is not from Slack, or not from now. Says nothing that helps to forge one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
@@ -33,7 +36,7 @@ pub fn verify(
     secrets: &[SecretString],
     now: Timestamp,
 ) -> Result<(), Unverified> {
-    let timestamp = single(headers, "x-slack-request-timestamp")?;
+    let timestamp = single(headers, TIMESTAMP)?;
     let signature = single(headers, "x-slack-signature")?;
     if timestamp.is_empty() || !timestamp.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Unverified::Headers);

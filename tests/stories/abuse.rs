@@ -59,6 +59,9 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
             refusals += 1;
         }
     }
+    let all_of_it = "d-000000000000 2026-01-01T00:00:00Z";
+    assert_eq!(interact(&world, &submission(BOB, "fix_all", all_of_it)).await, 200);
+    refusals += 1;
     assert_eq!(standing(&world).await, before);
     assert_eq!(world.slack.modal().await, "");
     let history = world.slack.command(CAROL, "history").await.words();
@@ -67,6 +70,32 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
     // The same click by somebody who may: the test could have failed.
     assert_eq!(interact(&world, &click(CAROL, "fix", &finding)).await, 200);
     world.slack.finding_says(&group, "Fixed by <@U0CAROL>").await;
+}
+
+#[tokio::test]
+async fn whoever_may_not_act_changes_nothing_by_any_command() {
+    let variables = &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let group = world.aws.group_id("batch-workers").await;
+    let finding = world.slack.finding(&group).await.finding_id();
+    let before = standing(&world).await;
+    let about_it = ["fix", "ignore", "undo", "approve", "decline"].map(|verb| format!("{verb} {finding}"));
+    let about_all = ["autoresponse on", "autoresponse off", "retry", "report weekly on", "report weekly off"];
+    for user in ["U0ALICE", BOB] {
+        for command in about_it.iter().map(String::as_str).chain(about_all) {
+            let answer = world.slack.command(user, command).await.words();
+            assert!(
+                answer.contains(":lock:") && answer.to_lowercase().contains("nothing was done"),
+                "{command}: {answer}"
+            );
+        }
+    }
+    assert_eq!(standing(&world).await, before);
+    assert_eq!(world.slack.modal().await, "");
+    let history = world.slack.command(CAROL, &format!("history {finding}")).await.words();
+    assert!(!history.contains("U0ALICE") && !history.contains(BOB), "{history}");
+    let answer = world.slack.command(CAROL, &format!("fix {finding}")).await.words();
+    assert!(answer.contains("Fixing"), "the test could have failed: {answer}");
 }
 
 #[tokio::test]

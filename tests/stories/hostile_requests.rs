@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::payload::{click, submission};
 use crate::support::{ALICE, World, eventually, memory, request, signed, slash_command, status};
 
 type Headers = Vec<(&'static str, String)>;
@@ -176,6 +177,66 @@ async fn a_genuine_click_that_is_replayed_has_one_effect() {
     let history = world.slack.command(ALICE, &format!("history {}", message.finding_id())).await.words();
     assert_eq!(history.matches("asked for a fix").count(), 1, "{history}");
     assert_eq!(history.matches("revoked tcp 3389").count(), 1, "{history}");
+}
+
+/// A request of Alice's as Slack has sent it, which somebody sends again.
+struct Genuine {
+    url: String,
+    headers: Headers,
+    body: String,
+}
+
+impl Genuine {
+    fn new(world: &World, body: String) -> Self {
+        let headers = signed(&body, Timestamp::now().as_second());
+        Self { url: format!("{}/slack/events", world.app_url), headers, body }
+    }
+
+    fn interaction(world: &World, payload: &Value) -> Self {
+        Self::new(world, serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap())
+    }
+
+    async fn send(&self) {
+        assert_eq!(request("POST", &self.url, &self.headers, &self.body).await.unwrap().0, 200);
+    }
+
+    async fn send_again(&self) {
+        let (status, answer) = request("POST", &self.url, &self.headers, &self.body).await.unwrap();
+        assert_eq!(status, 200);
+        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
+    let world = World::seeded().await;
+    let on = Genuine::interaction(&world, &click(ALICE, "autoresponse_on", "on"));
+    let off = Genuine::new(&world, slash_command("autoresponse off"));
+    on.send().await;
+    assert!(world.aws.rule_is_enabled().await);
+    off.send().await;
+    assert!(!world.aws.rule_is_enabled().await);
+    on.send_again().await;
+    off.send_again().await;
+    assert!(!world.aws.rule_is_enabled().await, "off holds");
+    assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"));
+
+    let finding = world.slack.finding("defendable-demo-website").await.finding_id();
+    let ignore = Genuine::interaction(&world, &submission(ALICE, "ignore", &finding));
+    ignore.send().await;
+    world.slack.finding_says("defendable-demo-website", "Ignored by <@U0ALICE>").await;
+    Genuine::interaction(&world, &click(ALICE, "unignore", &finding)).send().await;
+    eventually("it is open again", async || {
+        world.slack.finding("defendable-demo-website").await.button("fix").map(drop)
+    })
+    .await;
+    ignore.send_again().await;
+    assert_eq!(world.aws.finding(&finding.parse().unwrap()).await.unwrap()["state"], "open");
+
+    let history = world.slack.command(ALICE, "history").await.words();
+    for deed in ["turned auto-response on", "turned auto-response off", "ignored it until"] {
+        assert_eq!(history.matches(deed).count(), 1, "{deed}: {history}");
+    }
 }
 
 #[tokio::test]

@@ -20,4 +20,5 @@ mod soak;
 mod stopping;
 mod storms;
 mod support;
+mod telling;
 mod undoing;

@@ -1,11 +1,15 @@
 use crate::slack::ignore_view::ignore_view;
 use crate::slack::undo_view::undo_view;
 use jiff::Timestamp;
+use proptest::prelude::*;
 
 use super::*;
+use crate::finding::digest::{Digest, Entry, Member, Tally};
 use crate::finding::severity::Severity;
 use crate::finding::{Breach, Failure, Wish};
-use crate::remediation::IngressRange;
+use crate::remediation::{Grant, Grantee, IngressRange};
+use crate::slack::digest_message::digest_message;
+use crate::slack::digest_view::show_all_view;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
@@ -144,21 +148,61 @@ impl Finding {
     }
 }
 
-/// Every text and its limit, wherever it stands.
+/// What may begin with `<`: what we put there ourselves.
+const OUR_TOKENS: [&str; 6] = [
+    "<@U0ALICE>",
+    "<!date^",
+    "<!subteam^S0ONCALL>",
+    "<https://demo.slack.com/",
+    "<https://us-east-1.console.aws.amazon.com/",
+    "<https://s3.console.aws.amazon.com/",
+];
+
+/// A text that pings nobody, disguises nothing, and is shown in full.
+fn check_text(text: &str, limit: usize) {
+    assert!(!text.is_empty() && text.chars().count() <= limit, "{} characters: {text}", text.chars().count());
+    for (place, _) in text.match_indices('<') {
+        assert!(OUR_TOKENS.iter().any(|token| text[place..].starts_with(token)), "{}", &text[place..]);
+    }
+    let hidden = |character: char| {
+        (character.is_control() && character != '\n')
+            || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(hidden), "{text:?}");
+}
+
+/// Every text and its limit, wherever it stands
+/// ([Block Kit's reference](https://docs.slack.dev/reference/block-kit)).
 fn check_limits(value: &serde_json::Value) {
+    let characters = |value: &serde_json::Value| value.as_str().unwrap().chars().count();
     match value {
         serde_json::Value::Object(fields) => {
             if let Some(text) = fields.get("text").and_then(|text| text.as_str()) {
-                assert!(text.chars().count() <= 3000 && !text.is_empty(), "{text}");
-                for ping in ["<!channel>", "<!here>", "<@U0EVE>"] {
-                    assert!(!text.contains(ping), "{text}");
-                }
+                check_text(text, if fields.contains_key("blocks") { 4000 } else { 3000 });
             }
-            if fields.get("type").is_some_and(|kind| kind == "button") {
-                assert!(fields["value"].as_str().unwrap().len() <= 2000);
-                if let Some(confirm) = fields.get("confirm") {
-                    assert!(confirm["text"]["text"].as_str().unwrap().chars().count() <= 300);
+            match fields.get("type").and_then(|kind| kind.as_str()) {
+                Some("button") => {
+                    assert!(characters(&fields["value"]) <= 2000);
+                    assert!(characters(&fields["text"]["text"]) <= 75);
+                    if let Some(confirm) = fields.get("confirm") {
+                        assert!(characters(&confirm["text"]["text"]) <= 300);
+                    }
                 }
+                Some("section") => {
+                    let all = fields.get("fields").and_then(|all| all.as_array());
+                    assert!(all.is_none_or(|all| all.len() <= 10));
+                    all.into_iter()
+                        .flatten()
+                        .for_each(|field| check_text(field["text"].as_str().unwrap(), 2000));
+                }
+                Some("header") => assert!(characters(&fields["text"]["text"]) <= 150),
+                Some("modal") => {
+                    assert!(characters(&fields["title"]["text"]) <= 24);
+                    assert!(
+                        fields.get("private_metadata").is_none_or(|metadata| characters(metadata) <= 3000)
+                    );
+                }
+                _ => {}
             }
             fields.values().for_each(check_limits);
         }
@@ -170,36 +214,101 @@ fn check_limits(value: &serde_json::Value) {
     }
 }
 
-proptest::proptest! {
-    /// Whatever AWS sends, the message keeps Slack's limits and pings nobody.
+/// Text as somebody writes it who wants to be misread.
+fn hostile() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        Just("<!channel>".to_owned()),
+        Just("<!everyone|x>".to_owned()),
+        Just("<@U0EVE>".to_owned()),
+        Just("<!subteam^S0EVE>".to_owned()),
+        Just("<https://evil.example|Fix>".to_owned()),
+        Just("\u{202e}\u{2066}\u{61c}\u{0}\u{1b}".to_owned()),
+        Just("&amp;&lt;".repeat(40)),
+        Just("```\n*_~`".to_owned()),
+        "[^\\p{Cc}]{1,40}",
+        Just("x".repeat(10_000)),
+    ];
+    prop::collection::vec(part, 1..4).prop_map(|parts| parts.concat())
+}
+
+/// A change that takes away what somebody named.
+fn change() -> impl Strategy<Value = (ViolationType, Change)> {
+    let range = (hostile(), hostile(), hostile()).prop_map(|(rule_id, cidr, description)| {
+        let (kind, change) = revoke(1);
+        let Change::RevokeIngress(range) = change else { unreachable!("a range is revoked") };
+        (kind, Change::RevokeIngress(IngressRange { rule_id, cidr, description: Some(description), ..range }))
+    });
+    let grant = (hostile(), any::<bool>()).prop_map(|(name, group)| {
+        let grantee = if group { Grantee::Group(name.clone()) } else { Grantee::Email(name.clone()) };
+        (ViolationType::S3BucketPublicAcl, Change::RemoveGrant(Grant { grantee, permission: name }))
+    });
+    let statement = (hostile(), prop::option::of(hostile())).prop_map(|(statement, sid)| {
+        (ViolationType::S3BucketPublicPolicy, Change::RemoveStatement { index: 1, sid, statement })
+    });
+    prop_oneof![range, grant, statement]
+}
+
+fn hostile_finding() -> impl Strategy<Value = Finding> {
+    let texts = (hostile(), hostile(), hostile(), hostile(), prop::option::of(hostile()));
+    let kind =
+        prop::sample::select(vec![ResourceType::SECURITY_GROUP, ResourceType::BUCKET, "AWS::IAM::User"]);
+    (texts, kind, prop::collection::vec(change(), 0..30)).prop_map(
+        |((id, annotation, principal, rule, name), kind, changes)| {
+            let mut finding = finding_of(kind, "sg-0123", Plan::Known { changes });
+            // What cannot be an id is refused long before.
+            finding.resource.id = id.parse().unwrap_or(finding.resource.id);
+            finding.rule = rule.parse().unwrap_or(finding.rule);
+            finding.resource_name = name;
+            finding.annotation = Some(annotation);
+            let call = principal.clone();
+            finding.opener =
+                Some(Opener { call, at: at(0), source_address: Some(principal.clone()), principal });
+            finding
+        },
+    )
+}
+
+/// The finding in one of the states that it can have.
+fn in_state(finding: Finding, state: usize, reason: &str) -> Finding {
+    match state {
+        0 => finding,
+        1 => finding.fix_asked(alice(), false, at(1)).unwrap_or(finding),
+        2 => finding.ignored(alice(), at(1), None, reason.to_owned()).unwrap(),
+        3 => finding.tagged(reason, at(1)).unwrap(),
+        4 => finding.approval_asked(alice(), Wish::Fix { even_ignored: false }, at(1)).unwrap_or(finding),
+        state => {
+            let removed = match &finding.plan {
+                Plan::Known { changes } => changes.iter().map(|(_, change)| change.clone()).collect(),
+                Plan::Unknown { .. } | Plan::Unsupported => Vec::new(),
+            };
+            Finding { removed, state: State::Fixed { by: alice(), at: at(1) }, ..finding }
+                .with_undo(state == 6, reason)
+        }
+    }
+}
+
+proptest! {
+    /// Whatever AWS sends, whatever shows the finding keeps Slack's limits and pings nobody.
     #[test]
-    fn no_finding_breaks_a_limit(
-        id in "[^\\p{Cc}]{1,300}",
-        annotation in ".{0,2000}",
-        principal in "[^\\p{Cc}]{1,300}",
-        changes in 0usize..30,
-        state in 0usize..7,
-    ) {
-        let mut finding = group(changes);
-        finding.resource.id = format!("{id}<!channel>").parse().unwrap();
-        finding.annotation = Some(format!("<!here><@U0EVE>\0\u{202e}{}", annotation.repeat(6)));
-        finding.opener = Some(Opener {
-            principal: format!("<!here>{principal}"),
-            call: principal.clone(),
-            at: at(0),
-            source_address: Some(principal),
-        });
-        finding = match state {
-            0 => finding,
-            1 => finding.fix_asked(alice(), false, at(1)).unwrap(),
-            2 => finding.ignored(alice(), at(1), None, annotation.repeat(3)).unwrap(),
-            3 => finding.tagged(&format!("<!channel>{annotation}"), at(1)).unwrap(),
-            4 => finding.approval_asked(alice(), Wish::Fix { even_ignored: false }, at(1)).unwrap(),
-            state => Finding { removed: (0..changes).map(|number| revoke(number).1).collect(),
-                           state: State::Fixed { by: alice(), at: at(1) }, ..finding }
-                .with_undo(state == 6, &annotation),
-        };
-        check_limits(&serde_json::to_value(undo_view(&finding)).unwrap());
+    fn no_finding_breaks_a_limit(finding in hostile_finding(), reason in hostile(), state in 0usize..7) {
+        let finding = in_state(finding, state, &reason);
+        let again = finding_message(&finding, Some("https://demo.slack.com/archives/C1/p1"));
+        check_limits(&serde_json::to_value(mentioning(again, &"S0ONCALL".into())).unwrap());
         check_limits(&serde_json::to_value(finding_message(&finding, None)).unwrap());
+        for view in [undo_view(&finding), ignore_view(&finding)] {
+            check_limits(&serde_json::to_value(SlackView::Modal(view)).unwrap());
+        }
+        let mut tally = Tally::default();
+        let member = Member { entry: Entry::of(&finding, &headline(&finding)), tried: None };
+        let members = vec![member; 30];
+        members.iter().for_each(|member| tally.add(member.clone(), None));
+        let id = "d-3fa9c01b22de".parse().unwrap();
+        let digest = Digest { channel: "C1".to_owned(), begun_at: at(0), ts: None, fix_all: None,
+            called: false, counts: tally.counts.clone() };
+        check_limits(&serde_json::to_value(digest_message(&id, &digest, &tally)).unwrap());
+        let shown = serde_json::to_value(SlackView::Modal(show_all_view(&id, &members, true))).unwrap();
+        check_limits(&shown);
+        let lines = shown.to_string().matches("• ").count();
+        prop_assert_eq!(lines, members.len(), "every finding has its line");
     }
 }

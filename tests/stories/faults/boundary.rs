@@ -64,6 +64,8 @@ pub const DISPATCH: Boundary = boundary(
 pub const REVOKE: Boundary =
     boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource);
 
+pub const PUT_POLICY: Boundary = bucket("remediator → S3: policy", "s3:PUT policy");
+
 pub const BOUNDARIES: &[Boundary] = &[
     boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
     boundary("rule → AWS Config", Peer::Config, "config:PutEvaluations", Names::Resource),
@@ -92,7 +94,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     bucket("preview: block", "s3:GET publicAccessBlock"),
     bucket("coordinator → bucket remediator", "sqs:SendMessage/defendable-s3-bucket"),
     bucket("remediator → S3: ACL", "s3:PUT acl"),
-    bucket("remediator → S3: policy", "s3:PUT policy"),
+    PUT_POLICY,
 ];
 
 /// Later calls of the same kinds: `scripts/soak` has these too.

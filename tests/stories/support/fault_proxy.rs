@@ -89,7 +89,11 @@ pub struct Call {
 struct State {
     injections: Vec<Injection>,
     tamperings: Vec<(String, Tampering)>,
+    /// Queues whose deliveries were tampered with, once for each.
+    tampered: Vec<String>,
     held_back: Vec<(String, Value)>,
+    /// A queue whose messages, once delivered, are unseen for so many seconds, whatever is asked.
+    unseen: Option<(String, u32)>,
     calls: Vec<Call>,
     is_down: bool,
 }
@@ -140,6 +144,17 @@ impl FaultProxy {
     /// Tampers with what a queue delivers.
     pub fn tamper(&self, queue: &str, tampering: Tampering) {
         self.state.lock().unwrap().tamperings.push((queue.to_owned(), tampering));
+    }
+
+    /// From now on a queue's messages, once delivered, are unseen for so many seconds, whatever is asked.
+    pub fn set_unseen(&self, queue: &str, seconds: u32) {
+        self.state.lock().unwrap().unseen = Some((queue.to_owned(), seconds));
+    }
+
+    /// How many deliveries of a queue have been tampered with.
+    pub fn times_tampered(&self, queue: &str) -> usize {
+        let state = self.state.lock().unwrap();
+        state.tampered.iter().filter(|tampered| tampered.ends_with(queue)).count()
     }
 
     /// Turns everything away, or nothing any more.
@@ -194,6 +209,7 @@ async fn pass(
     };
     match fault {
         None => {
+            let body = state.lock().unwrap().seen_sooner(&operation, body);
             let answer = forward(&client, &upstream, parts, body).await?;
             Ok(if operation == "sqs:ReceiveMessage" { tampered(&state, &text, answer).await } else { answer })
         }
@@ -224,6 +240,18 @@ impl State {
         injection.times -= 1;
         injection.hits += 1;
         Some(injection.fault)
+    }
+
+    /// The request, with the time for which messages are unseen as [`FaultProxy::set_unseen`] says.
+    fn seen_sooner(&self, operation: &str, body: Bytes) -> Bytes {
+        let Some((queue, seconds)) = &self.unseen else { return body };
+        let Ok(mut request) = serde_json::from_slice::<Value>(&body) else { return body };
+        let of_it = request["QueueUrl"].as_str().is_some_and(|url| url.ends_with(queue.as_str()));
+        if operation != "sqs:ReceiveMessage" || !of_it {
+            return body;
+        }
+        request["VisibilityTimeout"] = json!(seconds);
+        request.to_string().into()
     }
 }
 
@@ -344,6 +372,7 @@ async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> A
     let Ok(body) = body.collect().await.map_err(|never: Infallible| match never {});
     let mut delivery: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
     if let Some(messages) = delivery["Messages"].as_array_mut() {
+        state.lock().unwrap().tampered.push(queue.clone());
         match tampering {
             Tampering::Duplicate => messages.extend(messages.clone()),
             Tampering::Delay(pause) => tokio::time::sleep(pause).await,

@@ -240,6 +240,7 @@ pub fn memory(process: u32) -> u64 {
 
 /// The form in which Slack sends `/dd …` of Alice's.
 pub fn slash_command(text: &str) -> String {
+    let trigger = payload::trigger();
     let fields = [
         ("team_id", "T0DEMO"),
         ("api_app_id", "A0DEFENDABLE"),
@@ -247,7 +248,7 @@ pub fn slash_command(text: &str) -> String {
         ("user_id", ALICE),
         ("command", "/dd"),
         ("text", text),
-        ("trigger_id", "1.2"),
+        ("trigger_id", trigger.as_str()),
         ("response_url", "http://localhost/r"),
     ];
     serde_urlencoded::to_string(fields).unwrap()

@@ -21,10 +21,15 @@ async fn send(app_url: &str, body: &str) -> Option<(u16, String)> {
     request("POST", &format!("{app_url}/slack/events"), &headers, body).await
 }
 
+/// No two requests of Slack's have the same.
+pub fn trigger() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
 /// A button that somebody pressed.
 pub fn click(user: &str, action: &str, value: &str) -> Value {
     json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
-        "trigger_id": "1.2.3", "channel": {"id": "C0ALERTS"},
+        "trigger_id": trigger(), "channel": {"id": "C0ALERTS"},
         "container": {"type": "message", "message_ts": "1.2", "channel_id": "C0ALERTS"},
         "actions": [{"type": "button", "action_id": action, "value": value}]})
 }
@@ -35,7 +40,7 @@ pub fn submission(user: &str, callback: &str, metadata: &str) -> Value {
     let values = json!({"duration": {"duration": {"type": "static_select", "selected_option": option}},
         "reason": because("forged")});
     json!({"type": "view_submission", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
-        "view": {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": metadata, "blocks": [],
+        "trigger_id": trigger(), "view": {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": metadata, "blocks": [],
             "title": {"type": "plain_text", "text": "t"}, "team_id": "T0DEMO", "app_id": "A0DEFENDABLE",
             "bot_id": "B1", "hash": "1", "root_view_id": "V1", "external_id": "", "state": {"values": values}}})
 }
