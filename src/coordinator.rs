@@ -39,7 +39,9 @@ const VISIBILITY: i32 = 180;
 /// Recording "off" and disabling the rule are two calls; in between they may disagree.
 const SWITCHING: SignedDuration = SignedDuration::from_secs(5);
 
-/// When a run passed on what; the same request again is let go unless it was sent after that.
+/// When a run passed on what; the same request again is left, unless it was sent after that: once
+/// it is fixed, the next run lets it go. It may be the same message, which a queue may deliver
+/// twice and whose remediator may yet need it.
 type PassedOn = HashMap<(FindingId, ViolationType), Timestamp>;
 
 /// The coordinator function.
@@ -194,10 +196,11 @@ impl Coordinator {
         };
         let request = RemediationRequest { requested_by: None, asked_at: None, ..request };
         let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
-        let next = self.decider.decide(&request, sent_at(message), now).await?;
         let again =
             passed_on.get(&key).is_some_and(|at| sent_at(message).is_some_and(|sent_at| sent_at <= *at));
-        match if again { Next::LetGo("it has just been passed on") } else { next } {
+        let next =
+            if again { Next::Leave } else { self.decider.decide(&request, sent_at(message), now).await? };
+        match next {
             Next::PassOn => {}
             Next::LetGo(reason) => {
                 tracing::info!(finding_id = %key.0, reason, "let a request go");

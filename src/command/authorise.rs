@@ -84,7 +84,8 @@ impl SlackFunction {
             }
             Permission::Unknown => {
                 return Ok(Authorised::No(note(
-                    ":lock: Slack did not say who is in the operators' user group, so nothing was done. Try again in a minute.",
+                    ":lock: Slack did not say whether you are an operator, so nothing was done. Try again in a minute; \
+                     if it stays so, `defendable doctor` tells whoever runs it what is missing.",
                 )));
             }
         };

@@ -8,12 +8,20 @@ use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Diagnosis, Examined};
+use crate::slack::authorisation::Operator;
 use crate::slack::client::https_connector;
 use crate::wiring::Wiring;
 
 /// The scopes that the bot needs: those of `manifest.yml`.
-const SCOPES: [&str; 6] =
-    ["channels:history", "chat:write", "commands", "files:write", "groups:history", "usergroups:read"];
+const SCOPES: [&str; 7] = [
+    "channels:history",
+    "chat:write",
+    "commands",
+    "files:write",
+    "groups:history",
+    "usergroups:read",
+    "users:read",
+];
 
 /// How long Slack may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,21 +31,40 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GRANTED: &str = "x-oauth-scopes";
 
 pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
-    let (token, secret) = tokio::join!(token(wiring), signing_secret(wiring));
+    let (token, secret, operators) = tokio::join!(token(wiring), signing_secret(wiring), operators(wiring));
     let [identity, scopes] = token;
     vec![
         Examined::of("Slack's signing secret", secret),
         Examined::of("Slack's bot token", identity),
         Examined::of("the bot's scopes", scopes),
-        Examined::of("operators", operators(wiring)),
+        Examined::of("operators", operators),
     ]
 }
 
-fn operators(wiring: &Wiring) -> Diagnosis {
-    match wiring.settings.slack.operators.len() {
-        0 => Diagnosis::odd("there are none: nobody may act", "set DEFENDABLE_OPERATORS"),
-        number => Diagnosis::Well(format!("{number} users, user groups, or either in one account")),
+/// Whether there are any, and those who are named by themselves still there.
+async fn operators(wiring: &Wiring) -> Diagnosis {
+    let (operators, slack) = (&wiring.settings.slack.operators, wiring.slack());
+    if operators.is_empty() {
+        return Diagnosis::odd("there are none: nobody may act", "set DEFENDABLE_OPERATORS");
     }
+    let mut gone = Vec::new();
+    for user in operators.iter().filter_map(Operator::user) {
+        match slack.is_active(user).await {
+            Ok(true) => {}
+            Ok(false) => gone.push(user.to_string()),
+            Err(error) => {
+                return Diagnosis::ill(
+                    error,
+                    "until Slack says who is active, nobody may act: has the bot users:read?",
+                );
+            }
+        }
+    }
+    if !gone.is_empty() {
+        let problem = format!("{} left the workspace, and may not act", gone.join(", "));
+        return Diagnosis::odd(problem, "take them out of DEFENDABLE_OPERATORS");
+    }
+    Diagnosis::Well(format!("{} users, user groups, or either in one account", operators.len()))
 }
 
 async fn signing_secret(wiring: &Wiring) -> Diagnosis {
@@ -137,12 +164,15 @@ mod tests {
     fn a_missing_scope_is_named() {
         assert!(matches!(
             scopes(Some(
-                "channels:history,groups:history,chat:write, commands,files:write,usergroups:read,x"
+                "channels:history,groups:history,chat:write, commands,files:write,usergroups:read,users:read,x"
             )),
             Diagnosis::Well(_)
         ));
         let Diagnosis::Ill { problem, next } = scopes(Some("chat:write,commands")) else { panic!() };
-        assert_eq!(problem, "it lacks channels:history, files:write, groups:history, usergroups:read");
+        assert_eq!(
+            problem,
+            "it lacks channels:history, files:write, groups:history, usergroups:read, users:read"
+        );
         assert!(next.contains("manifest"));
         assert!(matches!(scopes(None), Diagnosis::Odd { .. }));
     }

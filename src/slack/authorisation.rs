@@ -1,4 +1,5 @@
-//! Who may act: the operators, named one by one or by user group. An empty list allows nobody.
+//! Who may act: the operators, named one by one or by user group, while they are active members of
+//! the workspace. An empty list allows nobody.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
@@ -7,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
-use super::client::Slack;
+use super::client::{Slack, SlackError};
 use crate::ids::AccountId;
 
-/// How long a user group's members are remembered.
+/// How long it is remembered who is in a user group, and who is active.
 const MEMORY: Duration = Duration::from_secs(60);
+
+/// How long Slack may take to say so: it wants its own answer within
+/// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction/#acknowledgment_response).
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Who may act, and where: `U0ALICE` and `S0SECOPS` in every account, `U0BOB@123456789012` in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,16 @@ enum Who {
     User(SlackUserId),
     /// Everybody in a group.
     Group(SlackUserGroupId),
+}
+
+impl Operator {
+    /// Who it is, where it is one person.
+    pub fn user(&self) -> Option<&SlackUserId> {
+        match &self.who {
+            Who::User(user) => Some(user),
+            Who::Group(_) => None,
+        }
+    }
 }
 
 /// Where somebody may act.
@@ -91,28 +106,45 @@ pub enum Permission {
     Granted(Reach),
     /// No.
     Denied,
-    /// Slack did not say who is in a group; which means no.
+    /// Slack did not say who is in a group, or whether somebody is active; which means no.
     Unknown,
 }
 
-type Members = HashMap<SlackUserGroupId, (Instant, HashSet<SlackUserId>)>;
+/// What Slack said lately.
+#[derive(Debug, Default)]
+struct Remembered {
+    members: HashMap<SlackUserGroupId, (Instant, HashSet<SlackUserId>)>,
+    active: HashMap<SlackUserId, (Instant, bool)>,
+}
 
 /// Knows the operators.
 #[derive(Debug, Clone)]
 pub struct Authoriser {
     operators: Vec<Operator>,
     slack: Slack,
-    members: Arc<Mutex<Members>>,
+    remembered: Arc<Mutex<Remembered>>,
 }
 
 impl Authoriser {
     /// An authoriser that allows `operators` and nobody else.
     pub fn new(operators: Vec<Operator>, slack: Slack) -> Self {
-        Self { operators, slack, members: Arc::default() }
+        Self { operators, slack, remembered: Arc::default() }
     }
 
-    /// Where somebody may act. Users named one by one need no call.
+    /// Where somebody may act. Of those who are not named nothing is asked but their groups.
     pub async fn permission(&self, user: &SlackUserId) -> Permission {
+        match self.listed(user).await {
+            Permission::Granted(reach) => match self.is_active(user).await {
+                Some(true) => Permission::Granted(reach),
+                Some(false) => Permission::Denied,
+                None => Permission::Unknown,
+            },
+            no => no,
+        }
+    }
+
+    /// Where somebody may act by the list. Users named one by one need no call.
+    async fn listed(&self, user: &SlackUserId) -> Permission {
         let (named, groups): (Vec<_>, Vec<_>) =
             self.operators.iter().partition(|operator| matches!(operator.who, Who::User(_)));
         let (mut accounts, mut unknown) = (BTreeSet::new(), false);
@@ -138,27 +170,46 @@ impl Authoriser {
     }
 
     async fn is_member(&self, group: &SlackUserGroupId, user: &SlackUserId) -> Option<bool> {
-        if let Some((at, members)) = self.members().get(group)
+        if let Some((at, members)) = self.remembered().members.get(group)
             && at.elapsed() < MEMORY
         {
             return Some(members.contains(user));
         }
-        match self.slack.user_group(group).await {
-            Ok(members) => {
-                let members: HashSet<SlackUserId> = members.into_iter().collect();
-                let is_member = members.contains(user);
-                self.members().insert(group.clone(), (Instant::now(), members));
-                Some(is_member)
-            }
-            Err(error) => {
-                tracing::error!(%error, group = %group.to_string(), "cannot read a user group");
-                None
-            }
-        }
+        let members: HashSet<SlackUserId> = said(self.slack.user_group(group)).await?.into_iter().collect();
+        let is_member = members.contains(user);
+        self.remembered().members.insert(group.clone(), (Instant::now(), members));
+        Some(is_member)
     }
 
-    fn members(&self) -> std::sync::MutexGuard<'_, Members> {
-        self.members.lock().expect("nothing panics while it holds the members")
+    /// Somebody who has left is still in the list until somebody takes them out.
+    async fn is_active(&self, user: &SlackUserId) -> Option<bool> {
+        if let Some((at, is_active)) = self.remembered().active.get(user)
+            && at.elapsed() < MEMORY
+        {
+            return Some(*is_active);
+        }
+        let is_active = said(self.slack.is_active(user)).await?;
+        self.remembered().active.insert(user.clone(), (Instant::now(), is_active));
+        Some(is_active)
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        self.remembered.lock().expect("nothing panics while it holds what is remembered")
+    }
+}
+
+/// What Slack says, if it says so in time.
+async fn said<T>(call: impl Future<Output = Result<T, SlackError>>) -> Option<T> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(Ok(said)) => Some(said),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "cannot know who may act");
+            None
+        }
+        Err(_) => {
+            tracing::error!("cannot know who may act: Slack did not answer in time");
+            None
+        }
     }
 }
 

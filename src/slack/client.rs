@@ -143,6 +143,12 @@ impl SlackError {
         }
     }
 
+    /// Whether Slack says that somebody is not in the workspace.
+    fn is_stranger(&self) -> bool {
+        let stranger = |code: &str| matches!(code, "user_not_found" | "user_not_visible");
+        matches!(self, Self::Api { code, .. } if stranger(code))
+    }
+
     /// Whether Slack says that nothing can be posted in the channel.
     pub fn is_channel_closed(&self) -> bool {
         let closed = |code: &str| matches!(code, "channel_not_found" | "is_archived" | "not_in_channel");
@@ -365,6 +371,17 @@ impl Slack {
             .call("usergroups.users.list", async |session| session.usergroups_users_list(&request).await)
             .await?;
         Ok(members.users)
+    }
+
+    /// Whether somebody is in the workspace, and has not been deactivated
+    /// ([users.info](https://docs.slack.dev/reference/methods/users.info)).
+    pub async fn is_active(&self, user: &SlackUserId) -> Result<bool, SlackError> {
+        let request = SlackApiUsersInfoRequest::new(user.clone());
+        match self.call("users.info", async |session| session.users_info(&request).await).await {
+            Ok(answer) => Ok(answer.user.deleted != Some(true)),
+            Err(error) if error.is_stranger() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

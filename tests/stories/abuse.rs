@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::support::payload::{self, click, submission};
 use crate::support::{BOB, CAROL, Options, World};
 
+/// Somebody whom the workspace does not have (any more).
+const DAVE: &str = "U0DAVE";
+
 /// Sends a signed interaction, as Slack would; its answer's status.
 async fn interact(world: &World, payload: &Value) -> u16 {
     payload::interact(&world.app_url, payload).await.unwrap()
@@ -38,14 +41,14 @@ fn mutations(finding: &str) -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
-    // Alice may act elsewhere, Bob nowhere.
-    let variables = &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL")];
+    // Alice may act elsewhere, Bob nowhere, and Dave left the workspace.
+    let variables = &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL,U0DAVE")];
     let world = World::seeded_with(Options { variables, ..Options::default() }).await;
     let group = world.aws.group_id("batch-workers").await;
     let finding = world.slack.finding(&group).await.finding_id();
     let before = standing(&world).await;
     let mut refusals = 0;
-    for user in ["U0ALICE", BOB] {
+    for user in ["U0ALICE", BOB, DAVE] {
         for (action, value) in mutations(&finding) {
             assert_eq!(interact(&world, &click(user, action, &value)).await, 200, "{user} {action}");
             // Who may act somewhere is asked by a digest's question which accounts are meant: here
@@ -60,8 +63,10 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
         }
     }
     let all_of_it = "d-000000000000 2026-01-01T00:00:00Z";
-    assert_eq!(interact(&world, &submission(BOB, "fix_all", all_of_it)).await, 200);
-    refusals += 1;
+    for user in [BOB, DAVE] {
+        assert_eq!(interact(&world, &submission(user, "fix_all", all_of_it)).await, 200);
+        refusals += 1;
+    }
     assert_eq!(standing(&world).await, before);
     assert_eq!(world.slack.modal().await, "");
     let history = world.slack.command(CAROL, "history").await.words();
@@ -74,14 +79,14 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
 
 #[tokio::test]
 async fn whoever_may_not_act_changes_nothing_by_any_command() {
-    let variables = &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL")];
+    let variables = &[("DEFENDABLE_OPERATORS", "U0ALICE@999999999999,U0CAROL,U0DAVE")];
     let world = World::seeded_with(Options { variables, ..Options::default() }).await;
     let group = world.aws.group_id("batch-workers").await;
     let finding = world.slack.finding(&group).await.finding_id();
     let before = standing(&world).await;
     let about_it = ["fix", "ignore", "undo", "approve", "decline"].map(|verb| format!("{verb} {finding}"));
     let about_all = ["autoresponse on", "autoresponse off", "retry", "report weekly on", "report weekly off"];
-    for user in ["U0ALICE", BOB] {
+    for user in ["U0ALICE", BOB, DAVE] {
         for command in about_it.iter().map(String::as_str).chain(about_all) {
             let answer = world.slack.command(user, command).await.words();
             assert!(
@@ -93,7 +98,7 @@ async fn whoever_may_not_act_changes_nothing_by_any_command() {
     assert_eq!(standing(&world).await, before);
     assert_eq!(world.slack.modal().await, "");
     let history = world.slack.command(CAROL, &format!("history {finding}")).await.words();
-    assert!(!history.contains("U0ALICE") && !history.contains(BOB), "{history}");
+    assert!(["U0ALICE", BOB, DAVE].iter().all(|user| !history.contains(user)), "{history}");
     let answer = world.slack.command(CAROL, &format!("fix {finding}")).await.words();
     assert!(answer.contains("Fixing"), "the test could have failed: {answer}");
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, Options, World, eventually, several_ticks};
+use crate::support::fault_proxy::{Fault, Tampering};
+use crate::support::installation::Installation;
+use crate::support::payload::{click, interact};
+use crate::support::{ALICE, BOB, Options, World, eventually, finding_of_group, several_ticks};
 
 #[tokio::test]
 async fn a_run_stops_at_its_cap_and_asks() {
@@ -71,4 +74,26 @@ async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
     })
     .await;
     assert!(world.slack.command(BOB, "history").await.words().contains("<@U0ALICE> retried 2 dead letters"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_delivered_twice_outlives_a_fix_that_fails() {
+    let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
+    world.to_aws.tamper("defendable-remediation", Tampering::Duplicate);
+    world.to_aws.set_unseen("defendable-remediation", 3);
+    let group = world.aws.create_group("twice").await;
+    world.aws.open_port(&group, 443).await;
+    world.aws.open_port(&group, 22).await;
+    let id = finding_of_group(&group);
+    // The SDK tries three times.
+    let down = world.to_aws.inject("ec2:RevokeSecurityGroupIngress", &group, Fault::Unavailable, 0, 3);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    eventually("the first fix fails", async || (world.to_aws.hits(down) == 3).then_some(())).await;
+    eventually("it is fixed by another run", async || {
+        let fixed = world.aws.finding(&id).await?["state"] == "fixed";
+        (fixed && world.aws.ingress(&group).await == ["tcp 443-443 0.0.0.0/0"]).then_some(())
+    })
+    .await;
+    eventually("nothing is left", async || (world.aws.messages_in("remediation").await == 0).then_some(()))
+        .await;
 }

@@ -84,4 +84,8 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         command.env_remove("DEFENDABLE_SLACK_CHANNEL");
     });
     assert!(!well && said.contains("DEFENDABLE_SLACK_CHANNEL is not set"), "{said}");
+    let (said, _) = doctor(&world, &config, |command| {
+        command.env("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0DAVE");
+    });
+    assert!(said.contains("odd   operators: U0DAVE left the workspace, and may not act"), "{said}");
 }

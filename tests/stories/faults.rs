@@ -3,6 +3,7 @@
 
 mod boundary;
 pub mod cell;
+mod deeds;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,11 +16,10 @@ use boundary::{
 use cell::{LOOK, PATIENCE, break_open, channel, check, fix_everything, prepare, proxy, routing, waiting};
 use futures::future::join_all;
 
-use crate::support::fault_proxy::{Fault, Injected};
+use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::payload::{click, interact};
 use crate::support::slack::Message;
-use crate::support::{ALICE, eventually, finding_of_group};
+use crate::support::{eventually, finding_of_group};
 
 #[tokio::test]
 async fn every_boundary_stands_every_fault() {
@@ -59,50 +59,6 @@ async fn every_boundary_stands_every_fault() {
     // Every violation has been queued for auto-response: a bucket's by two requests.
     let requests: usize = cells.iter().map(|cell| if cell.boundary.is_bucket { 2 } else { 1 }).sum();
     assert!(world.aws.messages_in("remediation").await as usize >= requests);
-}
-
-/// A scheduled run, and the calls by which it may stumble.
-const OF_A_RUN: [(&str, &str); 4] = [
-    ("events:DescribeRule", ""),
-    ("dynamodb:GetItem", "AUTO_RESPONSE"),
-    ("sqs:ReceiveMessage", "defendable-remediation"),
-    ("sqs:DeleteMessage", "defendable-remediation"),
-];
-
-#[tokio::test]
-async fn auto_response_stands_every_fault() {
-    let mut world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
-    world.spawn_helpers(1);
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
-    let mut groups = Vec::new();
-    for fault in Fault::ALL {
-        let group = world.aws.create_group(&format!("{fault:?}")).await;
-        world.aws.open_port(&group, 443).await;
-        // A delivery that gets lost is unseen for minutes, by SQS's own rules.
-        let can_be = |operation: &str| {
-            operation != "sqs:ReceiveMessage" || !matches!(fault, Fault::AnswerLost | Fault::Garbled)
-        };
-        let calls = || OF_A_RUN.into_iter().filter(|(operation, _)| can_be(operation));
-        let inject = |(operation, about)| world.to_aws.inject(operation, about, fault, 0, 1);
-        let injected: Vec<Injected> = calls().map(inject).collect();
-        world.aws.open_port(&group, 22).await;
-        let id = finding_of_group(&group);
-        let fixed = async || {
-            // AWS Config may tell before the report does that it is fixed; what was taken away must come.
-            let record = world.aws.finding(&id).await?;
-            let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
-            (record["state"] == "fixed" && removed == 1 && world.aws.is_shown(&id).await).then_some(())
-        };
-        eventually(&format!("{group} is fixed in spite of {fault:?}"), fixed).await;
-        for (injected, (operation, _)) in injected.into_iter().zip(calls()) {
-            let hit = async || (world.to_aws.hits(injected) == 1).then_some(());
-            eventually(&format!("{operation} goes wrong: {fault:?}"), hit).await;
-        }
-        groups.push(group);
-    }
-    for group in groups {
-        assert_eq!(world.aws.ingress(&group).await, ["tcp 443-443 0.0.0.0/0"]);
-    }
 }
 
 #[tokio::test]

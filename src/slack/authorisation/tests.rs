@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::routing::any;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -10,14 +10,28 @@ use super::*;
 use crate::secrets::{SecretSource, Secrets};
 use crate::settings::SlackSettings;
 
-/// A Slack that answers every call with `answer`; local-slack knows no user groups.
+/// A Slack that answers every question after a user group with `answer`, and to whom Dave is a member
+/// who was deactivated; local-slack knows neither. It counts the questions.
 async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
-    let count = async move |State(calls): State<Arc<AtomicUsize>>| {
+    let group = async move |State(calls): State<Arc<AtomicUsize>>| {
         calls.fetch_add(1, Ordering::Relaxed);
         axum::Json(answer.clone())
     };
-    let app = Router::new().route("/api/usergroups.users.list", any(count)).with_state(calls.clone());
+    let user = async |State(calls): State<Arc<AtomicUsize>>, RawQuery(asked): RawQuery| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        let asked = asked.unwrap();
+        axum::Json(match asked.strip_prefix("user=").unwrap() {
+            "U0GONE" => json!({"ok": false, "error": "user_not_found"}),
+            "U0UNKNOWN" => json!({"ok": false, "error": "missing_scope"}),
+            "U0SLOW" => std::future::pending().await,
+            id => json!({"ok": true, "user": {"id": id, "deleted": id == "U0DAVE"}}),
+        })
+    };
+    let app = Router::new()
+        .route("/api/usergroups.users.list", any(group))
+        .route("/api/users.info", any(user))
+        .with_state(calls.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api", listener.local_addr().unwrap());
     drop(tokio::spawn(async move { axum::serve(listener, app).await }));
@@ -52,10 +66,29 @@ async fn members_of_a_user_group_may_act_and_are_remembered() {
     let (slack, calls) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
     let authoriser = Authoriser::new(operators(&["U0CAROL", "S0SECOPS"]), slack);
     assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted(Reach::Everywhere));
-    assert_eq!(calls.load(Ordering::Relaxed), 0, "a named user needs no call");
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "of a named user it is asked whether she is active");
+    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
     assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
     assert_eq!(authoriser.permission(&"U0BOB".into()).await, Permission::Denied);
-    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn whoever_left_may_do_nothing_though_they_are_listed() {
+    let (slack, _) = slack(json!({"ok": true, "users": ["U0DAVE", "U0ALICE"]})).await;
+    let authoriser = Authoriser::new(
+        operators(&["S0SECOPS", "U0DAVE", "U0GONE@111111111111", "U0UNKNOWN", "U0SLOW"]),
+        slack,
+    );
+    for (user, expected) in [
+        ("U0ALICE", Permission::Granted(Reach::Everywhere)),
+        ("U0DAVE", Permission::Denied),
+        ("U0GONE", Permission::Denied),
+        ("U0UNKNOWN", Permission::Unknown),
+        ("U0SLOW", Permission::Unknown),
+    ] {
+        assert_eq!(authoriser.permission(&user.into()).await, expected, "{user}");
+    }
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ pub fn is_telling(boundary: &Boundary, fault: Fault) -> bool {
     let reads = ["preview", "plan", "read"].iter().any(|word| boundary.what.starts_with(word));
     let is_repeated = reads || boundary.skip > 1;
     match fault {
-        Fault::TooMany => boundary.peer == Peer::Slack,
+        Fault::TooMany | Fault::UnavailableWait | Fault::ThrottledWait => boundary.peer == Peer::Slack,
         Fault::TooManyWait | Fault::Throttled | Fault::Unavailable => !is_repeated,
         Fault::Refused | Fault::Hangs | Fault::AnswerLost | Fault::Denied | Fault::Garbled => true,
     }

@@ -29,8 +29,12 @@ pub enum Fault {
     TooManyWait,
     /// 429 without.
     TooMany,
-    /// 503.
+    /// 503, with a `Retry-After` of a second.
+    UnavailableWait,
+    /// 503 without.
     Unavailable,
+    /// The service's own words for "slower", with a `Retry-After` of a second.
+    ThrottledWait,
     /// The service's own words for "slower".
     Throttled,
     /// The service's own words for "you may not".
@@ -40,13 +44,15 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Refused,
         Self::Hangs,
         Self::AnswerLost,
         Self::TooManyWait,
         Self::TooMany,
+        Self::UnavailableWait,
         Self::Unavailable,
+        Self::ThrottledWait,
         Self::Throttled,
         Self::Denied,
         Self::Garbled,
@@ -313,26 +319,26 @@ fn refusal(fault: Fault, operation: &str) -> Answer {
     let service = operation.split(':').next().unwrap_or_default();
     let (status, body) = match (service, fault) {
         ("slack", Fault::TooMany | Fault::TooManyWait) => (429, slack_error("ratelimited")),
-        ("slack", Fault::Throttled) => (200, slack_error("ratelimited")),
+        ("slack", Fault::Throttled | Fault::ThrottledWait) => (200, slack_error("ratelimited")),
         ("slack", Fault::Denied) => (200, slack_error("missing_scope")),
         ("slack", _) => (503, "upstream connect error".to_owned()),
         ("ec2", Fault::Denied) => (403, ec2_error("UnauthorizedOperation")),
-        ("ec2", Fault::Unavailable) => (503, ec2_error("Unavailable")),
-        ("ec2", Fault::Throttled) => (503, ec2_error("RequestLimitExceeded")),
+        ("ec2", Fault::Unavailable | Fault::UnavailableWait) => (503, ec2_error("Unavailable")),
+        ("ec2", Fault::Throttled | Fault::ThrottledWait) => (503, ec2_error("RequestLimitExceeded")),
         ("ec2", _) => (429, ec2_error("RequestLimitExceeded")),
         ("s3", Fault::Denied) => (403, s3_error("AccessDenied")),
         ("s3", Fault::TooMany | Fault::TooManyWait) => (429, s3_error("SlowDown")),
-        ("s3", Fault::Unavailable) => (503, s3_error("ServiceUnavailable")),
+        ("s3", Fault::Unavailable | Fault::UnavailableWait) => (503, s3_error("ServiceUnavailable")),
         ("s3", _) => (503, s3_error("SlowDown")),
         (_, Fault::Denied) => (400, json_error("AccessDeniedException")),
-        (_, Fault::Throttled) => (400, json_error("ThrottlingException")),
-        (_, Fault::Unavailable) => (503, json_error("ServiceUnavailableException")),
+        (_, Fault::Throttled | Fault::ThrottledWait) => (400, json_error("ThrottlingException")),
+        (_, Fault::Unavailable | Fault::UnavailableWait) => (503, json_error("ServiceUnavailableException")),
         (_, _) => (429, json_error("TooManyRequestsException")),
     };
     let kind = if matches!(service, "ec2" | "s3") { "text/xml" } else { "application/json" };
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if fault == Fault::TooManyWait {
+    if matches!(fault, Fault::TooManyWait | Fault::UnavailableWait | Fault::ThrottledWait) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     let mut answer = Response::new(Full::from(body));

@@ -1,0 +1,143 @@
+//! What else people and the schedule do, and every way in which it can go wrong: a scheduled run,
+//! the switch, an undo.
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+
+use super::boundary::times;
+use crate::support::fault_proxy::{Fault, Injected};
+use crate::support::installation::Installation;
+use crate::support::payload::{click, interact, submission};
+use crate::support::{ALICE, eventually, finding_of_group};
+
+/// A scheduled run with what comes before and after it, and the calls by which it may stumble.
+const OF_A_RUN: [(&str, &str); 8] = [
+    ("events:DescribeRule", ""),
+    ("dynamodb:GetItem", "AUTO_RESPONSE"),
+    ("sqs:ReceiveMessage", "defendable-remediation"),
+    ("sqs:DeleteMessage", "defendable-remediation"),
+    ("sqs:ReceiveMessage", "defendable-events"),
+    ("sqs:DeleteMessage", "defendable-events"),
+    ("sqs:ReceiveMessage", "defendable-security-group"),
+    ("sqs:DeleteMessage", "defendable-security-group"),
+];
+
+#[tokio::test]
+async fn auto_response_stands_every_fault() {
+    let mut world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
+    // A delivery that gets lost is unseen for so long.
+    for queue in ["events", "security-group"] {
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
+    }
+    world.to_aws.set_unseen("defendable-remediation", 5);
+    world.spawn_helpers(1);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    let mut groups = Vec::new();
+    for fault in Fault::ALL {
+        let group = world.aws.create_group(&format!("{fault:?}")).await;
+        world.aws.open_port(&group, 443).await;
+        let inject = |(operation, about): (&str, &str)| world.to_aws.inject(operation, about, fault, 0, 1);
+        let injected = OF_A_RUN.map(inject);
+        world.aws.open_port(&group, 22).await;
+        let id = finding_of_group(&group);
+        let fixed = async || {
+            // AWS Config may tell before the report does that it is fixed; what was taken away must come.
+            let record = world.aws.finding(&id).await?;
+            let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+            (record["state"] == "fixed" && removed == 1 && world.aws.is_shown(&id).await).then_some(())
+        };
+        eventually(&format!("{group} is fixed in spite of {fault:?}"), fixed).await;
+        for (injected, (operation, about)) in injected.into_iter().zip(OF_A_RUN) {
+            let hit = async || (world.to_aws.hits(injected) == 1).then_some(());
+            eventually(&format!("{operation} {about} goes wrong: {fault:?}"), hit).await;
+        }
+        groups.push(group);
+    }
+    for group in groups {
+        assert_eq!(world.aws.ingress(&group).await, ["tcp 443-443 0.0.0.0/0"]);
+    }
+}
+
+/// How often one call must go wrong so that the AWS SDK gives up.
+fn inject(world: &Installation, operation: &str, about: &str, fault: Fault) -> Injected {
+    world.to_aws.inject(operation, about, fault, 0, times(super::REVOKE, fault))
+}
+
+#[tokio::test]
+async fn the_switch_stands_every_fault() {
+    let world = Installation::start(&[], Vec::new()).await;
+    for fault in Fault::ALL {
+        for (wanted, operation) in [("on", "events:EnableRule"), ("off", "events:DisableRule")] {
+            let injected = [
+                inject(&world, operation, "", fault),
+                inject(&world, "dynamodb:UpdateItem", "AUTO_RESPONSE", fault),
+            ];
+            let pressed = async || {
+                // A click is answered whether or not it could be done: then they press again.
+                interact(&world.app_url, &click(ALICE, &format!("autoresponse_{wanted}"), wanted)).await?;
+                let recorded = world.aws.auto_response_wanted().await?;
+                let enabled = world.aws.rule_is_enabled().await;
+                let hits = injected.iter().all(|injected| world.to_aws.hits(*injected) > 0);
+                (hits && recorded == wanted && enabled == (wanted == "on")).then_some(())
+            };
+            eventually(&format!("it is {wanted} in spite of {fault:?}"), pressed).await;
+        }
+    }
+}
+
+/// An undo, and the calls by which it may stumble.
+const OF_AN_UNDO: [&str; 5] = [
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:DescribeSecurityGroupRules",
+    "sqs:SendMessage/defendable-fix",
+    "sqs:SendMessage/defendable-security-group",
+    "sqs:SendMessage/defendable-events",
+];
+
+/// The state in which the table has a finding.
+async fn state(world: &Installation, group: &str) -> Option<(String, Value)> {
+    let record = world.aws.finding(&finding_of_group(group)).await?;
+    Some((record["state"].as_str()?.to_owned(), record["finding"]["state"].clone()))
+}
+
+#[tokio::test]
+async fn an_undo_stands_every_fault() {
+    let variables = vec![("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned())];
+    let mut world = Installation::start(&[], variables).await;
+    world.spawn_helpers(1);
+    let mut groups = Vec::new();
+    for (fault, operation) in Fault::ALL.into_iter().flat_map(|fault| OF_AN_UNDO.map(|call| (fault, call))) {
+        let group = world.aws.create_group(&format!("{fault:?} {operation}")).await;
+        world.aws.open_port(&group, 443).await;
+        world.aws.open_port(&group, 22).await;
+        groups.push((group, fault, operation, None::<Injected>));
+    }
+    let all_are_undone = async || {
+        let mut left = false;
+        for (group, fault, operation, injected) in &mut groups {
+            let id = finding_of_group(group);
+            let payload = match state(&world, group).await {
+                Some((state, _)) if state == "open" => click(ALICE, "fix", id.as_str()),
+                Some((state, finding)) if state == "fixed" => {
+                    injected.get_or_insert_with(|| inject(&world, operation, group, *fault));
+                    submission(ALICE, "undo", &format!("{id} {}", finding["at"].as_str()?))
+                }
+                Some((state, _)) if state == "ignored" => continue,
+                _ => {
+                    left = true;
+                    continue;
+                }
+            };
+            left = true;
+            interact(&world.app_url, &payload).await?;
+        }
+        (!left).then_some(())
+    };
+    eventually("every fix is undone", all_are_undone).await;
+    for (group, fault, operation, injected) in groups {
+        assert!(world.to_aws.hits(injected.unwrap()) > 0, "{operation} went wrong: {fault:?}");
+        let mut ingress = world.aws.ingress(&group).await;
+        ingress.sort();
+        assert_eq!(ingress, ["tcp 22-22 0.0.0.0/0", "tcp 443-443 0.0.0.0/0"], "{fault:?} {operation}");
+    }
+}
