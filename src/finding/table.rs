@@ -176,6 +176,16 @@ pub enum Changed<E> {
     No(Option<Box<Record>>, E),
 }
 
+impl<E> Changed<E> {
+    /// The record as it is now, if there is one.
+    pub fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Yes(record) => Some(record),
+            Self::No(record, _) => record.as_deref(),
+        }
+    }
+}
+
 pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }

@@ -26,7 +26,7 @@ use crate::metrics;
 use crate::notice::Notice;
 use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::remediation::{About, Change, Outcome, RemediationReport, Remediations, Tags};
+use crate::remediation::{About, Change, Outcome, RemediationReport, Remediations, Tags, ViolationType};
 use crate::report::{ReportError, Reporter};
 use crate::routing::{Facts, Routing};
 use crate::slack::client::{Slack, SlackError};
@@ -97,6 +97,11 @@ impl Preview {
         let reason = self.about.ignored_because();
         reason.and_then(|reason| finding.tagged(reason, Timestamp::now())).unwrap_or(finding)
     }
+}
+
+/// Whether what a report is about had been mended before it came, or is by it.
+fn is_mended<E>(changed: &Changed<E>, kind: ViolationType) -> bool {
+    changed.record().is_some_and(|record| record.finding.mended.contains(&kind))
 }
 
 /// Why a notification is not done with yet; the queue delivers it again.
@@ -294,7 +299,7 @@ impl Notifier {
         {
             metrics::measure(metrics::CLICK_TO_FIXED, asked_at, Timestamp::now());
         }
-        if detail.outcome == Outcome::Begun {
+        if detail.outcome == Outcome::Begun && !is_mended(&changed, detail.request.violation_type) {
             // Only for the record: the report that follows is what people want to see.
             return Ok(());
         }
@@ -375,12 +380,8 @@ impl Notifier {
     }
 
     async fn show<E>(&self, changed: Changed<E>) -> Result<(), NotifierError> {
-        let record: Option<Box<Record>> = match changed {
-            Changed::Yes(record) => Some(record),
-            Changed::No(record, _) => record,
-        };
-        match record {
-            Some(record) => self.show_record(&record).await,
+        match changed.record() {
+            Some(record) => self.show_record(record).await,
             None => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +20,12 @@ use crate::wiring::Wiring;
 /// How often the account is looked at.
 const INTERVAL: Duration = Duration::from_millis(800);
 
-/// After a look it pauses so many times as long as the look took: an emulator with hundreds of
-/// resources has others to serve too.
+/// After a look it pauses so many times as long as reading the account took: an emulator with
+/// hundreds of resources has others to serve too.
 const PAUSES: u32 = 3;
+
+/// How many changes the rules' functions look at at once, as Lambda does.
+const AT_ONCE: usize = 4;
 
 type Key = (&'static str, String);
 
@@ -81,21 +85,24 @@ impl Recorder {
                 () = tokio::time::sleep(pause) => {}
             }
             let begun = Instant::now();
-            if let Err(error) = self.look().await {
-                tracing::warn!("the recorder could not look at the account: {error:#}");
-            }
+            let seen = self.seen().await;
             pause = INTERVAL.max(begun.elapsed() * PAUSES);
+            match seen {
+                Ok(seen) => self.compare(seen).await,
+                Err(error) => tracing::warn!("the recorder could not look at the account: {error:#}"),
+            }
         }
     }
 
-    async fn look(&mut self) -> Result<()> {
+    async fn seen(&self) -> Result<HashMap<Key, Snapshot>> {
         let (groups, buckets) =
             tokio::try_join!(items::security_groups(&self.ec2), items::buckets(&self.s3))?;
-        let seen: HashMap<Key, Snapshot> = groups
-            .into_iter()
-            .chain(buckets)
-            .map(|snapshot| ((snapshot.resource_type, snapshot.resource_id.clone()), snapshot))
-            .collect();
+        let key = |snapshot: &Snapshot| (snapshot.resource_type, snapshot.resource_id.clone());
+        Ok(groups.into_iter().chain(buckets).map(|snapshot| (key(&snapshot), snapshot)).collect())
+    }
+
+    /// Evaluates what is new, gone, or not as it was.
+    async fn compare(&mut self, seen: HashMap<Key, Snapshot>) {
         let gone: Vec<Key> = self.known.keys().filter(|key| !seen.contains_key(*key)).cloned().collect();
         for key in gone {
             if let Some(snapshot) = self.known.get(&key)
@@ -104,18 +111,22 @@ impl Recorder {
                 self.known.remove(&key);
             }
         }
-        for (key, snapshot) in seen {
-            let status = match self.known.get(&key) {
-                Some(known) if *known == snapshot => continue,
-                Some(_) => "OK",
-                None => "ResourceDiscovered",
-            };
-            // Lambda tries again, too, what AWS Config has invoked in vain.
-            if self.changed(&snapshot, status).await || self.changed(&snapshot, status).await {
-                self.known.insert(key, snapshot);
-            }
-        }
-        Ok(())
+        let changed = seen.into_iter().filter_map(|(key, snapshot)| match self.known.get(&key) {
+            Some(known) if *known == snapshot => None,
+            Some(_) => Some((key, snapshot, "OK")),
+            None => Some((key, snapshot, "ResourceDiscovered")),
+        });
+        let judged: Vec<_> =
+            changed.map(|(key, snapshot, status)| self.judged(key, snapshot, status)).collect();
+        let judged: Vec<_> = futures::stream::iter(judged).buffer_unordered(AT_ONCE).collect().await;
+        self.known.extend(judged.into_iter().flatten());
+    }
+
+    /// What changed, if all rules could judge. Lambda tries again, too, what AWS Config has invoked
+    /// in vain.
+    async fn judged(&self, key: Key, snapshot: Snapshot, status: &'static str) -> Option<(Key, Snapshot)> {
+        let judged = self.changed(&snapshot, status).await || self.changed(&snapshot, status).await;
+        judged.then_some((key, snapshot))
     }
 
     /// Writes the item and invokes the rules; whether all of them could judge.

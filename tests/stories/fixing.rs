@@ -1,6 +1,9 @@
 //! Fix: exactly what was announced, once, by whoever may.
 
-use crate::support::{ALICE, BOB, Options, World, eventually};
+use aws_sdk_s3::types::BucketCannedAcl;
+use serde_json::json;
+
+use crate::support::{ALICE, BOB, Options, World, eventually, finding_of_bucket, several_ticks};
 
 #[tokio::test]
 async fn a_fix_closes_only_the_open_range_and_the_message_says_so() {
@@ -90,4 +93,33 @@ async fn socket_mode_works_as_http_does() {
     world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
     assert!(world.slack.command(ALICE, "status").await.words().contains("*Findings:* 3 open"));
     assert!(world.slack.home(ALICE).await.contains("*Findings:* 3 open"));
+}
+
+#[tokio::test]
+async fn what_was_announced_is_shown_even_where_the_announcement_comes_last() {
+    let world = World::seeded().await;
+    let bucket = "defendable-demo-downloads";
+    world.slack.finding(bucket).await;
+    let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceType": "AWS::S3::Bucket",
+        "targetResourceId": bucket, "awsRegion": "us-east-1", "violationType": "S3_BUCKET_PUBLIC_ACL",
+        "violationDetails": {}, "requestedBy": ALICE});
+    let everybody = json!({"group": "http://acs.amazonaws.com/groups/global/AllUsers"});
+    let report = |second: u32, outcome: &str, changes| {
+        json!({"remediationSource": "s3-bucket-remediator", "resourceId": bucket, "resourceType": "AWS::S3::Bucket",
+            "action": "PutBucketAcl", "actionCompleteTime": format!("2100-01-01T00:00:{second:02}Z"),
+            "awsAccountId": "123456789012", "message": "", "outcome": outcome, "changes": changes, "request": request})
+    };
+    // A remediator mends it and dies; its second delivery finds nothing to do, and says so first.
+    world.aws.set_acl(bucket, BucketCannedAcl::Private).await;
+    world.aws.send("events", &report(2, "nothingToDo", json!([]))).await;
+    eventually("the table says so", async || {
+        let record = world.aws.finding(&finding_of_bucket(bucket)).await?;
+        (!record["finding"]["mended"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
+    // AWS Config has noticed by then, too: nothing else comes that would show it.
+    several_ticks().await;
+    let grant = json!({"change": "removeGrant", "permission": "READ", "grantee": everybody});
+    world.aws.send("events", &report(1, "begun", json!([grant]))).await;
+    world.slack.finding_says(bucket, "removed the ACL grant READ to everybody").await;
 }

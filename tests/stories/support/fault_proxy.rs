@@ -197,7 +197,7 @@ async fn pass(
     request: Request<Incoming>,
 ) -> Result<Answer, Broken> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    let mut body = body.collect().await.map_err(|_| Broken)?.to_bytes();
     let text = String::from_utf8_lossy(&body).into_owned();
     let operation = operation(&parts, &text);
     let said = format!("{} {text}", parts.uri);
@@ -207,6 +207,7 @@ async fn pass(
             return Err(Broken);
         }
         let fault = state.fault(&operation, &said);
+        body = state.seen_sooner(&operation, body);
         if matches!(fault, None | Some(Fault::AnswerLost | Fault::Garbled)) {
             let call = Call { at: Instant::now(), operation: operation.clone(), said };
             state.calls.push(call);
@@ -215,7 +216,6 @@ async fn pass(
     };
     match fault {
         None => {
-            let body = state.lock().unwrap().seen_sooner(&operation, body);
             let answer = forward(&client, &upstream, parts, body).await?;
             Ok(if operation == "sqs:ReceiveMessage" { tampered(&state, &text, answer).await } else { answer })
         }
