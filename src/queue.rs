@@ -93,6 +93,9 @@ pub const ACTIONS: &[&str] = &["sqs:ChangeMessageVisibility", "sqs:SendMessage"]
 /// The longest pause before a failed message comes back. Seconds.
 const LONGEST_BACKOFF: i32 = 120;
 
+/// The longest pause where somebody else is at it. Seconds.
+const LONGEST_WAIT: i32 = 10;
+
 /// How often a message may be retried. With the pauses between, this bridges an outage of an
 /// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
 pub const MAX_RECEIVES: u32 = 60;
@@ -107,6 +110,8 @@ pub enum Disposition {
     Done,
     /// It may work later: leave it in the queue.
     Retry(String),
+    /// Somebody else is at it, or died at it: look again soon.
+    Wait(String),
     /// It will never work: move it to the dead-letter queue with this reason, and tell people.
     Park(String),
 }
@@ -189,34 +194,38 @@ impl Queues {
     ) -> Vec<String> {
         let handled = messages.iter().map(|message| async move {
             let span = tracing::info_span!("message", request_id = message.id, queue = queue.name());
-            match isolated(handler.handle(message)).instrument(span).await {
+            let disposition = isolated(handler.handle(message)).instrument(span).await;
+            let pause = pause(&disposition, message.receive_count);
+            let stays = match disposition {
                 Disposition::Done => {
                     message.measure_age(queue);
-                    None
+                    false
                 }
-                Disposition::Retry(reason) if message.receive_count < MAX_RECEIVES => {
+                Disposition::Retry(reason) | Disposition::Wait(reason)
+                    if message.receive_count < MAX_RECEIVES =>
+                {
                     tracing::warn!(
                         queue = queue.name(),
                         message_id = message.id,
                         reason,
                         "retrying a message"
                     );
-                    Some(message.id.clone())
+                    true
                 }
-                Disposition::Retry(reason) => {
+                Disposition::Retry(reason) | Disposition::Wait(reason) => {
                     let reason = format!("{reason} (after {} deliveries)", message.receive_count);
-                    self.park_or_keep(queue, message, &reason).await
+                    !self.is_parked(queue, message, &reason).await
                 }
-                Disposition::Park(reason) => self.park_or_keep(queue, message, &reason).await,
-            }
+                Disposition::Park(reason) => !self.is_parked(queue, message, &reason).await,
+            };
+            stays.then_some((message, pause))
         });
-        let stay: Vec<String> = join_all(handled).await.into_iter().flatten().collect();
-        let staying = messages.iter().filter(|message| stay.contains(&message.id));
-        let pauses = staying.map(|message| self.come_back(queue, message, backoff(message.receive_count)));
+        let stay: Vec<_> = join_all(handled).await.into_iter().flatten().collect();
+        let pauses = stay.iter().map(|(message, pause)| self.come_back(queue, message, *pause));
         for error in join_all(pauses).await.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, queue = queue.name(), "a message comes back no sooner than it would by itself");
         }
-        stay
+        stay.into_iter().map(|(message, _)| message.id.clone()).collect()
     }
 
     /// Makes a message that is still in its queue visible again, in so many seconds.
@@ -238,10 +247,13 @@ impl Queues {
     }
 
     /// Parks a message; its id where even that failed, so that it stays.
-    async fn park_or_keep(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Option<String> {
-        let error = self.park(queue, message, reason).await.err()?;
-        tracing::error!(queue = queue.name(), message_id = message.id, %error, "cannot park a message");
-        Some(message.id.clone())
+    /// Parks a message; whether it could.
+    async fn is_parked(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> bool {
+        let parked = self.park(queue, message, reason).await;
+        if let Err(error) = &parked {
+            tracing::error!(queue = queue.name(), message_id = message.id, %error, "cannot park a message");
+        }
+        parked.is_ok()
     }
 
     /// Tells people, then moves a message to the dead-letter queue of `queue`, with the reason and its
@@ -275,8 +287,9 @@ impl QueueMessage {
 }
 
 /// The pause before a message comes back that has been delivered so often. Seconds.
-fn backoff(receive_count: u32) -> i32 {
-    2_i32.saturating_pow(receive_count).min(LONGEST_BACKOFF)
+fn pause(disposition: &Disposition, receive_count: u32) -> i32 {
+    let longest = if matches!(disposition, Disposition::Wait(_)) { LONGEST_WAIT } else { LONGEST_BACKOFF };
+    2_i32.saturating_pow(receive_count).min(longest)
 }
 
 /// One message that makes a handler panic costs none of its batch. What handlers share survives a
@@ -307,8 +320,11 @@ mod tests {
 
     #[test]
     fn an_outage_of_an_hour_parks_nothing() {
-        let pauses: i32 = (1..MAX_RECEIVES).map(backoff).sum();
+        let retry = Disposition::Retry("Slack is down".to_owned());
+        let pauses: i32 = (1..MAX_RECEIVES).map(|receives| pause(&retry, receives)).sum();
         assert!(pauses > 3600, "{pauses} s");
+        // Of which a few are enough until whoever died at it is known to be dead.
+        assert_eq!(pause(&Disposition::Wait("somebody is at it".to_owned()), 9), LONGEST_WAIT);
     }
 
     struct PanicsAt(&'static str);

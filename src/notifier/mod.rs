@@ -141,6 +141,7 @@ impl QueueHandler for Notifier {
         };
         match handled {
             Ok(()) => Disposition::Done,
+            Err(error @ NotifierError::Busy) => Disposition::Wait(error.to_string()),
             Err(error) => Disposition::Retry(error.to_string()),
         }
     }

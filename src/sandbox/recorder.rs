@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(800);
 
 /// After a look it pauses so many times as long as reading the account took: an emulator with
 /// hundreds of resources has others to serve too.
-const PAUSES: u32 = 3;
+const PAUSES: u32 = 5;
 
 /// How many changes the rules' functions look at at once, as Lambda does.
 const AT_ONCE: usize = 4;

@@ -74,6 +74,15 @@ async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
     })
     .await;
     assert!(world.slack.command(BOB, "history").await.words().contains("<@U0ALICE> retried 2 dead letters"));
+
+    let queue = world.slack.command(ALICE, "queue").await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    world.slack.click(ALICE, &queue, "retry").await;
+    eventually("the button does the same", async || {
+        let history = world.slack.command(BOB, "history").await.words();
+        (history.matches("<@U0ALICE> retried").count() >= 2).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

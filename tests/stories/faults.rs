@@ -13,7 +13,10 @@ use boundary::{
     AT_LENGTH, BOUNDARIES, Boundary, DISPATCH, POST, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, is_telling,
     later,
 };
-use cell::{LOOK, PATIENCE, break_open, channel, check, fix_everything, prepare, proxy, routing, waiting};
+use cell::{
+    LOOK, break_open, channel, check, fix_everything, is_at_length, patience, prepare, proxy, routing,
+    waiting,
+};
 use futures::future::join_all;
 
 use crate::support::fault_proxy::Fault;
@@ -23,7 +26,7 @@ use crate::support::{eventually, finding_of_group};
 
 #[tokio::test]
 async fn every_boundary_stands_every_fault() {
-    let at_length = std::env::var_os("DEFENDABLE_EVERY_FAULT").is_some();
+    let at_length = is_at_length();
     let grid: Vec<(Boundary, Fault)> = BOUNDARIES
         .iter()
         .chain(if at_length { AT_LENGTH } else { &[] })
@@ -48,7 +51,7 @@ async fn every_boundary_stands_every_fault() {
     fix_everything(&world, &cells).await;
     let begun = Instant::now();
     while let Some(waiting) = waiting(&world, &cells).await {
-        assert!(begun.elapsed() < PATIENCE, "what waits still: {waiting}; {}", world.log.display());
+        assert!(begun.elapsed() < patience(), "what waits still: {waiting}; {}", world.log.display());
         tokio::time::sleep(LOOK).await;
     }
     let broken = join_all(cells.iter().map(|cell| check(&world, cell))).await.concat();

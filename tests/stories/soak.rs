@@ -150,8 +150,10 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
             switched.await.unwrap();
             switched = switching(false);
         }
-        // Some live long enough for a scheduled run.
-        tokio::time::sleep(Duration::from_millis(80 + random(if kill % 5 == 0 { 2500 } else { 700 }))).await;
+        // Some live long enough for a scheduled run, above all where it may do something.
+        let is_on = (kills / 3..kills * 2 / 3).contains(&kill);
+        let longest = if kill % if is_on { 3 } else { 6 } == 0 { 2500 } else { 450 };
+        tokio::time::sleep(Duration::from_millis(80 + random(longest))).await;
         world.kill();
         notes.lock().unwrap().killed += 1;
         world.spawn();

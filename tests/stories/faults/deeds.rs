@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
 use super::boundary::times;
-use super::cell::PATIENCE;
+use super::cell::{is_at_length, patience};
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
@@ -67,8 +67,7 @@ fn telling() -> Vec<Fault> {
         use Fault::{ThrottledWait, TooMany, TooManyWait, Unavailable, UnavailableWait};
         matches!(fault, TooManyWait | TooMany | UnavailableWait | Unavailable | ThrottledWait)
     };
-    let at_length = std::env::var_os("DEFENDABLE_EVERY_FAULT").is_some();
-    Fault::ALL.into_iter().filter(|fault| at_length || !alike(fault)).collect()
+    Fault::ALL.into_iter().filter(|fault| is_at_length() || !alike(fault)).collect()
 }
 
 /// From now on a call goes wrong, as often as it takes until the AWS SDK gives up.
@@ -150,7 +149,7 @@ async fn an_undo_stands_every_fault() {
             break;
         }
         eprintln!("{:?}: {left} are left", begun.elapsed());
-        assert!(begun.elapsed() < PATIENCE, "{left} of {} are not undone", groups.len());
+        assert!(begun.elapsed() < patience(), "{left} of {} are not undone", groups.len());
     }
     for (group, fault, operation, injected) in groups {
         assert!(world.to_aws.hits(injected.unwrap()) > 0, "{operation} went wrong: {fault:?}");
