@@ -96,6 +96,9 @@ const LONGEST_BACKOFF: i32 = 120;
 /// The longest pause where somebody else is at it. Seconds.
 const LONGEST_WAIT: i32 = 10;
 
+/// So many deliveries may be spent on waiting for others; the rest must last for an outage.
+const WAITS: u32 = 20;
+
 /// How often a message may be retried. With the pauses between, this bridges an outage of an
 /// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
 pub const MAX_RECEIVES: u32 = 60;
@@ -288,7 +291,8 @@ impl QueueMessage {
 
 /// The pause before a message comes back that has been delivered so often. Seconds.
 fn pause(disposition: &Disposition, receive_count: u32) -> i32 {
-    let longest = if matches!(disposition, Disposition::Wait(_)) { LONGEST_WAIT } else { LONGEST_BACKOFF };
+    let is_soon = matches!(disposition, Disposition::Wait(_)) && receive_count <= WAITS;
+    let longest = if is_soon { LONGEST_WAIT } else { LONGEST_BACKOFF };
     2_i32.saturating_pow(receive_count).min(longest)
 }
 
@@ -320,11 +324,12 @@ mod tests {
 
     #[test]
     fn an_outage_of_an_hour_parks_nothing() {
-        let retry = Disposition::Retry("Slack is down".to_owned());
-        let pauses: i32 = (1..MAX_RECEIVES).map(|receives| pause(&retry, receives)).sum();
-        assert!(pauses > 3600, "{pauses} s");
-        // Of which a few are enough until whoever died at it is known to be dead.
-        assert_eq!(pause(&Disposition::Wait("somebody is at it".to_owned()), 9), LONGEST_WAIT);
+        let wait = Disposition::Wait("somebody else is editing the message".to_owned());
+        for disposition in [Disposition::Retry("Slack is down".to_owned()), wait.clone()] {
+            let pauses: i32 = (1..MAX_RECEIVES).map(|receives| pause(&disposition, receives)).sum();
+            assert!(pauses > 3600, "{disposition:?}: {pauses} s");
+        }
+        assert_eq!(pause(&wait, 9), LONGEST_WAIT, "whoever died at it is soon known to be dead");
     }
 
     struct PanicsAt(&'static str);
