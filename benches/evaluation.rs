@@ -1,5 +1,5 @@
-//! How many configuration items a rule judges, from raw JSON. `scripts/bench` builds it as the
-//! package is built.
+//! How many configuration items a rule judges, from raw JSON, beside how many serde_json only reads.
+//! `scripts/bench` builds it as the package is built.
 
 mod figure;
 
@@ -21,6 +21,9 @@ const CASES: [(&str, usize, (u16, u16)); 5] = [
     ("10 permissions of one port", 10, (22, 22)),
     ("10 permissions of 65,536 ports", 10, (0, 65535)),
 ];
+
+/// The peer: what it takes to have an item as a `serde_json::Value`, and to judge nothing.
+const READ: &str = "10 permissions read into a serde_json::Value";
 
 fn item(permissions: usize, (from, to): (u16, u16)) -> Value {
     let permission = |number: usize| {
@@ -57,14 +60,22 @@ fn main() {
             });
         });
     }
+    let read = format!("{}\n", item(10, (443, 443))).repeat(ITEMS);
+    group.bench_with_input(BenchmarkId::from_parameter(READ), &read, |bencher, lines| {
+        bencher.iter(|| {
+            let items = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            items.filter(|item| item["configuration"]["ipPermissions"].is_array()).count()
+        });
+    });
     group.finish();
     for (name, ..) in CASES {
-        tell(name);
+        tell(name, "judged, from raw JSON");
     }
+    tell(READ, "only, from raw JSON");
 }
 
 /// What criterion has measured, as it keeps it.
-fn tell(name: &str) {
+fn tell(name: &str, what: &str) {
     let home =
         std::env::var("CRITERION_HOME").expect("scripts/bench says where criterion keeps what it finds");
     let path = format!("{home}/evaluation/{name}/new/estimates.json");
@@ -74,5 +85,5 @@ fn tell(name: &str) {
     let times = [&found["mean"]["point_estimate"], &bounds["upper_bound"], &bounds["lower_bound"]];
     let [mean, least, most] = times.map(|time| ITEMS as f64 * 1e9 / time.as_f64().unwrap());
     let figures = format!("{mean:.0} items/s (95 %: {least:.0} to {most:.0}), one thread");
-    figure::row(&format!("a group of {name} judged, from raw JSON"), 20, &figures);
+    figure::row(&format!("a group of {name} {what}"), 20, &figures);
 }
