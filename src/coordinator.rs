@@ -39,10 +39,10 @@ const VISIBILITY: i32 = 180;
 /// Recording "off" and disabling the rule are two calls; in between they may disagree.
 const SWITCHING: SignedDuration = SignedDuration::from_secs(5);
 
-/// When a run passed on what; the same request again is left, unless it was sent after that: once
-/// it is fixed, the next run lets it go. It may be the same message, which a queue may deliver
-/// twice and whose remediator may yet need it.
-type PassedOn = HashMap<(FindingId, ViolationType), Timestamp>;
+/// What a run has passed on, when, and by which message. That message itself is left when it comes
+/// again, as a queue may deliver it twice and its remediator may yet need it; another that says the
+/// same is let go, unless it was sent after that.
+type PassedOn = HashMap<(FindingId, ViolationType), (Timestamp, Option<String>)>;
 
 /// The coordinator function.
 #[derive(Debug, Clone)]
@@ -196,10 +196,13 @@ impl Coordinator {
         };
         let request = RemediationRequest { requested_by: None, asked_at: None, ..request };
         let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
-        let again =
-            passed_on.get(&key).is_some_and(|at| sent_at(message).is_some_and(|sent_at| sent_at <= *at));
-        let next =
-            if again { Next::Leave } else { self.decider.decide(&request, sent_at(message), now).await? };
+        let next = match passed_on.get(&key) {
+            Some((_, passed_on)) if passed_on.as_deref() == message.message_id() => Next::Leave,
+            Some((at, _)) if sent_at(message).is_some_and(|sent_at| sent_at <= *at) => {
+                Next::LetGo("another that says the same has just been passed on")
+            }
+            _ => self.decider.decide(&request, sent_at(message), now).await?,
+        };
         match next {
             Next::PassOn => {}
             Next::LetGo(reason) => {
@@ -210,7 +213,7 @@ impl Coordinator {
             }
             Next::Leave => return Ok(false),
         }
-        passed_on.insert(key, now);
+        passed_on.insert(key, (now, message.message_id().map(str::to_owned)));
         let task = RemediationTask {
             sqs_url: Some(queue.to_string()),
             receipt_handle: Some(receipt_handle.to_owned()),

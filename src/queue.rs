@@ -96,7 +96,7 @@ const LONGEST_BACKOFF: i32 = 120;
 /// The longest pause where somebody else is at it. Seconds.
 const LONGEST_WAIT: i32 = 10;
 
-/// So many deliveries may be spent on waiting for others; the rest must last for an outage.
+/// Up to this delivery a wait for others is short; the rest must last for an outage.
 const WAITS: u32 = 20;
 
 /// How often a message may be retried. With the pauses between, this bridges an outage of an
@@ -188,7 +188,8 @@ impl Queues {
     }
 
     /// Handles a batch from `queue`; returns the ids of the messages that must stay in it. They
-    /// come back after 2, 4, 8 … seconds, by how often they have been delivered.
+    /// come back after 2, 4, 8 … seconds, by how often they have been delivered; sooner where they
+    /// only wait for others.
     pub async fn handle_batch<H: QueueHandler>(
         &self,
         queue: &QueueUrl,
@@ -217,9 +218,9 @@ impl Queues {
                 }
                 Disposition::Retry(reason) | Disposition::Wait(reason) => {
                     let reason = format!("{reason} (after {} deliveries)", message.receive_count);
-                    !self.is_parked(queue, message, &reason).await
+                    !self.try_park(queue, message, &reason).await
                 }
-                Disposition::Park(reason) => !self.is_parked(queue, message, &reason).await,
+                Disposition::Park(reason) => !self.try_park(queue, message, &reason).await,
             };
             stays.then_some((message, pause))
         });
@@ -249,9 +250,8 @@ impl Queues {
         changed.map(drop).map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
     }
 
-    /// Parks a message; its id where even that failed, so that it stays.
     /// Parks a message; whether it could.
-    async fn is_parked(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> bool {
+    async fn try_park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> bool {
         let parked = self.park(queue, message, reason).await;
         if let Err(error) = &parked {
             tracing::error!(queue = queue.name(), message_id = message.id, %error, "cannot park a message");
@@ -329,7 +329,8 @@ mod tests {
             let pauses: i32 = (1..MAX_RECEIVES).map(|receives| pause(&disposition, receives)).sum();
             assert!(pauses > 3600, "{disposition:?}: {pauses} s");
         }
-        assert_eq!(pause(&wait, 9), LONGEST_WAIT, "whoever died at it is soon known to be dead");
+        assert_eq!(pause(&wait, WAITS), LONGEST_WAIT, "whoever died at it is soon known to be dead");
+        assert_eq!(pause(&wait, WAITS + 1), LONGEST_BACKOFF);
     }
 
     struct PanicsAt(&'static str);

@@ -25,6 +25,9 @@ pub(super) enum Subject {
     Digest(DigestId),
     /// What concerns every account, or what we cannot tell.
     Everything,
+    /// Turning auto-response off: whoever is in the list may, though Slack does not say whether they
+    /// are active. A failing Slack must not keep it on.
+    Off,
 }
 
 /// The answer.
@@ -53,6 +56,7 @@ impl Subject {
             | action::UNDO
             | action::APPROVE
             | action::DECLINE => pressed.value.parse().map_or(Self::Everything, Self::Finding),
+            action::AUTORESPONSE_OFF => Self::Off,
             _ => Self::Everything,
         }
     }
@@ -71,6 +75,7 @@ impl SlackFunction {
         }
         let reach = match self.authoriser.permission(user).await {
             Permission::Granted(reach) => reach,
+            Permission::Unknown { listed: Some(reach) } if *subject == Subject::Off => reach,
             Permission::Denied => {
                 return Ok(self
                     .refuse(
@@ -82,7 +87,7 @@ impl SlackFunction {
                     )
                     .await);
             }
-            Permission::Unknown => {
+            Permission::Unknown { .. } => {
                 return Ok(Authorised::No(note(
                     ":lock: Slack did not say whether you are an operator, so nothing was done. Try again in a minute; \
                      if it stays so, `defendable doctor` tells whoever runs it what is missing.",
@@ -94,7 +99,7 @@ impl SlackFunction {
         }
         match subject {
             Subject::Nothing | Subject::Digest(_) => Ok(Authorised::Yes(Some(reach))),
-            Subject::Everything => Ok(self
+            Subject::Everything | Subject::Off => Ok(self
                 .refuse(
                     user,
                     subject,
@@ -119,7 +124,7 @@ impl SlackFunction {
         tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
         let finding = match subject {
             Subject::Finding(id) => Some(id.clone()),
-            Subject::Nothing | Subject::Digest(_) | Subject::Everything => None,
+            Subject::Nothing | Subject::Digest(_) | Subject::Everything | Subject::Off => None,
         };
         self.note(user, Deed::Refused { what: cut(asked, 200) }, finding).await;
         Authorised::No(note(why))

@@ -248,7 +248,7 @@ impl SlackFunction {
                 }
             },
             Subject::Digest(id) => self.table.digest(id).await.ok()?.map(|digest| digest.channel),
-            Subject::Nothing | Subject::Everything => None,
+            Subject::Nothing | Subject::Everything | Subject::Off => None,
         };
         channel.map(SlackChannelId::from)
     }

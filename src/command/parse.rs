@@ -104,7 +104,8 @@ impl Command {
     /// What it changes, which only operators may.
     pub(super) fn subject(&self) -> Subject {
         match self {
-            Self::AutoResponse(Some(_)) | Self::WeeklyReport(_) | Self::Retry => Subject::Everything,
+            Self::AutoResponse(Some(Switch::Off)) => Subject::Off,
+            Self::AutoResponse(Some(Switch::On)) | Self::WeeklyReport(_) | Self::Retry => Subject::Everything,
             Self::Fix(id) | Self::Ignore(id) | Self::Undo(id) | Self::Approve(id) | Self::Decline(id) => {
                 Subject::Finding(id.clone())
             }

@@ -1,5 +1,6 @@
 //! What the doctor looks at in Slack.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::{Method, Request, header};
@@ -8,7 +9,6 @@ use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Diagnosis, Examined};
-use crate::slack::authorisation::Operator;
 use crate::slack::client::https_connector;
 use crate::wiring::Wiring;
 
@@ -47,21 +47,23 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
     if operators.is_empty() {
         return Diagnosis::odd("there are none: nobody may act", "set DEFENDABLE_OPERATORS");
     }
+    let users: BTreeSet<_> =
+        operators.iter().filter_map(|operator| Some(operator.user()?.to_string())).collect();
     let mut gone = Vec::new();
-    for user in operators.iter().filter_map(Operator::user) {
-        match slack.is_active(user).await {
-            Ok(true) => {}
-            Ok(false) => gone.push(user.to_string()),
-            Err(error) => {
-                return Diagnosis::ill(
-                    error,
-                    "until Slack says who is active, nobody may act: has the bot users:read?",
-                );
+    for user in users {
+        match tokio::time::timeout(PATIENCE, slack.is_active(&user.clone().into())).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => gone.push(user),
+            Ok(Err(error)) => {
+                let next =
+                    "until Slack says who is active nobody may act: mend the bot's token and its scopes";
+                return Diagnosis::ill(error, next);
             }
+            Err(_) => return Diagnosis::ill("Slack does not answer", "does the network let us reach Slack?"),
         }
     }
     if !gone.is_empty() {
-        let problem = format!("{} left the workspace, and may not act", gone.join(", "));
+        let problem = format!("{} are no active members of the workspace, and may not act", gone.join(", "));
         return Diagnosis::odd(problem, "take them out of DEFENDABLE_OPERATORS");
     }
     Diagnosis::Well(format!("{} users, user groups, or either in one account", operators.len()))

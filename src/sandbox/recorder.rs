@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(800);
 /// hundreds of resources has others to serve too.
 const PAUSES: u32 = 5;
 
-/// How many changes the rules' functions look at at once, as Lambda does.
+/// How many changes the rules' functions look at at once; on Lambda it is all of them.
 const AT_ONCE: usize = 4;
 
 type Key = (&'static str, String);

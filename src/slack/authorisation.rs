@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
 use super::client::{Slack, SlackError};
@@ -14,7 +15,7 @@ use crate::ids::AccountId;
 /// How long it is remembered who is in a user group, and who is active.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// How long Slack may take to say so: it wants its own answer within
+/// How long Slack may take to say all of that: it wants its own answer within
 /// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction/#acknowledgment_response).
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -107,7 +108,10 @@ pub enum Permission {
     /// No.
     Denied,
     /// Slack did not say who is in a group, or whether somebody is active; which means no.
-    Unknown,
+    Unknown {
+        /// Where they may act if they are active, as far as that is known.
+        listed: Option<Reach>,
+    },
 }
 
 /// What Slack said lately.
@@ -131,29 +135,36 @@ impl Authoriser {
         Self { operators, slack, remembered: Arc::default() }
     }
 
-    /// Where somebody may act. Of those who are not named nothing is asked but their groups.
+    /// Where somebody may act. Of those who are not in the list nothing is asked but who is in its
+    /// groups.
     pub async fn permission(&self, user: &SlackUserId) -> Permission {
-        match self.listed(user).await {
-            Permission::Granted(reach) => match self.is_active(user).await {
-                Some(true) => Permission::Granted(reach),
-                Some(false) => Permission::Denied,
-                None => Permission::Unknown,
-            },
-            no => no,
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let listed = match tokio::time::timeout_at(until, self.listed(user)).await {
+            Ok(Permission::Granted(reach)) => reach,
+            Ok(no) => return no,
+            Err(_) => return Permission::Unknown { listed: None },
+        };
+        match tokio::time::timeout_at(until, self.is_active(user)).await {
+            Ok(Some(true)) => Permission::Granted(listed),
+            Ok(Some(false)) => Permission::Denied,
+            Ok(None) | Err(_) => Permission::Unknown { listed: Some(listed) },
         }
     }
 
     /// Where somebody may act by the list. Users named one by one need no call.
     async fn listed(&self, user: &SlackUserId) -> Permission {
-        let (named, groups): (Vec<_>, Vec<_>) =
-            self.operators.iter().partition(|operator| matches!(operator.who, Who::User(_)));
+        let named = self.operators.iter().filter(|operator| operator.user() == Some(user));
+        if named.clone().any(|operator| operator.account.is_none()) {
+            return Permission::Granted(Reach::Everywhere);
+        }
+        let named: Vec<_> = named.map(|operator| (operator, Some(true))).collect();
+        let groups = self.operators.iter().filter_map(|operator| match &operator.who {
+            Who::User(_) => None,
+            Who::Group(group) => Some(async move { (operator, self.is_member(group, user).await) }),
+        });
         let (mut accounts, mut unknown) = (BTreeSet::new(), false);
-        for Operator { who, account } in named.into_iter().chain(groups) {
-            let is_meant = match who {
-                Who::User(id) => Some(id == user),
-                Who::Group(group) => self.is_member(group, user).await,
-            };
-            match (is_meant, account) {
+        for (operator, is_meant) in named.into_iter().chain(join_all(groups).await) {
+            match (is_meant, &operator.account) {
                 (Some(true), None) => return Permission::Granted(Reach::Everywhere),
                 (Some(true), Some(account)) => {
                     accounts.insert(account.clone());
@@ -164,7 +175,7 @@ impl Authoriser {
         }
         match (accounts.is_empty(), unknown) {
             (false, _) => Permission::Granted(Reach::Accounts(accounts)),
-            (true, true) => Permission::Unknown,
+            (true, true) => Permission::Unknown { listed: None },
             (true, false) => Permission::Denied,
         }
     }
@@ -175,7 +186,9 @@ impl Authoriser {
         {
             return Some(members.contains(user));
         }
-        let members: HashSet<SlackUserId> = said(self.slack.user_group(group)).await?.into_iter().collect();
+        let (slack, asked) = (self.slack.clone(), group.clone());
+        let members = said(async move { slack.user_group(&asked).await }).await?;
+        let members: HashSet<SlackUserId> = members.into_iter().collect();
         let is_member = members.contains(user);
         self.remembered().members.insert(group.clone(), (Instant::now(), members));
         Some(is_member)
@@ -188,7 +201,8 @@ impl Authoriser {
         {
             return Some(*is_active);
         }
-        let is_active = said(self.slack.is_active(user)).await?;
+        let (slack, asked) = (self.slack.clone(), user.clone());
+        let is_active = said(async move { slack.is_active(&asked).await }).await?;
         self.remembered().active.insert(user.clone(), (Instant::now(), is_active));
         Some(is_active)
     }
@@ -198,19 +212,17 @@ impl Authoriser {
     }
 }
 
-/// What Slack says, if it says so in time.
-async fn said<T>(call: impl Future<Output = Result<T, SlackError>>) -> Option<T> {
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(Ok(said)) => Some(said),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "cannot know who may act");
-            None
-        }
-        Err(_) => {
-            tracing::error!("cannot know who may act: Slack did not answer in time");
-            None
-        }
-    }
+/// What Slack says. The call goes on where nobody waits for it any more: it is counted all the same.
+async fn said<T: Send + 'static>(
+    call: impl Future<Output = Result<T, SlackError>> + Send + 'static,
+) -> Option<T> {
+    let problem = match tokio::spawn(call).await {
+        Ok(Ok(said)) => return Some(said),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(problem, "cannot know who may act");
+    None
 }
 
 #[cfg(test)]

@@ -376,13 +376,31 @@ impl Slack {
     /// Whether somebody is in the workspace, and has not been deactivated
     /// ([users.info](https://docs.slack.dev/reference/methods/users.info)).
     pub async fn is_active(&self, user: &SlackUserId) -> Result<bool, SlackError> {
-        let request = SlackApiUsersInfoRequest::new(user.clone());
-        match self.call("users.info", async |session| session.users_info(&request).await).await {
-            Ok(answer) => Ok(answer.user.deleted != Some(true)),
+        let parameters = vec![("user", Some(&user.0))];
+        let answer: Result<UserInfo, SlackError> = self
+            .call("users.info", async |session| {
+                let api = &session.http_session_api;
+                api.http_get("users.info", &parameters, Some(&SLACK_TIER4_METHOD_CONFIG)).await
+            })
+            .await;
+        match answer {
+            Ok(answer) => Ok(!answer.user.deleted),
             Err(error) if error.is_stranger() => Ok(false),
             Err(error) => Err(error),
         }
     }
+}
+
+/// What we read of `users.info`'s answer: of the rest, such as a profile's fields, Slack sends what
+/// the library does not read.
+#[derive(Debug, serde::Deserialize)]
+struct UserInfo {
+    user: User,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct User {
+    deleted: bool,
 }
 
 /// Waits as long as Slack says, where it says that this was one call too many. Whether to call again.

@@ -87,5 +87,8 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     let (said, _) = doctor(&world, &config, |command| {
         command.env("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0DAVE");
     });
-    assert!(said.contains("odd   operators: U0DAVE left the workspace, and may not act"), "{said}");
+    assert!(
+        said.contains("odd   operators: U0DAVE are no active members of the workspace, and may not act"),
+        "{said}"
+    );
 }

@@ -25,7 +25,9 @@ async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
             "U0GONE" => json!({"ok": false, "error": "user_not_found"}),
             "U0UNKNOWN" => json!({"ok": false, "error": "missing_scope"}),
             "U0SLOW" => std::future::pending().await,
-            id => json!({"ok": true, "user": {"id": id, "deleted": id == "U0DAVE"}}),
+            // A profile as Slack has it where a workspace has no fields of its own.
+            id => json!({"ok": true, "user": {"id": id, "team_id": "T1", "deleted": id == "U0DAVE",
+                "profile": {"avatar_hash": "g1", "fields": [], "status_emoji": "", "huddle_state": null}}}),
         })
     };
     let app = Router::new()
@@ -84,8 +86,8 @@ async fn whoever_left_may_do_nothing_though_they_are_listed() {
         ("U0ALICE", Permission::Granted(Reach::Everywhere)),
         ("U0DAVE", Permission::Denied),
         ("U0GONE", Permission::Denied),
-        ("U0UNKNOWN", Permission::Unknown),
-        ("U0SLOW", Permission::Unknown),
+        ("U0UNKNOWN", Permission::Unknown { listed: Some(Reach::Everywhere) }),
+        ("U0SLOW", Permission::Unknown { listed: Some(Reach::Everywhere) }),
     ] {
         assert_eq!(authoriser.permission(&user.into()).await, expected, "{user}");
     }
@@ -95,7 +97,7 @@ async fn whoever_left_may_do_nothing_though_they_are_listed() {
 async fn a_group_that_cannot_be_read_allows_nobody() {
     let (slack, _) = slack(json!({"ok": false, "error": "missing_scope"})).await;
     let authoriser = Authoriser::new(operators(&["S0SECOPS"]), slack);
-    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Unknown);
+    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Unknown { listed: None });
 }
 
 #[tokio::test]

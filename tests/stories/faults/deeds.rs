@@ -1,17 +1,20 @@
 //! What else people and the schedule do, and every way in which it can go wrong: a scheduled run,
 //! the switch, an undo.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
 use super::boundary::times;
-use super::cell::{is_at_length, patience};
+use super::cell::{LOOK, is_at_length, patience};
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, eventually, finding_of_group};
+
+/// How long Slack waits for an answer.
+const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A scheduled run with what comes before and after it, and the calls by which it may stumble.
 const OF_A_RUN: [(&str, &str); 8] = [
@@ -89,6 +92,8 @@ async fn the_switch_stands_every_fault() {
                 interact(&world.app_url, &click(ALICE, &format!("autoresponse_{wanted}"), wanted)).await?;
                 let recorded = world.aws.auto_response_wanted().await?;
                 let enabled = world.aws.rule_is_enabled().await;
+                // Whatever went wrong: what is not recorded as off is not switched off either.
+                assert!(enabled || recorded == "off" || wanted == "on", "{fault:?}");
                 let hits = injected.iter().all(|injected| world.to_aws.hits(*injected) > 0);
                 (hits && recorded == wanted && enabled == (wanted == "on")).then_some(())
             };
@@ -112,6 +117,13 @@ async fn state(world: &Installation, group: &str) -> Option<(String, Value)> {
     Some((record["state"].as_str()?.to_owned(), record["finding"]["state"].clone()))
 }
 
+/// Whether the fix has told what it took away; AWS Config may tell before that it is fixed.
+async fn is_reported(world: &Installation, group: &str) -> bool {
+    let record = world.aws.finding(&finding_of_group(group)).await.unwrap_or_default();
+    record["finding"]["removed"].as_array().is_some_and(|removed| !removed.is_empty())
+        && world.aws.is_shown(&finding_of_group(group)).await
+}
+
 #[tokio::test]
 async fn an_undo_stands_every_fault() {
     let variables = vec![("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned())];
@@ -131,14 +143,13 @@ async fn an_undo_stands_every_fault() {
             let id = finding_of_group(group);
             let payload = match state(&world, group).await {
                 Some((state, _)) if state == "open" => click(ALICE, "fix", id.as_str()),
-                Some((state, finding)) if state == "fixed" => {
+                Some((state, finding)) if state == "fixed" && is_reported(&world, group).await => {
                     injected.get_or_insert_with(|| inject(&world, operation, group, *fault));
                     submission(ALICE, "undo", &format!("{id} {}", finding["at"].as_str().unwrap()))
                 }
                 Some((state, _)) if state == "ignored" => continue,
-                other => {
+                _ => {
                     left += 1;
-                    eprintln!("  {operation} {fault:?} {other:?}");
                     continue;
                 }
             };
@@ -150,11 +161,52 @@ async fn an_undo_stands_every_fault() {
         }
         eprintln!("{:?}: {left} are left", begun.elapsed());
         assert!(begun.elapsed() < patience(), "{left} of {} are not undone", groups.len());
+        tokio::time::sleep(LOOK).await;
     }
     for (group, fault, operation, injected) in groups {
         assert!(world.to_aws.hits(injected.unwrap()) > 0, "{operation} went wrong: {fault:?}");
         let mut ingress = world.aws.ingress(&group).await;
         ingress.sort();
         assert_eq!(ingress, ["tcp 22-22 0.0.0.0/0", "tcp 443-443 0.0.0.0/0"], "{fault:?} {operation}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_act_may_again_once_slack_says_so() {
+    let mut world = Installation::start(&[], Vec::new()).await;
+    // What is delivered to the dead is seen again after so long.
+    for queue in ["events", "fix", "security-group"] {
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
+    }
+    // One call too many is waited out, and no fault then.
+    let faults = telling().into_iter().filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
+    for fault in faults {
+        let group = world.aws.create_group(&format!("{fault:?}")).await;
+        world.aws.open_port(&group, 22).await;
+        let id = finding_of_group(&group);
+        eventually("it is found", async || world.aws.finding(&id).await).await;
+        // What Slack said before is remembered for a minute, by the process.
+        world.kill();
+        world.serve().await;
+        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
+        let begun = Instant::now();
+        assert_eq!(interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await, Some(200), "{fault:?}");
+        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
+        assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "open", "{fault:?}");
+        eventually(&format!("she may again after {fault:?}"), async || {
+            interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
+            (world.aws.finding(&id).await?["state"] == "fixed").then_some(())
+        })
+        .await;
+        interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("on"), "{fault:?}");
+        world.kill();
+        world.serve().await;
+        // Stopping never waits for Slack's word.
+        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
+        interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
+        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
+        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"), "{fault:?}");
     }
 }
