@@ -55,15 +55,14 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => gone.push(user),
             Ok(Err(error)) => {
-                let next =
-                    "until Slack says who is active nobody may act: mend the bot's token and its scopes";
+                let next = "until Slack says who is active people can only turn auto-response off: mend the bot's token and scopes";
                 return Diagnosis::ill(error, next);
             }
             Err(_) => return Diagnosis::ill("Slack does not answer", "does the network let us reach Slack?"),
         }
     }
     if !gone.is_empty() {
-        let problem = format!("{} are no active members of the workspace, and may not act", gone.join(", "));
+        let problem = format!("not active in the workspace, so they may not act: {}", gone.join(", "));
         return Diagnosis::odd(problem, "take them out of DEFENDABLE_OPERATORS");
     }
     Diagnosis::Well(format!("{} users, user groups, or either in one account", operators.len()))

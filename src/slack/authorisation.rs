@@ -19,6 +19,9 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction/#acknowledgment_response).
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How much of that may be spent on groups: one that does not answer keeps nobody of another out.
+const FOR_GROUPS: Duration = Duration::from_millis(1000);
+
 /// Who may act, and where: `U0ALICE` and `S0SECOPS` in every account, `U0BOB@123456789012` in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
@@ -138,21 +141,20 @@ impl Authoriser {
     /// Where somebody may act. Of those who are not in the list nothing is asked but who is in its
     /// groups.
     pub async fn permission(&self, user: &SlackUserId) -> Permission {
-        let until = tokio::time::Instant::now() + PATIENCE;
-        let listed = match tokio::time::timeout_at(until, self.listed(user)).await {
-            Ok(Permission::Granted(reach)) => reach,
-            Ok(no) => return no,
-            Err(_) => return Permission::Unknown { listed: None },
+        let begun = tokio::time::Instant::now();
+        let listed = match self.listed(user, begun + FOR_GROUPS).await {
+            Permission::Granted(reach) => reach,
+            no => return no,
         };
-        match tokio::time::timeout_at(until, self.is_active(user)).await {
-            Ok(Some(true)) => Permission::Granted(listed),
-            Ok(Some(false)) => Permission::Denied,
-            Ok(None) | Err(_) => Permission::Unknown { listed: Some(listed) },
+        match self.is_active(user, begun + PATIENCE).await {
+            Some(true) => Permission::Granted(listed),
+            Some(false) => Permission::Denied,
+            None => Permission::Unknown { listed: Some(listed) },
         }
     }
 
     /// Where somebody may act by the list. Users named one by one need no call.
-    async fn listed(&self, user: &SlackUserId) -> Permission {
+    async fn listed(&self, user: &SlackUserId, until: tokio::time::Instant) -> Permission {
         let named = self.operators.iter().filter(|operator| operator.user() == Some(user));
         if named.clone().any(|operator| operator.account.is_none()) {
             return Permission::Granted(Reach::Everywhere);
@@ -160,7 +162,7 @@ impl Authoriser {
         let named: Vec<_> = named.map(|operator| (operator, Some(true))).collect();
         let groups = self.operators.iter().filter_map(|operator| match &operator.who {
             Who::User(_) => None,
-            Who::Group(group) => Some(async move { (operator, self.is_member(group, user).await) }),
+            Who::Group(group) => Some(async move { (operator, self.is_member(group, user, until).await) }),
         });
         let (mut accounts, mut unknown) = (BTreeSet::new(), false);
         for (operator, is_meant) in named.into_iter().chain(join_all(groups).await) {
@@ -180,14 +182,19 @@ impl Authoriser {
         }
     }
 
-    async fn is_member(&self, group: &SlackUserGroupId, user: &SlackUserId) -> Option<bool> {
+    async fn is_member(
+        &self,
+        group: &SlackUserGroupId,
+        user: &SlackUserId,
+        until: tokio::time::Instant,
+    ) -> Option<bool> {
         if let Some((at, members)) = self.remembered().members.get(group)
             && at.elapsed() < MEMORY
         {
             return Some(members.contains(user));
         }
         let (slack, asked) = (self.slack.clone(), group.clone());
-        let members = said(async move { slack.user_group(&asked).await }).await?;
+        let members = said(until, async move { slack.user_group(&asked).await }).await?;
         let members: HashSet<SlackUserId> = members.into_iter().collect();
         let is_member = members.contains(user);
         self.remembered().members.insert(group.clone(), (Instant::now(), members));
@@ -195,14 +202,14 @@ impl Authoriser {
     }
 
     /// Somebody who has left is still in the list until somebody takes them out.
-    async fn is_active(&self, user: &SlackUserId) -> Option<bool> {
+    async fn is_active(&self, user: &SlackUserId, until: tokio::time::Instant) -> Option<bool> {
         if let Some((at, is_active)) = self.remembered().active.get(user)
             && at.elapsed() < MEMORY
         {
             return Some(*is_active);
         }
         let (slack, asked) = (self.slack.clone(), user.clone());
-        let is_active = said(async move { slack.is_active(&asked).await }).await?;
+        let is_active = said(until, async move { slack.is_active(&asked).await }).await?;
         self.remembered().active.insert(user.clone(), (Instant::now(), is_active));
         Some(is_active)
     }
@@ -212,14 +219,17 @@ impl Authoriser {
     }
 }
 
-/// What Slack says. The call goes on where nobody waits for it any more: it is counted all the same.
+/// What Slack says by then. The call goes on where nobody waits for it any more: it is counted all
+/// the same.
 async fn said<T: Send + 'static>(
+    until: tokio::time::Instant,
     call: impl Future<Output = Result<T, SlackError>> + Send + 'static,
 ) -> Option<T> {
-    let problem = match tokio::spawn(call).await {
-        Ok(Ok(said)) => return Some(said),
+    let problem = match tokio::time::timeout_at(until, tokio::spawn(call)).await {
+        Ok(Ok(Ok(said))) => return Some(said),
+        Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
+        Err(_) => "Slack did not answer in time".to_owned(),
     };
     tracing::error!(problem, "cannot know who may act");
     None

@@ -88,7 +88,7 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         command.env("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0DAVE");
     });
     assert!(
-        said.contains("odd   operators: U0DAVE are no active members of the workspace, and may not act"),
+        said.contains("odd   operators: not active in the workspace, so they may not act: U0DAVE"),
         "{said}"
     );
 }

@@ -14,8 +14,11 @@ use crate::settings::SlackSettings;
 /// who was deactivated; local-slack knows neither. It counts the questions.
 async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
-    let group = async move |State(calls): State<Arc<AtomicUsize>>| {
+    let group = async move |State(calls): State<Arc<AtomicUsize>>, RawQuery(asked): RawQuery| {
         calls.fetch_add(1, Ordering::Relaxed);
+        if asked.unwrap().contains("S0SLOW") {
+            std::future::pending::<()>().await;
+        }
         axum::Json(answer.clone())
     };
     let user = async |State(calls): State<Arc<AtomicUsize>>, RawQuery(asked): RawQuery| {
@@ -98,6 +101,14 @@ async fn a_group_that_cannot_be_read_allows_nobody() {
     let (slack, _) = slack(json!({"ok": false, "error": "missing_scope"})).await;
     let authoriser = Authoriser::new(operators(&["S0SECOPS"]), slack);
     assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Unknown { listed: None });
+}
+
+#[tokio::test]
+async fn a_group_that_does_not_answer_keeps_nobody_of_another_out() {
+    let (slack, _) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
+    let authoriser = Authoriser::new(operators(&["S0SLOW", "S0SECOPS"]), slack);
+    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
+    assert_eq!(authoriser.permission(&"U0BOB".into()).await, Permission::Unknown { listed: None });
 }
 
 #[tokio::test]
