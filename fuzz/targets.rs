@@ -5,12 +5,19 @@ use defendable::command::parse::Command;
 use defendable::evaluation::bucket_policy::BucketPolicy;
 use defendable::evaluation::lines::evaluate_lines;
 use defendable::evaluation::{RestrictedPorts, RuleKind, RuleParameters};
+use defendable::finding::page::Cursor;
+use defendable::ids::{DigestId, FindingId};
 use defendable::notice::Notice;
 use defendable::notifier::notification::Notification;
-use defendable::remediation::{RemediationReport, RemediationRequest, RemediationTask};
+use defendable::opener::opener;
+use defendable::remediation::{Change, IngressRange, RemediationReport, RemediationRequest, RemediationTask};
 use defendable::routing::Routing;
+use defendable::slack::digest_view::{fix_all_submission, show_all_submission};
+use defendable::slack::ignore_view::ignore_submission;
 use defendable::slack::request::SlackRequest;
 use defendable::slack::text::{escape, prose};
+use defendable::slack::undo_view::undo_submission;
+use jiff::{SignedDuration, Timestamp};
 
 /// Reads an input; panics where something does not hold.
 pub type Target = fn(&[u8]);
@@ -25,12 +32,39 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bucket_policy", bucket_policy),
     ("rule_parameters", rule_parameters),
     ("routing", routing),
+    ("cloudtrail_record", cloudtrail_record),
 ];
 
-/// A body, as a form and as JSON.
+/// A body, as a form and as JSON; and what buttons and modals carry.
 fn slack_request(body: &[u8]) {
     for content_type in ["application/x-www-form-urlencoded", "application/json"] {
-        _ = SlackRequest::parse(content_type, body);
+        match SlackRequest::parse(content_type, body) {
+            Ok((_, SlackRequest::BlockAction(action))) => button_value(&action.value),
+            Ok((_, SlackRequest::ViewSubmission(event))) => {
+                let reasons = [
+                    ignore_submission(&event.view).map(|submission| submission.reason),
+                    undo_submission(&event.view).map(|submission| submission.reason),
+                ];
+                for reason in reasons.into_iter().flatten() {
+                    assert!(reason.chars().count() <= 500 && !reason.trim().is_empty());
+                }
+                _ = (show_all_submission(&event.view), fix_all_submission(&event.view));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Ids are as they were written, or are none.
+fn button_value(value: &str) {
+    if let Ok(id) = value.parse::<FindingId>() {
+        assert_eq!(id.to_string(), value);
+    }
+    if let Ok(id) = value.parse::<DigestId>() {
+        assert_eq!(id.to_string(), value);
+    }
+    if let Ok(cursor) = value.parse::<Cursor>() {
+        assert_eq!(cursor.to_string(), value);
     }
 }
 
@@ -127,4 +161,24 @@ fn rule_parameters(text: &[u8]) {
 /// The routing table.
 fn routing(text: &[u8]) {
     _ = String::from_utf8_lossy(text).parse::<Routing>();
+}
+
+/// Records of CloudTrail, line by line, held against each kind of change.
+fn cloudtrail_record(lines: &[u8]) {
+    let records: Vec<String> = String::from_utf8_lossy(lines).lines().map(str::to_owned).collect();
+    let range = IngressRange {
+        rule_id: "sgr-1".to_owned(),
+        protocol: "tcp".to_owned(),
+        from_port: Some(22),
+        to_port: Some(22),
+        cidr: "0.0.0.0/0".to_owned(),
+        description: None,
+    };
+    let statement = Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() };
+    for change in [Change::RevokeIngress(range), statement] {
+        if let Some(opener) = opener(&records, &[change], Timestamp::MAX - SignedDuration::from_hours(1)) {
+            assert!(opener.principal.chars().count() <= 300);
+            assert!(opener.source_address.is_none_or(|address| address.chars().count() <= 100));
+        }
+    }
 }

@@ -139,12 +139,25 @@ fn attribute<T: FromStr>(attributes: &HashMap<String, String>, name: &str) -> Op
     attributes.get(name)?.parse().ok()
 }
 
-/// The coordinator's two triggers: the fix queue, and anything else is the schedule.
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// The coordinator's two triggers: the fix queue, and what has no records is the schedule.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value")]
 enum CoordinatorEvent {
     FixQueue(SqsEvent),
-    Schedule(#[expect(dead_code, reason = "only tells that it is not a batch")] Value),
+    Schedule,
+}
+
+impl TryFrom<Value> for CoordinatorEvent {
+    type Error = serde_json::Error;
+
+    /// A batch that cannot be read is an error, so that it comes again: taken for the schedule, it
+    /// would be answered, and lost.
+    fn try_from(event: Value) -> Result<Self, serde_json::Error> {
+        match event.get("Records") {
+            Some(_) => serde_json::from_value(event).map(Self::FixQueue),
+            None => Ok(Self::Schedule),
+        }
+    }
 }
 
 async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
@@ -158,7 +171,7 @@ async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
                 metrics::flush();
                 Ok(serde_json::to_value(response)?)
             }
-            CoordinatorEvent::Schedule(_) => {
+            CoordinatorEvent::Schedule => {
                 let deadline = Instant::now() + left.saturating_sub(MARGIN);
                 let run = coordinator.run(|| Instant::now() < deadline).await?;
                 tracing::info!(?run, "scheduled run");
@@ -176,4 +189,22 @@ async fn rule(rule: &RuleFunction) -> Result<(), Error> {
         rule.handle(&event.payload).await.map(|_| ()).map_err(Error::from)
     };
     run(service_fn(handle)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_cannot_be_read_is_not_taken_for_the_schedule() {
+        let read = |event: Value| serde_json::from_value::<CoordinatorEvent>(event);
+        let scheduled = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+        assert!(matches!(read(scheduled), Ok(CoordinatorEvent::Schedule)));
+        let batch =
+            |body: Value| json!({"Records": [{"messageId": "1", "receiptHandle": "r", "body": body}]});
+        assert!(
+            matches!(read(batch(json!("{}"))), Ok(CoordinatorEvent::FixQueue(batch)) if batch.records.len() == 1)
+        );
+        assert!(read(batch(json!(7))).is_err());
+    }
 }

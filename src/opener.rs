@@ -142,9 +142,9 @@ fn protocol_name(protocol: &str) -> &str {
     }
 }
 
-/// Of CloudTrail's records, the newest call before `recorded_at` that can have brought about one of
-/// the changes.
-fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
+/// Of CloudTrail's records, each a JSON object in text, the newest call before `recorded_at` that
+/// can have brought about one of the changes; what cannot be read is nobody's.
+pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
     let traces = records.iter().filter_map(|record| {
         let trace: Trace = serde_json::from_str(record).ok()?;
         let meant = trace.error_code.is_none()

@@ -104,7 +104,7 @@ enum CommandError {
     #[error(transparent)]
     Aws(#[from] crate::aws::AwsError),
     #[error(transparent)]
-    Slack(#[from] crate::slack::client::SlackError),
+    Slack(#[from] crate::slack::error::SlackError),
 }
 
 type Answer = Result<Content, CommandError>;

@@ -231,10 +231,11 @@ impl Finding {
 }
 
 impl Table {
-    /// Adds an entry that changes no finding.
+    /// Adds an entry that changes no finding, to the history of the one that it is about.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);
-        self.add("HISTORY".to_owned(), entry, &Uuid::new_v4().to_string()).await
+        let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
+        self.add(pk, entry, &Uuid::new_v4().to_string()).await
     }
 
     /// Copies a finding's deeds into the history; once more does no harm.

@@ -7,7 +7,7 @@ use super::{Notifier, NotifierError};
 use crate::report::ReportError;
 use crate::slack::Content;
 use crate::slack::blocks::note;
-use crate::slack::client::SlackError;
+use crate::slack::error::SlackError;
 use crate::slack::text::code;
 
 impl Notifier {

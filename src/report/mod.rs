@@ -12,7 +12,8 @@ pub use schedule::WeeklyReport;
 
 use crate::finding::StateName;
 use crate::finding::table::{Table, TableError};
-use crate::slack::client::{Slack, SlackError};
+use crate::slack::client::Slack;
+use crate::slack::error::SlackError;
 use crate::slack::report_message;
 
 /// How far back the report looks.

@@ -12,9 +12,6 @@ use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues, Receive};
 /// call dropped, a message that it brings would be unseen until its visibility timeout.
 const LONG_POLL: i32 = 3;
 
-/// After a signal to stop, what is in hand has this long to finish.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// The most messages that SQS gives at once.
 const BATCH: usize = 10;
 
@@ -60,14 +57,10 @@ async fn handle<H: QueueHandler>(
     message: QueueMessage,
     shutdown: &CancellationToken,
 ) {
-    let grace = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
     let message = [message];
     let stays = tokio::select! {
         failed = queues.handle_batch(queue, handler, &message) => Some(!failed.is_empty()),
-        () = grace => None,
+        () = super::grace(shutdown) => None,
     };
     let [message] = &message;
     let settled = match stays {

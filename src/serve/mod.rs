@@ -27,6 +27,9 @@ use crate::wiring::Wiring;
 /// The most that one scheduled run takes.
 const RUN_BUDGET: Duration = Duration::from_secs(50);
 
+/// After a signal to stop, what is in hand has this long to finish.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// How Slack reaches us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -86,7 +89,11 @@ async fn schedule(wiring: Wiring, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = ticks.tick() => tick(&rule, &coordinator, &queues, &shutdown).await,
+            _ = ticks.tick() => tokio::select! {
+                () = tick(&rule, &coordinator, &queues, &shutdown) => {}
+                // What a run had in hand is visible again after a while.
+                () = grace(&shutdown) => return,
+            },
         }
     }
 }
@@ -114,6 +121,12 @@ async fn tick(
         }
         Err(error) => tracing::error!(%error, "cannot read the scheduled rule: no automatic response"),
     }
+}
+
+/// Over when what was in hand at a signal to stop has had its time to finish.
+async fn grace(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// Cancelled by SIGTERM or ctrl-C.

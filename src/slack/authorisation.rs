@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
-use super::client::{Slack, SlackError};
+use super::client::Slack;
+use super::error::SlackError;
 use crate::ids::AccountId;
 
 /// How long it is remembered who is in a user group, and who is active.

@@ -12,16 +12,18 @@ use slack_morphism::prelude::*;
 use tokio::sync::OnceCell;
 
 use super::Content;
+use super::error::SlackError;
 use super::text::without_date_tokens;
 use crate::metrics;
-use crate::secrets::{CachedSecret, SecretError, Secrets};
+use crate::secrets::{CachedSecret, Secrets};
 use crate::settings::SlackSettings;
 
 /// No call takes longer; 429 answers are waited out within it.
 const DEADLINE: Duration = Duration::from_secs(25);
 
-/// In place of a code, where the library cannot read an answer.
-const UNREADABLE: &str = "an answer that cannot be read";
+/// The same for what somebody waits for: Slack takes an answer to a click, and a modal for it, for
+/// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response).
+const AT_ONCE: Duration = Duration::from_millis(2500);
 
 /// How many messages one look at a channel reads.
 const LOOK_BACK: u16 = 200;
@@ -53,117 +55,6 @@ struct Inner {
 impl std::fmt::Debug for Slack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slack").field("channel", &self.inner.settings.channel).finish_non_exhaustive()
-    }
-}
-
-/// A failed Slack call.
-#[derive(Debug, thiserror::Error)]
-pub enum SlackError {
-    /// Slack answered with an error, `channel_not_found`.
-    #[error("Slack's {method} failed: {code}")]
-    Api {
-        /// `chat.postMessage`
-        method: &'static str,
-        /// Slack's code.
-        code: String,
-    },
-    /// No answer in time.
-    #[error("Slack's {0} did not answer in time")]
-    Timeout(&'static str),
-    /// The token cannot be read.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(std::io::Error),
-}
-
-impl SlackError {
-    fn of(method: &'static str, error: SlackClientError) -> Self {
-        let code = match error {
-            SlackClientError::ApiError(error) => error.code,
-            SlackClientError::RateLimitError(_) => "ratelimited".to_owned(),
-            // Other errors may print request or response bodies; their kind says enough.
-            SlackClientError::HttpError(error) => format!("HTTP {}", error.status_code),
-            SlackClientError::HttpProtocolError(_) => "no connection".to_owned(),
-            SlackClientError::ProtocolError(_) => UNREADABLE.to_owned(),
-            SlackClientError::EndOfStream(_)
-            | SlackClientError::SystemError(_)
-            | SlackClientError::SocketModeProtocolError(_) => "a broken connection".to_owned(),
-        };
-        Self::Api { method, code }
-    }
-
-    /// Whether Slack says that the message is not there (any more), or cannot be edited (any more).
-    pub fn is_message_gone(&self) -> bool {
-        let gone = |code: &str| {
-            matches!(
-                code,
-                "message_not_found"
-                    | "channel_not_found"
-                    | "is_archived"
-                    | "cant_update_message"
-                    | "edit_window_closed"
-            )
-        };
-        matches!(self, Self::Api { code, .. } if gone(code))
-    }
-
-    /// Whether Slack has said no for good: trying again will not help.
-    pub fn is_refusal(&self) -> bool {
-        let passing = |code: &str| {
-            // What is not a code of Slack's is in words of ours.
-            code.contains(' ')
-                || matches!(
-                    code,
-                    "ratelimited"
-                        | "internal_error"
-                        | "fatal_error"
-                        | "service_unavailable"
-                        | "request_timeout"
-                )
-        };
-        matches!(self, Self::Api { code, .. } if !passing(code))
-    }
-
-    /// Whether Slack answered in words that the library cannot read.
-    pub fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Api { code, .. } if code == UNREADABLE)
-    }
-
-    /// Whether the call may have been carried out all the same.
-    pub fn is_uncertain(&self) -> bool {
-        match self {
-            Self::Timeout(_) => true,
-            // Slack's codes have no spaces; what says nothing of Slack's doing is in words of ours.
-            Self::Api { code, .. } => {
-                code.contains(' ') || matches!(code.as_str(), "internal_error" | "fatal_error")
-            }
-            Self::Secret(_) | Self::Tls(_) => false,
-        }
-    }
-
-    /// Whether Slack says that somebody is not in the workspace.
-    fn is_stranger(&self) -> bool {
-        let stranger = |code: &str| matches!(code, "user_not_found" | "user_not_visible");
-        matches!(self, Self::Api { code, .. } if stranger(code))
-    }
-
-    /// Whether Slack says that nothing can be posted in the channel.
-    pub fn is_channel_closed(&self) -> bool {
-        let closed = |code: &str| matches!(code, "channel_not_found" | "is_archived" | "not_in_channel");
-        matches!(self, Self::Api { code, .. } if closed(code))
-    }
-
-    /// Whether Slack says that the token is not valid (any more).
-    fn is_token_invalid(&self) -> bool {
-        let invalid = |code: &str| {
-            matches!(
-                code,
-                "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
-            )
-        };
-        matches!(self, Self::Api { code, .. } if invalid(code))
     }
 }
 
@@ -201,6 +92,15 @@ impl Slack {
         method: &'static str,
         call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T> + Clone,
     ) -> Result<T, SlackError> {
+        self.call_within(DEADLINE, method, call).await
+    }
+
+    async fn call_within<T>(
+        &self,
+        deadline: Duration,
+        method: &'static str,
+        call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T> + Clone,
+    ) -> Result<T, SlackError> {
         let client = self.client().await?;
         let mut token = self.inner.token.get().await?;
         loop {
@@ -215,7 +115,7 @@ impl Slack {
                 }
                 call.clone()(&session).await
             };
-            let answer = match tokio::time::timeout(DEADLINE, calls).await {
+            let answer = match tokio::time::timeout(deadline, calls).await {
                 Ok(answer) => answer.map_err(|error| SlackError::of(method, error)),
                 Err(_) => Err(SlackError::Timeout(method)),
             };
@@ -291,15 +191,19 @@ impl Slack {
         content: &Content,
     ) -> Result<(), SlackError> {
         let request = SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), self.fit(content));
-        self.call("chat.postEphemeral", async |session| session.chat_post_ephemeral(&request).await)
-            .await
-            .map(drop)
+        self.call_within(AT_ONCE, "chat.postEphemeral", async |session| {
+            session.chat_post_ephemeral(&request).await
+        })
+        .await
+        .map(drop)
     }
 
     /// Opens a modal; the trigger is good for three seconds.
     pub async fn open_view(&self, trigger: &SlackTriggerId, view: SlackModalView) -> Result<(), SlackError> {
         let request = SlackApiViewsOpenRequest::new(trigger.clone(), SlackView::Modal(view));
-        self.call("views.open", async |session| session.views_open(&request).await).await.map(drop)
+        self.call_within(AT_ONCE, "views.open", async |session| session.views_open(&request).await)
+            .await
+            .map(drop)
     }
 
     /// Shows one user the app's Home tab.
@@ -307,7 +211,9 @@ impl Slack {
         let blocks = self.fit(&Content::new().with_blocks(view.blocks)).blocks.unwrap_or_default();
         let view = SlackView::Home(SlackHomeView::new(blocks));
         let request = SlackApiViewsPublishRequest::new(user.clone(), view);
-        self.call("views.publish", async |session| session.views_publish(&request).await).await.map(drop)
+        self.call_within(AT_ONCE, "views.publish", async |session| session.views_publish(&request).await)
+            .await
+            .map(drop)
     }
 
     /// Replaces the ephemeral message in which somebody pressed a button.
@@ -318,7 +224,7 @@ impl Slack {
     ) -> Result<(), SlackError> {
         let request = SlackApiPostWebhookMessageRequest::new(self.fit(content)).with_replace_original(true);
         let client = self.client().await?;
-        match tokio::time::timeout(DEADLINE, client.respond_to_event(response_url, &request)).await {
+        match tokio::time::timeout(AT_ONCE, client.respond_to_event(response_url, &request)).await {
             Ok(answer) => answer.map(drop).map_err(|error| SlackError::of("response_url", error)),
             Err(_) => Err(SlackError::Timeout("response_url")),
         }

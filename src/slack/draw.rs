@@ -13,8 +13,8 @@ use slack_morphism::prelude::{SlackChannelId, SlackTs};
 
 use super::Content;
 use super::blocks::note;
-use super::client::SlackError;
 use super::digest_message::digest_message;
+use super::error::SlackError;
 use super::finding_message::mentioning;
 use super::mark::Mark;
 use super::publish::{PublishError, Published, Publisher};

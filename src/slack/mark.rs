@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use slack_morphism::prelude::{SlackBlock, SlackChannelId, SlackTs};
 
 use super::Content;
-use super::client::{Slack, SlackError};
+use super::client::Slack;
+use super::error::SlackError;
 use crate::ids::{DigestId, FindingId};
 
 /// A message's mark, such as `f-3fa9c01b22de/2`: unique, and the same whoever posts it.

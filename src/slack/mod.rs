@@ -9,6 +9,7 @@ pub mod digest_message;
 pub mod digest_view;
 pub mod draw;
 pub mod endpoint;
+pub mod error;
 pub mod finding_message;
 pub mod ignore_view;
 pub mod mark;

@@ -15,8 +15,9 @@ use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
 
 use super::Content;
 use super::blocks::note;
-use super::client::{Slack, SlackError};
+use super::client::Slack;
 use super::draw::{self, AskedFor};
+use super::error::SlackError;
 use super::finding_message::{finding_message, headline, mentioning};
 use super::mark::Mark;
 use super::text::{actor, prose};

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::lambda::function_command;
 use crate::support::{Options, World, free_ports};
 
@@ -91,4 +92,34 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         said.contains("odd   operators: not active in the workspace, so they may not act: U0DAVE"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_lost_after_the_installation_is_named_too() {
+    let (world, config) = world().await;
+    // Moto's AWS Config has no recorder, and then one that was never started.
+    let (said, well) = doctor(&world, world.aws.url(), |_| {});
+    assert!(!well && said.contains("ILL   AWS Config's recorder: there is none in this region"), "{said}");
+    world.aws.put_recorder("main").await;
+    let (said, well) = doctor(&world, world.aws.url(), |_| {});
+    assert!(!well && said.contains("ILL   AWS Config's recorder: it is stopped"), "{said}");
+    assert!(said.contains("start-configuration-recorder --configuration-recorder-name main"), "{said}");
+
+    world.aws.delete_queue("fix-dead-letters").await;
+    // Local-slack takes any token.
+    let slack = FaultProxy::before(world.slack.url()).await;
+    slack.inject("slack:auth.test", "", Fault::Denied, 0, 1);
+    let (said, well) = doctor(&world, &config, |command| {
+        command.env("DEFENDABLE_SLACK_API_URL", format!("{}/api", slack.url));
+    });
+    assert!(!well, "{said}");
+    for part in [
+        "ILL   queue defendable-fix: ",
+        "create defendable-fix-dead-letters: messages that nobody can handle go there",
+        "ILL   Slack's bot token: Slack says missing_scope",
+        "install the app again and store the token that it gives",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert!(!said.contains("xoxb-"), "{said}");
 }

@@ -3,19 +3,20 @@
 
 mod subject;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use defendable::ids::FindingId;
 use serde_json::Value;
 
-use subject::{Fate, Subject};
+use subject::{Fate, Subject, Wish, state};
 
 use crate::faults::cell::routing;
 use crate::support::fault_proxy::Tampering;
 use crate::support::installation::Installation;
-use crate::support::payload::{click, command, interact};
+use crate::support::payload::{click, command, interact, submission};
 use crate::support::{ALICE, Aws, SIGNING_SECRET, memory};
 
 /// How long it may take until everything has settled after the last kill: a lease is 80 seconds, and
@@ -46,8 +47,8 @@ struct Window {
 #[derive(Default)]
 pub struct Notes {
     subjects: Vec<Subject>,
-    /// Resources whose fix was asked for, and the request acknowledged.
-    acknowledged: BTreeSet<String>,
+    /// What was asked for of which resource, and acknowledged at last.
+    acknowledged: BTreeMap<(String, Wish), Instant>,
     windows: Vec<Window>,
     killed: usize,
 }
@@ -76,28 +77,53 @@ fn channel(number: usize) -> String {
     format!("C0SOAK{:03}", number / SINGLE % 60)
 }
 
-/// Somebody asks for the fix of something.
-async fn ask_for_some_fix(aws: &Aws, app_url: &str, notes: &Shared) {
+/// Somebody asks for what they want of something.
+async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     let subject = {
         let notes = notes.lock().unwrap();
-        let asked: Vec<&Subject> =
-            notes.subjects.iter().filter(|subject| subject.fate == Fate::Asked).collect();
-        if asked.is_empty() {
+        // Some press again what has been taken over already.
+        let again = random(4) == 0;
+        let wanted = |subject: &&Subject| {
+            let last = subject.last_wish().map(|wish| (subject.resource.clone(), wish));
+            last.is_some_and(|last| again || !notes.acknowledged.contains_key(&last))
+        };
+        let theirs: Vec<&Subject> = notes.subjects.iter().filter(wanted).collect();
+        if theirs.is_empty() {
             return;
         }
-        asked[random(asked.len() as u64) as usize].clone()
+        theirs[random(theirs.len() as u64) as usize].clone()
     };
-    let id = subject.finding_id();
+    let record = aws.finding(&subject.finding_id()).await;
+    let existed = record.is_some();
+    let Some(wish) = subject.wish(&record.clone().unwrap_or_default()) else { return };
+    let acknowledged = ask(aws, app_url, &subject, wish, &record.unwrap_or_default()).await;
     // Before there is a finding Alice is told that there is none, and nothing is promised.
-    let existed = aws.finding(&id).await.is_some();
-    // By a button, or by a command.
-    let acknowledged = match random(2) {
-        0 => interact(app_url, &click(ALICE, "fix", id.as_str())).await == Some(200),
-        _ => command(app_url, &format!("fix {id}")).await.is_some_and(|said| said.contains("Fixing")),
-    };
     if acknowledged && existed {
-        notes.lock().unwrap().acknowledged.insert(subject.resource);
+        notes.lock().unwrap().acknowledged.insert((subject.resource, wish), Instant::now());
     }
+}
+
+/// Whether Defendable has taken it over.
+async fn ask(aws: &Aws, app_url: &str, subject: &Subject, wish: Wish, record: &Value) -> bool {
+    let id = subject.finding_id();
+    match wish {
+        // By a button, or by a command.
+        Wish::Fix if random(2) == 0 => {
+            interact(app_url, &click(ALICE, "fix", id.as_str())).await == Some(200)
+        }
+        Wish::Fix => command(app_url, &format!("fix {id}")).await.is_some_and(|said| said.contains("Fixing")),
+        Wish::Ignore => sent_off(aws, app_url, &id, "ignore", id.as_str()).await,
+        Wish::Undo => {
+            let seen = record["finding"]["state"]["at"].as_str().unwrap();
+            sent_off(aws, app_url, &id, "undo", &format!("{id} {seen}")).await
+        }
+    }
+}
+
+/// A modal's answer says nothing of what came of it: the table does.
+async fn sent_off(aws: &Aws, app_url: &str, id: &FindingId, modal: &str, metadata: &str) -> bool {
+    let sent = interact(app_url, &submission(ALICE, modal, metadata)).await == Some(200);
+    sent && matches!(state(&aws.finding(id).await.unwrap_or_default()), "undoing" | "ignored")
 }
 
 /// Switches auto-response until that is recorded. `serve` may be killed meanwhile.
@@ -132,7 +158,7 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
     let mut switched = switching(false);
     let clicking = tokio::spawn(async move {
         loop {
-            ask_for_some_fix(&aws, &app_url, &shared).await;
+            ask_for_something(&aws, &app_url, &shared).await;
             tokio::time::sleep(Duration::from_millis(300 + random(900))).await;
         }
     });
@@ -190,17 +216,17 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
     let subjects = notes.lock().unwrap().subjects.clone();
     loop {
         let mut open = Vec::new();
-        for subject in subjects.iter().filter(|subject| subject.fate == Fate::Asked) {
-            let (id, resource) = (subject.finding_id(), &subject.resource);
-            let state = state(&world.aws.finding(&id).await.unwrap_or_default());
-            match state.as_str() {
-                "fixed" => {}
-                "open" if !notes.lock().unwrap().acknowledged.contains(resource) => {
-                    _ = command(&world.app_url, &format!("fix {id}")).await;
-                    open.push(format!("{resource} {state}"));
-                }
-                _ => open.push(format!("{resource} {state}")),
+        for subject in &subjects {
+            let record = world.aws.finding(&subject.finding_id()).await.unwrap_or_default();
+            if subject.is_content(&record) {
+                continue;
             }
+            let asked =
+                |wish| notes.lock().unwrap().acknowledged.contains_key(&(subject.resource.clone(), wish));
+            if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish)) {
+                _ = ask(&world.aws, &world.app_url, subject, wish, &record).await;
+            }
+            open.push(format!("{} {:?} {}", subject.resource, subject.fate, state(&record)));
         }
         for queue in QUEUES {
             open.extend(world.aws.waits_in(queue).await);
@@ -216,10 +242,6 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
-}
-
-fn state(record: &Value) -> String {
-    record["state"].as_str().unwrap_or("none").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,8 +288,12 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         wrong.extend(subject.check(&world, &notes, &shown).await);
     }
     // It was put to the test at all.
-    if fixed == 0 || notes.acknowledged.is_empty() {
-        wrong.push(format!("{fixed} automatic fixes, {} clicks", notes.acknowledged.len()));
+    let asked = |wish| notes.acknowledged.keys().filter(|(_, asked)| *asked == wish).count();
+    let [fixes, ignores, undos] = [Wish::Fix, Wish::Ignore, Wish::Undo].map(asked);
+    if [fixed, fixes, ignores, undos].contains(&0) {
+        wrong.push(format!(
+            "{fixed} automatic fixes; clicks: {fixes} to fix, {ignores} to ignore, {undos} to undo"
+        ));
     }
     for (queue, tampering) in TAMPERING {
         if world.to_aws.times_tampered(queue) == 0 {
@@ -297,9 +323,9 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         wrong.join("\n  "),
         world.log.display()
     );
-    let (subjects, clicks) = (notes.subjects.len(), notes.acknowledged.len());
+    let subjects = notes.subjects.len();
     let first = notes.subjects.first().map(|subject| subject.broken_at.elapsed());
     eprintln!(
-        "{kills} kills, {subjects} findings, {clicks} fixed by people, {fixed} automatically, in {first:?}"
+        "{kills} kills, {subjects} findings; asked: {fixes} to fix, {ignores} to ignore, {undos} to undo; {fixed} fixed automatically; in {first:?}"
     );
 }

@@ -1,10 +1,18 @@
 //! Stopping: what is in hand is finished or given back.
 
-use crate::support::{ALICE, World, eventually};
+use crate::support::{ALICE, Options, World, eventually};
 
 #[tokio::test]
 async fn sigterm_ends_it_cleanly_with_nothing_in_hand() {
-    let mut world = World::seeded().await;
+    ends_cleanly(World::seeded().await).await;
+}
+
+#[tokio::test]
+async fn in_socket_mode_too() {
+    ends_cleanly(World::seeded_with(Options { socket_mode: true, ..Options::default() }).await).await;
+}
+
+async fn ends_cleanly(mut world: World) {
     let group = world.aws.group_id("batch-workers").await;
     let message = world.slack.finding(&group).await;
     world.slack.click(ALICE, &message, "fix").await;

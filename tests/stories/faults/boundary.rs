@@ -18,6 +18,7 @@ pub enum Peer {
 pub enum Names {
     Resource,
     Finding,
+    Channel,
 }
 
 /// A call between two boxes of the flow picture.
@@ -65,6 +66,12 @@ pub const REVOKE: Boundary =
     boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource);
 
 pub const PUT_POLICY: Boundary = bucket("remediator → S3: policy", "s3:PUT policy");
+/// Of a policy that has nothing but what breaks the rule.
+pub const DELETE_POLICY: Boundary = bucket("remediator → S3: whole policy", "s3:DELETE policy");
+
+/// After a post whose answer was lost.
+pub const LOOK_BACK: Boundary =
+    boundary("notifier: look for its post", Peer::Slack, "slack:conversations.history", Names::Channel);
 
 pub const BOUNDARIES: &[Boundary] = &[
     boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
@@ -93,6 +100,8 @@ pub const BOUNDARIES: &[Boundary] = &[
     bucket("coordinator → bucket remediator", "sqs:SendMessage/defendable-s3-bucket"),
     bucket("remediator → S3: ACL", "s3:PUT acl"),
     PUT_POLICY,
+    DELETE_POLICY,
+    LOOK_BACK,
 ];
 
 /// Later calls of the same kinds: `scripts/soak` has these too.
@@ -114,6 +123,11 @@ pub fn times(boundary: Boundary, fault: Fault) -> usize {
         _ if boundary.peer == Peer::Slack => 1,
         _ => 3,
     }
+}
+
+/// Where we may not read a channel, what was posted there may come twice.
+pub fn is_promised(boundary: &Boundary, fault: Fault) -> bool {
+    boundary.operation != LOOK_BACK.operation || fault != Fault::Denied
 }
 
 /// Whether `scripts/test` has this cell too. To the AWS SDK the ways to say "slower" are alike, and so are

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use defendable::ids::FindingId;
 use futures::future::join_all;
 
-use super::boundary::{Boundary, Names, Peer, times};
+use super::boundary::{Boundary, DELETE_POLICY, LOOK_BACK, Names, POST, Peer, times};
 use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
 use crate::support::installation::Installation;
 use crate::support::slack::Message;
@@ -37,6 +37,9 @@ const SINGLE: usize = 5;
 /// One statement for the account, one for everybody.
 pub const PUBLIC_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Team","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"},{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}]}"#;
 
+/// One statement, for everybody: without it there is no policy.
+const ALL_PUBLIC_POLICY: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}}"#;
+
 /// One cell of the table: a resource of its own, on whose way one call goes wrong.
 pub struct Cell {
     pub boundary: Boundary,
@@ -48,6 +51,10 @@ pub struct Cell {
 }
 
 impl Cell {
+    fn is_all_public(&self) -> bool {
+        self.boundary.operation == DELETE_POLICY.operation
+    }
+
     pub fn name(&self) -> String {
         format!("{} (after {}) × {:?}: {}", self.boundary.what, self.boundary.skip, self.fault, self.id)
     }
@@ -76,7 +83,11 @@ pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fa
     let about = match boundary.names {
         Names::Resource => resource.clone(),
         Names::Finding => id.to_string(),
+        Names::Channel => channel.clone(),
     };
+    if boundary.operation == LOOK_BACK.operation {
+        world.to_slack.inject(POST.operation, id.as_str(), Fault::AnswerLost, 0, 1);
+    }
     let times = times(boundary, fault);
     let injected = proxy(world, boundary).inject(boundary.operation, &about, fault, boundary.skip, times);
     Cell { boundary, fault, channel, resource, id, injected }
@@ -94,7 +105,8 @@ pub fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
 pub async fn break_open(world: &Installation, cell: &Cell) {
     if cell.boundary.is_bucket {
         world.aws.set_acl(&cell.resource, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
-        world.aws.set_policy(&cell.resource, &PUBLIC_POLICY.replace("BUCKET", &cell.resource)).await;
+        let policy = if cell.is_all_public() { ALL_PUBLIC_POLICY } else { PUBLIC_POLICY };
+        world.aws.set_policy(&cell.resource, &policy.replace("BUCKET", &cell.resource)).await;
     } else {
         world.aws.open_port(&cell.resource, 22).await;
     }
@@ -177,9 +189,15 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     if cell.boundary.is_bucket {
         let grants = world.aws.grants(&cell.resource).await;
         must(grants.len() == 1 && grants[0].ends_with("FULL_CONTROL"), format!("grants {grants:?}"));
-        let policy = world.aws.policy(&cell.resource).await.unwrap_or_default();
-        must(policy.contains("Team") && !policy.contains("Everybody"), format!("policy {policy}"));
-        must(removed == 2, format!("undo data of {removed} changes"));
+        let policy = world.aws.policy(&cell.resource).await;
+        let is_mended = match &policy {
+            None => cell.is_all_public(),
+            Some(policy) => policy.contains("Team") && !policy.contains("Everybody"),
+        };
+        must(is_mended, format!("policy {policy:?}"));
+        // The grant, the statement, and the policy where it goes.
+        let expected = if cell.is_all_public() { 3 } else { 2 };
+        must(removed == expected, format!("undo data of {removed} changes"));
     } else {
         let ingress = world.aws.ingress(&cell.resource).await;
         must(ingress == ["tcp 443-443 0.0.0.0/0"], format!("ingress {ingress:?}"));

@@ -1,20 +1,17 @@
 //! What else people and the schedule do, and every way in which it can go wrong: a scheduled run,
 //! the switch, an undo.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
-use super::boundary::times;
+use super::boundary::{REVOKE, times};
 use super::cell::{LOOK, is_at_length, patience};
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, eventually, finding_of_group};
-
-/// How long Slack waits for an answer.
-const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A scheduled run with what comes before and after it, and the calls by which it may stumble.
 const OF_A_RUN: [(&str, &str); 8] = [
@@ -65,7 +62,7 @@ async fn auto_response_stands_every_fault() {
 }
 
 /// The ways to go wrong that differ to the AWS SDK; at length all of them.
-fn telling() -> Vec<Fault> {
+pub fn telling() -> Vec<Fault> {
     let alike = |fault: &Fault| {
         use Fault::{ThrottledWait, TooMany, TooManyWait, Unavailable, UnavailableWait};
         matches!(fault, TooManyWait | TooMany | UnavailableWait | Unavailable | ThrottledWait)
@@ -75,7 +72,7 @@ fn telling() -> Vec<Fault> {
 
 /// From now on a call goes wrong, as often as it takes until the AWS SDK gives up.
 fn inject(world: &Installation, operation: &str, about: &str, fault: Fault) -> Injected {
-    world.to_aws.inject(operation, about, fault, 0, times(super::REVOKE, fault))
+    world.to_aws.inject(operation, about, fault, 0, times(REVOKE, fault))
 }
 
 #[tokio::test]
@@ -168,45 +165,5 @@ async fn an_undo_stands_every_fault() {
         let mut ingress = world.aws.ingress(&group).await;
         ingress.sort();
         assert_eq!(ingress, ["tcp 22-22 0.0.0.0/0", "tcp 443-443 0.0.0.0/0"], "{fault:?} {operation}");
-    }
-}
-
-#[tokio::test]
-async fn whoever_may_act_may_again_once_slack_says_so() {
-    let mut world = Installation::start(&[], Vec::new()).await;
-    // What is delivered to the dead is seen again after so long.
-    for queue in ["events", "fix", "security-group"] {
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
-    }
-    // One call too many is waited out, and no fault then.
-    let faults = telling().into_iter().filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
-    for fault in faults {
-        let group = world.aws.create_group(&format!("{fault:?}")).await;
-        world.aws.open_port(&group, 22).await;
-        let id = finding_of_group(&group);
-        eventually("it is found", async || world.aws.finding(&id).await).await;
-        // What Slack said before is remembered for a minute, by the process.
-        world.kill();
-        world.serve().await;
-        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
-        let begun = Instant::now();
-        assert_eq!(interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await, Some(200), "{fault:?}");
-        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
-        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
-        assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "open", "{fault:?}");
-        eventually(&format!("she may again after {fault:?}"), async || {
-            interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
-            (world.aws.finding(&id).await?["state"] == "fixed").then_some(())
-        })
-        .await;
-        interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
-        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("on"), "{fault:?}");
-        world.kill();
-        world.serve().await;
-        // Stopping never waits for Slack's word.
-        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
-        interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
-        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
-        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"), "{fault:?}");
     }
 }

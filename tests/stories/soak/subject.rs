@@ -26,6 +26,32 @@ pub enum Fate {
     Left,
     /// Its tag says to leave it as it is.
     Tagged,
+    /// Somebody says to leave it as it is.
+    Ignored,
+    /// Somebody asks for a fix, and wants it back.
+    Undone,
+}
+
+/// By the number of the resource.
+const FATES: [Fate; 10] = [
+    Fate::Asked,
+    Fate::Left,
+    Fate::Asked,
+    Fate::Tagged,
+    Fate::Asked,
+    Fate::Undone,
+    Fate::Left,
+    Fate::Ignored,
+    Fate::Tagged,
+    Fate::Asked,
+];
+
+/// What somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    Fix,
+    Ignore,
+    Undo,
 }
 
 /// What breaks the rule. Beside it is always something that does not.
@@ -67,11 +93,7 @@ pub struct Subject {
 impl Subject {
     /// A new resource, which breaks a rule.
     pub async fn broken(world: &Installation, number: usize) -> Self {
-        let fate = match number % 5 {
-            0 | 2 | 4 => Fate::Asked,
-            1 => Fate::Left,
-            _ => Fate::Tagged,
-        };
+        let fate = FATES[number % FATES.len()];
         let breach = [Breach::Ingress, Breach::Acl, Breach::Policy][number / 5 % 3];
         let channel = channel(number);
         let mut tags = vec![("channel", channel.as_str())];
@@ -110,6 +132,38 @@ impl Subject {
         }
     }
 
+    /// What people ask for in the end.
+    pub fn last_wish(&self) -> Option<Wish> {
+        match self.fate {
+            Fate::Asked => Some(Wish::Fix),
+            Fate::Ignored => Some(Wish::Ignore),
+            Fate::Undone => Some(Wish::Undo),
+            Fate::Left | Fate::Tagged => None,
+        }
+    }
+
+    /// What people want, as it is.
+    pub fn wish(&self, record: &Value) -> Option<Wish> {
+        let is_reported = record["finding"]["removed"].as_array().is_some_and(|removed| !removed.is_empty());
+        match (self.fate, state(record)) {
+            (Fate::Asked, _) | (Fate::Undone, "open") => Some(Wish::Fix),
+            (Fate::Ignored, "open") => Some(Wish::Ignore),
+            (Fate::Undone, "fixed") if is_reported => Some(Wish::Undo),
+            _ => None,
+        }
+    }
+
+    /// Whether it is as people want it.
+    pub fn is_content(&self, record: &Value) -> bool {
+        match self.fate {
+            Fate::Asked => state(record) == "fixed",
+            // Auto-response may have been sooner.
+            Fate::Ignored => matches!(state(record), "ignored" | "fixed"),
+            Fate::Undone => state(record) == "ignored",
+            Fate::Left | Fate::Tagged => true,
+        }
+    }
+
     /// Whether it breaks the rule, and whether what does not is still there.
     async fn is_open_and_whole(&self, world: &Installation) -> (bool, bool) {
         let resource = &self.resource;
@@ -141,12 +195,6 @@ impl Subject {
         calls.filter(|call| call.said.contains(&self.resource)).collect()
     }
 
-    /// What `/dd history` of its finding says was taken away.
-    async fn times_mended(&self, world: &Installation) -> usize {
-        let said = command(&world.app_url, &format!("history {}", self.finding_id())).await.unwrap();
-        said.matches(self.breach.history()).count()
-    }
-
     /// What must hold in the end and does not.
     pub async fn check(&self, world: &Installation, notes: &Notes, shown: &[Message]) -> Vec<String> {
         let id = self.finding_id();
@@ -171,12 +219,16 @@ impl Subject {
         must(whole, "what was in order is gone".to_owned());
         let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
         must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
-        let mended = self.times_mended(world).await;
+        let history = command(&world.app_url, &format!("history {id}")).await.unwrap();
+        let (mended, undone) =
+            (history.matches(self.breach.history()).count(), history.matches("undid the fix").count());
+        let is_undone = usize::from(self.fate == Fate::Undone);
         must(
-            mended == usize::from(!open),
-            format!("the history tells of {mended} fixes, and open is {open}"),
+            mended == usize::from(!open) + is_undone && undone == is_undone,
+            format!("the history tells of {mended} fixes, {undone} undone, and open is {open}"),
         );
         let changes = self.changes(world);
+        let wild: Vec<_> = changes.iter().filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
         match self.fate {
             Fate::Asked => {
                 must(!open, "asked for and not fixed".to_owned());
@@ -187,11 +239,27 @@ impl Subject {
                 must(says("honeypot", "• ignored"), format!("its message says {said}"));
             }
             Fate::Left => {
-                let wild: Vec<_> =
-                    changes.iter().filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
                 must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
+            }
+            Fate::Ignored => {
+                must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
+                let ignored_at = notes.acknowledged.get(&(self.resource.clone(), Wish::Ignore));
+                let late = |call: &Call| ignored_at.is_some_and(|at| call.at > *at + IN_FLIGHT);
+                must(!changes.iter().any(late), format!("ignored, and changed all the same: {changes:?}"));
+                let (own, in_digest) =
+                    if open { ("Ignored by", "• ignored") } else { ("Fixed by", "• fixed") };
+                must(says(own, in_digest), format!("its message says {said}"));
+            }
+            Fate::Undone => {
+                must(open, "wanted back and not put back".to_owned());
+                must(says("Ignored by", "• ignored"), format!("its message says {said}"));
             }
         }
         wrong
     }
+}
+
+/// In which state the table has a finding.
+pub fn state(record: &Value) -> &str {
+    record["state"].as_str().unwrap_or("none")
 }

@@ -14,6 +14,7 @@ pub struct Aws {
     pub sqs: aws_sdk_sqs::Client,
     pub events: aws_sdk_eventbridge::Client,
     pub ssm: aws_sdk_ssm::Client,
+    config: aws_sdk_config::Client,
     dynamodb: aws_sdk_dynamodb::Client,
     url: String,
 }
@@ -38,6 +39,7 @@ impl Aws {
             sqs: aws_sdk_sqs::Client::new(&config),
             events: aws_sdk_eventbridge::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
+            config: aws_sdk_config::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             url: url.to_owned(),
         }
@@ -245,6 +247,10 @@ impl Aws {
         record["version"].is_number() && record["shown"]["version"] == record["version"]
     }
 
+    pub async fn delete_queue(&self, name: &str) {
+        self.sqs.delete_queue().queue_url(self.queue_url(name)).send().await.unwrap();
+    }
+
     /// A queue of the story's own, whose messages stay unseen for half an hour; returns its URL.
     pub async fn create_queue(&self, name: &str) -> String {
         let created = self.sqs.create_queue().queue_name(format!("defendable-{name}"));
@@ -272,6 +278,15 @@ impl Aws {
     pub async fn put_secret(&self, name: &str, value: &str) {
         let kind = aws_sdk_ssm::types::ParameterType::SecureString;
         let put = self.ssm.put_parameter().name(name).value(value).r#type(kind).overwrite(true);
+        put.send().await.unwrap();
+    }
+
+    /// A recorder of AWS Config's, not started.
+    pub async fn put_recorder(&self, name: &str) {
+        let recorder = aws_sdk_config::types::ConfigurationRecorder::builder()
+            .name(name)
+            .role_arn("arn:aws:iam::123456789012:role/recorder");
+        let put = self.config.put_configuration_recorder().configuration_recorder(recorder.build());
         put.send().await.unwrap();
     }
 

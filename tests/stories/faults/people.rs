@@ -1,0 +1,152 @@
+//! What people see and are told at once, and the secrets without which they are told nothing; and
+//! every way in which it can go wrong.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Value, json};
+
+use super::boundary::{REVOKE, times};
+use super::deeds::telling;
+use crate::support::fault_proxy::Fault;
+use crate::support::installation::Installation;
+use crate::support::payload::{click, command, interact};
+use crate::support::{ALICE, BOB, because, eventually, finding_of_group};
+
+/// How long Slack waits for an answer.
+const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A group that everybody on the internet reaches by SSH.
+async fn open_group(world: &Installation, name: &str) -> String {
+    let group = world.aws.create_group(name).await;
+    world.aws.open_port(&group, 22).await;
+    group
+}
+
+/// What Alice types into the window.
+fn filled_in(reason: &str) -> Value {
+    let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
+    json!({"duration": {"duration": {"type": "static_select", "selected_option": option}}, "reason": because(reason)})
+}
+
+#[tokio::test]
+async fn a_window_that_did_not_open_opens_at_the_next_press() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = open_group(&world, "fenced").await;
+    let id = finding_of_group(&group);
+    for fault in telling() {
+        let open = world.slack.finding_says(&group, "Open").await;
+        let told = world.slack.told(ALICE).await.len();
+        let injected = world.to_slack.inject("slack:views.open", id.as_str(), fault, 0, 1);
+        let begun = Instant::now();
+        world.slack.click(ALICE, &open, "ignore").await;
+        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
+        let opened = world.slack.modal().await.contains("Ignore");
+        let sorry = world.slack.told(ALICE).await.into_iter().skip(told);
+        let sorry = sorry.filter(|told| told.words().contains("Slack did not do as it was asked")).count();
+        // Nobody is left with neither; where only the answer was lost, with both.
+        assert!(opened || sorry == 1, "{fault:?}: {sorry} times told, and opened is {opened}");
+        if !opened {
+            world.slack.click(ALICE, &open, "ignore").await;
+            world.slack.modal_says("Ignore").await;
+        }
+        world.slack.submit(ALICE, filled_in(&format!("{fault:?}"))).await;
+        let ignored = world.slack.finding_says(&group, &format!("{fault:?}")).await;
+        world.slack.click(ALICE, &ignored, "unignore").await;
+    }
+    assert_eq!(world.slack.findings().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_stands_whether_or_not_it_can_be_told() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = open_group(&world, "fenced").await;
+    let id = finding_of_group(&group);
+    let open = world.slack.finding(&group).await;
+    for (number, fault) in telling().into_iter().enumerate() {
+        let injected = world.to_slack.inject("slack:chat.postEphemeral", BOB, fault, 0, 1);
+        let begun = Instant::now();
+        assert_eq!(interact(&world.app_url, &click(BOB, "fix", id.as_str())).await, Some(200), "{fault:?}");
+        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
+        let told = world.slack.told(BOB).await.len();
+        world.slack.click(BOB, &open, "fix").await;
+        eventually(&format!("Bob is told after {fault:?}"), async || {
+            (world.slack.told(BOB).await.len() > told).then_some(())
+        })
+        .await;
+        let history = command(&world.app_url, &format!("history {id}")).await.unwrap();
+        assert_eq!(history.matches("refused").count(), 2 * (number + 1), "{fault:?}: {history}");
+    }
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
+}
+
+#[tokio::test]
+async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
+    let mut world = Installation::start(&[], Vec::new()).await;
+    for queue in ["events", "fix", "security-group"] {
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
+    }
+    for fault in telling() {
+        // What was read before is remembered, by the process.
+        world.kill();
+        world.serve().await;
+        let inject =
+            |name: &str| world.to_aws.inject("ssm:GetParameter", name, fault, 0, times(REVOKE, fault));
+        let injected = [inject("signing-secret"), inject("bot-token")];
+        let group = open_group(&world, &format!("{fault:?}")).await;
+        let id = finding_of_group(&group);
+        eventually(&format!("{group} is fixed in spite of {fault:?}"), async || {
+            let status = interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
+            assert!(matches!(status, Some(200 | 503)), "{fault:?}: {status:?}");
+            (world.aws.finding(&id).await?["state"] == "fixed" && world.aws.is_shown(&id).await).then_some(())
+        })
+        .await;
+        for injected in injected {
+            assert!(world.to_aws.hits(injected) > 0, "{fault:?}");
+        }
+        // A forged one is not let in meanwhile, and neither is what nobody could check.
+        assert!(world.aws.ingress(&group).await.is_empty(), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_act_may_again_once_slack_says_so() {
+    let mut world = Installation::start(&[], Vec::new()).await;
+    // What is delivered to the dead is seen again after so long.
+    for queue in ["events", "fix", "security-group"] {
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
+    }
+    // One call too many is waited out, and no fault then.
+    let faults = telling().into_iter().filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
+    for fault in faults {
+        let group = world.aws.create_group(&format!("{fault:?}")).await;
+        world.aws.open_port(&group, 22).await;
+        let id = finding_of_group(&group);
+        eventually("it is found", async || world.aws.finding(&id).await).await;
+        // What Slack said before is remembered for a minute, by the process.
+        world.kill();
+        world.serve().await;
+        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
+        let begun = Instant::now();
+        assert_eq!(interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await, Some(200), "{fault:?}");
+        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
+        assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "open", "{fault:?}");
+        eventually(&format!("she may again after {fault:?}"), async || {
+            interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
+            (world.aws.finding(&id).await?["state"] == "fixed").then_some(())
+        })
+        .await;
+        interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("on"), "{fault:?}");
+        world.kill();
+        world.serve().await;
+        // Stopping never waits for Slack's word.
+        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
+        interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
+        assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
+        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"), "{fault:?}");
+    }
+}

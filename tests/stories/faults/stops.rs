@@ -1,0 +1,114 @@
+//! A stop at any moment finishes what is in hand, or gives it back.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use super::boundary::{Boundary, DISPATCH, POST, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later};
+use super::cell::{break_open, channel, check, fix_everything, prepare, proxy, routing};
+use crate::support::fault_proxy::{Fault, Injected};
+use crate::support::installation::Installation;
+use crate::support::payload::{click, interact, submission};
+use crate::support::{ALICE, eventually, finding_of_group};
+
+/// Ten seconds of grace, and a margin for a busy machine.
+const STOPS: Duration = Duration::from_secs(25);
+
+/// Stops `serve` cleanly, and starts it again.
+async fn stop_and_start(world: &mut Installation, at: &str) {
+    let begun = Instant::now();
+    let status = world.terminate().await;
+    assert!(status.success(), "{at}: {status}");
+    assert!(begun.elapsed() < STOPS, "{at}: {:?}", begun.elapsed());
+    world.serve().await;
+}
+
+/// Waits until AWS has been called.
+async fn is_in_hand(world: &Installation, injected: Injected, at: &str) {
+    eventually(at, async || (world.to_aws.hits(injected) > 0).then_some(())).await;
+}
+
+/// Where a stop may find the work.
+const IN_HAND: [Boundary; 7] = [POST, WRITE, WISH, DISPATCH, REVOKE, PUT_POLICY, later(REPORT, 1)];
+
+#[tokio::test]
+async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
+    let channels = vec![channel(0), channel(IN_HAND.len() - 1)];
+    let mut world = Installation::start(&channels, vec![("DEFENDABLE_ROUTING", routing(&channels))]).await;
+    for queue in ["events", "fix", "security-group", "s3-bucket"] {
+        // What is not given back is not seen again before patience ends.
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "3600").await;
+    }
+    for (number, boundary) in IN_HAND.into_iter().enumerate() {
+        let cells = [prepare(&world, number, boundary, Fault::Hangs).await];
+        break_open(&world, &cells[0]).await;
+        let proxy = proxy(&world, boundary);
+        let stopping = async {
+            loop {
+                if proxy.hits(cells[0].injected) > 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = stopping => {}
+            () = fix_everything(&world, &cells) => panic!("{} was not hit", cells[0].name()),
+        }
+        stop_and_start(&mut world, &cells[0].name()).await;
+        fix_everything(&world, &cells).await;
+        let broken = check(&world, &cells[0]).await;
+        assert!(broken.is_empty(), "{broken:?}");
+    }
+}
+
+/// Where a stop may find a scheduled run, and what runs beside it.
+const IN_A_RUN: [(&str, &str); 6] = [
+    ("events:DescribeRule", ""),
+    ("dynamodb:Query", "ignored"),
+    ("dynamodb:GetItem", "AUTO_RESPONSE"),
+    ("sqs:SendMessage/defendable-security-group", ""),
+    ("sqs:DeleteMessage", "defendable-remediation"),
+    ("ec2:RevokeSecurityGroupIngress", ""),
+];
+
+#[tokio::test]
+async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
+    let mut world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
+    for queue in ["events", "fix", "security-group"] {
+        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "3600").await;
+    }
+    // What a run has read but not decided comes back by itself.
+    world.to_aws.set_unseen("defendable-remediation", 5);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    for (operation, about) in IN_A_RUN {
+        let group = world.aws.create_group(&operation.replace([':', '/'], " ")).await;
+        let injected = world.to_aws.inject(operation, about, Fault::Hangs, 0, 1);
+        world.aws.open_port(&group, 22).await;
+        is_in_hand(&world, injected, operation).await;
+        stop_and_start(&mut world, operation).await;
+        let id = finding_of_group(&group);
+        eventually(&format!("{group} is fixed after a stop at {operation}"), async || {
+            let record = world.aws.finding(&id).await?;
+            let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+            (record["state"] == "fixed" && removed == 1 && world.aws.is_shown(&id).await).then_some(())
+        })
+        .await;
+
+        let seen =
+            world.aws.finding(&id).await.unwrap()["finding"]["state"]["at"].as_str().unwrap().to_owned();
+        let injected = world.to_aws.inject("ec2:AuthorizeSecurityGroupIngress", &group, Fault::Hangs, 0, 1);
+        interact(&world.app_url, &submission(ALICE, "undo", &format!("{id} {seen}"))).await.unwrap();
+        is_in_hand(&world, injected, "an undo").await;
+        stop_and_start(&mut world, "an undo").await;
+        eventually(&format!("the fix of {group} is undone"), async || {
+            (world.aws.finding(&id).await?["state"] == "ignored" && world.aws.is_shown(&id).await)
+                .then_some(())
+        })
+        .await;
+        assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"], "{operation}");
+    }
+    for queue in ["events", "remediation", "fix", "security-group"] {
+        assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0, "{queue}");
+    }
+}
