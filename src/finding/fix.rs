@@ -193,6 +193,7 @@ impl Finding {
         match &detail.outcome {
             Outcome::Failed { reason, advice } => {
                 let failure = Failure { asked_by: by, at, reason: reason.clone(), advice: advice.clone() };
+                finding.take_back(detail);
                 finding.fail(kind, failure);
             }
             // It comes late: what was found gone had been taken away by this very request.
@@ -201,14 +202,19 @@ impl Finding {
                     finding.mend(kind, by, at, &detail.changes);
                 }
             }
-            Outcome::Begun => finding.begin(kind, &detail.changes),
+            Outcome::Begun => finding.announce(detail),
             Outcome::NothingToDo => {
-                // An earlier delivery of the request did it and died before it could say so.
-                let taken = finding.begun.iter().filter(|(begun, _)| *begun == kind);
-                let taken: Vec<Change> = taken.map(|(_, change)| change.clone()).collect();
+                let taken = finding.take_announced(kind);
                 finding.mend(kind, by, at, &taken);
             }
-            Outcome::Fixed | Outcome::Gone => finding.mend(kind, by, at, &detail.changes),
+            Outcome::Gone => {
+                _ = finding.take_announced(kind);
+                finding.mend(kind, by, at, &[]);
+            }
+            Outcome::Fixed => {
+                finding.carry_out(detail);
+                finding.mend(kind, by, at, &detail.changes);
+            }
             Outcome::LeftAlone { reason } => finding = self.tagged(reason, at)?,
             Outcome::Undone => return None,
         }
@@ -219,14 +225,8 @@ impl Finding {
         Some(finding)
     }
 
-    fn begin(&mut self, kind: ViolationType, changes: &[Change]) {
-        self.begun.retain(|(begun, _)| *begun != kind);
-        self.begun.extend(changes.iter().map(|change| (kind, change.clone())));
-    }
-
     fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
         self.mended.insert(kind);
-        self.begun.retain(|(begun, _)| *begun != kind);
         // Two deliveries of a request at once may both have done it.
         let new: Vec<Change> =
             changes.iter().filter(|change| !self.removed.contains(change)).cloned().collect();
@@ -268,7 +268,6 @@ impl Finding {
     }
 
     fn fail(&mut self, kind: ViolationType, new_failure: Failure) {
-        self.begun.retain(|(begun, _)| *begun != kind);
         let told = format!("Not fixed: {}. {}", new_failure.reason, new_failure.advice);
         let deed = Deed::FixFailed { reason: new_failure.reason.clone() };
         let (at, by) = (new_failure.at, new_failure.asked_by.clone());

@@ -1,6 +1,7 @@
 //! Findings: what is wrong with a resource, and the story of what people and functions did
 //! about it. Pure; [`table`] keeps them, [`crate::slack::finding_message`] shows them.
 
+mod announcement;
 mod approval;
 pub mod auto_response;
 mod claim;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{FindingId, Resource, RuleName};
 use crate::opener::Opener;
 use crate::remediation::{Change, RemediationRequest, ViolationType};
+use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, Approval, Wish};
 use history::Deed;
 use severity::Severity;
@@ -237,9 +239,8 @@ pub struct Finding {
     pub recorded_at: Timestamp,
     /// What was taken away in this episode, in full.
     pub removed: Vec<Change>,
-    /// What remediations were about to take away when last heard of. When one dies before it
-    /// can report, this is what it took.
-    pub begun: Vec<(ViolationType, Change)>,
+    /// What remediations were about to take away when last heard of.
+    pub begun: Vec<Announcement>,
     /// When the undo was asked for that has not reported back, given up or not.
     #[serde(default)]
     pub undo_asked_at: Option<Timestamp>,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::ResourceType;
-use crate::remediation::{Grant, Grantee, Outcome, RemediationReport, ReportDetail};
+use crate::remediation::{Attempt, Grant, Grantee, Outcome, RemediationReport, ReportDetail};
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
@@ -67,8 +67,14 @@ fn report(
         action_complete_time: at(second),
         aws_account_id: finding.resource.account.clone(),
         message: String::new(),
-        detail: Some(ReportDetail { outcome, changes, request }),
+        detail: Some(ReportDetail { outcome, attempt: Attempt::default(), changes, request }),
     }
+}
+
+/// The report as another attempt makes it.
+fn by(attempt: &Attempt, report: RemediationReport) -> RemediationReport {
+    let detail = report.detail.map(|detail| ReportDetail { attempt: attempt.clone(), ..detail });
+    RemediationReport { detail, ..report }
 }
 
 fn acl_fixed(finding: &Finding, by: Option<&str>, second: i64) -> RemediationReport {
@@ -220,6 +226,33 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
     let done = died.reported(&acl_fixed(&open(), None, 5)).unwrap();
     assert_eq!(done.removed, [grant()], "once");
     assert_eq!(done.reported(&begun(&done)), None, "an announcement that comes late says nothing new");
+}
+
+#[test]
+fn who_takes_back_an_announcement_takes_back_no_other_s() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let plan = Plan::Known { changes: vec![(kind, grant())] };
+    let fixing = Finding::open(breach(0), plan).fix_asked(alice(), false, at(10)).unwrap();
+    let (first, second) = (Attempt::begin(), Attempt::begin());
+    let say = |attempt, second, outcome, changes| {
+        by(attempt, report(&fixing, kind, Some("U0ALICE"), second, outcome, changes))
+    };
+    // Both want to; the first one's answer is lost, so that the second is told that it is gone.
+    let both = fixing.reported(&say(&first, 11, Outcome::Begun, vec![grant()])).unwrap();
+    let both = both.reported(&say(&second, 12, Outcome::Begun, vec![grant()])).unwrap();
+    let one = both.reported(&say(&second, 13, Outcome::Begun, Vec::new())).unwrap();
+    let fixed = one.reported(&say(&second, 14, Outcome::NothingToDo, Vec::new())).unwrap();
+    assert_eq!(
+        (fixed.removed.as_slice(), fixed.state),
+        ([grant()].as_slice(), State::Fixed { by: alice(), at: at(14) })
+    );
+    let denied = Outcome::Failed { reason: "denied".to_owned(), advice: "allow".to_owned() };
+    let failed = both.reported(&say(&second, 13, denied, Vec::new())).unwrap();
+    assert_eq!(failed.begun.len(), 1, "the first may have done it");
+    let done = both.reported(&say(&first, 13, Outcome::Fixed, vec![grant()])).unwrap();
+    assert!(done.begun.is_empty(), "nothing is left for the second");
+    let twice = both.reported(&say(&Attempt::begin(), 15, Outcome::NothingToDo, Vec::new())).unwrap();
+    assert_eq!(twice.removed, [grant()], "once");
 }
 
 #[test]

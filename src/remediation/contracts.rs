@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Change, ViolationType};
 use crate::ids::{AccountId, FindingId, Region, Resource, ResourceId, ResourceType, RuleName};
@@ -133,6 +134,18 @@ pub struct RemediationReport {
     pub detail: Option<ReportDetail>,
 }
 
+/// One delivery's attempt at a request: two may be at it at once, and each may take back only what
+/// it has announced itself. A UUID; empty in reports of older versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt(String);
+
+impl Attempt {
+    /// A new one, unlike any other.
+    pub fn begin() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+}
+
 /// What our own reports say beside DD-AWS's fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +153,9 @@ pub struct ReportDetail {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Whose announcements it ends, or replaces.
+    #[serde(default)]
+    pub attempt: Attempt,
     /// What was taken away, in full: the data from which it can be put back; or what was put back.
     pub changes: Vec<Change>,
     /// The request that it answers.
@@ -194,6 +210,7 @@ mod tests {
             message: "done".to_owned(),
             detail: Some(ReportDetail {
                 outcome: Outcome::Failed { reason: "no".to_owned(), advice: "ask".to_owned() },
+                attempt: Attempt::begin(),
                 changes: vec![Change::DeletePolicy { policy: "{}".to_owned() }],
                 request,
             }),

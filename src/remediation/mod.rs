@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use about::{About, IGNORE_TAG, Tags, ignored_because};
 pub use change::{Change, Grant, Grantee, IngressRange};
-pub use contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
+pub use contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
 pub use remediator::{ACTIONS, Remediator};
 pub use undo::UndoError;
 

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::contracts::{Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
+use super::contracts::{
+    Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
+};
 use super::{Change, IGNORE_TAG, Remediations, RemediatorKind, UndoError, ViolationType};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::coordinator::{Decider, Next};
@@ -71,10 +73,11 @@ impl QueueHandler for Remediator {
             }
             Err(error) => return Disposition::Retry(error.to_string()),
         }
+        let attempt = Attempt::begin();
         let settled = match request.undo.as_slice() {
             [] => match self.exemption(request, &resource).await {
                 Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
-                Ok(None) => settle(self.remediate(request, &resource).await),
+                Ok(None) => settle(self.remediate(request, &resource, &attempt).await),
                 Err(error) => settle(Err(error)),
             },
             removed => settle_undo(self.remediations.put_back(&resource, removed).await),
@@ -90,7 +93,7 @@ impl QueueHandler for Remediator {
             Err(error) => return Disposition::Retry(error.to_string()),
         };
         tracing::info!(resource = %resource.id, %kind, ?outcome, changes = changes.len(), "remediated");
-        match self.conclude(task, &resource, outcome, changes).await {
+        match self.conclude(task, &resource, attempt, outcome, changes).await {
             Ok(()) => Disposition::Done,
             Err(error) => Disposition::Retry(error.to_string()),
         }
@@ -172,7 +175,7 @@ impl Remediator {
         let kind = task.message_body.violation_type;
         match self.remediations.prepare(kind, resource).await {
             Ok(prepared) if prepared.changes().is_empty() => {
-                self.conclude(task, resource, Outcome::NothingToDo, Vec::new()).await
+                self.conclude(task, resource, Attempt::begin(), Outcome::NothingToDo, Vec::new()).await
             }
             Err(error) if error.kind != AwsErrorKind::NotFound => Err(error),
             Ok(_) | Err(_) => Ok(()),
@@ -198,6 +201,7 @@ impl Remediator {
         &self,
         request: &RemediationRequest,
         resource: &Resource,
+        attempt: &Attempt,
     ) -> Result<Vec<Change>, AwsError> {
         let mut attempts = 0..ATTEMPTS;
         loop {
@@ -205,8 +209,9 @@ impl Remediator {
             if prepared.changes().is_empty() && attempts.start == 0 {
                 return Ok(Vec::new());
             }
-            // After a conflict this takes an earlier announcement back, even if nothing is left.
-            let begun = self.report(request.clone(), resource, Outcome::Begun, prepared.changes().to_vec());
+            // After a conflict this takes our own announcement back, even if nothing is left.
+            let (request, changes) = (request.clone(), prepared.changes().to_vec());
+            let begun = self.report(request, resource, attempt.clone(), Outcome::Begun, changes);
             self.queues.send(&self.queues.events, &begun).await?;
             match prepared.apply().await {
                 Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
@@ -221,13 +226,14 @@ impl Remediator {
         &self,
         task: RemediationTask,
         resource: &Resource,
+        attempt: Attempt,
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
         if let (Some(queue), Some(receipt_handle)) = (&task.sqs_url, &task.receipt_handle) {
             self.queues.delete(queue, receipt_handle).await?;
         }
-        let report = self.report(task.message_body, resource, outcome, changes);
+        let report = self.report(task.message_body, resource, attempt, outcome, changes);
         self.queues.send(&self.queues.events, &report).await
     }
 
@@ -235,6 +241,7 @@ impl Remediator {
         &self,
         request: RemediationRequest,
         resource: &Resource,
+        attempt: Attempt,
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> RemediationReport {
@@ -249,7 +256,7 @@ impl Remediator {
             action_complete_time: Timestamp::now(),
             aws_account_id: resource.account.clone(),
             message: message(&outcome, &changes),
-            detail: Some(ReportDetail { outcome, changes, request }),
+            detail: Some(ReportDetail { outcome, attempt, changes, request }),
         }
     }
 }

@@ -19,7 +19,6 @@ use jiff::Timestamp;
 
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::slack::Message;
 use crate::support::{eventually, finding_of_group};
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::boundary::{REVOKE, times};
 use super::cell::{LOOK, is_at_length, patience};
-use crate::support::fault_proxy::{Fault, Injected};
+use crate::support::fault_proxy::{Fault, Injected, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, eventually, finding_of_group};
@@ -96,6 +96,30 @@ async fn the_switch_stands_every_fault() {
             };
             eventually(&format!("it is {wanted} in spite of {fault:?}"), pressed).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it_did() {
+    let world = Installation::start(&[], Vec::new()).await;
+    world.aws.set_queue("security-group", QueueAttributeName::VisibilityTimeout, "5").await;
+    world.to_aws.tamper("defendable-security-group", Tampering::Duplicate);
+    for number in 0..4 {
+        let group = world.aws.create_group(&format!("twice-{number}")).await;
+        world.aws.open_port(&group, 443).await;
+        let lost = world.to_aws.inject("ec2:RevokeSecurityGroupIngress", &group, Fault::AnswerLost, 0, 1);
+        world.aws.open_port(&group, 22).await;
+        let id = finding_of_group(&group);
+        eventually("it is found", async || world.aws.finding(&id).await).await;
+        interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await.unwrap();
+        eventually(&format!("{group} is fixed"), async || {
+            (state(&world, &group).await?.0 == "fixed" && world.aws.is_shown(&id).await).then_some(())
+        })
+        .await;
+        assert_eq!(world.to_aws.hits(lost), 1);
+        let record = world.aws.finding(&id).await.unwrap();
+        assert_eq!(record["finding"]["removed"].as_array().map_or(0, Vec::len), 1, "{record}");
+        assert_eq!(world.aws.ingress(&group).await, ["tcp 443-443 0.0.0.0/0"]);
     }
 }
 
