@@ -185,7 +185,9 @@ impl Finding {
         let detail = report.detail.as_ref()?;
         let (at, kind) = (report.action_complete_time, detail.request.violation_type);
         let of_earlier_episode = self.episode > 1 && at < self.opened_at;
-        if of_earlier_episode || self.reports.contains(&(kind, at)) {
+        // Of two deliveries at once both may report, and one of them late.
+        let of_before_an_undo = self.undone.iter().any(|(undone, until)| *undone == kind && at <= *until);
+        if of_earlier_episode || of_before_an_undo || self.reports.contains(&(kind, at)) {
             return None;
         }
         let mut finding = self.clone();

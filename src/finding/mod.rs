@@ -247,6 +247,9 @@ pub struct Finding {
     /// The last undo, where it failed.
     #[serde(default)]
     pub undo_failure: Option<Failure>,
+    /// When what was taken away in this episode was put back: what tells of before comes late.
+    #[serde(default)]
+    pub undone: Vec<(ViolationType, Timestamp)>,
     /// The remediations that have mended their part in this episode.
     pub mended: BTreeSet<ViolationType>,
     /// The reports that counted in this episode, so that a repeated one does not.
@@ -366,6 +369,7 @@ impl Finding {
             recorded_at: breach.recorded_at,
             removed: Vec::new(),
             begun: Vec::new(),
+            undone: Vec::new(),
             undo_asked_at: None,
             undo_failure: None,
             mended: BTreeSet::new(),

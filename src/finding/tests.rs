@@ -1,6 +1,8 @@
 use super::*;
 use crate::ids::ResourceType;
-use crate::remediation::{Attempt, Grant, Grantee, Outcome, RemediationReport, ReportDetail};
+use crate::remediation::{
+    Attempt, Grant, Grantee, Outcome, RemediationReport, RemediationRequest, ReportDetail,
+};
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
@@ -253,6 +255,30 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
     assert!(done.begun.is_empty(), "nothing is left for the second");
     let twice = both.reported(&say(&Attempt::begin(), 15, Outcome::NothingToDo, Vec::new())).unwrap();
     assert_eq!(twice.removed, [grant()], "once");
+}
+
+#[test]
+fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let plan = Plan::Known { changes: vec![(kind, grant())] };
+    let fixing = Finding::open(breach(0), plan.clone()).fix_asked(alice(), false, at(10)).unwrap();
+    let fixed = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
+    let undoing = fixed.undo_asked(alice(), at(11), "wanted".to_owned(), at(20)).unwrap();
+    let undo = report(&undoing, kind, Some("U0ALICE"), 21, Outcome::Undone, vec![grant()]);
+    let asked_as = |report: RemediationReport| {
+        let detail = report.detail.map(|detail| {
+            let request = RemediationRequest { asked_at: Some(at(20)), ..detail.request };
+            ReportDetail { request, ..detail }
+        });
+        RemediationReport { detail, ..report }
+    };
+    let undone = undoing.undo_reported(&asked_as(undo), &plan).unwrap();
+    assert_eq!((undone.removed.as_slice(), undone.state_name(at(22))), ([].as_slice(), StateName::Ignored));
+    assert_eq!(undone.reported(&acl_fixed(&fixing, Some("U0ALICE"), 12)), None);
+    let begun = report(&fixing, kind, Some("U0ALICE"), 10, Outcome::Begun, vec![grant()]);
+    assert_eq!(undone.reported(&begun), None);
+    // Whatever is taken away later counts.
+    assert_eq!(undone.reported(&acl_fixed(&fixing, Some("U0ALICE"), 23)).unwrap().removed, [grant()]);
 }
 
 #[test]

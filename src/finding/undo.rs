@@ -153,6 +153,8 @@ impl Finding {
         };
         let mut finding = Self { state, plan, recorded_at, undo_failure: None, ..self.clone() };
         finding.removed.retain(|change| !put_back.contains(change));
+        finding.undone.extend(put_back.iter().map(|change| (change.kind(), at)));
+        finding.begun.retain(|begun| !put_back.contains(&begun.change));
         finding.mended.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
         finding.record(at, by.clone(), Deed::Undone { changes: back.clone() });

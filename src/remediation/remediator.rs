@@ -65,7 +65,10 @@ impl QueueHandler for Remediator {
         match self.objection(&task).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
-                tracing::info!(resource = %resource.id, %kind, reason, "not done: auto-response may not (any more)");
+                tracing::info!(resource = %resource.id, %kind, reason, "not done");
+                if !request.undo.is_empty() {
+                    return Disposition::Done;
+                }
                 return match self.report_clean(task, &resource).await {
                     Ok(()) => Disposition::Done,
                     Err(error) => Disposition::Retry(error.to_string()),
@@ -151,11 +154,12 @@ fn settle_undo(
 }
 
 impl Remediator {
-    /// Why an automatic task must not be done, though the coordinator passed it on: a task may have
-    /// waited, or come a second time, while people said "off", or "ignore", or pressed **Fix**.
+    /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
+    /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
     async fn objection(&self, task: &RemediationTask) -> Result<Option<&'static str>, TableError> {
         if task.sqs_url.is_none() {
-            return Ok(None);
+            let waited_for = self.is_waited_for(&task.message_body).await?;
+            return Ok((!waited_for).then_some("nobody waits for it any more"));
         }
         let recorded = self.decider.table.auto_response().await?;
         if recorded.wanted.is_some_and(|wanted| wanted.switch == Switch::Off) {
@@ -166,6 +170,16 @@ impl Remediator {
             Next::LetGo(reason) => Some(reason),
             Next::Leave => Some("a person is at it"),
         })
+    }
+
+    /// Whether the finding waits for what a person asked.
+    async fn is_waited_for(&self, request: &RemediationRequest) -> Result<bool, TableError> {
+        if request.asked_at.is_none() && request.undo.is_empty() {
+            // DD-AWS's requests do not say.
+            return Ok(true);
+        }
+        let record = self.decider.table.get(&request.finding(&self.home)).await?;
+        Ok(record.is_some_and(|record| record.finding.waits_for(request, &self.home)))
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and

@@ -159,7 +159,7 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
     let clicking = tokio::spawn(async move {
         loop {
             ask_for_something(&aws, &app_url, &shared).await;
-            tokio::time::sleep(Duration::from_millis(300 + random(900))).await;
+            tokio::time::sleep(Duration::from_millis(100 + random(500))).await;
         }
     });
     let mut broken = 0;
@@ -224,7 +224,10 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
             let asked =
                 |wish| notes.lock().unwrap().acknowledged.contains_key(&(subject.resource.clone(), wish));
             if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish)) {
-                _ = ask(&world.aws, &world.app_url, subject, wish, &record).await;
+                if ask(&world.aws, &world.app_url, subject, wish, &record).await && wish != Wish::Fix {
+                    let asked = (subject.resource.clone(), wish);
+                    notes.lock().unwrap().acknowledged.insert(asked, Instant::now());
+                }
             }
             open.push(format!("{} {:?} {}", subject.resource, subject.fate, state(&record)));
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use defendable::ids::FindingId;
 use futures::future::join_all;
+use tokio::task::JoinHandle;
 
 use super::boundary::{Boundary, DELETE_POLICY, LOOK_BACK, Names, POST, Peer, times};
 use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
@@ -134,7 +135,7 @@ fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
 pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
     let begun = Instant::now();
     let mut open: Vec<&Cell> = cells.iter().collect();
-    let mut pressed: HashMap<String, Instant> = HashMap::new();
+    let mut pressed: HashMap<String, (Instant, JoinHandle<()>)> = HashMap::new();
     while !open.is_empty() {
         let channels = open.iter().map(|cell| cell.channel.as_str()).chain([DEFAULT]);
         let channels: BTreeSet<&str> = channels.collect();
@@ -150,11 +151,15 @@ pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
             if message.words().contains("Fixed by <@U0ALICE>") {
                 return false;
             }
-            let last = pressed.get(cell.id.as_str());
-            if message.button("fix").is_some() && last.is_none_or(|at| at.elapsed() > PRESS_AGAIN) {
-                pressed.insert(cell.id.to_string(), Instant::now());
+            // Nobody presses again what is not answered yet.
+            let may_press = |(at, answered): &(Instant, JoinHandle<()>)| {
+                answered.is_finished() && at.elapsed() > PRESS_AGAIN
+            };
+            if message.button("fix").is_some() && pressed.get(cell.id.as_str()).is_none_or(may_press) {
                 let (slack, message, channel) = (world.slack.clone(), message.clone(), channel.to_owned());
-                drop(tokio::spawn(async move { slack.click_in(&channel, ALICE, &message, "fix").await }));
+                let answered =
+                    tokio::spawn(async move { slack.click_in(&channel, ALICE, &message, "fix").await });
+                pressed.insert(cell.id.to_string(), (Instant::now(), answered));
             }
             true
         });

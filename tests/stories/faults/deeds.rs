@@ -123,6 +123,34 @@ async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it
     }
 }
 
+#[tokio::test]
+async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = world.aws.create_group("wanted").await;
+    world.aws.open_port(&group, 22).await;
+    let id = finding_of_group(&group);
+    eventually("it is found", async || world.aws.finding(&id).await).await;
+    interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await.unwrap();
+    eventually("it is fixed", async || is_reported(&world, &group).await.then_some(())).await;
+    let (_, finding) = state(&world, &group).await.unwrap();
+    let undo = submission(ALICE, "undo", &format!("{id} {}", finding["at"].as_str().unwrap()));
+    interact(&world.app_url, &undo).await.unwrap();
+    let undone = async || (state(&world, &group).await?.0 == "ignored").then_some(());
+    eventually("it is undone", undone).await;
+    let before = world.aws.finding(&id).await.unwrap();
+    for call in world.to_aws.calls("sqs:SendMessage/defendable-security-group") {
+        let sent: Value = serde_json::from_str(call.said.split_once(' ').unwrap().1).unwrap();
+        world.aws.send_text("security-group", sent["MessageBody"].as_str().unwrap()).await;
+    }
+    let done = async || (world.aws.messages_in("security-group").await == 0).then_some(());
+    eventually("the fix and the undo have been delivered again", done).await;
+    // As for a report, should there be one.
+    let told = async || world.aws.waits_in("events").await.is_none().then_some(());
+    eventually("everything has been told", told).await;
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
+    assert_eq!(world.aws.finding(&id).await.unwrap(), before);
+}
+
 /// An undo, and the calls by which it may stumble.
 const OF_AN_UNDO: [&str; 5] = [
     "ec2:AuthorizeSecurityGroupIngress",
