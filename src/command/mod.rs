@@ -63,6 +63,9 @@ pub const ACTIONS: &[&str] = &[
 /// How long an answer to Slack waits for a message's edit.
 const PUBLISH_PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How long it waits for what only one person is told.
+const TELL_PATIENCE: Duration = Duration::from_millis(2500);
+
 /// The Slack function: does what people ask, if they may.
 #[derive(Debug, Clone)]
 pub struct SlackFunction {
@@ -287,11 +290,16 @@ impl SlackFunction {
         let home = self.slack.channel();
         // Whoever acted may not be in the one, but in the other.
         let places = channel.filter(|channel| *channel != home).into_iter().chain([home]);
-        for place in places {
-            match self.slack.tell(place, user, content).await {
-                Ok(()) => return,
-                Err(error) => tracing::error!(%error, "cannot tell somebody what came of a click"),
+        let telling = async {
+            for place in places {
+                match self.slack.tell(place, user, content).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::error!(%error, "cannot tell somebody what came of a click"),
+                }
             }
+        };
+        if tokio::time::timeout(TELL_PATIENCE, telling).await.is_err() {
+            tracing::error!(user = %user.to_string(), "Slack takes long: somebody is not told what came of a click");
         }
     }
 

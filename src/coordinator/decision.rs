@@ -37,7 +37,7 @@ impl Decider {
 
     /// Whether people want the resource as it is: they ignored, or undid, the finding of another
     /// of our rules about it.
-    async fn is_wanted_by_another_rule(
+    pub async fn is_wanted_by_another_rule(
         &self,
         request: &RemediationRequest,
         now: Timestamp,

@@ -45,6 +45,7 @@ impl Finding {
         self.state = State::Open { last_failure: None };
         self.removed = Vec::new();
         self.begun = Vec::new();
+        self.ended = Vec::new();
         self.undone = Vec::new();
         self.undo_asked_at = None;
         self.undo_failure = None;

@@ -182,12 +182,11 @@ impl Finding {
 
     /// A remediation reports back. `None` when the report says nothing new.
     pub fn reported(&self, report: &RemediationReport) -> Option<Self> {
-        let detail = report.detail.as_ref()?;
-        let (at, kind) = (report.action_complete_time, detail.request.violation_type);
+        let at = report.action_complete_time;
+        let detail = &self.since_undo(report.detail.as_ref()?, at)?;
+        let kind = detail.request.violation_type;
         let of_earlier_episode = self.episode > 1 && at < self.opened_at;
-        // Of two deliveries at once both may report, and one of them late.
-        let of_before_an_undo = self.undone.iter().any(|(undone, until)| *undone == kind && at <= *until);
-        if of_earlier_episode || of_before_an_undo || self.reports.contains(&(kind, at)) {
+        if of_earlier_episode || self.reports.contains(&(kind, at)) {
             return None;
         }
         let mut finding = self.clone();
@@ -196,26 +195,36 @@ impl Finding {
             Outcome::Failed { reason, advice } => {
                 let failure = Failure { asked_by: by, at, reason: reason.clone(), advice: advice.clone() };
                 finding.take_back(detail);
+                finding.end(&detail.attempt);
                 finding.fail(kind, failure);
             }
-            // It comes late: what was found gone had been taken away by this very request.
-            Outcome::Begun if self.mended.contains(&kind) => {
-                if !self.removed.iter().any(|change| change.kind() == kind) {
-                    finding.mend(kind, by, at, &detail.changes);
-                }
+            Outcome::Begun if self.ended.contains(&detail.attempt) => return None,
+            Outcome::Begun if detail.changes.is_empty() => {
+                finding.take_back(detail);
+                finding.end(&detail.attempt);
             }
-            Outcome::Begun => finding.announce(detail),
+            // It comes late, from an attempt that died: it had taken away what was found gone.
+            Outcome::Begun
+                if self.mended.contains(&kind)
+                    && !self.removed.iter().any(|change| change.kind() == kind) =>
+            {
+                finding.mend(kind, by, at, &detail.changes);
+            }
+            Outcome::Begun => finding.announce(detail, at),
             Outcome::NothingToDo => {
-                let taken = finding.take_announced(kind);
+                finding.end(&detail.attempt);
+                let taken = finding.find_nothing(detail);
                 finding.mend(kind, by, at, &taken);
             }
             Outcome::Gone => {
+                finding.end(&detail.attempt);
                 _ = finding.take_announced(kind);
                 finding.mend(kind, by, at, &[]);
             }
             Outcome::Fixed => {
-                finding.carry_out(detail);
-                finding.mend(kind, by, at, &detail.changes);
+                let taken = finding.carry_out(detail);
+                finding.end(&detail.attempt);
+                finding.mend(kind, by, at, &taken);
             }
             Outcome::LeftAlone { reason } => finding = self.tagged(reason, at)?,
             Outcome::Undone => return None,

@@ -231,7 +231,8 @@ impl Finding {
 }
 
 impl Table {
-    /// Adds an entry that changes no finding, to the history of the one that it is about.
+    /// Adds an entry that changes no finding: to the history of the one that it is about, or to what is
+    /// about none.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);
         let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);

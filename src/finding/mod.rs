@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{FindingId, Resource, RuleName};
 use crate::opener::Opener;
-use crate::remediation::{Change, RemediationRequest, ViolationType};
+use crate::remediation::{Attempt, Change, RemediationRequest, ViolationType};
 use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, Approval, Wish};
 use history::Deed;
@@ -247,9 +247,12 @@ pub struct Finding {
     /// The last undo, where it failed.
     #[serde(default)]
     pub undo_failure: Option<Failure>,
-    /// When what was taken away in this episode was put back: what tells of before comes late.
+    /// The attempts that have ended in this episode, the newest ones.
     #[serde(default)]
-    pub undone: Vec<(ViolationType, Timestamp)>,
+    pub ended: Vec<Attempt>,
+    /// What was taken away in this episode and put back, and when: what tells of before comes late.
+    #[serde(default)]
+    pub undone: Vec<(Change, Timestamp)>,
     /// The remediations that have mended their part in this episode.
     pub mended: BTreeSet<ViolationType>,
     /// The reports that counted in this episode, so that a repeated one does not.
@@ -369,6 +372,7 @@ impl Finding {
             recorded_at: breach.recorded_at,
             removed: Vec::new(),
             begun: Vec::new(),
+            ended: Vec::new(),
             undone: Vec::new(),
             undo_asked_at: None,
             undo_failure: None,

@@ -258,6 +258,43 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
 }
 
 #[test]
+fn who_finds_nothing_to_do_has_done_nothing_itself_whenever_it_says_so() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let plan = Plan::Known { changes: vec![(kind, grant())] };
+    let fixing = Finding::open(breach(0), plan).fix_asked(alice(), false, at(10)).unwrap();
+    let attempt = Attempt::begin();
+    let say = |second, outcome, changes| {
+        by(&attempt, report(&fixing, kind, Some("U0ALICE"), second, outcome, changes))
+    };
+    let begun = say(11, Outcome::Begun, vec![grant()]);
+    let nothing = say(13, Outcome::NothingToDo, Vec::new());
+    let elsewhere = fixing.reported(&begun).unwrap().reported(&nothing).unwrap();
+    assert_eq!((elsewhere.removed, elsewhere.begun.len()), (Vec::new(), 0), "somebody else was sooner");
+    assert_eq!(fixing.reported(&nothing).unwrap().reported(&begun), None);
+    // Taken back before it comes.
+    let taken_back = fixing.reported(&say(12, Outcome::Begun, Vec::new())).unwrap();
+    assert_eq!(taken_back.reported(&begun), None);
+}
+
+#[test]
+fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let fixing = Finding::open(breach(0), plan()).fix_asked(alice(), false, at(10)).unwrap();
+    let other = Change::RemoveGrant(Grant {
+        grantee: Grantee::Group("http://acs.amazonaws.com/groups/global/AuthenticatedUsers".to_owned()),
+        permission: "READ".to_owned(),
+    });
+    let (dead, next) = (Attempt::begin(), Attempt::begin());
+    let say = |attempt, second, outcome, changes| {
+        by(attempt, report(&fixing, kind, Some("U0ALICE"), second, outcome, changes))
+    };
+    let both = fixing.reported(&say(&dead, 11, Outcome::Begun, vec![grant()])).unwrap();
+    let both = both.reported(&say(&next, 13, Outcome::Begun, vec![other.clone()])).unwrap();
+    let fixed = both.reported(&say(&next, 14, Outcome::Fixed, vec![other.clone()])).unwrap();
+    assert_eq!((fixed.removed.as_slice(), fixed.begun.len()), ([other, grant()].as_slice(), 0));
+}
+
+#[test]
 fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known { changes: vec![(kind, grant())] };

@@ -153,7 +153,7 @@ impl Finding {
         };
         let mut finding = Self { state, plan, recorded_at, undo_failure: None, ..self.clone() };
         finding.removed.retain(|change| !put_back.contains(change));
-        finding.undone.extend(put_back.iter().map(|change| (change.kind(), at)));
+        finding.undone.extend(put_back.iter().map(|change| (change.clone(), at)));
         finding.begun.retain(|begun| !put_back.contains(&begun.change));
         finding.mended.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();

@@ -1,6 +1,7 @@
 //! `S3_BUCKET_PUBLIC_ACL`: rewrite the ACL without its public grants; owner and every other
 //! grant stay as they are.
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type};
 
@@ -132,10 +133,17 @@ fn missing(acl: &AccessControlPolicy, removed: &[Change]) -> Result<Vec<S3Grant>
     missing.into_iter().map(s3_grant).collect()
 }
 
+/// A call that is not made again by itself: meanwhile somebody may have put something else there. The
+/// task comes back, looks, and knows.
+pub(super) fn once() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
 impl Effect {
     pub(super) async fn apply(self) -> Result<(), AwsError> {
         let put = self.s3.put_bucket_acl().bucket(self.bucket.as_str()).access_control_policy(self.acl);
-        put.send().await.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
+        let put = put.customize().config_override(once()).send().await;
+        put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
     }
 }
 

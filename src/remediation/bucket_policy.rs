@@ -3,7 +3,7 @@
 
 use aws_sdk_s3::Client;
 
-use super::bucket_acl::public_access_block;
+use super::bucket_acl::{once, public_access_block};
 use super::change::Change;
 use super::undo::UndoError;
 use crate::aws::AwsError;
@@ -131,11 +131,13 @@ impl Effect {
         let Self { s3, bucket, rest } = self;
         match rest {
             Some(policy) => {
-                let put = s3.put_bucket_policy().bucket(bucket.as_str()).policy(policy).send().await;
+                let put = s3.put_bucket_policy().bucket(bucket.as_str()).policy(policy);
+                let put = put.customize().config_override(once()).send().await;
                 put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
             }
             None => {
-                let deleted = s3.delete_bucket_policy().bucket(bucket.as_str()).send().await;
+                let deleted = s3.delete_bucket_policy().bucket(bucket.as_str());
+                let deleted = deleted.customize().config_override(once()).send().await;
                 deleted.map(drop).map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
             }
         }

@@ -57,11 +57,6 @@ impl QueueHandler for Remediator {
             ));
         }
         let request = &task.message_body;
-        if request.asked_at.is_some_and(|asked_at| Timestamp::now().duration_since(asked_at) >= FIX_TIMEOUT) {
-            // The finding says so, and people decide by what it says.
-            tracing::warn!(resource = %resource.id, %kind, "let a request go: it has been given up");
-            return Disposition::Done;
-        }
         match self.objection(&task).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
@@ -157,18 +152,31 @@ impl Remediator {
     /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
     /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
     async fn objection(&self, task: &RemediationTask) -> Result<Option<&'static str>, TableError> {
-        if task.sqs_url.is_none() {
-            let waited_for = self.is_waited_for(&task.message_body).await?;
-            return Ok((!waited_for).then_some("nobody waits for it any more"));
+        let (request, now) = (&task.message_body, Timestamp::now());
+        if request.asked_at.is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT) {
+            // The finding says so, and people decide by what it says.
+            return Ok(Some("it has been given up"));
+        }
+        if task.sqs_url.is_none() && !self.is_waited_for(request).await? {
+            return Ok(Some("nobody waits for it any more"));
+        }
+        // What auto-response had begun is asked for again past its queue.
+        let asked_again = request.asked_at.is_some() && request.requested_by.is_none();
+        if task.sqs_url.is_none() && !asked_again {
+            return Ok(None);
         }
         let recorded = self.decider.table.auto_response().await?;
         if recorded.wanted.is_some_and(|wanted| wanted.switch == Switch::Off) {
             return Ok(Some("auto-response is off"));
         }
-        Ok(match self.decider.decide(&task.message_body, None, Timestamp::now()).await? {
+        if asked_again {
+            let wanted = self.decider.is_wanted_by_another_rule(request, now).await?;
+            return Ok(wanted.then_some("it is left as it is by another rule's finding"));
+        }
+        Ok(match self.decider.decide(request, None, now).await? {
             Next::PassOn => None,
             Next::LetGo(reason) => Some(reason),
-            Next::Leave => Some("a person is at it"),
+            Next::Leave => Some("somebody is at it"),
         })
     }
 
@@ -183,8 +191,8 @@ impl Remediator {
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
-    /// died before it could report. Where there is something to do, the request stays where
-    /// auto-response looks.
+    /// died before it could report. Where there is something to do, auto-response's request stays in
+    /// its queue, and a person's is over.
     async fn report_clean(&self, task: RemediationTask, resource: &Resource) -> Result<(), AwsError> {
         let kind = task.message_body.violation_type;
         match self.remediations.prepare(kind, resource).await {

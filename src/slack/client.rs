@@ -191,11 +191,9 @@ impl Slack {
         content: &Content,
     ) -> Result<(), SlackError> {
         let request = SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), self.fit(content));
-        self.call_within(AT_ONCE, "chat.postEphemeral", async |session| {
-            session.chat_post_ephemeral(&request).await
-        })
-        .await
-        .map(drop)
+        self.call("chat.postEphemeral", async |session| session.chat_post_ephemeral(&request).await)
+            .await
+            .map(drop)
     }
 
     /// Opens a modal; the trigger is good for three seconds.

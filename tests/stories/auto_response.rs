@@ -110,3 +110,37 @@ async fn a_request_that_is_delivered_twice_outlives_a_fix_that_fails() {
     eventually("nothing is left", async || (world.aws.messages_in("remediation").await == 0).then_some(()))
         .await;
 }
+
+#[tokio::test]
+async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
+    let world = World::seeded().await;
+    world.slack.command(ALICE, "autoresponse off").await;
+    let group = world.aws.create_group("begun").await;
+    let id = finding_of_group(&group);
+    let mut request = json!({"raisedByRule": "defendable-restricted-ports", "awsRegion": "us-east-1",
+        "targetResourceType": "AWS::EC2::SecurityGroup", "targetResourceId": group, "violationDetails": {},
+        "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": id});
+    // A remediator said what it would do, sooner than AWS Config said why, and was heard of no more.
+    let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 22, "toPort": 22,
+        "cidr": "0.0.0.0/0", "description": null});
+    let begun = json!({"remediationSource": "security-group-remediator", "resourceId": group, "action": "None",
+        "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
+        "awsAccountId": "123456789012", "outcome": "begun", "changes": [range], "request": request});
+    world.aws.send("events", &begun).await;
+    let since = eventually("the finding is being fixed", async || {
+        let record = world.aws.finding(&id).await.filter(|record| record["state"] == "fixing")?;
+        Some(record["finding"]["state"]["since"].clone())
+    })
+    .await;
+    world.aws.open_port(&group, 22).await;
+    // As housekeeping does after a minute.
+    request["askedAt"] = since;
+    world.aws.send("fix", &request).await;
+    eventually("it has been looked at", async || {
+        let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+        (waiting == 0).then_some(())
+    })
+    .await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"], "off means off");
+}
