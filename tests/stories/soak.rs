@@ -223,11 +223,12 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
             }
             let asked =
                 |wish| notes.lock().unwrap().acknowledged.contains_key(&(subject.resource.clone(), wish));
-            if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish)) {
-                if ask(&world.aws, &world.app_url, subject, wish, &record).await && wish != Wish::Fix {
-                    let asked = (subject.resource.clone(), wish);
-                    notes.lock().unwrap().acknowledged.insert(asked, Instant::now());
-                }
+            if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish))
+                && ask(&world.aws, &world.app_url, subject, wish, &record).await
+                && wish != Wish::Fix
+            {
+                let asked = (subject.resource.clone(), wish);
+                notes.lock().unwrap().acknowledged.insert(asked, Instant::now());
             }
             open.push(format!("{} {:?} {}", subject.resource, subject.fate, state(&record)));
         }
