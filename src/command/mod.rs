@@ -40,7 +40,7 @@ use crate::remediation::Remediations;
 use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Reach};
 use crate::slack::blocks::note;
-use crate::slack::client::Slack;
+use crate::slack::client::{AT_ONCE, Slack};
 use crate::slack::modal::callback_id;
 use crate::slack::publish::{Published, Publisher};
 use crate::slack::request::{BlockAction, SlackRequest};
@@ -62,9 +62,6 @@ pub const ACTIONS: &[&str] = &[
 
 /// How long an answer to Slack waits for a message's edit.
 const PUBLISH_PATIENCE: Duration = Duration::from_millis(1500);
-
-/// How long it waits for what only one person is told.
-const TELL_PATIENCE: Duration = Duration::from_millis(2500);
 
 /// The Slack function: does what people ask, if they may.
 #[derive(Debug, Clone)]
@@ -298,7 +295,7 @@ impl SlackFunction {
                 }
             }
         };
-        if tokio::time::timeout(TELL_PATIENCE, telling).await.is_err() {
+        if tokio::time::timeout(AT_ONCE, telling).await.is_err() {
             tracing::error!(user = %user.to_string(), "Slack takes long: somebody is not told what came of a click");
         }
     }

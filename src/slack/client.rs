@@ -23,7 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(25);
 
 /// The same for what somebody waits for: Slack takes an answer to a click, and a modal for it, for
 /// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response).
-const AT_ONCE: Duration = Duration::from_millis(2500);
+pub const AT_ONCE: Duration = Duration::from_millis(2500);
 
 /// How many messages one look at a channel reads.
 const LOOK_BACK: u16 = 200;
