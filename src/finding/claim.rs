@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::table::{LEASE, Table, TableError, conditional, number, text};
+use super::table::{LEASE, Table, TableError, conditional, number, text, unsure_since};
 use crate::aws::AwsError;
 
 /// How long a request is remembered: a signature is good from five minutes before its time until five
@@ -20,14 +20,17 @@ const REQUEST_RETENTION: SignedDuration = SignedDuration::from_mins(15);
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// The end of an earlier claim that was neither confirmed nor given back.
-    #[serde(default, rename = "claimedUntil")]
-    ran_out: Option<i64>,
+    #[serde(default)]
+    claimed_until: Option<i64>,
+    /// When the first of those began, one after the other.
+    #[serde(default)]
+    unsure_since: Option<i64>,
 }
 
 impl Claim {
-    /// Since when an earlier claimant may have posted what it never confirmed.
+    /// Since when earlier claimants may have posted what they never confirmed.
     pub fn unsure_since(&self) -> Option<Timestamp> {
-        Some(Timestamp::from_millisecond(self.ran_out?).ok()? - LEASE)
+        unsure_since(self.claimed_until, self.unsure_since)
     }
 }
 
@@ -37,7 +40,7 @@ impl Table {
     pub async fn claim(&self, key: &str, now: Timestamp) -> Result<Option<Claim>, TableError> {
         let claim = self
             .posted_update(key)
-            .update_expression("SET claimedUntil = :until, expiresAt = :expires")
+            .update_expression("SET claimedUntil = :until, unsureSince = if_not_exists(unsureSince, :now), expiresAt = :expires")
             .condition_expression("attribute_not_exists(posted) AND (attribute_not_exists(claimedUntil) OR claimedUntil < :now)")
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
@@ -60,7 +63,8 @@ impl Table {
 
     /// Gives a claim back: the message is not in Slack.
     pub async fn unclaim(&self, key: &str) -> Result<(), TableError> {
-        let update = self.posted_update(key).update_expression("REMOVE claimedUntil").send().await;
+        let update =
+            self.posted_update(key).update_expression("REMOVE claimedUntil, unsureSince").send().await;
         update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 

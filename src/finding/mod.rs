@@ -406,6 +406,22 @@ impl Finding {
         }
     }
 
+    /// Whether people would see no difference: what is noted only for later does not count.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let seen = |finding: &Self| Self {
+            recorded_at: Timestamp::MIN,
+            begun: Vec::new(),
+            undo_asked_at: None,
+            ended: Vec::new(),
+            undone: Vec::new(),
+            mended: BTreeSet::new(),
+            reports: Vec::new(),
+            deeds: Vec::new(),
+            ..finding.clone()
+        };
+        seen(self) == seen(other)
+    }
+
     fn tell(&mut self, by: Option<Actor>, text: String) {
         if self.thread.len() < THREAD_LIMIT {
             self.thread.push(Reply { by, text });

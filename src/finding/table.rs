@@ -109,6 +109,9 @@ pub struct Record {
     pub finding: Finding,
     /// How often it has been written.
     pub version: u64,
+    /// The version that last brought something to see; every one did, for older versions of us.
+    #[serde(default)]
+    news: Option<u64>,
     /// What Slack shows.
     #[serde(default)]
     pub shown: Option<Shown>,
@@ -121,32 +124,47 @@ pub struct Leased {
     /// The finding.
     #[serde(flatten)]
     pub record: Record,
-    /// The end of a lease that was never given back.
-    #[serde(default, rename = "leaseUntil")]
-    ran_out: Option<i64>,
+    /// The end of an earlier lease that was never given back.
+    #[serde(default)]
+    lease_until: Option<i64>,
+    /// When the first of those began, one after the other.
+    #[serde(default)]
+    unsure_since: Option<i64>,
 }
 
 impl Leased {
-    /// Since when an earlier holder may have posted what it never noted.
+    /// Since when earlier holders may have posted what they never noted.
     pub fn unsure_since(&self) -> Option<Timestamp> {
-        let ended = Timestamp::from_millisecond(self.ran_out?).ok()?;
-        Some(ended - LEASE)
+        unsure_since(self.lease_until, self.unsure_since)
     }
 }
 
+/// Since when something may have been posted that was never noted: since the first of those began who
+/// never gave back what they held. Older versions have not noted when.
+pub(super) fn unsure_since(ran_out: Option<i64>, first: Option<i64>) -> Option<Timestamp> {
+    let ran_out = Timestamp::from_millisecond(ran_out?).ok()?;
+    let first = first.and_then(|first| Timestamp::from_millisecond(first).ok());
+    Some(first.unwrap_or(ran_out - LEASE))
+}
+
 impl Record {
+    /// The version that last brought something to see, which Slack has to show.
+    pub fn news(&self) -> u64 {
+        self.news.unwrap_or(self.version)
+    }
+
     /// Whether Slack shows the finding as it is.
     pub fn is_shown(&self) -> bool {
         match &self.shown {
             // Broken and mended before anybody could see it: nothing to show.
             None => matches!(self.finding.state, State::Fixed { by: Actor::Elsewhere, .. }),
             Some(Shown::Posted(posted)) => {
-                posted.version == self.version
+                posted.version == self.news()
                     && posted.episode == self.finding.episode
                     && posted.replies >= self.finding.thread.len()
             }
             Some(Shown::Listed(listed)) => {
-                listed.version == self.version && listed.episode == self.finding.episode
+                listed.version == self.news() && listed.episode == self.finding.episode
             }
         }
     }
@@ -239,8 +257,7 @@ impl Table {
                 Ok(finding) => finding,
                 Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
             };
-            let version = record.map_or(0, |record| record.version);
-            if let Some(record) = self.write(&finding, version).await? {
+            if let Some(record) = self.write(&finding, record.as_ref()).await? {
                 record.finding.entries().for_each(|entry| decision::tell(&entry));
                 // The change is done; its deeds stay with the finding until the next one.
                 if let Err(error) = self.tell_history(&record).await {
@@ -261,9 +278,12 @@ impl Table {
         self.change(id, |finding| decide(finding.ok_or(None)?).map_err(Some)).await
     }
 
-    /// Writes over version `version` (0: there is none); `None` when that is not the current one.
-    async fn write(&self, finding: &Finding, version: u64) -> Result<Option<Record>, TableError> {
+    /// Writes over a record, if there is one; `None` when that is not the current one.
+    async fn write(&self, finding: &Finding, over: Option<&Record>) -> Result<Option<Record>, TableError> {
         let (pk, sk) = key(&finding.id);
+        let version = over.map_or(0, |record| record.version);
+        let same = over.filter(|record| record.finding.looks_like(finding));
+        let news = same.map_or(version + 1, Record::news);
         // The index must not count an expired ignore, so it follows the state as written.
         let state = finding.state_name(Timestamp::MIN);
         let update = self
@@ -273,7 +293,7 @@ impl Table {
             .key("pk", text(pk))
             .key("sk", text(sk))
             .update_expression(
-                "SET #finding = :finding, #version = :next, #state = :state, #stateSince = :stateSince",
+                "SET #finding = :finding, #version = :next, news = :news, #state = :state, #stateSince = :stateSince",
             )
             .condition_expression(
                 "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
@@ -286,6 +306,7 @@ impl Table {
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":next", number(version + 1))
+            .expression_attribute_values(":news", number(news))
             .expression_attribute_values(":state", text(state.as_str()))
             .expression_attribute_values(":stateSince", text(since(finding)))
             .return_values(ReturnValue::AllNew);
@@ -374,7 +395,7 @@ impl Table {
     pub async fn lease(&self, id: &FindingId, now: Timestamp) -> Result<Option<Leased>, TableError> {
         let lease = self
             .display_update(id)
-            .update_expression("SET leaseUntil = :until")
+            .update_expression("SET leaseUntil = :until, unsureSince = if_not_exists(unsureSince, :now)")
             .condition_expression(
                 "attribute_exists(pk) AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)",
             )
@@ -393,30 +414,33 @@ impl Table {
         update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
-    /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which may have changed meanwhile.
+    /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which
+    /// may have changed meanwhile.
     pub async fn set_shown(&self, id: &FindingId, shown: &Shown) -> Result<Option<Record>, TableError> {
+        let now = Timestamp::now();
         let update = self
             .display_update(id)
-            .update_expression("SET shown = :shown, leaseUntil = :until")
+            .update_expression("SET shown = :shown, leaseUntil = :until, unsureSince = :now")
             .expression_attribute_values(":shown", to_attribute_value(shown)?)
-            .expression_attribute_values(":until", number((Timestamp::now() + LEASE).as_millisecond()))
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
         conditional(update.send().await.map(|updated| updated.attributes))
     }
 
-    /// Gives the lease back, provided that Slack shows `version`; otherwise returns the newer
-    /// record, which is still ours to show. Without `version` gives it back in any case.
-    pub async fn release(&self, id: &FindingId, version: Option<u64>) -> Result<Option<Record>, TableError> {
-        let update = self.display_update(id).update_expression("REMOVE leaseUntil");
-        let Some(version) = version else {
+    /// Gives the lease back, provided that Slack shows the `news`; otherwise returns the newer record,
+    /// which is still ours to show. Without them gives it back in any case.
+    pub async fn release(&self, id: &FindingId, news: Option<u64>) -> Result<Option<Record>, TableError> {
+        let update = self.display_update(id).update_expression("REMOVE leaseUntil, unsureSince");
+        let Some(news) = news else {
             let released = update.send().await;
             released.map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error))?;
             return Ok(None);
         };
         let update = update
-            .condition_expression("#version = :version")
+            .condition_expression("news = :news OR (attribute_not_exists(news) AND #version = :news)")
             .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", number(version));
+            .expression_attribute_values(":news", number(news));
         match update.send().await {
             Ok(_) => Ok(None),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => self.get(id).await,

@@ -231,6 +231,22 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
 }
 
 #[test]
+fn what_is_only_noted_for_later_is_no_news() {
+    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let kind = ViolationType::S3BucketPublicAcl;
+    let begun = report(&fixing, kind, Some("U0ALICE"), 11, Outcome::Begun, vec![grant()]);
+    let begun = fixing.reported(&begun).unwrap();
+    assert!(begun != fixing && begun.looks_like(&fixing));
+    let half = begun.reported(&acl_fixed(&fixing, Some("U0ALICE"), 12)).unwrap();
+    assert!(!half.looks_like(&begun));
+    let fixed = half.reported(&policy_fixed(&fixing, Some("U0ALICE"), 13)).unwrap();
+    assert!(!fixed.looks_like(&half));
+    let confirmed = fixed.complied(at(14)).unwrap();
+    assert!(confirmed != fixed && confirmed.looks_like(&fixed));
+    assert!(!open().complied(at(14)).unwrap().looks_like(&open()));
+}
+
+#[test]
 fn who_takes_back_an_announcement_takes_back_no_other_s() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known { changes: vec![(kind, grant())] };

@@ -134,7 +134,7 @@ impl Publisher {
                 };
                 record = newer;
             }
-            match self.table.release(&record.finding.id, Some(record.version)).await? {
+            match self.table.release(&record.finding.id, Some(record.news())).await? {
                 None => return Ok(Published::Shown),
                 Some(newer) => record = newer,
             }
@@ -143,13 +143,13 @@ impl Publisher {
 
     /// One call that brings Slack closer to the finding.
     async fn show_step(&self, record: &Record, unsure: Option<Timestamp>) -> Result<Shown, PublishError> {
-        let Record { finding, version, shown } = record;
-        match shown {
+        let (finding, news) = (&record.finding, record.news());
+        match &record.shown {
             Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
-                if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != *version) {
+                if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != news) {
                     self.enter(record, digest).await?;
                 }
-                Ok(Shown::Posted(self.edit(finding, *version, posted, unsure).await?))
+                Ok(Shown::Posted(self.edit(finding, news, posted, unsure).await?))
             }
             Some(Shown::Listed(listed)) if listed.episode == finding.episode => {
                 self.enter(record, &listed.digest).await?;
@@ -197,8 +197,8 @@ impl Publisher {
     }
 
     async fn enter(&self, record: &Record, digest: &DigestId) -> Result<(), PublishError> {
-        let Record { finding, version, .. } = record;
-        self.table.enter(digest, &Entry::of(finding, &headline(finding)), *version).await?;
+        let finding = &record.finding;
+        self.table.enter(digest, &Entry::of(finding, &headline(finding)), record.news()).await?;
         draw::changed(self, digest, &self.channel_of(finding)).await
     }
 
@@ -209,9 +209,9 @@ impl Publisher {
         listed: &Listed,
         unsure: Option<Timestamp>,
     ) -> Result<Shown, PublishError> {
-        let Record { finding, version, .. } = record;
+        let finding = &record.finding;
         if finding.shows_waiting().is_none() {
-            return Ok(Shown::Listed(Listed { version: *version, ..listed.clone() }));
+            return Ok(Shown::Listed(Listed { version: record.news(), ..listed.clone() }));
         }
         let posted = self.post(record, &self.channel_of(finding), None, unsure).await?;
         Ok(Shown::Posted(Posted { digest: Some(listed.digest.clone()), ..posted }))
@@ -251,11 +251,12 @@ impl Publisher {
 
     async fn post(
         &self,
-        Record { finding, version, .. }: &Record,
+        record: &Record,
         channel: &SlackChannelId,
         previous: Option<&Posted>,
         unsure: Option<Timestamp>,
     ) -> Result<Posted, SlackError> {
+        let finding = &record.finding;
         let previous = match previous {
             // A missing link must not keep the news from people.
             Some(posted) => {
@@ -270,7 +271,7 @@ impl Publisher {
             channel: channel.to_string(),
             ts: ts.to_string(),
             episode: finding.episode,
-            version: *version,
+            version: record.news(),
             replies: 0,
             previous,
             digest: None,

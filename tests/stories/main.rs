@@ -14,6 +14,7 @@ mod fixing;
 mod forgery;
 mod hostile_requests;
 mod ignoring;
+mod leases;
 mod routing;
 mod seeing;
 mod soak;

@@ -7,7 +7,7 @@ use super::*;
 use crate::finding::digest::{Digest, Entry, Member, Tally};
 use crate::finding::severity::Severity;
 use crate::finding::{Breach, Failure, Wish};
-use crate::remediation::{Grant, Grantee, IngressRange};
+use crate::remediation::{Attempt, Grant, Grantee, IngressRange};
 use crate::slack::digest_message::digest_message;
 use crate::slack::digest_view::show_all_view;
 
@@ -310,5 +310,26 @@ proptest! {
         check_limits(&shown);
         let lines = shown.to_string().matches("• ").count();
         prop_assert_eq!(lines, members.len(), "every finding has its line");
+    }
+
+    /// A change that is no news is not shown: so it must not be visible.
+    #[test]
+    fn what_looks_alike_is_shown_alike(finding in hostile_finding(), state in 0usize..7) {
+        let finding = in_state(finding, state, "words");
+        let kind = ViolationType::Ec2SgProhibitedPort;
+        let noted = Finding {
+            recorded_at: at(99),
+            undo_asked_at: Some(at(98)),
+            ended: vec![Attempt::begin()],
+            undone: vec![(revoke(7).1, at(97))],
+            mended: [kind].into(),
+            reports: vec![(kind, at(96))],
+            deeds: Vec::new(),
+            ..finding.clone()
+        };
+        prop_assert!(noted.looks_like(&finding));
+        prop_assert_eq!(finding_message(&noted, None), finding_message(&finding, None));
+        let entry = |finding| Entry::of(finding, &headline(finding));
+        prop_assert_eq!(entry(&noted), entry(&finding));
     }
 }

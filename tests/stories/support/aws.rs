@@ -5,6 +5,7 @@ use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Tag};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use defendable::finding::table::Table;
 use defendable::ids::FindingId;
 use serde_json::{Value, json};
 
@@ -43,6 +44,11 @@ impl Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             url: url.to_owned(),
         }
+    }
+
+    /// The findings table, as Defendable uses it.
+    pub fn table(&self) -> Table {
+        Table::new(self.dynamodb.clone(), "defendable-findings".to_owned())
     }
 
     pub fn url(&self) -> &str {
@@ -244,7 +250,7 @@ impl Aws {
     /// Whether Slack shows a finding as it is.
     pub async fn is_shown(&self, id: &FindingId) -> bool {
         let record = self.finding(id).await.unwrap_or_default();
-        record["version"].is_number() && record["shown"]["version"] == record["version"]
+        record["news"].is_number() && record["shown"]["version"] == record["news"]
     }
 
     pub async fn delete_queue(&self, name: &str) {
