@@ -58,7 +58,12 @@ impl Finding {
     }
 
     fn begin_fix(&self, waiting_for: BTreeSet<ViolationType>, asked_by: Actor, since: Timestamp) -> Self {
-        let ignored = matches!(self.state, State::Ignored { .. }).then(|| Box::new(self.state.clone()));
+        let ignored = match &self.state {
+            State::Ignored { .. } => Some(Box::new(self.state.clone())),
+            // Of the fix that never reported back.
+            State::Fixing { ignored, .. } => ignored.clone(),
+            State::Open { .. } | State::Fixed { .. } | State::Undoing { .. } => None,
+        };
         let state = State::Fixing { asked_by, since, waiting_for, failure: None, ignored };
         Self { state, approval: None, ..self.clone() }
     }

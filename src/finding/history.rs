@@ -232,11 +232,18 @@ impl Finding {
 
 impl Table {
     /// Adds an entry that changes no finding: to the history of the one that it is about, or to what is
-    /// about none.
+    /// about none. Whoever is refused the same again and again has one entry an hour: they must not push
+    /// out what was done.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);
         let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
-        self.add(pk, entry, &Uuid::new_v4().to_string()).await
+        let place = match (&entry.deed, &entry.by) {
+            (Deed::Refused { what }, Actor::User(user)) => {
+                format!("{}#{user} {what}", entry.at.strftime("%Y-%m-%dT%H"))
+            }
+            _ => format!("{:.6}#{}", entry.at, Uuid::new_v4()),
+        };
+        self.add(pk, &place, entry).await
     }
 
     /// Copies a finding's deeds into the history; once more does no harm.
@@ -246,18 +253,18 @@ impl Table {
     ) -> Result<(), TableError> {
         let (pk, _) = key(&finding.id);
         let adds = finding.entries().enumerate().map(async |(number, entry)| {
-            self.add(pk.clone(), &entry, &format!("{version:08}-{number}")).await
+            self.add(pk.clone(), &format!("{:.6}#{version:08}-{number}", entry.at), &entry).await
         });
         try_join_all(adds).await.map(drop)
     }
 
-    async fn add(&self, pk: String, entry: &Entry, behind: &str) -> Result<(), TableError> {
+    async fn add(&self, pk: String, place: &str, entry: &Entry) -> Result<(), TableError> {
         let update = self
             .dynamodb
             .update_item()
             .table_name(&self.name)
             .key("pk", text(pk))
-            .key("sk", text(format!("HISTORY#{:.6}#{behind}", entry.at)))
+            .key("sk", text(format!("HISTORY#{place}")))
             .update_expression("SET entry = :entry, #state = :state, stateSince = :at, expiresAt = :expires")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)

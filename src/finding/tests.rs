@@ -519,10 +519,13 @@ fn a_look_that_comes_too_soon_does_not_empty_the_plan_of_what_is_open_again() {
 fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
     let ignored = open().ignored(alice(), at(1), None, "for good".to_owned()).unwrap();
     let bob = Actor::User("U0BOB".to_owned());
-    let fixing = ignored.fix_asked(bob, true, at(10)).unwrap();
+    let fixing = ignored.fix_asked(bob.clone(), true, at(10)).unwrap();
     let half = fixing.reported(&policy_failed(&fixing, 11)).unwrap();
     let failed = half.reported(&acl_fixed(&half, Some("U0BOB"), 12)).unwrap();
-    for finding in [fixing.fix_not_queued(at(11)), fixing.fix_timed_out(at(5000)).unwrap(), failed] {
+    // Before anybody has noticed that it never reported back.
+    let again = fixing.fix_asked(bob, true, at(1000)).unwrap();
+    let not_queued = [fixing.fix_not_queued(at(11)), again.fix_not_queued(at(1001))];
+    for finding in not_queued.into_iter().chain([fixing.fix_timed_out(at(5000)).unwrap(), failed]) {
         assert_eq!(finding.state, ignored.state);
     }
 }

@@ -252,10 +252,11 @@ impl Remediator {
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
+        // It tells when it was done.
+        let report = self.report(task.message_body, resource, attempt, outcome, changes);
         if let (Some(queue), Some(receipt_handle)) = (&task.sqs_url, &task.receipt_handle) {
             self.queues.delete(queue, receipt_handle).await?;
         }
-        let report = self.report(task.message_body, resource, attempt, outcome, changes);
         self.queues.send(&self.queues.events, &report).await
     }
 

@@ -103,6 +103,12 @@ async fn whoever_may_not_act_changes_nothing_by_any_command() {
     let theirs: Vec<&str> = theirs.collect();
     let refused = theirs.iter().filter(|line| line.contains("was refused, not being an operator of it"));
     assert_eq!((theirs.len(), refused.count()), (15, 15), "{history}");
+    // However often they try, what was done stays in sight.
+    for _ in 0..30 {
+        world.slack.command(BOB, &format!("fix {finding}")).await;
+    }
+    let history = world.slack.command(CAROL, &format!("history {finding}")).await.words();
+    assert!(history.contains("AWS Config found it non-compliant"), "{history}");
     let answer = world.slack.command(CAROL, &format!("fix {finding}")).await.words();
     assert!(answer.contains("Fixing"), "the test could have failed: {answer}");
 }
