@@ -1,4 +1,5 @@
-//! Who did what when: every change of a finding, every switch, every refusal, kept for 400 days.
+//! Who did what when: every change of a finding, every switch, every refusal (of the same to the same
+//! person the last of each hour), kept for 400 days.
 //!
 //! A finding's deeds are written into the finding itself, by the very write that changes it, and
 //! copied from there: by who wrote them, and, should that have died, by the next who changes it.
@@ -239,7 +240,8 @@ impl Table {
         let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
         let place = match (&entry.deed, &entry.by) {
             (Deed::Refused { what }, Actor::User(user)) => {
-                format!("{}#{user} {what}", entry.at.strftime("%Y-%m-%dT%H"))
+                let same: Vec<_> = what.split_whitespace().map(str::to_lowercase).collect();
+                format!("{}#{user} {}", entry.at.strftime("%Y-%m-%dT%H"), same.join(" "))
             }
             _ => format!("{:.6}#{}", entry.at, Uuid::new_v4()),
         };
@@ -314,8 +316,10 @@ impl Table {
         let found = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
         let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let items = found.items.unwrap_or_default().into_iter();
-        Ok(items
-            .map(|item| Ok(from_item::<Item>(item)?.entry))
-            .collect::<Result<_, serde_dynamo::Error>>()?)
+        let entries = items.map(|item| Ok(from_item::<Item>(item)?.entry));
+        let mut entries = entries.collect::<Result<Vec<_>, serde_dynamo::Error>>()?;
+        // Refusals lie at the beginning of their hour.
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        Ok(entries)
     }
 }

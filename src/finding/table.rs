@@ -109,9 +109,12 @@ pub struct Record {
     pub finding: Finding,
     /// How often it has been written.
     pub version: u64,
-    /// The version that last brought something to see; every one did, for older versions of us.
+    /// The version that last brought something to see.
     #[serde(default)]
     news: Option<u64>,
+    /// The version that says so. Older versions of us do not: each of theirs counts as news.
+    #[serde(default)]
+    news_of: Option<u64>,
     /// What Slack shows.
     #[serde(default)]
     pub shown: Option<Shown>,
@@ -150,7 +153,7 @@ pub(super) fn unsure_since(ran_out: Option<i64>, first: Option<i64>) -> Option<T
 impl Record {
     /// The version that last brought something to see, which Slack has to show.
     pub fn news(&self) -> u64 {
-        self.news.unwrap_or(self.version)
+        self.news.filter(|_| self.news_of == Some(self.version)).unwrap_or(self.version)
     }
 
     /// Whether Slack shows the finding as it is.
@@ -293,7 +296,7 @@ impl Table {
             .key("pk", text(pk))
             .key("sk", text(sk))
             .update_expression(
-                "SET #finding = :finding, #version = :next, news = :news, #state = :state, #stateSince = :stateSince",
+                "SET #finding = :finding, #version = :next, news = :news, newsOf = :next, #state = :state, #stateSince = :stateSince",
             )
             .condition_expression(
                 "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
@@ -417,30 +420,28 @@ impl Table {
     /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which
     /// may have changed meanwhile.
     pub async fn set_shown(&self, id: &FindingId, shown: &Shown) -> Result<Option<Record>, TableError> {
-        let now = Timestamp::now();
         let update = self
             .display_update(id)
-            .update_expression("SET shown = :shown, leaseUntil = :until, unsureSince = :now")
+            .update_expression("SET shown = :shown, leaseUntil = :until")
             .expression_attribute_values(":shown", to_attribute_value(shown)?)
-            .expression_attribute_values(":now", number(now.as_millisecond()))
-            .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
+            .expression_attribute_values(":until", number((Timestamp::now() + LEASE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
         conditional(update.send().await.map(|updated| updated.attributes))
     }
 
-    /// Gives the lease back, provided that Slack shows the `news`; otherwise returns the newer record,
-    /// which is still ours to show. Without them gives it back in any case.
-    pub async fn release(&self, id: &FindingId, news: Option<u64>) -> Result<Option<Record>, TableError> {
+    /// Gives the lease back, provided that `version` is the newest; otherwise returns the newer record,
+    /// which is still ours to show. Without it gives the lease back in any case.
+    pub async fn release(&self, id: &FindingId, version: Option<u64>) -> Result<Option<Record>, TableError> {
         let update = self.display_update(id).update_expression("REMOVE leaseUntil, unsureSince");
-        let Some(news) = news else {
+        let Some(version) = version else {
             let released = update.send().await;
             released.map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error))?;
             return Ok(None);
         };
         let update = update
-            .condition_expression("news = :news OR (attribute_not_exists(news) AND #version = :news)")
+            .condition_expression("#version = :version")
             .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":news", number(news));
+            .expression_attribute_values(":version", number(version));
         match update.send().await {
             Ok(_) => Ok(None),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => self.get(id).await,

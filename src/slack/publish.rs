@@ -134,7 +134,7 @@ impl Publisher {
                 };
                 record = newer;
             }
-            match self.table.release(&record.finding.id, Some(record.news())).await? {
+            match self.table.release(&record.finding.id, Some(record.version)).await? {
                 None => return Ok(Published::Shown),
                 Some(newer) => record = newer,
             }

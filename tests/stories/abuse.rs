@@ -104,8 +104,9 @@ async fn whoever_may_not_act_changes_nothing_by_any_command() {
     let refused = theirs.iter().filter(|line| line.contains("was refused, not being an operator of it"));
     assert_eq!((theirs.len(), refused.count()), (15, 15), "{history}");
     // However often they try, what was done stays in sight.
-    for _ in 0..30 {
-        world.slack.command(BOB, &format!("fix {finding}")).await;
+    for number in 0..30 {
+        let (verb, spaces) = (["fix", "FIX", "Fix"][number % 3], " ".repeat(1 + number / 3));
+        world.slack.command(BOB, &format!("{verb}{spaces}{finding}")).await;
     }
     let history = world.slack.command(CAROL, &format!("history {finding}")).await.words();
     assert!(history.contains("AWS Config found it non-compliant"), "{history}");
