@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn a_deed_has_the_name_that_the_history_has() {
         let (at, by) = (Timestamp::now(), Actor::AutoResponse);
-        let entry = Entry { at, by, deed: Deed::FixAsked, finding: None, resource: None, standing: None };
+        let entry =
+            Entry { at, by, deed: Deed::FixAsked, finding: None, resource: None, standing: None, times: 0 };
         assert_eq!(outcome(&entry).as_deref(), Some("fixAsked"));
     }
 }

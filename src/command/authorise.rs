@@ -137,7 +137,7 @@ impl SlackFunction {
 
     async fn note(&self, user: &SlackUserId, deed: Deed, finding: Option<FindingId>) {
         let (at, by) = (Timestamp::now(), Actor::User(user.to_string()));
-        let entry = Entry { at, by, deed, finding, resource: None, standing: None };
+        let entry = Entry { at, by, deed, finding, resource: None, standing: None, times: 0 };
         if let Err(error) = self.table.note(&entry).await {
             tracing::error!(%error, ?entry, "cannot add to the history");
         }

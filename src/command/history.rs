@@ -57,5 +57,7 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
         }
         deed => prose(&deed.to_string(), 300),
     };
-    format!("• {} · {by}{deed}{about}", when(entry.at))
+    let again =
+        if entry.times > 1 { format!(" ({} times within the hour)", entry.times) } else { String::new() };
+    format!("• {} · {by}{deed}{again}{about}", when(entry.at))
 }

@@ -1,5 +1,5 @@
-//! Who did what when: every change of a finding, every switch, every refusal (of the same to the same
-//! person the last of each hour), kept for 400 days.
+//! Who did what when: every change of a finding, every switch, every refusal (by the hour, where the same
+//! person wants the same again), kept for 400 days.
 //!
 //! A finding's deeds are written into the finding itself, by the very write that changes it, and
 //! copied from there: by who wrote them, and, should that have died, by the next who changes it.
@@ -137,6 +137,10 @@ pub struct Entry {
     /// Where the finding stood afterwards.
     #[serde(default)]
     pub standing: Option<Standing>,
+    /// How often within the hour, where somebody was refused the same again and again; else 0. Noted
+    /// beside the entry.
+    #[serde(skip)]
+    pub times: u32,
 }
 
 /// Where a finding stood: what the report counts by.
@@ -197,6 +201,14 @@ impl Deed {
 #[derive(Deserialize)]
 struct Item {
     entry: Entry,
+    #[serde(default)]
+    times: u32,
+}
+
+impl From<Item> for Entry {
+    fn from(Item { entry, times }: Item) -> Self {
+        Self { times, ..entry }
+    }
 }
 
 impl Finding {
@@ -227,6 +239,7 @@ impl Finding {
                 },
                 opened_at: self.opened_at,
             }),
+            times: 0,
         }
     }
 }
@@ -237,15 +250,17 @@ impl Table {
     /// out what was done.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);
+        let mut entry = entry.clone();
         let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
         let place = match (&entry.deed, &entry.by) {
             (Deed::Refused { what }, Actor::User(user)) => {
+                entry.times = 1;
                 let same: Vec<_> = what.split_whitespace().map(str::to_lowercase).collect();
                 format!("{}#{user} {}", entry.at.strftime("%Y-%m-%dT%H"), same.join(" "))
             }
             _ => format!("{:.6}#{}", entry.at, Uuid::new_v4()),
         };
-        self.add(pk, &place, entry).await
+        self.add(pk, &place, &entry).await
     }
 
     /// Copies a finding's deeds into the history; once more does no harm.
@@ -267,7 +282,8 @@ impl Table {
             .table_name(&self.name)
             .key("pk", text(pk))
             .key("sk", text(format!("HISTORY#{place}")))
-            .update_expression("SET entry = :entry, #state = :state, stateSince = :at, expiresAt = :expires")
+            .update_expression("SET entry = :entry, #state = :state, stateSince = :at, expiresAt = :expires ADD times :times")
+            .expression_attribute_values(":times", number(entry.times))
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
             .expression_attribute_values(":state", text(INDEXED_AS))
@@ -294,7 +310,7 @@ impl Table {
         let mut items = query.into_paginator().items().send();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
-            each(from_item::<Item>(item)?.entry);
+            each(from_item::<Item>(item)?.into());
         }
         Ok(())
     }
@@ -316,8 +332,8 @@ impl Table {
         let found = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
         let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let items = found.items.unwrap_or_default().into_iter();
-        let entries = items.map(|item| Ok(from_item::<Item>(item)?.entry));
-        let mut entries = entries.collect::<Result<Vec<_>, serde_dynamo::Error>>()?;
+        let entries = items.map(|item| Ok(from_item::<Item>(item)?.into()));
+        let mut entries = entries.collect::<Result<Vec<Entry>, serde_dynamo::Error>>()?;
         // Refusals lie at the beginning of their hour.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         Ok(entries)

@@ -163,6 +163,7 @@ mod tests {
             finding: Some(format!("f-{number:012x}").parse().unwrap()),
             resource: None,
             standing: Some(standing),
+            times: 0,
         }
     }
 
