@@ -12,6 +12,7 @@ use tracing::Instrument;
 pub use decision::{Decider, Next};
 
 use crate::aws::AwsError;
+use crate::finding::Actor;
 use crate::finding::auto_response::{Hold, Switch, Wanted};
 use crate::finding::table::{Table, TableError};
 use crate::ids::{AccountId, FindingId};
@@ -118,10 +119,15 @@ impl Coordinator {
     /// the finding, not from whoever may send to the queue.
     async fn pass_on_for_a_person(&self, mut request: RemediationRequest) -> Result<(), CoordinatorError> {
         if request.asked_at.is_some() || !request.undo.is_empty() {
-            let record = self.table.get(&request.finding(&self.home)).await?;
-            let finding = record.map(|record| record.finding);
+            let id = request.finding(&self.home);
+            let finding = self.table.get(&id).await?.map(|record| record.finding);
             let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home)) else {
-                tracing::info!(resource = %request.target_resource_id, "let a person's request go: it is not waited for any more");
+                crate::decision::line(
+                    Some(&id),
+                    &Actor::of(&request),
+                    "letGo",
+                    "nobody waits for it any more",
+                );
                 return Ok(());
             };
             if !request.undo.is_empty() {
@@ -206,7 +212,7 @@ impl Coordinator {
         match next {
             Next::PassOn => {}
             Next::LetGo(reason) => {
-                tracing::info!(finding_id = %key.0, reason, "let a request go");
+                crate::decision::line(Some(&key.0), &Actor::of(&request), "letGo", reason);
                 self.queues.delete(queue.as_str(), receipt_handle).await?;
                 own.measure_age(queue);
                 return Ok(false);

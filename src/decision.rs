@@ -9,29 +9,32 @@
 //!
 //! `request_id` is the id that Slack's request got (a refusal tells it to whoever sent it), or the
 //! SQS message's id. `outcome` is the name of the deed in the history, where the same is kept for
-//! 400 days.
+//! 400 days; or `letGo` and `notDone`, for requests that the coordinator or a remediator does not carry
+//! out, which are not.
+
+use std::fmt;
 
 use crate::finding::Actor;
 use crate::finding::history::Entry;
+use crate::ids::FindingId;
 use crate::metrics::count_deed;
 
 /// Tells the log and the metrics of an entry of the history.
 pub(crate) fn tell(entry: &Entry) {
-    let actor = match &entry.by {
+    line(entry.finding.as_ref(), &entry.by, outcome(entry).as_deref().unwrap_or_default(), &entry.deed);
+    count_deed(&entry.deed);
+}
+
+/// Tells the log of a decision; the history has those that changed something, or were refused.
+pub(crate) fn line(finding: Option<&FindingId>, by: &Actor, outcome: &str, detail: impl fmt::Display) {
+    let actor = match by {
         Actor::User(id) => id,
         Actor::AutoResponse => "auto-response",
         Actor::Elsewhere => "elsewhere",
         Actor::Tag => "tag",
     };
-    tracing::info!(
-        target: "decision",
-        finding_id = entry.finding.as_ref().map(tracing::field::display),
-        actor,
-        outcome = outcome(entry),
-        detail = %entry.deed,
-        "decision"
-    );
-    count_deed(&entry.deed);
+    let finding_id = finding.map(tracing::field::display);
+    tracing::info!(target: "decision", finding_id, actor, outcome, %detail, "decision");
 }
 
 /// The deed's name.

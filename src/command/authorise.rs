@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
+use crate::decision;
 use crate::evaluation::cut;
 use crate::finding::Actor;
 use crate::finding::history::{Deed, Entry};
@@ -62,6 +63,16 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// The finding, if it is one.
+    fn finding(&self) -> Option<&FindingId> {
+        match self {
+            Self::Finding(id) => Some(id),
+            Self::Nothing | Self::Digest(_) | Self::Everything | Self::Off => None,
+        }
+    }
+}
+
 impl SlackFunction {
     /// Whether somebody may change `subject`; `asked` is how they asked for it.
     pub(super) async fn authorise(
@@ -88,6 +99,8 @@ impl SlackFunction {
                     .await);
             }
             Permission::Unknown { .. } => {
+                let by = Actor::User(user.to_string());
+                decision::line(subject.finding(), &by, "refused", "Slack did not say who may act");
                 return Ok(Authorised::No(note(
                     ":lock: Slack did not say whether you are an operator, so nothing was done. Try again in a minute; \
                      if it stays so, `defendable doctor` tells whoever runs it what is missing.",
@@ -122,11 +135,7 @@ impl SlackFunction {
 
     async fn refuse(&self, user: &SlackUserId, subject: &Subject, asked: &str, why: &str) -> Authorised {
         tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
-        let finding = match subject {
-            Subject::Finding(id) => Some(id.clone()),
-            Subject::Nothing | Subject::Digest(_) | Subject::Everything | Subject::Off => None,
-        };
-        self.note(user, Deed::Refused { what: cut(asked, 200) }, finding).await;
+        self.note(user, Deed::Refused { what: cut(asked, 200) }, subject.finding().cloned()).await;
         Authorised::No(note(why))
     }
 

@@ -62,7 +62,8 @@ pub enum Actor {
 }
 
 impl Actor {
-    fn of(request: &RemediationRequest) -> Self {
+    /// Whose request it is.
+    pub fn of(request: &RemediationRequest) -> Self {
         request.requested_by.clone().map_or(Self::AutoResponse, Self::User)
     }
 }

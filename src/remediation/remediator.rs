@@ -1,5 +1,7 @@
 //! The remediators' handler: one task, one effect, one report.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use super::contracts::{
@@ -8,9 +10,10 @@ use super::contracts::{
 use super::{Change, IGNORE_TAG, Remediations, RemediatorKind, UndoError, ViolationType};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::coordinator::{Decider, Next};
-use crate::finding::FIX_TIMEOUT;
+use crate::decision;
 use crate::finding::auto_response::Switch;
 use crate::finding::table::TableError;
+use crate::finding::{Actor, FIX_TIMEOUT};
 use crate::ids::{AccountId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
@@ -60,7 +63,8 @@ impl QueueHandler for Remediator {
         match self.objection(&task).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
-                tracing::info!(resource = %resource.id, %kind, reason, "not done");
+                let finding = request.finding(&self.home);
+                decision::line(Some(&finding), &Actor::of(request), "notDone", reason);
                 if !request.undo.is_empty() {
                     return Disposition::Done;
                 }
@@ -75,7 +79,7 @@ impl QueueHandler for Remediator {
         let settled = match request.undo.as_slice() {
             [] => match self.exemption(request, &resource).await {
                 Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
-                Ok(None) => settle(self.remediate(request, &resource, &attempt).await),
+                Ok(None) => settle(self.remediate(&task, &resource, &attempt).await),
                 Err(error) => settle(Err(error)),
             },
             removed => settle_undo(self.remediations.put_back(&resource, removed).await),
@@ -221,15 +225,27 @@ impl Remediator {
     /// meanwhile, plans again.
     async fn remediate(
         &self,
-        request: &RemediationRequest,
+        task: &RemediationTask,
         resource: &Resource,
         attempt: &Attempt,
     ) -> Result<Vec<Change>, AwsError> {
+        let request = &task.message_body;
         let mut attempts = 0..ATTEMPTS;
         loop {
             let prepared = self.remediations.prepare(request.violation_type, resource).await?;
             if prepared.changes().is_empty() && attempts.start == 0 {
                 return Ok(Vec::new());
+            }
+            // Looking may have taken long, and people may have said "off", or "ignore".
+            if request.requested_by.is_none()
+                && let Some(objection) = self.objection(task).await.map_err(|error| meanwhile(&error))?
+            {
+                if attempts.start > 0 {
+                    let (request, nothing) = (request.clone(), Vec::new());
+                    let begun = self.report(request, resource, attempt.clone(), Outcome::Begun, nothing);
+                    self.queues.send(&self.queues.events, &begun).await?;
+                }
+                return Err(meanwhile(&objection));
             }
             // After a conflict this takes our own announcement back, even if nothing is left.
             let (request, changes) = (request.clone(), prepared.changes().to_vec());
@@ -282,6 +298,12 @@ impl Remediator {
             detail: Some(ReportDetail { outcome, attempt, changes, request }),
         }
     }
+}
+
+/// What keeps auto-response from the change that it has prepared. When the request comes back it is
+/// looked at anew.
+fn meanwhile(objection: &impl fmt::Display) -> AwsError {
+    AwsError::transient("the last look before the change", None, &objection.to_string())
 }
 
 fn action(request: &RemediationRequest, changes: &[Change]) -> &'static str {

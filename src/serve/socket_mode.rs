@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 use slack_morphism::prelude::*;
+use tracing::{Instrument, Span};
+use uuid::Uuid;
 
 use crate::command::SlackFunction;
 use crate::slack::client::{HyperClient, hyper_client};
@@ -60,13 +62,18 @@ async fn function(states: &SlackClientEventsUserState) -> Option<Shared> {
     states.read().await.get_user_state::<Shared>().cloned()
 }
 
+/// The id of a request in the log: the library keeps that of Slack's envelope to itself.
+fn span() -> Span {
+    tracing::info_span!("request", request_id = %Uuid::new_v4())
+}
+
 async fn command(
     event: SlackCommandEvent,
     _client: Arc<HyperClient>,
     states: SlackClientEventsUserState,
 ) -> UserCallbackResult<SlackCommandEventResponse> {
     let Shared(function) = function(&states).await.ok_or("no function to call")?;
-    Ok(function.command(&event).await)
+    Ok(function.command(&event).instrument(span()).await)
 }
 
 async fn interaction(
@@ -76,9 +83,9 @@ async fn interaction(
 ) -> UserCallbackResult<SlackInteractionResponse> {
     let Shared(function) = function(&states).await.ok_or("no function to call")?;
     match SlackRequest::from(event) {
-        SlackRequest::BlockAction(action) => function.block_action(&action).await,
+        SlackRequest::BlockAction(action) => function.block_action(&action).instrument(span()).await,
         SlackRequest::ViewSubmission(event) => {
-            let next = function.view_submission(&event).await;
+            let next = function.view_submission(&event).instrument(span()).await;
             return Ok(next.map_or(SlackInteractionResponse::Empty, SlackInteractionResponse::ViewSubmission));
         }
         SlackRequest::UrlVerification(_)
@@ -98,7 +105,7 @@ async fn event(
     if let SlackEventCallbackBody::AppHomeOpened(opened) = event.event
         && let SlackRequest::HomeOpened(user) = SlackRequest::of_home(opened)
     {
-        function.home_opened(&user).await;
+        function.home_opened(&user).instrument(span()).await;
     }
     Ok(())
 }

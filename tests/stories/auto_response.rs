@@ -144,3 +144,33 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
     several_ticks().await;
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"], "off means off");
 }
+
+#[tokio::test]
+async fn off_holds_for_what_is_being_looked_at() {
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let world = Installation::start(&[], every_second).await;
+    world.to_aws.set_unseen("defendable-remediation", 3);
+    let group = world.aws.create_group("slow").await;
+    world.aws.open_port(&group, 22).await;
+    let id = finding_of_group(&group);
+    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    let switch = async |to: &str| {
+        interact(&world.app_url, &click(ALICE, &format!("autoresponse_{to}"), to)).await.unwrap();
+        let recorded = async || (world.aws.auto_response_wanted().await? == to).then_some(());
+        eventually("it is switched", recorded).await;
+    };
+    // The remediator asked whether it may, and takes long to look at the group.
+    let slow = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Hangs, 0, 1);
+    switch("on").await;
+    eventually("it is looked at", async || (world.to_aws.hits(slow) > 0).then_some(())).await;
+    switch("off").await;
+    eventually("it has been looked at", async || {
+        world.logged().contains("the last look before the change").then_some(())
+    })
+    .await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"], "off means off");
+    assert!(world.to_aws.calls("ec2:RevokeSecurityGroupIngress").is_empty());
+    switch("on").await;
+    eventually("it is fixed", async || world.aws.ingress(&group).await.is_empty().then_some(())).await;
+}

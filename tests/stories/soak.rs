@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use defendable::ids::FindingId;
 use serde_json::Value;
 
@@ -258,11 +257,8 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),
         ("DEFENDABLE_LOG", "defendable=debug,info".to_owned()),
     ];
-    let mut world = Installation::start(&channels, variables).await;
     // What a killed process had in hand is seen again after ten seconds, not after minutes.
-    for queue in QUEUES {
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "10").await;
-    }
+    let mut world = Installation::start_with_unseen(10, &channels, variables).await;
     world.to_aws.set_unseen("defendable-remediation", 10);
     for (queue, tampering) in TAMPERING {
         world.to_aws.tamper(queue, tampering);

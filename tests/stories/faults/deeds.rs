@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
 use super::boundary::{REVOKE, times};
@@ -27,11 +26,9 @@ const OF_A_RUN: [(&str, &str); 8] = [
 
 #[tokio::test]
 async fn auto_response_stands_every_fault() {
-    let mut world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     // A delivery that gets lost is unseen for so long.
-    for queue in ["events", "security-group"] {
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
-    }
+    let mut world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 5);
     world.spawn_helpers(1);
     interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
@@ -101,8 +98,7 @@ async fn the_switch_stands_every_fault() {
 
 #[tokio::test]
 async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it_did() {
-    let world = Installation::start(&[], Vec::new()).await;
-    world.aws.set_queue("security-group", QueueAttributeName::VisibilityTimeout, "5").await;
+    let world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     world.to_aws.tamper("defendable-security-group", Tampering::Duplicate);
     for number in 0..4 {
         let group = world.aws.create_group(&format!("twice-{number}")).await;

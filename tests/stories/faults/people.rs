@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
 use super::boundary::{REVOKE, times};
@@ -91,10 +90,7 @@ async fn a_refusal_stands_whether_or_not_it_can_be_told() {
 
 #[tokio::test]
 async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
-    let mut world = Installation::start(&[], Vec::new()).await;
-    for queue in ["events", "fix", "security-group"] {
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
-    }
+    let mut world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     for fault in telling() {
         // What was read before is remembered, by the process.
         world.kill();
@@ -120,11 +116,7 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
 
 #[tokio::test]
 async fn whoever_may_act_may_again_once_slack_says_so() {
-    let mut world = Installation::start(&[], Vec::new()).await;
-    // What is delivered to the dead is seen again after so long.
-    for queue in ["events", "fix", "security-group"] {
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "5").await;
-    }
+    let mut world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     // One call too many is waited out, and no fault then.
     let faults = telling().into_iter().filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
     for fault in faults {

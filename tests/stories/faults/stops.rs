@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::QueueAttributeName;
-
 use super::boundary::{Boundary, DISPATCH, POST, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later};
 use super::cell::{break_open, channel, check, fix_everything, prepare, proxy, routing};
 use crate::support::fault_proxy::{Fault, Injected};
@@ -28,17 +26,17 @@ async fn is_in_hand(world: &Installation, injected: Injected, at: &str) {
     eventually(at, async || (world.to_aws.hits(injected) > 0).then_some(())).await;
 }
 
+/// What is not given back is not seen again before patience ends. Seconds.
+const TOO_LONG: u32 = 3600;
+
 /// Where a stop may find the work.
 const IN_HAND: [Boundary; 7] = [POST, WRITE, WISH, DISPATCH, REVOKE, PUT_POLICY, later(REPORT, 1)];
 
 #[tokio::test]
 async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
     let channels = vec![channel(0), channel(IN_HAND.len() - 1)];
-    let mut world = Installation::start(&channels, vec![("DEFENDABLE_ROUTING", routing(&channels))]).await;
-    for queue in ["events", "fix", "security-group", "s3-bucket"] {
-        // What is not given back is not seen again before patience ends.
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "3600").await;
-    }
+    let variables = vec![("DEFENDABLE_ROUTING", routing(&channels))];
+    let mut world = Installation::start_with_unseen(TOO_LONG, &channels, variables).await;
     for (number, boundary) in IN_HAND.into_iter().enumerate() {
         let cells = [prepare(&world, number, boundary, Fault::Hangs).await];
         break_open(&world, &cells[0]).await;
@@ -74,10 +72,8 @@ const IN_A_RUN: [(&str, &str); 6] = [
 
 #[tokio::test]
 async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
-    let mut world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
-    for queue in ["events", "fix", "security-group"] {
-        world.aws.set_queue(queue, QueueAttributeName::VisibilityTimeout, "3600").await;
-    }
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let mut world = Installation::start_with_unseen(TOO_LONG, &[], every_second).await;
     // What a run has read but not decided comes back by itself.
     world.to_aws.set_unseen("defendable-remediation", 5);
     interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();

@@ -5,6 +5,8 @@ use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use aws_sdk_sqs::types::QueueAttributeName;
+
 use super::fault_proxy::FaultProxy;
 use super::lambda::{binary, installed};
 use super::peers::CloudTrail;
@@ -40,6 +42,28 @@ pub struct Installation {
 impl Installation {
     /// An empty account and a running `serve`, with channels beside the usual ones.
     pub async fn start(more_channels: &[String], variables: Vec<(&'static str, String)>) -> Self {
+        let mut installation = Self::prepare(more_channels, variables).await;
+        installation.serve().await;
+        installation
+    }
+
+    /// The same, where what was delivered to whoever died is unseen for so many seconds. That must be so
+    /// before anybody takes from a queue: a poll goes on by what it began with.
+    pub async fn start_with_unseen(
+        seconds: u32,
+        more_channels: &[String],
+        variables: Vec<(&'static str, String)>,
+    ) -> Self {
+        let mut installation = Self::prepare(more_channels, variables).await;
+        for queue in ["events", "fix", "security-group", "s3-bucket"] {
+            let name = QueueAttributeName::VisibilityTimeout;
+            installation.aws.set_queue(queue, name, &seconds.to_string()).await;
+        }
+        installation.serve().await;
+        installation
+    }
+
+    async fn prepare(more_channels: &[String], variables: Vec<(&'static str, String)>) -> Self {
         let [moto_port, slack_port, port, config_port] = free_ports();
         let app_url = format!("http://127.0.0.1:{port}");
         let (moto, aws_url) = spawn_moto(moto_port).await;
@@ -61,7 +85,7 @@ impl Installation {
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{port}.log"));
         _ = std::fs::remove_file(&log);
         let (aws, slack) = (Aws::new(&aws_url), Slack::new(slack_url));
-        let mut installation = Self {
+        Self {
             app: None,
             helpers: Vec::new(),
             _account: account,
@@ -78,9 +102,7 @@ impl Installation {
             cloudtrail: CloudTrail::start().await,
             port,
             variables,
-        };
-        installation.serve().await;
-        installation
+        }
     }
 
     /// Starts `serve`, and waits until it answers.
