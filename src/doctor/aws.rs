@@ -88,7 +88,16 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
         Ok(rule) => rule,
         Err(error) => return failed(&error, "is DEFENDABLE_SCHEDULE_RULE right?"),
     };
-    let Ok(recorded) = recorded else { return Diagnosis::Well(rule.as_str().to_owned()) };
+    let recorded = match recorded {
+        Ok(recorded) => recorded,
+        // Remediators take that for "off".
+        Err(error) => {
+            return Diagnosis::ill(
+                format!("whether people want it on cannot be read: {error}"),
+                "see the findings table",
+            );
+        }
+    };
     match (rule, recorded.wanted.map(|wanted| wanted.switch), recorded.hold) {
         (_, _, Some(hold)) => Diagnosis::odd(
             format!("a run stopped after {} requests and waits for an answer", hold.dispatched),
