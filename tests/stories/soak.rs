@@ -18,9 +18,14 @@ use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact, submission};
 use crate::support::{ALICE, Aws, SIGNING_SECRET, memory};
 
-/// How long it may take until everything has settled after the last kill: a lease is 80 seconds, and
-/// a message that has come back often comes back after two.
+/// How long it may take until everything has settled after 200 kills: a lease is 80 seconds, and a
+/// message that has come back often comes back after two minutes.
 const SETTLES: Duration = Duration::from_secs(420);
+
+/// The same after those that there are: the emulator has one thread for all.
+fn patience() -> Duration {
+    SETTLES.max(SETTLES.mul_f64(kills() as f64 / 200.0))
+}
 
 /// Findings of one rule that a channel shows singly within a minute.
 const SINGLE: usize = 5;
@@ -200,7 +205,7 @@ async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String
                 open.push(format!("{} is left for good, though auto-response is on", subject.resource));
             }
         }
-        if open.is_empty() || begun.elapsed() > SETTLES {
+        if open.is_empty() || begun.elapsed() > patience() {
             eprintln!("auto-response has fixed the rest after {:?}", begun.elapsed());
             return open;
         }
@@ -239,7 +244,7 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
                 open.push(format!("{} is not shown as it is", subject.resource));
             }
         }
-        if open.is_empty() || begun.elapsed() > SETTLES {
+        if open.is_empty() || begun.elapsed() > patience() {
             eprintln!("settled after {:?}", begun.elapsed());
             return open;
         }
