@@ -209,6 +209,8 @@ async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String
             eprintln!("auto-response has fixed the rest after {:?}", begun.elapsed());
             return open;
         }
+        // It may have stopped to ask, where it is so many.
+        _ = interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
