@@ -4,8 +4,7 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::SlackUserId;
 
-use super::{Answer, CommandError, SlackFunction, fix, refused};
-use crate::finding::table::Changed;
+use super::{Answer, CommandError, SlackFunction, fix};
 use crate::finding::{Actor, Finding};
 use crate::ids::FindingId;
 use crate::slack::Content;
@@ -37,11 +36,5 @@ pub(super) async fn decline(
     user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
-    match function.table.change_existing(id, |finding| finding.declined(&by, now)).await? {
-        Changed::Yes(_) => {
-            function.publish(id).await;
-            Ok(None)
-        }
-        Changed::No(_, refusal) => Ok(Some(refused(id, refusal.as_ref()))),
-    }
+    function.decide(id, |finding| finding.declined(&by, now)).await
 }

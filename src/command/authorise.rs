@@ -61,9 +61,7 @@ impl Subject {
             _ => Self::Everything,
         }
     }
-}
 
-impl Subject {
     /// The finding, if it is one.
     fn finding(&self) -> Option<&FindingId> {
         match self {

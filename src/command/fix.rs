@@ -39,6 +39,10 @@ pub(super) async fn wish(
     wish: Wish,
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
+    if !function.two_person_accounts.is_empty() {
+        // What waits for another's yes has nothing else to bring up its buttons.
+        function.publisher.show_later(id).await?;
+    }
     let ask = |finding: &Finding| match function.two_person_accounts.contains(&finding.resource.account) {
         true => finding.approval_asked(by.clone(), wish.clone(), now),
         false => finding.asked(by.clone(), &wish, now),

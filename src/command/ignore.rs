@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{Answer, CommandError, SlackFunction, refused};
-use crate::finding::table::Changed;
 use crate::finding::{Actor, Finding, Refusal, StateName};
 use crate::ids::FindingId;
 use crate::slack::Content;
@@ -47,13 +46,7 @@ pub(super) async fn submitted(
     let until = submission.duration.end(now);
     let ignore =
         |finding: &Finding| finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone());
-    match function.table.change_existing(&submission.finding, ignore).await? {
-        Changed::Yes(record) => {
-            function.publish(&record.finding.id).await;
-            Ok(None)
-        }
-        Changed::No(_, refusal) => Ok(Some(refused(&submission.finding, refusal.as_ref()))),
-    }
+    function.decide(&submission.finding, ignore).await
 }
 
 /// An open finding goes back to where auto-response looks: while it was ignored, its requests
@@ -73,11 +66,5 @@ pub(super) async fn unignore(
             function.queues.send_later(&function.remediation_queue, &request, UNIGNORED_SOON).await?;
         }
     }
-    match function.table.change_existing(id, |finding| finding.unignored(&by, now)).await? {
-        Changed::Yes(_) => {
-            function.publish(id).await;
-            Ok(None)
-        }
-        Changed::No(_, refusal) => Ok(Some(refused(id, refusal.as_ref()))),
-    }
+    function.decide(id, |finding| finding.unignored(&by, now)).await
 }

@@ -29,10 +29,10 @@ pub use parse::Command;
 
 use crate::aws::Aws;
 use crate::coordinator::Decider;
-use crate::finding::Refusal;
 use crate::finding::auto_response::Switch;
 use crate::finding::page::Cursor;
-use crate::finding::table::{Shown, Table, TableError};
+use crate::finding::table::{Changed, Shown, Table, TableError};
+use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
@@ -298,6 +298,22 @@ impl SlackFunction {
         if tokio::time::timeout(AT_ONCE, telling).await.is_err() {
             tracing::error!(user = %user.to_string(), "Slack takes long: somebody is not told what came of a click");
         }
+    }
+
+    /// Changes a finding by what somebody decided, and shows it; what is worth telling is returned.
+    async fn decide(
+        &self,
+        id: &FindingId,
+        decide: impl Fn(&Finding) -> Result<Finding, Refusal>,
+    ) -> Result<Option<Content>, CommandError> {
+        self.publisher.show_later(id).await?;
+        Ok(match self.table.change_existing(id, decide).await? {
+            Changed::Yes(_) => {
+                self.publish(id).await;
+                None
+            }
+            Changed::No(_, refusal) => Some(refused(id, refusal.as_ref())),
+        })
     }
 
     /// Brings the finding's message up to date. What was decided stands; Slack waits only three

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::finding::table::{Changed, Order, Record};
-use crate::finding::{Actor, Finding, SETTLING, State, StateName};
+use crate::finding::table::{Changed, Order};
+use crate::finding::{Actor, Finding, State, StateName};
 use crate::fix::send_requests;
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
@@ -150,27 +150,7 @@ impl Notifier {
 
     async fn findings(&self, state: StateName, order: Order) -> Result<Vec<Finding>, NotifierError> {
         let records = self.table.by_state(state, order, LIMIT).await?;
-        for record in &records {
-            self.catch_up(record).await?;
-        }
         Ok(records.into_iter().map(|record| record.finding).collect())
-    }
-
-    /// Whoever wrote what somebody decided may have died before it was shown, or asked to be. Once for
-    /// each version: the queue keeps the notice. What was never shown has its own message in the queue.
-    async fn catch_up(&self, record: &Record) -> Result<(), NotifierError> {
-        let (id, now) = (&record.finding.id, Timestamp::now());
-        let fresh = now.duration_since(record.finding.state_since()) < SETTLING;
-        let key = format!("show {id} {}", record.news());
-        if fresh
-            || record.shown.is_none()
-            || record.is_shown()
-            || self.table.claim(&key, now).await?.is_none()
-        {
-            return Ok(());
-        }
-        self.queues.send(&self.queues.events, &Notice::Show { finding: id.clone() }).await?;
-        Ok(self.table.confirm(&key).await?)
     }
 
     /// Changes a finding and asks for it to be shown.
@@ -179,6 +159,7 @@ impl Notifier {
         id: &FindingId,
         change: impl Fn(&Finding) -> Option<Finding>,
     ) -> Result<(), NotifierError> {
+        self.publisher.show_later(id).await?;
         let changed = self.table.change(id, |finding| finding.and_then(&change).ok_or(())).await?;
         if matches!(changed, Changed::Yes(_)) {
             self.queues.send(&self.queues.events, &Notice::Show { finding: id.clone() }).await?;

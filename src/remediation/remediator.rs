@@ -237,20 +237,19 @@ impl Remediator {
                 return Ok(Vec::new());
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
-            if request.requested_by.is_none()
-                && let Some(objection) = self.objection(task).await.map_err(|error| meanwhile(&error))?
-            {
-                if attempts.start > 0 {
-                    let (request, nothing) = (request.clone(), Vec::new());
-                    let begun = self.report(request, resource, attempt.clone(), Outcome::Begun, nothing);
-                    self.queues.send(&self.queues.events, &begun).await?;
-                }
+            let objection = match request.requested_by {
+                None => self.objection(task).await.map_err(|error| meanwhile(&error))?,
+                Some(_) => None,
+            };
+            let changes = if objection.is_some() { Vec::new() } else { prepared.changes().to_vec() };
+            // After a conflict this takes our own announcement back, even if nothing is left.
+            if objection.is_none() || attempts.start > 0 {
+                let begun = self.report(request.clone(), resource, attempt.clone(), Outcome::Begun, changes);
+                self.queues.send(&self.queues.events, &begun).await?;
+            }
+            if let Some(objection) = objection {
                 return Err(meanwhile(&objection));
             }
-            // After a conflict this takes our own announcement back, even if nothing is left.
-            let (request, changes) = (request.clone(), prepared.changes().to_vec());
-            let begun = self.report(request, resource, attempt.clone(), Outcome::Begun, changes);
-            self.queues.send(&self.queues.events, &begun).await?;
             match prepared.apply().await {
                 Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
                     tracing::info!(%error, resource = %resource.id, "changed meanwhile, planning again");

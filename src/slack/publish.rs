@@ -36,6 +36,9 @@ use crate::queue::Queues;
 /// The longest pause of a message that Slack did not take, and more.
 const LATELY: Duration = Duration::from_secs(300);
 
+/// When what is about to change is sure to have been written. Seconds.
+const WRITTEN: u32 = 30;
+
 /// Shows findings in Slack.
 #[derive(Debug, Clone)]
 pub struct Publisher {
@@ -113,6 +116,13 @@ impl Publisher {
             Err(_) => self.table.abandon(id, Timestamp::now()).await?,
         }
         shown
+    }
+
+    /// Has a finding shown in a while: before it is changed, for whoever changes it may die before it
+    /// is shown.
+    pub async fn show_later(&self, id: &FindingId) -> Result<(), AwsError> {
+        let notice = Notice::Show { finding: id.clone() };
+        self.queues.send_later(&self.queues.events, &notice, WRITTEN).await
     }
 
     /// Whether Slack has lately failed to take something: what it did not take may be waiting.

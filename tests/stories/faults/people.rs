@@ -9,7 +9,7 @@ use super::boundary::{REVOKE, times};
 use super::deeds::telling;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::payload::{click, command, interact};
+use crate::support::payload::{click, command, interact, submission};
 use crate::support::{ALICE, BOB, because, eventually, finding_of_group};
 
 /// How long Slack waits for an answer.
@@ -147,5 +147,33 @@ async fn whoever_may_act_may_again_once_slack_says_so() {
         interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
         assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() {
+    let two_persons = vec![("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012".to_owned())];
+    let mut world = Installation::start_with_unseen(5, &[], two_persons).await;
+    let decisions = [("ignored", "forged"), ("asked for", "wants this fixed")];
+    for (name, words) in decisions {
+        let group = open_group(&world, name).await;
+        let id = finding_of_group(&group);
+        eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+        // Whoever wants to edit a message takes a lease first.
+        let lease = world.to_aws.inject("dynamodb:UpdateItem", "SET leaseUntil", Fault::Hangs, 0, 1);
+        let decided = match name {
+            "ignored" => submission(ALICE, "ignore", id.as_str()),
+            _ => click(ALICE, "fix", id.as_str()),
+        };
+        let (url, before) = (world.app_url.clone(), world.aws.finding(&id).await.unwrap()["version"].clone());
+        let deciding = tokio::spawn(async move { interact(&url, &decided).await });
+        eventually(words, async || (world.to_aws.hits(lease) > 0).then_some(())).await;
+        world.kill();
+        _ = deciding.await;
+        assert_ne!(world.aws.finding(&id).await.unwrap()["version"], before, "{name}: it is decided");
+        assert!(!world.aws.is_shown(&id).await, "{name}: nobody has shown it");
+        world.serve().await;
+        eventually(name, async || world.aws.is_shown(&id).await.then_some(())).await;
+        assert!(world.slack.finding(&group).await.words().contains(words), "{name}");
     }
 }
