@@ -63,8 +63,7 @@ impl QueueHandler for Remediator {
         match self.objection(&task).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
-                let finding = request.finding(&self.home);
-                decision::line(Some(&finding), &Actor::of(request), "notDone", reason);
+                self.tell_not_done(request, reason);
                 if !request.undo.is_empty() {
                     return Disposition::Done;
                 }
@@ -184,6 +183,11 @@ impl Remediator {
         })
     }
 
+    fn tell_not_done(&self, request: &RemediationRequest, reason: &str) {
+        let finding = request.finding(&self.home);
+        decision::line(Some(&finding), &Actor::of(request), "notDone", reason);
+    }
+
     /// Whether the finding waits for what a person asked.
     async fn is_waited_for(&self, request: &RemediationRequest) -> Result<bool, TableError> {
         if request.asked_at.is_none() && request.undo.is_empty() {
@@ -248,6 +252,7 @@ impl Remediator {
                 self.queues.send(&self.queues.events, &begun).await?;
             }
             if let Some(objection) = objection {
+                self.tell_not_done(request, objection);
                 return Err(meanwhile(&objection));
             }
             match prepared.apply().await {
@@ -302,7 +307,7 @@ impl Remediator {
 /// What keeps auto-response from the change that it has prepared. When the request comes back it is
 /// looked at anew.
 fn meanwhile(objection: &impl fmt::Display) -> AwsError {
-    AwsError::transient("the last look before the change", None, &objection.to_string())
+    AwsError::transient("the last look before the change", Some("Objection"), &objection.to_string())
 }
 
 fn action(request: &RemediationRequest, changes: &[Change]) -> &'static str {

@@ -55,8 +55,7 @@ async fn what_is_mended_elsewhere_is_edited_and_what_breaks_again_gets_a_new_mes
 #[tokio::test]
 async fn deleting_a_resource_closes_its_finding() {
     let world = World::seeded().await;
-    let group = world.aws.create_group("short-lived").await;
-    world.aws.open_port(&group, 22).await;
+    let group = world.aws.open_group("short-lived").await;
     world.slack.finding_says(&group, "Fix will").await;
     world.aws.ec2.delete_security_group().group_id(&group).send().await.unwrap();
     world.slack.finding_says(&group, "Compliant again").await;

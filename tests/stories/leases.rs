@@ -17,8 +17,7 @@ fn now() -> Timestamp {
 #[tokio::test]
 async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first() {
     let world = Installation::start(&[], Vec::new()).await;
-    let group = world.aws.create_group("held").await;
-    world.aws.open_port(&group, 22).await;
+    let group = world.aws.open_group("held").await;
     let id = finding_of_group(&group);
     eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
     let table = world.aws.table();

@@ -11,8 +11,7 @@ use crate::support::{ALICE, BOB, SIGNING_SECRET, eventually, finding_of_group};
 
 /// A group that is open to the internet, and shown.
 async fn open_group(world: &Installation, name: &str) -> String {
-    let group = world.aws.create_group(name).await;
-    world.aws.open_port(&group, 22).await;
+    let group = world.aws.open_group(name).await;
     let id = finding_of_group(&group);
     eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
     group

@@ -122,8 +122,7 @@ async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it
 #[tokio::test]
 async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     let world = Installation::start(&[], Vec::new()).await;
-    let group = world.aws.create_group("wanted").await;
-    world.aws.open_port(&group, 22).await;
+    let group = world.aws.open_group("wanted").await;
     let id = finding_of_group(&group);
     eventually("it is found", async || world.aws.finding(&id).await).await;
     interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await.unwrap();

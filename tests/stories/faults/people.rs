@@ -15,13 +15,6 @@ use crate::support::{ALICE, BOB, because, eventually, finding_of_group};
 /// How long Slack waits for an answer.
 const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A group that everybody on the internet reaches by SSH.
-async fn open_group(world: &Installation, name: &str) -> String {
-    let group = world.aws.create_group(name).await;
-    world.aws.open_port(&group, 22).await;
-    group
-}
-
 /// What Alice types into the window.
 fn filled_in(reason: &str) -> Value {
     let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
@@ -31,7 +24,7 @@ fn filled_in(reason: &str) -> Value {
 #[tokio::test]
 async fn a_window_that_did_not_open_opens_at_the_next_press() {
     let world = Installation::start(&[], Vec::new()).await;
-    let group = open_group(&world, "fenced").await;
+    let group = world.aws.open_group("fenced").await;
     let id = finding_of_group(&group);
     for fault in telling() {
         let open = world.slack.finding_says(&group, "Open").await;
@@ -66,7 +59,7 @@ fn times_in(line: &str) -> usize {
 #[tokio::test]
 async fn a_refusal_stands_whether_or_not_it_can_be_told() {
     let world = Installation::start(&[], Vec::new()).await;
-    let group = open_group(&world, "fenced").await;
+    let group = world.aws.open_group("fenced").await;
     let id = finding_of_group(&group);
     let open = world.slack.finding(&group).await;
     for (number, fault) in telling().into_iter().enumerate() {
@@ -98,7 +91,7 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
         let inject =
             |name: &str| world.to_aws.inject("ssm:GetParameter", name, fault, 0, times(REVOKE, fault));
         let injected = [inject("signing-secret"), inject("bot-token")];
-        let group = open_group(&world, &format!("{fault:?}")).await;
+        let group = world.aws.open_group(&format!("{fault:?}")).await;
         let id = finding_of_group(&group);
         eventually(&format!("{group} is fixed in spite of {fault:?}"), async || {
             let status = interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
@@ -120,8 +113,7 @@ async fn whoever_may_act_may_again_once_slack_says_so() {
     // One call too many is waited out, and no fault then.
     let faults = telling().into_iter().filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
     for fault in faults {
-        let group = world.aws.create_group(&format!("{fault:?}")).await;
-        world.aws.open_port(&group, 22).await;
+        let group = world.aws.open_group(&format!("{fault:?}")).await;
         let id = finding_of_group(&group);
         eventually("it is found", async || world.aws.finding(&id).await).await;
         // What Slack said before is remembered for a minute, by the process.
@@ -156,7 +148,7 @@ async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() 
     let mut world = Installation::start_with_unseen(5, &[], two_persons).await;
     let decisions = [("ignored", "forged"), ("asked for", "wants this fixed")];
     for (name, words) in decisions {
-        let group = open_group(&world, name).await;
+        let group = world.aws.open_group(name).await;
         let id = finding_of_group(&group);
         eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
         // Whoever wants to edit a message takes a lease first.

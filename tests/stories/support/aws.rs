@@ -78,6 +78,13 @@ impl Aws {
         opened.send().await.unwrap();
     }
 
+    /// A group that everybody on the internet reaches by SSH.
+    pub async fn open_group(&self, name: &str) -> String {
+        let group = self.create_group(name).await;
+        self.open_port(&group, 22).await;
+        group
+    }
+
     pub async fn ingress(&self, group: &str) -> Ingress {
         let filter = Filter::builder().name("group-id").values(group).build();
         let rules = self.ec2.describe_security_group_rules().filters(filter).send().await.unwrap();
