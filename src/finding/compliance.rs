@@ -12,7 +12,7 @@ impl Finding {
     /// `None` when this is old news.
     pub fn breached(&self, breach: &Breach, plan: &Plan) -> Option<Self> {
         if breach.recorded_at <= self.recorded_at {
-            return None;
+            return self.explained(breach, plan);
         }
         let mut finding = Self {
             resource_name: breach.resource_name.clone().or_else(|| self.resource_name.clone()),
@@ -36,6 +36,19 @@ impl Finding {
             *compliant = false;
         }
         Some(finding)
+    }
+
+    /// A remediator was quicker than AWS Config, whose word says why.
+    fn explained(&self, breach: &Breach, plan: &Plan) -> Option<Self> {
+        let waits = self.annotation.is_none() && matches!(self.state, State::Open { last_failure: None });
+        (waits && breach.annotation.is_some()).then(|| Self {
+            resource_name: breach.resource_name.clone(),
+            annotation: breach.annotation.clone(),
+            severity: breach.severity,
+            channel: breach.channel.clone(),
+            plan: plan.clone(),
+            ..self.clone()
+        })
     }
 
     pub(super) fn begin_episode(&mut self, opened_at: Timestamp) {

@@ -11,7 +11,8 @@ use crate::ids::AccountId;
 use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
 
 impl Finding {
-    /// The finding of a fix that was quicker than AWS Config's notification.
+    /// The finding of a fix that was quicker than AWS Config's notification. What is only announced
+    /// is open: its remediator may die, and nobody waits for it.
     pub fn fixed_at_once(report: &RemediationReport) -> Option<Self> {
         let request = &report.detail.as_ref()?.request;
         let breach = Breach {
@@ -23,9 +24,13 @@ impl Finding {
             channel: None,
             recorded_at: report.action_complete_time,
         };
-        let kinds = BTreeSet::from([request.violation_type]);
-        let finding = Self::open(breach, Plan::Known { changes: Vec::new() });
-        finding.begin_fix(kinds, Actor::of(request), report.action_complete_time).reported(report)
+        let (kind, changes) = (request.violation_type, &report.detail.as_ref()?.changes);
+        let open = |changes| Self::open(breach, Plan::Known { changes });
+        match report.detail.as_ref()?.outcome {
+            Outcome::Begun => open(changes.iter().map(|change| (kind, change.clone())).collect()),
+            _ => open(Vec::new()).begin_fix([kind].into(), Actor::of(request), report.action_complete_time),
+        }
+        .reported(report)
     }
 
     /// Somebody asks for the fix. Only an open finding, or one whose fix never reported back,

@@ -158,6 +158,26 @@ fn a_report_may_come_before_the_notification() {
 }
 
 #[test]
+fn what_was_announced_before_the_notification_is_open_and_then_explained() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let begun = report(&open(), kind, None, 5, Outcome::Begun, vec![grant()]);
+    let begun = Finding::fixed_at_once(&begun).unwrap();
+    assert_eq!(begun.state, State::Open { last_failure: None }, "its remediator may die");
+    assert_eq!(begun.plan, Plan::Known { changes: vec![(kind, grant())] });
+    let why = Breach { annotation: Some("public".to_owned()), ..breach(4) };
+    let explained = begun.breached(&why, &plan()).unwrap();
+    assert_eq!((explained.annotation.as_deref(), explained.begun.len()), (Some("public"), 1));
+    assert_eq!(explained.plan, plan());
+    assert_eq!(explained.breached(&why, &plan()), None, "once");
+    let fixed = begun.reported(&acl_fixed(&open(), None, 6)).unwrap();
+    assert_eq!(
+        (&fixed.state, fixed.removed.as_slice()),
+        (&State::Fixed { by: Actor::AutoResponse, at: at(6) }, [grant()].as_slice())
+    );
+    assert_eq!(fixed.breached(&why, &plan()), None, "it is fixed: old news");
+}
+
+#[test]
 fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
     let fixed = open().complied(at(10)).unwrap();
     assert_eq!(fixed.state, State::Fixed { by: Actor::Elsewhere, at: at(10) });

@@ -97,7 +97,7 @@ async fn what_waits_for_a_yes_comes_out_of_its_digest() {
     let variables = &[("DEFENDABLE_TWO_PERSON_ACCOUNTS", HERE), ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL")];
     let world = World::seeded_with(Options { variables, ..Options::default() }).await;
     for number in 0..5 {
-        let group = world.aws.open_group(&format!("storm-{number}")).await;
+        world.aws.open_group(&format!("storm-{number}")).await;
     }
     let digest = world.slack.channel_says("*2 more findings within a short time*").await;
     world.slack.click(ALICE, &digest, "fix_all").await;

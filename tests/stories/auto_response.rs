@@ -1,5 +1,7 @@
 //! Auto-response: on schedule, within its cap, and off when people said off.
 
+use defendable::finding::{Actor, Finding, State};
+use defendable::remediation::ViolationType;
 use serde_json::json;
 
 use crate::support::fault_proxy::{Fault, Tampering};
@@ -127,14 +129,20 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
         "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
         "awsAccountId": "123456789012", "outcome": "begun", "changes": [range], "request": request});
     world.aws.send("events", &begun).await;
-    let since = eventually("the finding is being fixed", async || {
-        let record = world.aws.finding(&id).await.filter(|record| record["state"] == "fixing")?;
-        Some(record["finding"]["state"]["since"].clone())
-    })
-    .await;
+    eventually("the finding is there", async || world.aws.finding(&id).await).await;
     world.aws.open_port(&group, 22).await;
-    // As housekeeping does after a minute.
-    request["askedAt"] = since;
+    let finding = world.slack.finding_says(&group, "Open to the internet: tcp 22").await;
+    assert!(finding.button("fix").is_some(), "nobody is at it, and people may ask for it");
+    // Older versions took that for a fix that is under way, and asked for it again after a minute.
+    let since = jiff::Timestamp::now();
+    let being_fixed = |finding: Option<&Finding>| {
+        let waiting_for = [ViolationType::Ec2SgProhibitedPort].into();
+        let (asked_by, failure, ignored) = (Actor::AutoResponse, None, None);
+        let state = State::Fixing { asked_by, since, waiting_for, failure, ignored };
+        Ok::<_, ()>(Finding { state, ..finding.unwrap().clone() })
+    };
+    world.aws.table().change(&id, being_fixed).await.unwrap();
+    request["askedAt"] = json!(since);
     world.aws.send("fix", &request).await;
     eventually("it has been looked at", async || {
         let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;

@@ -67,7 +67,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
     let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
     world.to_slack.set_down(true);
     for number in 0..4 {
-        let group = world.aws.open_group(&format!("quiet-{number}")).await;
+        world.aws.open_group(&format!("quiet-{number}")).await;
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
     // Long enough for each to have been tried a few times.
