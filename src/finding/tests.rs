@@ -551,6 +551,20 @@ fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
 }
 
 #[test]
+fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
+    let ignored = open().ignored(alice(), at(10), None, "for good".to_owned()).unwrap();
+    let half = ignored.reported(&acl_fixed(&ignored, None, 9)).unwrap();
+    let mended = half.reported(&policy_fixed(&half, None, 9)).unwrap();
+    assert_eq!(
+        (&mended.state, mended.removed.as_slice()),
+        (&ignored.state, [grant(), statement()].as_slice())
+    );
+    let compliant = mended.complied(at(12)).unwrap();
+    assert!(matches!(compliant.state, State::Ignored { compliant: true, .. }));
+    assert_eq!(compliant.unignored(&alice(), at(20)).unwrap().can_undo(at(21)), Ok(()));
+}
+
+#[test]
 fn only_the_request_that_a_finding_waits_for_is_carried_out() {
     let home = "123456789012".parse().unwrap();
     let fixing = open().fix_asked(alice(), false, at(10)).unwrap();

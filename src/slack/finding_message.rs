@@ -72,7 +72,10 @@ pub fn headline(finding: &Finding) -> String {
         Some(name) => format!("{} ({})", cut(name, 80), finding.resource.id),
         None => finding.resource.id.to_string(),
     };
-    let was = matches!(finding.state, State::Fixed { .. } | State::Undoing { .. });
+    let was = matches!(
+        finding.state,
+        State::Fixed { .. } | State::Undoing { .. } | State::Ignored { compliant: true, .. }
+    );
     match finding.resource.resource_type.as_str() {
         other if finding.plan == Plan::Unsupported && was => {
             format!("{other} {id} keeps the rule {} again", finding.rule)
@@ -159,14 +162,16 @@ fn body(finding: &Finding) -> Option<String> {
             Some(lines([Some(failed("Not fixed", failure)), plan_text(finding)]))
         }
         State::Open { last_failure: None } | State::Fixing { .. } => plan_text(finding),
-        State::Ignored { reason, .. } => {
+        State::Ignored { reason, compliant, .. } => {
             let reason = Some(format!("*Reason:* {}", prose(reason, 500)));
-            Some(lines([reason, plan_text(finding)]))
+            // A fix that was on its way may have been sooner than whoever wanted it left.
+            let done = done_text(finding).filter(|_| *compliant);
+            let next = done.as_ref().map(|_| "To undo it, stop ignoring this first.".to_owned());
+            Some(lines([reason, done.or_else(|| plan_text(finding)), next]))
         }
-        State::Fixed { .. } if finding.removed.is_empty() => None,
         State::Fixed { .. } => {
+            let done = done_text(finding)?;
             let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
-            let done = format!("*What was done*\n{}", changes_list(finding.removed.iter().map(Change::done)));
             Some(lines([not_undone, Some(done)]))
         }
         State::Undoing { reason, .. } => {
@@ -184,6 +189,11 @@ fn failed(what: &str, Failure { reason, advice, .. }: &Failure) -> String {
 
 fn lines<const N: usize>(lines: [Option<String>; N]) -> String {
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn done_text(finding: &Finding) -> Option<String> {
+    let done = || format!("*What was done*\n{}", changes_list(finding.removed.iter().map(Change::done)));
+    (!finding.removed.is_empty()).then(done)
 }
 
 fn plan_text(finding: &Finding) -> Option<String> {

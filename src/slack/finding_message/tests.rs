@@ -113,6 +113,13 @@ fn ignored() {
 }
 
 #[test]
+fn ignored_when_a_fix_was_on_its_way_already() {
+    let mut ignored = group(1).ignored(alice(), at(60), Some(at(86460)), "Ticket 42".to_owned()).unwrap();
+    ignored.removed = vec![revoke(1).1];
+    insta::assert_json_snapshot!(finding_message(&ignored.complied(at(70)).unwrap(), None));
+}
+
+#[test]
 fn fixed() {
     let mut finding = group(1);
     finding.state = State::Fixed { by: Actor::AutoResponse, at: at(60) };

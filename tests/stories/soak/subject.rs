@@ -246,9 +246,10 @@ impl Subject {
                 let ignored_at = notes.acknowledged.get(&(self.resource.clone(), Wish::Ignore));
                 let late = |call: &Call| ignored_at.is_some_and(|at| call.at > *at + IN_FLIGHT);
                 must(!changes.iter().any(late), format!("ignored, and changed all the same: {changes:?}"));
-                let (own, in_digest) =
-                    if open { ("Ignored by", "• ignored") } else { ("Fixed by", "• fixed") };
-                must(says(own, in_digest), format!("its message says {said}"));
+                let ignored = says("Ignored by", "• ignored");
+                // Auto-response may have been sooner, and have told so later.
+                let told = says("What was done", "• ignored") || says("Fixed by", "• fixed");
+                must(if open { ignored } else { told }, format!("its message says {said}"));
             }
             Fate::Undone => {
                 must(open, "wanted back and not put back".to_owned());
