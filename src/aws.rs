@@ -60,7 +60,8 @@ impl AwsError {
             _ => AwsErrorKind::Transient,
         };
         let message = error.message().map(str::to_owned);
-        let chain = || aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
+        // `DisplayErrorContext` would print the answer's body too, which may be a secret.
+        let chain = || anyhow::Chain::new(&error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
         Self {
             operation,
             kind,

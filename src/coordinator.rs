@@ -178,6 +178,8 @@ impl Coordinator {
             return Ok(Run::Off);
         }
         self.schedule.set(Switch::Off).await?;
+        let detail = "somebody else had switched the schedule on";
+        crate::decision::line(None, &Actor::AutoResponse, "switchedBack", detail);
         let notice = Notice::SwitchedBack { at: now, off_by: off.by, off_since: off.at };
         self.queues.send(&self.queues.events, &notice).await?;
         Ok(Run::SwitchedBack)
@@ -247,12 +249,9 @@ impl Coordinator {
             RemediatorKind::S3Bucket => &self.s3_bucket_queue,
         };
         self.queues.send(queue, task).await?;
-        tracing::info!(
-            resource = %task.message_body.target_resource_id,
-            violation_type = %task.message_body.violation_type,
-            requested_by = task.message_body.requested_by,
-            "dispatched"
-        );
+        let request = &task.message_body;
+        let (finding, by) = (request.finding(&self.home), Actor::of(request));
+        crate::decision::line(Some(&finding), &by, "dispatched", request.violation_type);
         Ok(())
     }
 
@@ -263,6 +262,8 @@ impl Coordinator {
         }
         let hold = Hold { at: Timestamp::now(), dispatched };
         if self.table.hold(&hold).await? {
+            let detail = format!("{dispatched} requests in one run: people are asked whether to go on");
+            crate::decision::line(None, &Actor::AutoResponse, "held", detail);
             self.ask(&hold).await?;
         }
         Ok(Run::Held { dispatched })

@@ -18,7 +18,7 @@ use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::finding::severity::Severity;
-use crate::finding::storm::SINGLES_OF_A_RULE;
+use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
 use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
 use crate::ids::{AccountId, FindingId, Resource, RuleName};
@@ -193,10 +193,14 @@ impl Notifier {
             // It has its place already.
             return Ok(());
         }
-        let since = own.finding.opened_at;
-        let mut older: Vec<&Record> =
-            open.iter().filter(|record| record.shown.is_none() && record.finding.opened_at < since).collect();
-        if older.len() > SINGLES_OF_A_RULE {
+        let finding = &own.finding;
+        let is_older = |record: &&Record| {
+            let other = &record.finding;
+            record.shown.is_none() && other.channel == finding.channel && other.opened_at < finding.opened_at
+        };
+        let mut older: Vec<&Record> = open.iter().filter(is_older).collect();
+        let of_rule = older.iter().filter(|record| record.finding.rule == finding.rule).count();
+        if of_rule > SINGLES_OF_A_RULE || older.len() > SINGLES_OF_A_CHANNEL {
             // So many become a digest; to wait for one another would only hold all of them up.
             return Ok(());
         }

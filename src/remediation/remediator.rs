@@ -93,7 +93,8 @@ impl QueueHandler for Remediator {
             }
             Err(error) => return Disposition::Retry(error.to_string()),
         };
-        tracing::info!(resource = %resource.id, %kind, ?outcome, changes = changes.len(), "remediated");
+        let finding_id = request.finding(&self.home);
+        tracing::info!(%finding_id, resource = %resource.id, %kind, ?outcome, changes = changes.len(), "remediated");
         match self.conclude(task, &resource, attempt, outcome, changes).await {
             Ok(()) => Disposition::Done,
             Err(error) => Disposition::Retry(error.to_string()),

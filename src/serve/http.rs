@@ -16,6 +16,9 @@ use tokio_util::task::TaskTracker;
 /// How many connections are open at a time; others wait to be taken.
 const CONNECTIONS: usize = 4096;
 
+/// What a connection is read into: request line and headers must fit, which Slack's do many times. Bytes.
+const BUFFER: usize = 32 * 1024;
+
 /// How long a connection may take to say, or go on to say, what it wants. Slack waits three seconds.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,7 +57,7 @@ async fn connection(
     shutdown: CancellationToken,
 ) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(BUFFER);
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -24,6 +25,13 @@ use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
 
 /// Larger bodies are refused. Bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
+
+/// What Slack sends is smaller, but for clicks in very large messages. Bytes.
+const LARGE: usize = 32 * 1024;
+
+/// Larger bodies, and those that do not say how large they are, are read a few at a time: the memory that
+/// strangers can take, who may open thousands of connections, is bounded.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(32);
 
 /// How long a body may take to arrive. Slack's are small, and Slack itself waits three seconds.
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
@@ -101,7 +109,14 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
     if said.is_some_and(|length: usize| length > BODY_LIMIT) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, BODY_LIMIT)).await {
+    let reading = async {
+        let _turn = match said {
+            Some(length) if length <= LARGE => None,
+            _ => LARGE_BODIES.acquire().await.ok(),
+        };
+        to_bytes(body, BODY_LIMIT).await
+    };
+    match tokio::time::timeout(BODY_PATIENCE, reading).await {
         Ok(body) => body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }

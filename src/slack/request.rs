@@ -52,6 +52,9 @@ pub struct Origin {
 /// Why a request cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRequest {
+    /// Neither of the two that Slack sends.
+    #[error("of the content type {0:?}: expected a form or JSON")]
+    ContentType(String),
     /// Not a form.
     #[error("not a form: {0}")]
     Form(#[from] serde_urlencoded::de::Error),
@@ -77,8 +80,12 @@ struct CommandForm {
 impl SlackRequest {
     /// Reads a body, whose signature has been checked.
     pub fn parse(content_type: &str, body: &[u8]) -> Result<(Origin, Self), InvalidRequest> {
-        if content_type.starts_with("application/json") {
+        let content_type = content_type.split(';').next().unwrap_or_default().trim();
+        if content_type.eq_ignore_ascii_case("application/json") {
             return Self::of_event(&serde_json::from_slice(body)?);
+        }
+        if !content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(InvalidRequest::ContentType(content_type.to_owned()));
         }
         match serde_urlencoded::from_bytes(body)? {
             Form::Interaction { payload } => Self::of_interaction(serde_json::from_str(&payload)?),

@@ -121,6 +121,7 @@ async fn values_that_nobody_was_given_change_nothing() {
     let long = "x".repeat(10_000);
     let values =
         ["f-000000000000", "", "f-", "<!channel>", "d-000000000000", "\u{202e}\u{0}f-3fa9c01b22de", &long];
+    let mut sent = 0;
     for value in values {
         for (action, _) in mutations("") {
             if action.starts_with("autoresponse") {
@@ -128,6 +129,7 @@ async fn values_that_nobody_was_given_change_nothing() {
                 continue;
             }
             assert_eq!(interact(&world, &click("U0ALICE", action, value)).await, 200, "{action} {value:.20}");
+            sent += 1;
         }
         for callback in ["ignore", "undo", "fix_all", "show_all", "of_tomorrow"] {
             assert_eq!(interact(&world, &submission("U0ALICE", callback, value)).await, 200, "{callback}");
@@ -135,7 +137,7 @@ async fn values_that_nobody_was_given_change_nothing() {
     }
     assert_eq!(standing(&world).await, before);
     let all = world.slack.told("U0ALICE").await;
-    assert!(all.len() >= values.len(), "people are told that nothing was done");
+    assert!(all.len() >= sent, "people are told that nothing was done: {} times of {sent}", all.len());
     for told in all {
         assert!(!told.words().contains("<!channel>") && told.words().len() < 4000, "{}", told.words());
     }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use boundary::{AT_LENGTH, BOUNDARIES, Boundary, is_promised, is_telling};
 use cell::{
-    LOOK, break_open, channel, check, fix_everything, is_at_length, patience, prepare, routing, waiting,
+    LOOK, PUBLIC_POLICY, break_open, channel, check, create_bucket, fix_everything, is_at_length, patience,
+    prepare, routing, waiting,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -66,16 +67,21 @@ async fn every_boundary_stands_every_fault() {
 async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest() {
     let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
     world.to_slack.set_down(true);
+    // Four of each rule, by turns.
     for number in 0..4 {
         world.aws.open_group(&format!("quiet-{number}")).await;
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let bucket = format!("quiet-{number}");
+        create_bucket(&world, &bucket, &[]).await;
+        world.aws.set_policy(&bucket, &PUBLIC_POLICY.replace("BUCKET", &bucket)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     // Long enough for each to have been tried a few times.
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert!(world.slack.channel().await.is_empty(), "Slack is down");
     world.to_slack.set_down(false);
-    let shown = eventually("all four are shown", async || {
-        Some(world.slack.findings().await).filter(|shown| shown.len() == 4)
+    let shown = eventually("all eight are shown", async || {
+        Some(world.slack.findings().await).filter(|shown| shown.len() == 8)
     })
     .await;
     // AWS Config may see two at once, in any order: what counts is when it says that they broke.
@@ -108,7 +114,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         channel.iter().any(|message| message.button("show_all").is_some()).then_some(channel)
     })
     .await;
-    assert!(channel.len() <= 11, "five and five singly, and a digest: {}", channel.len());
+    assert!(channel.len() <= 14, "eight and five singly, and a digest: {}", channel.len());
     for queue in ["events", "fix"] {
         assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0);
     }

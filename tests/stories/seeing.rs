@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::peers::CloudTrail;
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, FAST, Options, World, eventually, request, several_ticks};
+use crate::support::{ALICE, BOB, BOT_TOKEN, FAST, Options, World, eventually, request, several_ticks};
 
 #[tokio::test]
 async fn the_message_says_who_opened_it_once_cloudtrail_does() {
@@ -72,7 +72,7 @@ async fn the_report_is_a_picture_with_its_figures_beside_it() {
     assert!(words.contains("`defendable-s3-public-access`: 1 fix, half within"), "{words}");
     let file = &picture.0["files"][0];
     assert_eq!(file["mimetype"], "image/png");
-    let token = ("authorization", "Bearer xoxb-sandbox-bot-token".to_owned());
+    let token = ("authorization", format!("Bearer {BOT_TOKEN}"));
     let (status, bytes) = request("GET", file["url_private"].as_str().unwrap(), &[token], "").await.unwrap();
     assert!(status == 200 && bytes[..20].contains("PNG"), "{file}");
 

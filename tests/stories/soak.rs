@@ -16,7 +16,7 @@ use crate::faults::cell::routing;
 use crate::support::fault_proxy::Tampering;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact, submission};
-use crate::support::{ALICE, Aws, SIGNING_SECRET, memory};
+use crate::support::{ALICE, Aws, BOT_TOKEN, SIGNING_SECRET, memory};
 
 /// How long it may take until everything has settled after 200 kills: a lease is 80 seconds, and a
 /// message that has come back often comes back after two minutes.
@@ -51,6 +51,8 @@ struct Window {
 #[derive(Default)]
 pub struct Notes {
     subjects: Vec<Subject>,
+    /// When a fix was first asked of which resource: it may have been heard though nobody said so.
+    fix_asked: BTreeMap<String, Instant>,
     /// What was asked for of which resource, and acknowledged at last.
     acknowledged: BTreeMap<(String, Wish), Instant>,
     windows: Vec<Window>,
@@ -100,7 +102,7 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     let record = aws.finding(&subject.finding_id()).await;
     let existed = record.is_some();
     let Some(wish) = subject.wish(&record.clone().unwrap_or_default()) else { return };
-    let acknowledged = ask(aws, app_url, &subject, wish, &record.unwrap_or_default()).await;
+    let acknowledged = ask(aws, app_url, notes, &subject, wish, &record.unwrap_or_default()).await;
     // Before there is a finding Alice is told that there is none, and nothing is promised.
     if acknowledged && existed {
         notes.lock().unwrap().acknowledged.insert((subject.resource, wish), Instant::now());
@@ -108,8 +110,18 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
 }
 
 /// Whether Defendable has taken it over.
-async fn ask(aws: &Aws, app_url: &str, subject: &Subject, wish: Wish, record: &Value) -> bool {
+async fn ask(
+    aws: &Aws,
+    app_url: &str,
+    notes: &Shared,
+    subject: &Subject,
+    wish: Wish,
+    record: &Value,
+) -> bool {
     let id = subject.finding_id();
+    if wish == Wish::Fix {
+        notes.lock().unwrap().fix_asked.entry(subject.resource.clone()).or_insert_with(Instant::now);
+    }
     match wish {
         // By a button, or by a command.
         Wish::Fix if random(2) == 0 => {
@@ -230,7 +242,7 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
             let asked =
                 |wish| notes.lock().unwrap().acknowledged.contains_key(&(subject.resource.clone(), wish));
             if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish))
-                && ask(&world.aws, &world.app_url, subject, wish, &record).await
+                && ask(&world.aws, &world.app_url, notes, subject, wish, &record).await
                 && wish != Wish::Fix
             {
                 let asked = (subject.resource.clone(), wish);
@@ -286,11 +298,11 @@ async fn nothing_is_lost_however_often_it_is_killed() {
 
     let notes = std::mem::take(&mut *notes.lock().unwrap());
     assert_eq!(notes.killed, kills);
-    let mut shown = world.slack.channel().await;
+    let mut shown = world.slack.messages().await;
     for channel in &channels {
-        let messages = world.slack.messages_of(channel).await.into_iter();
-        shown.extend(messages.filter(|message| message.0["thread_ts"].is_null()));
+        shown.extend(world.slack.messages_of(channel).await);
     }
+    shown.retain(|message| message.0["ephemeral_to"].is_null());
     for subject in &notes.subjects {
         wrong.extend(subject.check(&world, &notes, &shown).await);
     }
@@ -318,7 +330,7 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         wrong.push(format!("serve takes {taken} kB"));
     }
     let log = world.logged();
-    for secret in ["xoxb-sandbox-bot-token", SIGNING_SECRET, "v0="] {
+    for secret in [BOT_TOKEN, SIGNING_SECRET, "v0="] {
         if log.contains(secret) {
             wrong.push(format!("the log has {secret}"));
         }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::support::payload::{interact, submission};
 use crate::support::peers::BusySlack;
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, FAST, Options, World, eventually};
+use crate::support::{ALICE, BOB, CAROL, FAST, Options, World, eventually};
 
 /// A compliance change of a rule that nobody can fix.
 fn change(rule: &str, number: usize) -> Value {
@@ -71,7 +72,8 @@ async fn a_storm_is_one_digest_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn all_of_a_digest_is_fixed_slice_by_slice_by_operators_only() {
-    let variables = &[("DEFENDABLE_BLAST_RADIUS", "3")];
+    let variables =
+        &[("DEFENDABLE_BLAST_RADIUS", "3"), ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL@999999999999")];
     let world = World::seeded_with(Options { variables, ..Options::default() }).await;
     let mut groups = Vec::new();
     for number in 0..12 {
@@ -89,6 +91,11 @@ async fn all_of_a_digest_is_fixed_slice_by_slice_by_operators_only() {
     );
     world.slack.click(BOB, &digest, "fix_all").await;
     world.slack.is_told(BOB, "not an operator").await;
+    world.slack.click(CAROL, &digest, "fix_all").await;
+    world.slack.modal_says("nothing in this digest that you can have fixed").await;
+    let id = digest.button("fix_all").unwrap()["value"].as_str().unwrap();
+    assert_eq!(interact(&world.app_url, &submission(CAROL, "fix_all", id)).await, Some(200));
+    world.slack.is_told(CAROL, "nothing left to fix in this digest that you may").await;
     world.slack.click(ALICE, &digest, "fix_all").await;
     let asked = world.slack.modal_says("*Fix 9 open findings?*").await;
     assert!(asked.contains("At most 3 are under way at a time"), "{asked}");

@@ -85,6 +85,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     later(WRITE, 2),
     later(WRITE, 4),
     POST,
+    later(POST, 1),
     UPDATE,
     later(UPDATE, 1),
     WISH,

@@ -131,6 +131,13 @@ fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
     top.filter(|message| message.0["ephemeral_to"].is_null() && message.words().contains(id)).collect()
 }
 
+/// What is said in a message's thread.
+pub fn replies_to<'a>(message: &Message, all: &'a [Message]) -> Vec<&'a Message> {
+    let to_it =
+        |reply: &&Message| reply.0["thread_ts"] == message.0["ts"] && reply.0["ephemeral_to"].is_null();
+    all.iter().filter(to_it).collect()
+}
+
 /// A patient operator: looks at every channel, and presses **Fix** until everything is fixed.
 pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
     let begun = Instant::now();
@@ -186,10 +193,14 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     };
     must(proxy(world, cell.boundary).hits(cell.injected) > 0, "the fault never came".to_owned());
     // Where its tags cannot be read it goes to the default channel: better there than nowhere.
-    let (own, default) = (world.slack.messages_of(&cell.channel).await, world.slack.messages().await);
-    let shown = of_finding(&own, cell.id.as_str()).len() + of_finding(&default, cell.id.as_str()).len();
-    must(shown == 1, format!("{shown} messages"));
+    let mut all = world.slack.messages_of(&cell.channel).await;
+    all.extend(world.slack.messages().await);
+    let shown = of_finding(&all, cell.id.as_str());
+    must(shown.len() == 1, format!("{} messages", shown.len()));
     let record = world.aws.finding(&cell.id).await.unwrap_or_default();
+    let said = record["finding"]["thread"].as_array().map_or(0, Vec::len);
+    let replies = shown.first().map_or(0, |message| replies_to(message, &all).len());
+    must(replies == said && said > 0, format!("{replies} replies, of {said}"));
     let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
     if cell.boundary.is_bucket {
         let grants = world.aws.grants(&cell.resource).await;

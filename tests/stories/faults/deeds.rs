@@ -1,16 +1,18 @@
 //! What else people and the schedule do, and every way in which it can go wrong: a scheduled run,
 //! the switch, an undo.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
+use defendable::ids::FindingId;
 use serde_json::Value;
 
 use super::boundary::{REVOKE, times};
-use super::cell::{LOOK, is_at_length, patience};
+use super::cell::{LOOK, PUBLIC_POLICY, create_bucket, is_at_length, patience};
 use crate::support::fault_proxy::{Fault, Injected, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
-use crate::support::{ALICE, eventually, finding_of_group};
+use crate::support::{ALICE, eventually, finding_of_bucket, finding_of_group};
 
 /// A scheduled run with what comes before and after it, and the calls by which it may stumble.
 const OF_A_RUN: [(&str, &str); 8] = [
@@ -43,8 +45,8 @@ async fn auto_response_stands_every_fault() {
         let fixed = async || {
             // AWS Config may tell before the report does that it is fixed; what was taken away must come.
             let record = world.aws.finding(&id).await?;
-            let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
-            (record["state"] == "fixed" && removed == 1 && world.aws.is_shown(&id).await).then_some(())
+            (record["state"] == "fixed" && removed(&record) == 1 && world.aws.is_shown(&id).await)
+                .then_some(())
         };
         eventually(&format!("{group} is fixed in spite of {fault:?}"), fixed).await;
         for (injected, (operation, about)) in injected.into_iter().zip(OF_A_RUN) {
@@ -114,7 +116,7 @@ async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it
         .await;
         assert_eq!(world.to_aws.hits(lost), 1);
         let record = world.aws.finding(&id).await.unwrap();
-        assert_eq!(record["finding"]["removed"].as_array().map_or(0, Vec::len), 1, "{record}");
+        assert_eq!(removed(&record), 1, "{record}");
         assert_eq!(world.aws.ingress(&group).await, ["tcp 443-443 0.0.0.0/0"]);
     }
 }
@@ -151,13 +153,25 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     assert_eq!(deeds().await, before);
 }
 
-/// An undo, and the calls by which it may stumble.
-const OF_AN_UNDO: [&str; 5] = [
-    "ec2:AuthorizeSecurityGroupIngress",
-    "ec2:DescribeSecurityGroupRules",
-    "sqs:SendMessage/defendable-fix",
-    "sqs:SendMessage/defendable-security-group",
-    "sqs:SendMessage/defendable-events",
+/// An undo of a group, or of a bucket, and the calls by which it may stumble.
+const OF_AN_UNDO: [(bool, &str); 9] = [
+    (false, "ec2:AuthorizeSecurityGroupIngress"),
+    (false, "ec2:DescribeSecurityGroupRules"),
+    (false, "sqs:SendMessage/defendable-fix"),
+    (false, "sqs:SendMessage/defendable-security-group"),
+    (false, "sqs:SendMessage/defendable-events"),
+    (true, "s3:PUT acl"),
+    (true, "s3:PUT policy"),
+    (true, "s3:GET acl"),
+    (true, "s3:GET policy"),
+];
+
+/// Deliveries of what people ask for.
+const DELIVERIES: [(&str, &str); 4] = [
+    ("sqs:ReceiveMessage", "defendable-fix"),
+    ("sqs:DeleteMessage", "defendable-fix"),
+    ("sqs:ReceiveMessage", "defendable-s3-bucket"),
+    ("sqs:DeleteMessage", "defendable-s3-bucket"),
 ];
 
 /// The state in which the table has a finding.
@@ -168,54 +182,118 @@ async fn state(world: &Installation, group: &str) -> Option<(String, Value)> {
 
 /// Whether the fix has told what it took away; AWS Config may tell before that it is fixed.
 async fn is_reported(world: &Installation, group: &str) -> bool {
-    let record = world.aws.finding(&finding_of_group(group)).await.unwrap_or_default();
-    record["finding"]["removed"].as_array().is_some_and(|removed| !removed.is_empty())
-        && world.aws.is_shown(&finding_of_group(group)).await
+    let id = finding_of_group(group);
+    removed(&world.aws.finding(&id).await.unwrap_or_default()) > 0 && world.aws.is_shown(&id).await
+}
+
+fn removed(record: &Value) -> usize {
+    record["finding"]["removed"].as_array().map_or(0, Vec::len)
+}
+
+/// A resource that breaks a rule, and is to do so again after a fix and an undo.
+struct Wanted {
+    resource: String,
+    is_bucket: bool,
+    fault: Fault,
+    operation: &'static str,
+    injected: Option<Injected>,
+    before: BTreeSet<String>,
+}
+
+impl Wanted {
+    async fn new(world: &Installation, number: usize, fault: Fault, call: (bool, &'static str)) -> Self {
+        let (is_bucket, operation) = call;
+        let name = format!("wanted-{number}");
+        let resource = if is_bucket {
+            create_bucket(world, &name, &[]).await;
+            world.aws.set_acl(&name, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
+            world.aws.set_policy(&name, &PUBLIC_POLICY.replace("BUCKET", &name)).await;
+            name
+        } else {
+            let group = world.aws.create_group(&name).await;
+            world.aws.open_port(&group, 443).await;
+            world.aws.open_port(&group, 22).await;
+            group
+        };
+        let new = Self { resource, is_bucket, fault, operation, injected: None, before: BTreeSet::new() };
+        Self { before: new.opened(world).await, ..new }
+    }
+
+    fn id(&self) -> FindingId {
+        if self.is_bucket { finding_of_bucket(&self.resource) } else { finding_of_group(&self.resource) }
+    }
+
+    /// What lets whom in.
+    async fn opened(&self, world: &Installation) -> BTreeSet<String> {
+        if !self.is_bucket {
+            return world.aws.ingress(&self.resource).await.into_iter().collect();
+        }
+        let policy = world.aws.policy(&self.resource).await.unwrap_or_default();
+        let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+        let statements = policy["Statement"].as_array().into_iter().flatten().map(Value::to_string);
+        world.aws.grants(&self.resource).await.into_iter().chain(statements).collect()
+    }
+
+    /// What somebody presses next who wants it fixed, and then as it was; nothing once it is.
+    async fn next(&mut self, world: &Installation) -> Option<Option<Value>> {
+        let id = self.id();
+        let record = world.aws.finding(&id).await.unwrap_or_default();
+        let all_told = removed(&record) == if self.is_bucket { 2 } else { 1 };
+        Some(match record["state"].as_str() {
+            Some("open") => Some(click(ALICE, "fix", id.as_str())),
+            Some("fixed") if all_told && world.aws.is_shown(&id).await => {
+                let about = &self.resource;
+                self.injected.get_or_insert_with(|| inject(world, self.operation, about, self.fault));
+                let seen = record["finding"]["state"]["at"].as_str().unwrap();
+                Some(submission(ALICE, "undo", &format!("{id} {seen}")))
+            }
+            Some("ignored") if self.opened(world).await == self.before => return None,
+            // A part could not be put back: all of it once more.
+            Some("ignored") => Some(click(ALICE, "fix_ignored", id.as_str())),
+            _ => None,
+        })
+    }
 }
 
 #[tokio::test]
-async fn an_undo_stands_every_fault() {
+async fn fixes_and_their_undos_stand_every_fault() {
     let variables = vec![("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned())];
-    let mut world = Installation::start(&[], variables).await;
+    let mut world = Installation::start_with_unseen(5, &[], variables).await;
     world.spawn_helpers(1);
-    let mut groups = Vec::new();
-    for (fault, operation) in telling().into_iter().flat_map(|fault| OF_AN_UNDO.map(|call| (fault, call))) {
-        let group = world.aws.create_group(&format!("{fault:?} {operation}")).await;
-        world.aws.open_port(&group, 443).await;
-        world.aws.open_port(&group, 22).await;
-        groups.push((group, fault, operation, None::<Injected>));
+    // One after the other.
+    let late = telling().into_iter().flat_map(|fault| DELIVERIES.map(|call| (fault, call)));
+    let late: Vec<_> = late
+        .map(|(fault, (call, queue))| (fault, call, queue, world.to_aws.inject(call, queue, fault, 0, 1)))
+        .collect();
+    let calls = telling().into_iter().flat_map(|fault| OF_AN_UNDO.map(|call| (fault, call)));
+    let mut all = Vec::new();
+    for (number, (fault, call)) in calls.enumerate() {
+        all.push(Wanted::new(&world, number, fault, call).await);
     }
     let begun = Instant::now();
     loop {
         let mut left = 0;
-        for (group, fault, operation, injected) in &mut groups {
-            let id = finding_of_group(group);
-            let payload = match state(&world, group).await {
-                Some((state, _)) if state == "open" => click(ALICE, "fix", id.as_str()),
-                Some((state, finding)) if state == "fixed" && is_reported(&world, group).await => {
-                    injected.get_or_insert_with(|| inject(&world, operation, group, *fault));
-                    submission(ALICE, "undo", &format!("{id} {}", finding["at"].as_str().unwrap()))
+        for wanted in &mut all {
+            if let Some(press) = wanted.next(&world).await {
+                left += 1;
+                if let Some(press) = press {
+                    interact(&world.app_url, &press).await.unwrap();
                 }
-                Some((state, _)) if state == "ignored" => continue,
-                _ => {
-                    left += 1;
-                    continue;
-                }
-            };
-            left += 1;
-            interact(&world.app_url, &payload).await.unwrap();
+            }
         }
         if left == 0 {
             break;
         }
         eprintln!("{:?}: {left} are left", begun.elapsed());
-        assert!(begun.elapsed() < patience(), "{left} of {} are not undone", groups.len());
+        assert!(begun.elapsed() < patience(), "{left} of {} are not undone", all.len());
         tokio::time::sleep(LOOK).await;
     }
-    for (group, fault, operation, injected) in groups {
-        assert!(world.to_aws.hits(injected.unwrap()) > 0, "{operation} went wrong: {fault:?}");
-        let mut ingress = world.aws.ingress(&group).await;
-        ingress.sort();
-        assert_eq!(ingress, ["tcp 22-22 0.0.0.0/0", "tcp 443-443 0.0.0.0/0"], "{fault:?} {operation}");
+    for wanted in &all {
+        let hits = world.to_aws.hits(wanted.injected.unwrap());
+        assert!(hits > 0, "{} went wrong: {:?}", wanted.operation, wanted.fault);
+        assert_eq!(wanted.opened(&world).await, wanted.before, "{:?} {}", wanted.fault, wanted.operation);
+    }
+    for (fault, call, queue, injected) in late {
+        assert_eq!(world.to_aws.hits(injected), 1, "{call} {queue} went wrong: {fault:?}");
     }
 }

@@ -10,7 +10,7 @@ use super::deeds::telling;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact, submission};
-use crate::support::{ALICE, BOB, because, eventually, finding_of_group};
+use crate::support::{ALICE, BOB, BOT_TOKEN, SIGNING_SECRET, because, eventually, finding_of_group};
 
 /// How long Slack waits for an answer.
 const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
@@ -104,6 +104,11 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
         }
         // A forged one is not let in meanwhile, and neither is what nobody could check.
         assert!(world.aws.ingress(&group).await.is_empty(), "{fault:?}");
+    }
+    let log = world.logged();
+    assert!(log.contains("ssm:GetParameter failed"), "{}", world.log.display());
+    for secret in [BOT_TOKEN, SIGNING_SECRET] {
+        assert!(!log.contains(secret), "{}", world.log.display());
     }
 }
 

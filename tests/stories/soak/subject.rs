@@ -7,7 +7,7 @@ use defendable::ids::FindingId;
 use serde_json::Value;
 
 use super::{Notes, channel};
-use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
+use crate::faults::cell::{PUBLIC_POLICY, create_bucket, replies_to};
 use crate::support::fault_proxy::Call;
 use crate::support::installation::Installation;
 use crate::support::payload::command;
@@ -207,14 +207,18 @@ impl Subject {
         let record = world.aws.finding(&id).await;
         must(record.is_some(), "the finding is lost".to_owned());
         let record: Value = record.unwrap_or_default();
-        let messages: Vec<&Message> =
-            shown.iter().filter(|message| message.words().contains(id.as_str())).collect();
+        let of_it =
+            |message: &&Message| message.0["thread_ts"].is_null() && message.words().contains(id.as_str());
+        let messages: Vec<&Message> = shown.iter().filter(of_it).collect();
         must(messages.len() == 1, format!("{} messages", messages.len()));
         let said = messages.first().map(|message| message.words()).unwrap_or_default();
-        // A digest has a line for each.
+        // A digest has a line for each, and no thread.
         let listed = said.lines().find(|line| line.starts_with('•') && line.contains(id.as_str()));
         let says =
             |own: &str, in_digest: &str| listed.map_or(said.contains(own), |line| line.contains(in_digest));
+        let thread = record["finding"]["thread"].as_array().map_or(0, Vec::len);
+        let replies = messages.first().map_or(0, |message| replies_to(message, shown).len());
+        must(listed.is_some() || replies == thread, format!("{replies} replies, of {thread}"));
         let (open, whole) = self.is_open_and_whole(world).await;
         must(whole, "what was in order is gone".to_owned());
         let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
@@ -228,7 +232,10 @@ impl Subject {
             format!("the history tells of {mended} fixes, {undone} undone, and open is {open}"),
         );
         let changes = self.changes(world);
-        let wild: Vec<_> = changes.iter().filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
+        let fix_asked = notes.fix_asked.get(&self.resource);
+        let unasked = changes.iter().filter(|call| fix_asked.is_none_or(|asked| call.at < *asked));
+        let wild: Vec<_> = unasked.filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
+        must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
         match self.fate {
             Fate::Asked => {
                 must(!open, "asked for and not fixed".to_owned());
@@ -238,11 +245,8 @@ impl Subject {
                 must(open && changes.is_empty(), "fixed in spite of its tag".to_owned());
                 must(says("honeypot", "• ignored"), format!("its message says {said}"));
             }
-            Fate::Left => {
-                must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
-            }
+            Fate::Left => {}
             Fate::Ignored => {
-                must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
                 let ignored_at = notes.acknowledged.get(&(self.resource.clone(), Wish::Ignore));
                 let late = |call: &Call| ignored_at.is_some_and(|at| call.at > *at + IN_FLIGHT);
                 must(!changes.iter().any(late), format!("ignored, and changed all the same: {changes:?}"));

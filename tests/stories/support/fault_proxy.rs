@@ -226,8 +226,9 @@ async fn pass(
             Err(Broken)
         }
         Some(Fault::Garbled) => {
-            let answer = forward(&client, &upstream, parts, body).await?;
-            Ok(answer.map(|_| Full::from("{\"ok\": tr")))
+            let (parts, body) = forward(&client, &upstream, parts, body).await?.into_parts();
+            let body = body.collect().await.expect("it has come whole").to_bytes();
+            Ok(Response::from_parts(parts, Full::from(cut_off(&body))))
         }
         Some(said) => Ok(refusal(said, &operation)),
     }
@@ -276,6 +277,11 @@ async fn forward(client: &Upstream, upstream: &str, parts: Parts, body: Bytes) -
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::CONNECTION);
     Ok(Response::from_parts(parts, Full::from(body)))
+}
+
+/// All but the end, of JSON; of anything else, which may be nothing, what is none of it.
+fn cut_off(body: &Bytes) -> Bytes {
+    if body.starts_with(b"{") { body.slice(..body.len() - 2) } else { Bytes::from_static(b"{\"ok\": tr") }
 }
 
 /// `slack:chat.postMessage`, `sqs:SendMessage/defendable-fix`, `ec2:DescribeSecurityGroups` …

@@ -11,14 +11,14 @@ pub async fn request(
     method: &str,
     url: &str,
     headers: &[(&str, String)],
-    body: &str,
+    body: impl AsRef<[u8]>,
 ) -> Option<(u16, String)> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<axum::body::Bytes>>();
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    let request = request.body(Full::from(body.to_owned())).unwrap();
+    let request = request.body(Full::from(body.as_ref().to_vec())).unwrap();
     let response = client.request(request).await.ok()?;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.ok()?.to_bytes();

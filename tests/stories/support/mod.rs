@@ -26,6 +26,7 @@ pub use slack::Slack;
 pub const ALICE: &str = "U0ALICE";
 pub const BOB: &str = "U0BOB";
 pub const CAROL: &str = "U0CAROL";
+pub const BOT_TOKEN: &str = "xoxb-sandbox-bot-token";
 pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
 /// How long anything may take on a busy machine; what is asserted is that it happens.
@@ -168,7 +169,7 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
         .env("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS")
         .env("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")
         .env("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")
-        .env("DEFENDABLE_SLACK_BOT_TOKEN", "xoxb-sandbox-bot-token")
+        .env("DEFENDABLE_SLACK_BOT_TOKEN", BOT_TOKEN)
         .env("DEFENDABLE_SLACK_APP_TOKEN", "xapp-sandbox-app-token")
         .env("DEFENDABLE_SLACK_SIGNING_SECRET", SIGNING_SECRET)
         .env("DEFENDABLE_OPERATORS", ALICE)
@@ -255,13 +256,14 @@ pub fn slash_command(text: &str) -> String {
 }
 
 /// The headers by which Slack signs a body.
-pub fn signed(body: &str, timestamp: i64) -> Vec<(&'static str, String)> {
+pub fn signed(body: impl AsRef<[u8]>, timestamp: i64) -> Vec<(&'static str, String)> {
     signed_with(SIGNING_SECRET, body, timestamp)
 }
 
-pub fn signed_with(secret: &str, body: &str, timestamp: i64) -> Vec<(&'static str, String)> {
+pub fn signed_with(secret: &str, body: impl AsRef<[u8]>, timestamp: i64) -> Vec<(&'static str, String)> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(format!("v0:{timestamp}:{body}").as_bytes());
+    mac.update(format!("v0:{timestamp}:").as_bytes());
+    mac.update(body.as_ref());
     vec![
         ("content-type", "application/x-www-form-urlencoded".to_owned()),
         ("x-slack-request-timestamp", timestamp.to_string()),
