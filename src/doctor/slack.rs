@@ -26,19 +26,44 @@ const SCOPES: [&str; 7] = [
 /// How long Slack may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What to look at where Slack does not answer.
+const REACHABLE: &str = "does the network let us reach Slack?";
+
 /// The header in which Slack tells a token's scopes
 /// ([Scopes](https://docs.slack.dev/authentication/#scopes)).
 const GRANTED: &str = "x-oauth-scopes";
 
 pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
-    let (token, secret, operators) = tokio::join!(token(wiring), signing_secret(wiring), operators(wiring));
+    let (token, secret, operators, app_token) =
+        tokio::join!(token(wiring), signing_secret(wiring), operators(wiring), app_token(wiring));
     let [identity, scopes] = token;
-    vec![
+    let mut found = vec![
         Examined::of("Slack's signing secret", secret),
         Examined::of("Slack's bot token", identity),
         Examined::of("the bot's scopes", scopes),
         Examined::of("operators", operators),
-    ]
+    ];
+    found.extend(app_token.map(|app_token| Examined::of("Slack's app-level token", app_token)));
+    found
+}
+
+/// Where there is one, for Socket Mode: whether Slack would open a socket for it.
+async fn app_token(wiring: &Wiring) -> Option<Diagnosis> {
+    let source = wiring.settings.slack.app_token.as_ref()?;
+    let token = match wiring.secrets().read(source).await {
+        Ok(token) => token,
+        Err(error) => return Some(Diagnosis::ill(error, "is DEFENDABLE_SLACK_APP_TOKEN_PARAMETER right?")),
+    };
+    Some(match call(wiring, "apps.connections.open", &token).await {
+        Ok(Answer { body, .. }) if body["ok"] == true => {
+            Diagnosis::Well("Slack opens sockets for it".to_owned())
+        }
+        Ok(Answer { body, .. }) => Diagnosis::ill(
+            format!("Slack says {}", body["error"].as_str().unwrap_or_default()),
+            "make another in the app's settings, with the scope connections:write, and store it",
+        ),
+        Err(problem) => Diagnosis::ill(problem, REACHABLE),
+    })
 }
 
 /// Whether there are any, and those who are named by themselves still there.
@@ -58,7 +83,7 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
                 let next = "until Slack says who is active people can only turn auto-response off: mend the bot's token and scopes";
                 return Diagnosis::ill(error, next);
             }
-            Err(_) => return Diagnosis::ill("Slack does not answer", "does the network let us reach Slack?"),
+            Err(_) => return Diagnosis::ill("Slack does not answer", REACHABLE),
         }
     }
     if !gone.is_empty() {
@@ -85,29 +110,32 @@ async fn token(wiring: &Wiring) -> [Diagnosis; 2] {
             return [Diagnosis::ill(error, next), unknown()];
         }
     };
-    let url = wiring.settings.slack.api_url.as_deref().unwrap_or("https://slack.com/api");
-    match tokio::time::timeout(PATIENCE, auth_test(url, &token)).await {
-        Ok(Ok(answer)) => [identity(wiring, &answer), scopes(answer.scopes.as_deref())],
-        Ok(Err(problem)) => [Diagnosis::ill(problem, "does the network let us reach Slack?"), unknown()],
-        Err(_) => {
-            [Diagnosis::ill("Slack does not answer", "does the network let us reach Slack?"), unknown()]
-        }
+    match call(wiring, "auth.test", &token).await {
+        Ok(answer) => [identity(wiring, &answer), scopes(answer.scopes.as_deref())],
+        Err(problem) => [Diagnosis::ill(problem, REACHABLE), unknown()],
     }
 }
 
-/// What `auth.test` answers.
+/// What Slack answers.
 struct Answer {
     body: serde_json::Value,
     scopes: Option<String>,
 }
 
 /// Our own request, for the library keeps the answer's headers to itself. The token is in no error.
-async fn auth_test(url: &str, token: &SecretString) -> Result<Answer, String> {
+async fn call(wiring: &Wiring, method: &str, token: &SecretString) -> Result<Answer, String> {
+    let api = wiring.settings.slack.api_url.as_deref().unwrap_or("https://slack.com/api");
+    let url = format!("{}/{method}", api.trim_end_matches('/'));
+    let answer = tokio::time::timeout(PATIENCE, post(&url, token)).await;
+    answer.unwrap_or_else(|_| Err("Slack does not answer".to_owned()))
+}
+
+async fn post(url: &str, token: &SecretString) -> Result<Answer, String> {
     let connector = https_connector().map_err(|error| error.to_string())?;
     let client = Client::builder(TokioExecutor::new()).build::<_, axum::body::Body>(connector);
     let request = Request::builder()
         .method(Method::POST)
-        .uri(format!("{}/auth.test", url.trim_end_matches('/')))
+        .uri(url)
         .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
         .body(axum::body::Body::empty())
         .map_err(|_| "the token, or the Web API's address, is malformed".to_owned())?;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::lambda::function_command;
-use crate::support::{Options, World, free_ports};
+use crate::support::{APP_TOKEN, Options, World, free_ports};
 
 /// A world whose AWS Config listens where the doctor will look for it.
 async fn world() -> (World, String) {
@@ -31,7 +31,9 @@ fn doctor(world: &World, config: &str, change: impl FnOnce(&mut Command)) -> (St
 #[tokio::test]
 async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
     let (world, config) = world().await;
-    let (said, well) = doctor(&world, &config, |_| {});
+    let (said, well) = doctor(&world, &config, |command| {
+        command.env("DEFENDABLE_SLACK_APP_TOKEN", APP_TOKEN);
+    });
     assert!(well, "{said}");
     for part in [
         "well  AWS credentials: arn:aws:sts::123456789012",
@@ -42,7 +44,8 @@ async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
         "well  queue defendable-remediation: 4 waiting, no dead letters",
         "well  Slack's signing secret: it can be read",
         "well  Slack's bot token: ",
-        "14 looked at, 0 ill",
+        "well  Slack's app-level token: Slack opens sockets for it",
+        "15 looked at, 0 ill",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
@@ -108,8 +111,11 @@ async fn what_is_lost_after_the_installation_is_named_too() {
     world.aws.delete_queue("fix-dead-letters").await;
     // Local-slack takes any token.
     let slack = FaultProxy::before(world.slack.url()).await;
-    slack.inject("slack:auth.test", "", Fault::Denied, 0, 1);
+    for method in ["slack:auth.test", "slack:apps.connections.open"] {
+        slack.inject(method, "", Fault::Denied, 0, 1);
+    }
     let (said, well) = doctor(&world, &config, |command| {
+        command.env("DEFENDABLE_SLACK_APP_TOKEN", APP_TOKEN);
         command.env("DEFENDABLE_SLACK_API_URL", format!("{}/api", slack.url));
     });
     assert!(!well, "{said}");
@@ -118,8 +124,10 @@ async fn what_is_lost_after_the_installation_is_named_too() {
         "create defendable-fix-dead-letters: messages that nobody can handle go there",
         "ILL   Slack's bot token: Slack says missing_scope",
         "install the app again and store the token that it gives",
+        "ILL   Slack's app-level token: Slack says missing_scope",
+        "with the scope connections:write",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
-    assert!(!said.contains("xoxb-"), "{said}");
+    assert!(!said.contains("xoxb-") && !said.contains("xapp-"), "{said}");
 }

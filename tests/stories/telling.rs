@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};
-use crate::support::{ALICE, BOB, BOT_TOKEN, SIGNING_SECRET, eventually, finding_of_group};
+use crate::support::{ALICE, APP_TOKEN, BOB, BOT_TOKEN, SIGNING_SECRET, eventually, finding_of_group};
 
 /// A group that is open to the internet, and shown.
 async fn open_group(world: &Installation, name: &str) -> String {
@@ -72,6 +72,7 @@ async fn every_decision_is_a_line_of_the_log_and_every_figure_a_metric() {
         (&fixed, "found", "elsewhere"),
         (&fixed, "refused", BOB),
         (&fixed, "fixAsked", ALICE),
+        (&fixed, "dispatched", ALICE),
         (&fixed, "fixed", ALICE),
         (&failed, "fixFailed", ALICE),
         (&failed, "fixed", "auto-response"),
@@ -116,7 +117,7 @@ async fn every_decision_is_a_line_of_the_log_and_every_figure_a_metric() {
     for line in &metrics {
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Defendable/test");
     }
-    for secret in [BOT_TOKEN, "xapp-sandbox", SIGNING_SECRET, "v0="] {
+    for secret in [BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, "v0="] {
         assert!(!log.contains(secret), "the log has {secret}");
     }
 }

@@ -65,6 +65,7 @@ pub const DISPATCH: Boundary = boundary(
 pub const REVOKE: Boundary =
     boundary("remediator → EC2", Peer::Aws, "ec2:RevokeSecurityGroupIngress", Names::Resource);
 
+pub const PUT_ACL: Boundary = bucket("remediator → S3: ACL", "s3:PUT acl");
 pub const PUT_POLICY: Boundary = bucket("remediator → S3: policy", "s3:PUT policy");
 /// Of a policy that has nothing but what breaks the rule.
 pub const DELETE_POLICY: Boundary = bucket("remediator → S3: whole policy", "s3:DELETE policy");
@@ -99,7 +100,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     bucket("preview: policy", "s3:GET policy"),
     bucket("preview: block", "s3:GET publicAccessBlock"),
     bucket("coordinator → bucket remediator", "sqs:SendMessage/defendable-s3-bucket"),
-    bucket("remediator → S3: ACL", "s3:PUT acl"),
+    PUT_ACL,
     PUT_POLICY,
     DELETE_POLICY,
     LOOK_BACK,

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::boundary::{Boundary, DISPATCH, POST, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later};
-use super::cell::{break_open, channel, check, fix_everything, prepare, proxy, routing};
+use super::boundary::{Boundary, DISPATCH, POST, PUT_ACL, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later};
+use super::cell::{break_open, channel, check, fix_everything, prepare, proxy, routing, waiting};
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
@@ -30,7 +30,7 @@ async fn is_in_hand(world: &Installation, injected: Injected, at: &str) {
 const TOO_LONG: u32 = 3600;
 
 /// Where a stop may find the work.
-const IN_HAND: [Boundary; 7] = [POST, WRITE, WISH, DISPATCH, REVOKE, PUT_POLICY, later(REPORT, 1)];
+const IN_HAND: [Boundary; 8] = [POST, WRITE, WISH, DISPATCH, REVOKE, PUT_ACL, PUT_POLICY, later(REPORT, 1)];
 
 #[tokio::test]
 async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
@@ -55,6 +55,7 @@ async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
         }
         stop_and_start(&mut world, &cells[0].name()).await;
         fix_everything(&world, &cells).await;
+        eventually("all of it is told", async || waiting(&world, &cells).await.is_none().then_some(())).await;
         let broken = check(&world, &cells[0]).await;
         assert!(broken.is_empty(), "{broken:?}");
     }

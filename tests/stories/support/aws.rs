@@ -257,7 +257,11 @@ impl Aws {
     /// Whether Slack shows a finding as it is.
     pub async fn is_shown(&self, id: &FindingId) -> bool {
         let record = self.finding(id).await.unwrap_or_default();
-        record["news"].is_number() && record["shown"]["version"] == record["news"]
+        let replies = record["finding"]["thread"].as_array().map_or(0, Vec::len);
+        record["news"].is_number()
+            && record["shown"]["version"] == record["news"]
+            // A digest has no thread.
+            && record["shown"]["replies"].as_u64().is_none_or(|shown| shown as usize >= replies)
     }
 
     pub async fn delete_queue(&self, name: &str) {

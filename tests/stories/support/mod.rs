@@ -27,6 +27,7 @@ pub const ALICE: &str = "U0ALICE";
 pub const BOB: &str = "U0BOB";
 pub const CAROL: &str = "U0CAROL";
 pub const BOT_TOKEN: &str = "xoxb-sandbox-bot-token";
+pub const APP_TOKEN: &str = "xapp-sandbox-app-token";
 pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
 /// How long anything may take on a busy machine; what is asserted is that it happens.
@@ -170,7 +171,7 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
         .env("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")
         .env("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")
         .env("DEFENDABLE_SLACK_BOT_TOKEN", BOT_TOKEN)
-        .env("DEFENDABLE_SLACK_APP_TOKEN", "xapp-sandbox-app-token")
+        .env("DEFENDABLE_SLACK_APP_TOKEN", APP_TOKEN)
         .env("DEFENDABLE_SLACK_SIGNING_SECRET", SIGNING_SECRET)
         .env("DEFENDABLE_OPERATORS", ALICE)
         .envs(options.variables.iter().copied());
