@@ -13,14 +13,14 @@ use figure::row;
 use memory::memory;
 use serde_json::{Value, json};
 use support::installation::Installation;
-use support::payload::{click, interact};
+use support::payload::{click, interact, submission};
 use support::{ALICE, finding_of_group};
 
 /// The sizes, one after the other; `DEFENDABLE_DRAINS=100` chooses others.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
 
-/// How many requests wait at most.
-const WAITING: usize = 200;
+/// How often it is looked whether something has happened.
+const LOOK: Duration = Duration::from_millis(200);
 
 fn main() {
     let chosen = std::env::var("DEFENDABLE_DRAINS").ok();
@@ -38,48 +38,48 @@ async fn drain(size: usize) {
     let world = Installation::start(&[], variables).await;
     let mut groups = Vec::new();
     for number in 0..size.div_ceil(100) {
-        let group = world.aws.create_group(&format!("drain-{number}")).await;
-        world.aws.open_port(&group, 22).await;
-        groups.push(group);
+        groups.push(world.aws.open_group(&format!("drain-{number}")).await);
     }
-    for group in &groups {
-        while !world.aws.is_shown(&finding_of_group(group)).await {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+    // What flapped for weeks was queued every time, and then somebody tagged it, ignored it, or fixed it.
+    let tagged = world.aws.create_group("drain-tagged").await;
+    world.aws.tag(&tagged, "defendable:ignore", "a honeypot").await;
+    world.aws.open_port(&tagged, 22).await;
+    let [ignored, fixed] = ["drain-ignored", "drain-fixed"].map(|name| world.aws.open_group(name));
+    let (ignored, fixed) = (ignored.await, fixed.await);
+    let settled = [&tagged, &ignored, &fixed];
+    are_shown(&world, groups.iter().chain(settled)).await;
+    for payload in [
+        submission(ALICE, "ignore", finding_of_group(&ignored).as_str()),
+        click(ALICE, "fix", finding_of_group(&fixed).as_str()),
+    ] {
+        interact(&world.app_url, &payload).await.unwrap();
     }
-    // What flapped for weeks was queued every time, and then somebody tagged it.
-    let kept = world.aws.create_group("drain-kept").await;
-    world.aws.tag(&kept, "defendable:ignore", "a honeypot").await;
-    world.aws.open_port(&kept, 22).await;
-    while !world.aws.is_shown(&finding_of_group(&kept)).await {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    while !world.aws.ingress(&fixed).await.is_empty() {
+        tokio::time::sleep(LOOK).await;
     }
-    let stale: Vec<Value> = (groups.len()..size).map(|_| request(&kept)).collect();
+    are_shown(&world, settled).await;
+    let stale = settled.into_iter().cycle().map(|group| request(group)).take(size - groups.len());
+    world.aws.send_all("remediation", &stale.collect::<Vec<_>>()).await;
+    let revoked = || world.to_aws.calls("ec2:RevokeSecurityGroupIngress").len();
+    let revoked_before = revoked();
     let (before, calls) = (memory(world.process_id(), "VmRSS"), slack_calls(&world));
     let begun = Instant::now();
     interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
-    // Never so full that the emulator, whose time to receive grows with what waits, would be all
-    // that is measured.
-    for some in stale.chunks(WAITING / 2) {
-        while world.aws.messages_in("remediation").await as usize > WAITING / 2 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        world.aws.send_all("remediation", some).await;
-    }
     while world.aws.messages_in("remediation").await > 0 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(LOOK).await;
     }
     let taken = begun.elapsed();
     for group in &groups {
-        while !world.aws.ingress(group).await.is_empty()
-            || !world.aws.is_shown(&finding_of_group(group)).await
-        {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+        while !world.aws.ingress(group).await.is_empty() {
+            tokio::time::sleep(LOOK).await;
         }
     }
-    let revoked = world.to_aws.calls("ec2:RevokeSecurityGroupIngress").len();
+    are_shown(&world, &groups).await;
+    let revoked = revoked() - revoked_before;
     assert_eq!(revoked, groups.len(), "each group is mended once");
-    assert_eq!(world.aws.ingress(&kept).await.len(), 1, "what is tagged is left");
+    for kept in [&tagged, &ignored] {
+        assert_eq!(world.aws.ingress(kept).await.len(), 1, "what is ignored is left");
+    }
     let figures = format!(
         "{:.1} s, {:.1} ms each, {revoked} changes, {} Slack calls, {:.0} MB before, peak {:.0} MB",
         taken.as_secs_f64(),
@@ -88,7 +88,15 @@ async fn drain(size: usize) {
         before as f64 / 1000.0,
         memory(world.process_id(), "VmHWM") as f64 / 1000.0,
     );
-    row("requests drained, of which 99 in 100 stale", size, &figures);
+    row("queued requests drained, of which 99 in 100 stale", size, &figures);
+}
+
+async fn are_shown(world: &Installation, groups: impl IntoIterator<Item = &String>) {
+    for group in groups {
+        while !world.aws.is_shown(&finding_of_group(group)).await {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
 
 fn request(group: &str) -> Value {

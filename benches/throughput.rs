@@ -47,7 +47,7 @@ async fn run() {
     let node = Process(command.stdout(Stdio::null()).spawn().unwrap());
     let theirs = (node.0.id(), format!("http://127.0.0.1:{port}"));
     eventually("Bolt listens", async || status(&theirs.1).await).await;
-    for (what, body) in [("`/dd help`", slash_command("help")), ("an interaction", closed())] {
+    for (what, body) in [("`/dd help`", slash_command("help")), ("`view_closed`", closed())] {
         // In turns, so that both have the same machine.
         let mut cpu = [0.0; 2];
         for (index, (name, (process, url))) in [("Defendable", &ours), ("Bolt", &theirs)].iter().enumerate() {

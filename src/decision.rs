@@ -9,8 +9,8 @@
 //!
 //! `request_id` is the id that Slack's request got (a refusal tells it to whoever sent it), or the
 //! SQS message's id. `outcome` is the name of the deed in the history, where the same is kept for
-//! 400 days; or `letGo` and `notDone`, for requests that the coordinator or a remediator does not carry
-//! out, which are not.
+//! 400 days; or what the history does not keep: `dispatched`, `letGo` and `notDone`, for requests that the
+//! coordinator and the remediators carry out or not, `held` and `switchedBack`.
 
 use std::fmt;
 

@@ -108,14 +108,13 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
     let url = format!("{}/slack/events", world.app_url);
     let deep = "[".repeat(100_000);
     let payload = |payload: &str| serde_urlencoded::to_string([("payload", payload)]).unwrap();
-    let foreign = json!({"type": "block_actions", "team": {"id": "T0OTHER"}, "api_app_id": "A0DEFENDABLE",
-        "user": {"id": ALICE}, "trigger_id": "1", "container": {"type": "view", "view_id": "V"},
-        "actions": [{"type": "button", "action_id": "autoresponse_off", "value": "off"}]});
+    let click = click(ALICE, "autoresponse_off", "off").to_string();
     let event = json!({"type": "event_callback", "team_id": "T0OTHER", "api_app_id": "A0DEFENDABLE",
         "event": {"type": "app_home_opened", "user": ALICE, "channel": "D1", "tab": "home", "event_ts": "1.2"}});
     let form = "application/x-www-form-urlencoded";
     let unreadable = [
         (form, String::new(), 400),
+        (form, "a=b".to_owned(), 400),
         (form, "payload=".to_owned(), 400),
         (form, "payload=%".to_owned(), 400),
         (form, "payload=%ff%fe".to_owned(), 400),
@@ -131,8 +130,8 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
         ("application/json", command(), 400),
         ("multipart/form-data; boundary=x", command(), 400),
         ("", command(), 400),
-        (form, payload(&foreign.to_string()), 401),
-        (form, payload(&foreign.to_string().replace("T0OTHER", "T0DEMO").replace("A0DEF", "A0OTHER")), 401),
+        (form, payload(&click.replace("T0DEMO", "T0OTHER")), 401),
+        (form, payload(&click.replace("A0DEFENDABLE", "A0OTHER")), 401),
         (form, command().replace("T0DEMO", "T0OTHER"), 401),
         (form, command().replace("A0DEFENDABLE", "A0OTHER"), 401),
         (form, command().replace("api_app_id", "app"), 401),
@@ -176,19 +175,10 @@ async fn a_genuine_click_that_is_replayed_has_one_effect() {
     let world = World::seeded().await;
     let group = world.aws.group_id("remote-desktops").await;
     let message = world.slack.finding(&group).await;
-    let payload = json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE",
-        "user": {"id": ALICE}, "trigger_id": "1.2", "channel": {"id": "C0ALERTS"},
-        "container": {"type": "message", "message_ts": message.ts(), "channel_id": "C0ALERTS"},
-        "actions": [{"type": "button", "action_id": "fix", "value": message.finding_id()}]});
-    let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
-    let headers = signed(&body, Timestamp::now().as_second());
-    let url = format!("{}/slack/events", world.app_url);
-    let clicks = (0..8).map(|_| request("POST", &url, &headers, &body));
-    for answer in futures::future::join_all(clicks).await {
-        assert_eq!(answer.unwrap().0, 200);
-    }
+    let fix = Genuine::interaction(&world, &click(ALICE, "fix", &message.finding_id()));
+    futures::future::join_all((0..8).map(|_| fix.send())).await;
     world.slack.finding_says(&group, "*What was done*").await;
-    assert_eq!(request("POST", &url, &headers, &body).await.unwrap().0, 200);
+    fix.send_again().await;
     let history = world.slack.command(ALICE, &format!("history {}", message.finding_id())).await.words();
     assert_eq!(history.matches("asked for a fix").count(), 1, "{history}");
     assert_eq!(history.matches("revoked tcp 3389").count(), 1, "{history}");

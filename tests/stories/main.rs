@@ -11,7 +11,6 @@ mod doctor;
 mod faults;
 mod findings;
 mod fixing;
-mod forgery;
 mod hostile_requests;
 mod ignoring;
 mod leases;

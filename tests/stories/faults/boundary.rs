@@ -74,6 +74,10 @@ pub const DELETE_POLICY: Boundary = bucket("remediator → S3: whole policy", "s
 pub const LOOK_BACK: Boundary =
     boundary("notifier: look for its post", Peer::Slack, "slack:conversations.history", Names::Channel);
 
+/// After a reply whose answer was lost.
+pub const LOOK_FOR_REPLY: Boundary =
+    boundary("notifier: look for its reply", Peer::Slack, "slack:conversations.replies", Names::Channel);
+
 pub const BOUNDARIES: &[Boundary] = &[
     boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
     boundary("rule → AWS Config", Peer::Config, "config:PutEvaluations", Names::Resource),
@@ -104,6 +108,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     PUT_POLICY,
     DELETE_POLICY,
     LOOK_BACK,
+    LOOK_FOR_REPLY,
 ];
 
 /// Later calls of the same kinds: `scripts/soak` has these too.
@@ -129,7 +134,8 @@ pub fn times(boundary: Boundary, fault: Fault) -> usize {
 
 /// Where we may not read a channel, what was posted there may come twice.
 pub fn is_promised(boundary: &Boundary, fault: Fault) -> bool {
-    boundary.operation != LOOK_BACK.operation || fault != Fault::Denied
+    let looks = [LOOK_BACK, LOOK_FOR_REPLY].iter().any(|look| look.operation == boundary.operation);
+    !looks || fault != Fault::Denied
 }
 
 /// Whether `scripts/test` has this cell too. To the AWS SDK the ways to say "slower" are alike, and so are

@@ -8,7 +8,7 @@ use defendable::ids::FindingId;
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 
-use super::boundary::{Boundary, DELETE_POLICY, LOOK_BACK, Names, POST, Peer, times};
+use super::boundary::{Boundary, DELETE_POLICY, LOOK_BACK, LOOK_FOR_REPLY, Names, POST, Peer, times};
 use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
 use crate::support::installation::Installation;
 use crate::support::slack::Message;
@@ -86,8 +86,10 @@ pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fa
         Names::Finding => id.to_string(),
         Names::Channel => channel.clone(),
     };
-    if boundary.operation == LOOK_BACK.operation {
-        world.to_slack.inject(POST.operation, id.as_str(), Fault::AnswerLost, 0, 1);
+    // What somebody looks for has been posted, and nobody has heard so.
+    let lost = [(LOOK_BACK, 0), (LOOK_FOR_REPLY, 1)].into_iter();
+    for (_, skip) in lost.filter(|(look, _)| look.operation == boundary.operation) {
+        world.to_slack.inject(POST.operation, id.as_str(), Fault::AnswerLost, skip, 1);
     }
     let times = times(boundary, fault);
     let injected = proxy(world, boundary).inject(boundary.operation, &about, fault, boundary.skip, times);
