@@ -23,7 +23,7 @@ const CASES: [(&str, usize, (u16, u16)); 5] = [
 ];
 
 /// The peer: what it takes to have an item as a `serde_json::Value`, and to judge nothing.
-const READ: &str = "10 permissions read into a serde_json::Value";
+const READ: &str = "10 permissions read into a JSON value";
 
 fn item(permissions: usize, (from, to): (u16, u16)) -> Value {
     let permission = |number: usize| {
