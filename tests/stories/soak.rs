@@ -51,8 +51,8 @@ struct Window {
 #[derive(Default)]
 pub struct Notes {
     subjects: Vec<Subject>,
-    /// When a fix was first asked of which resource: it may have been heard though nobody said so.
-    fix_asked: BTreeMap<String, Instant>,
+    /// When somebody first asked to change which resource: it may have been heard though nobody said so.
+    change_asked: BTreeMap<String, Instant>,
     /// What was asked for of which resource, and acknowledged at last.
     acknowledged: BTreeMap<(String, Wish), Instant>,
     windows: Vec<Window>,
@@ -119,8 +119,8 @@ async fn ask(
     record: &Value,
 ) -> bool {
     let id = subject.finding_id();
-    if wish == Wish::Fix {
-        notes.lock().unwrap().fix_asked.entry(subject.resource.clone()).or_insert_with(Instant::now);
+    if matches!(wish, Wish::Fix | Wish::Undo) {
+        notes.lock().unwrap().change_asked.entry(subject.resource.clone()).or_insert_with(Instant::now);
     }
     match wish {
         // By a button, or by a command.

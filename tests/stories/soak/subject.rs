@@ -232,8 +232,8 @@ impl Subject {
             format!("the history tells of {mended} fixes, {undone} undone, and open is {open}"),
         );
         let changes = self.changes(world);
-        let fix_asked = notes.fix_asked.get(&self.resource);
-        let unasked = changes.iter().filter(|call| fix_asked.is_none_or(|asked| call.at < *asked));
+        let asked = notes.change_asked.get(&self.resource);
+        let unasked = changes.iter().filter(|call| asked.is_none_or(|asked| call.at < *asked));
         let wild: Vec<_> = unasked.filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
         must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
         match self.fate {
