@@ -44,8 +44,8 @@ async fn drain(size: usize) {
     let tagged = world.aws.create_group("drain-tagged").await;
     world.aws.tag(&tagged, "defendable:ignore", "a honeypot").await;
     world.aws.open_port(&tagged, 22).await;
-    let [ignored, fixed] = ["drain-ignored", "drain-fixed"].map(|name| world.aws.open_group(name));
-    let (ignored, fixed) = (ignored.await, fixed.await);
+    let ignored = world.aws.open_group("drain-ignored").await;
+    let fixed = world.aws.open_group("drain-fixed").await;
     let settled = [&tagged, &ignored, &fixed];
     are_shown(&world, groups.iter().chain(settled)).await;
     for payload in [

@@ -201,7 +201,7 @@ mod tests {
     }
 
     /// What the rule says of the bucket, of which AWS Config spells the groups and permissions its own way.
-    fn judged(live: &Live) -> ComplianceType {
+    fn judged(live: &Live, rule: &S3PublicAccess) -> ComplianceType {
         let grant = |grant: &S3Grant| {
             let grantee = grant.grantee().unwrap();
             let group = grantee.uri().and_then(|uri| uri.rsplit('/').next());
@@ -215,7 +215,8 @@ mod tests {
             "supplementaryConfiguration": {"AccessControlList": list, "PublicAccessBlockConfiguration": block}});
         let item = item.to_string();
         let item: ConfigurationItem = serde_json::from_str(&item).unwrap();
-        let (rules, parameters) = (RuleDefaults::default(), RuleParameters::default());
+        let rules = RuleDefaults { s3_public_access: rule.clone(), ..RuleDefaults::default() };
+        let parameters = RuleParameters::default();
         rules.evaluate(RuleKind::S3PublicAccess, &parameters, &item, false).unwrap().compliance_type
     }
 
@@ -238,10 +239,13 @@ mod tests {
         fn whatever_the_acl_a_fix_takes_what_is_public_and_an_undo_brings_it_back(
             grants in prop::collection::btree_set((0..5_usize, 0..Permission::values().len()), 0..12),
             ignore_public_acls in any::<bool>(),
+            exempt in any::<bool>(),
         ) {
+            let bucket_whitelist = exempt.then(|| "b".to_owned()).into_iter().collect();
+            let rule = S3PublicAccess { bucket_whitelist };
             let mut live = live(grants.into_iter().map(any_grant).collect(), ignore_public_acls);
-            let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default());
-            prop_assert_eq!(judged(&live) == ComplianceType::Compliant, removed.is_empty());
+            let removed = plan(&"b".parse().unwrap(), &live, &rule);
+            prop_assert_eq!(judged(&live, &rule) == ComplianceType::Compliant, removed.is_empty());
             if removed.is_empty() {
                 return Ok(());
             }
@@ -250,7 +254,7 @@ mod tests {
             };
             let before = all(&live.acl);
             without_public(&mut live.acl);
-            prop_assert_eq!(judged(&live), ComplianceType::Compliant);
+            prop_assert_eq!(judged(&live, &rule), ComplianceType::Compliant);
             let public = |grant: &String| grant.contains("/AllUsers") || grant.contains("/AuthenticatedUsers");
             let kept: BTreeSet<String> = before.iter().filter(|grant| !public(grant)).cloned().collect();
             prop_assert_eq!(all(&live.acl), kept);

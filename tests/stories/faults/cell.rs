@@ -12,7 +12,7 @@ use super::boundary::{Boundary, DELETE_POLICY, LOOK_BACK, LOOK_FOR_REPLY, Names,
 use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
 use crate::support::installation::Installation;
 use crate::support::slack::Message;
-use crate::support::{ALICE, finding_of_bucket, finding_of_group};
+use crate::support::{ALICE, finding_of_bucket, finding_of_group, removed};
 
 /// Until when a person has to press **Fix**, at most, before all is fixed; four times as long where
 /// every boundary has every fault.
@@ -203,7 +203,7 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     let said = record["finding"]["thread"].as_array().map_or(0, Vec::len);
     let replies = shown.first().map_or(0, |message| replies_to(message, &all).len());
     must(replies == said && said > 0, format!("{replies} replies, of {said}"));
-    let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+    let removed = removed(&record);
     if cell.boundary.is_bucket {
         let grants = world.aws.grants(&cell.resource).await;
         must(grants.len() == 1 && grants[0].ends_with("FULL_CONTROL"), format!("grants {grants:?}"));

@@ -1,7 +1,6 @@
 //! What else people and the schedule do, and every way in which it can go wrong: a scheduled run,
 //! the switch, an undo.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use defendable::ids::FindingId;
@@ -12,7 +11,7 @@ use super::cell::{LOOK, PUBLIC_POLICY, create_bucket, is_at_length, patience};
 use crate::support::fault_proxy::{Fault, Injected, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
-use crate::support::{ALICE, eventually, finding_of_bucket, finding_of_group};
+use crate::support::{ALICE, eventually, finding_of_bucket, finding_of_group, removed};
 
 /// A scheduled run with what comes before and after it, and the calls by which it may stumble.
 const OF_A_RUN: [(&str, &str); 8] = [
@@ -186,10 +185,6 @@ async fn is_reported(world: &Installation, group: &str) -> bool {
     removed(&world.aws.finding(&id).await.unwrap_or_default()) > 0 && world.aws.is_shown(&id).await
 }
 
-fn removed(record: &Value) -> usize {
-    record["finding"]["removed"].as_array().map_or(0, Vec::len)
-}
-
 /// A resource that breaks a rule, and is to do so again after a fix and an undo.
 struct Wanted {
     resource: String,
@@ -197,7 +192,7 @@ struct Wanted {
     fault: Fault,
     operation: &'static str,
     injected: Option<Injected>,
-    before: BTreeSet<String>,
+    before: Vec<String>,
 }
 
 impl Wanted {
@@ -215,7 +210,7 @@ impl Wanted {
             world.aws.open_port(&group, 22).await;
             group
         };
-        let new = Self { resource, is_bucket, fault, operation, injected: None, before: BTreeSet::new() };
+        let new = Self { resource, is_bucket, fault, operation, injected: None, before: Vec::new() };
         Self { before: new.opened(world).await, ..new }
     }
 
@@ -224,34 +219,40 @@ impl Wanted {
     }
 
     /// What lets whom in.
-    async fn opened(&self, world: &Installation) -> BTreeSet<String> {
-        if !self.is_bucket {
-            return world.aws.ingress(&self.resource).await.into_iter().collect();
-        }
-        let policy = world.aws.policy(&self.resource).await.unwrap_or_default();
-        let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
-        let statements = policy["Statement"].as_array().into_iter().flatten().map(Value::to_string);
-        world.aws.grants(&self.resource).await.into_iter().chain(statements).collect()
+    async fn opened(&self, world: &Installation) -> Vec<String> {
+        let mut opened = if self.is_bucket {
+            let policy = world.aws.policy(&self.resource).await.unwrap_or_default();
+            let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+            let statements = policy["Statement"].as_array().into_iter().flatten().map(Value::to_string);
+            world.aws.grants(&self.resource).await.into_iter().chain(statements).collect()
+        } else {
+            world.aws.ingress(&self.resource).await
+        };
+        opened.sort();
+        opened
     }
 
-    /// What somebody presses next who wants it fixed, and then as it was; nothing once it is.
-    async fn next(&mut self, world: &Installation) -> Option<Option<Value>> {
+    /// Whether it was fixed and is as it was.
+    async fn is_undone(&self, world: &Installation, record: &Value) -> bool {
+        record["state"] == "ignored" && self.opened(world).await == self.before
+    }
+
+    /// What somebody presses next who wants it fixed, and then as it was.
+    async fn press(&mut self, world: &Installation, record: &Value) -> Option<Value> {
         let id = self.id();
-        let record = world.aws.finding(&id).await.unwrap_or_default();
-        let all_told = removed(&record) == if self.is_bucket { 2 } else { 1 };
-        Some(match record["state"].as_str() {
-            Some("open") => Some(click(ALICE, "fix", id.as_str())),
-            Some("fixed") if all_told && world.aws.is_shown(&id).await => {
+        let all_told = removed(record) == if self.is_bucket { 2 } else { 1 };
+        match record["state"].as_str()? {
+            "open" => Some(click(ALICE, "fix", id.as_str())),
+            "fixed" if all_told && world.aws.is_shown(&id).await => {
                 let about = &self.resource;
                 self.injected.get_or_insert_with(|| inject(world, self.operation, about, self.fault));
-                let seen = record["finding"]["state"]["at"].as_str().unwrap();
+                let seen = record["finding"]["state"]["at"].as_str()?;
                 Some(submission(ALICE, "undo", &format!("{id} {seen}")))
             }
-            Some("ignored") if self.opened(world).await == self.before => return None,
             // A part could not be put back: all of it once more.
-            Some("ignored") => Some(click(ALICE, "fix_ignored", id.as_str())),
+            "ignored" => Some(click(ALICE, "fix_ignored", id.as_str())),
             _ => None,
-        })
+        }
     }
 }
 
@@ -274,11 +275,13 @@ async fn fixes_and_their_undos_stand_every_fault() {
     loop {
         let mut left = 0;
         for wanted in &mut all {
-            if let Some(press) = wanted.next(&world).await {
-                left += 1;
-                if let Some(press) = press {
-                    interact(&world.app_url, &press).await.unwrap();
-                }
+            let record = world.aws.finding(&wanted.id()).await.unwrap_or_default();
+            if wanted.is_undone(&world, &record).await {
+                continue;
+            }
+            left += 1;
+            if let Some(press) = wanted.press(&world, &record).await {
+                interact(&world.app_url, &press).await.unwrap();
             }
         }
         if left == 0 {

@@ -7,7 +7,7 @@ use super::cell::{break_open, channel, check, fix_everything, prepare, proxy, ro
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
-use crate::support::{ALICE, eventually, finding_of_group};
+use crate::support::{ALICE, eventually, finding_of_group, removed};
 
 /// Ten seconds of grace, and a margin for a busy machine.
 const STOPS: Duration = Duration::from_secs(25);
@@ -87,8 +87,8 @@ async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
         let id = finding_of_group(&group);
         eventually(&format!("{group} is fixed after a stop at {operation}"), async || {
             let record = world.aws.finding(&id).await?;
-            let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
-            (record["state"] == "fixed" && removed == 1 && world.aws.is_shown(&id).await).then_some(())
+            (record["state"] == "fixed" && removed(&record) == 1 && world.aws.is_shown(&id).await)
+                .then_some(())
         })
         .await;
 

@@ -12,7 +12,7 @@ use crate::support::fault_proxy::Call;
 use crate::support::installation::Installation;
 use crate::support::payload::command;
 use crate::support::slack::Message;
-use crate::support::{finding_of_bucket, finding_of_group};
+use crate::support::{finding_of_bucket, finding_of_group, removed};
 
 /// A change of a resource that is under way when "off" is recorded may end so much later.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
@@ -144,7 +144,7 @@ impl Subject {
 
     /// What people want, as it is.
     pub fn wish(&self, record: &Value) -> Option<Wish> {
-        let is_reported = record["finding"]["removed"].as_array().is_some_and(|removed| !removed.is_empty());
+        let is_reported = removed(record) > 0;
         match (self.fate, state(record)) {
             (Fate::Asked, _) | (Fate::Undone, "open") => Some(Wish::Fix),
             (Fate::Ignored, "open") => Some(Wish::Ignore),
@@ -221,7 +221,7 @@ impl Subject {
         must(listed.is_some() || replies == thread, format!("{replies} replies, of {thread}"));
         let (open, whole) = self.is_open_and_whole(world).await;
         must(whole, "what was in order is gone".to_owned());
-        let removed = record["finding"]["removed"].as_array().map_or(0, Vec::len);
+        let removed = removed(&record);
         must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
         let history = command(&world.app_url, &format!("history {id}")).await.unwrap();
         let (mended, undone) =

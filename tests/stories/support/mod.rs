@@ -233,6 +233,11 @@ pub fn finding_of_bucket(bucket: &str) -> FindingId {
     finding_of("defendable-s3-public-access", ResourceType::BUCKET, bucket)
 }
 
+/// How many changes a finding has in the table that an undo would put back.
+pub fn removed(record: &serde_json::Value) -> usize {
+    record["finding"]["removed"].as_array().map_or(0, Vec::len)
+}
+
 /// What a process takes. kB.
 pub fn memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
