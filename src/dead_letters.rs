@@ -1,8 +1,10 @@
 //! Dead letters: what nobody could handle, why, and back into its queue.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use tokio::time::timeout_at;
 
 use crate::aws::AwsError;
 use crate::queue::{QueueUrl, Queues};
@@ -20,6 +22,9 @@ pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:S
 /// Seconds.
 const LISTED: i32 = 2;
 const RETRYING: i32 = 5;
+
+/// How long the last step of a retry may take after its end.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,24 +67,41 @@ impl Queues {
         self.receive_dead_letters(queue, LISTED).await
     }
 
-    /// Sends the dead letters of `queue` back, each to where `route` says and under its first id,
-    /// while `may_go_on`; returns how many. A crash between the two steps sends one twice, which
-    /// does no harm.
+    /// Sends the dead letters of `queue` back until some time, each to where `route` says and under its
+    /// first id; returns how many, and what went wrong then. Giving up between the two steps sends one
+    /// twice at the next retry, which does no harm.
     pub async fn retry_dead_letters(
         &self,
         queue: &QueueUrl,
         route: impl Fn(String) -> (QueueUrl, String),
-        may_go_on: impl Fn() -> bool,
-    ) -> Result<usize, AwsError> {
-        let mut retried = HashSet::new();
-        while may_go_on() {
+        until: Instant,
+    ) -> (usize, Result<(), AwsError>) {
+        let mut sent_back = 0;
+        let sending = self.send_back(queue, route, until, &mut sent_back);
+        let ended = timeout_at((until + GRACE).into(), sending).await;
+        let slow = || AwsError::transient("the retry of dead letters", None, "SQS does not answer in time");
+        (sent_back, ended.unwrap_or_else(|_| Err(slow())))
+    }
+
+    async fn send_back(
+        &self,
+        queue: &QueueUrl,
+        route: impl Fn(String) -> (QueueUrl, String),
+        until: Instant,
+        sent_back: &mut usize,
+    ) -> Result<(), AwsError> {
+        let mut seen = HashSet::new();
+        loop {
             let mut letters = self.receive_dead_letters(queue, RETRYING).await?;
             // What is here again already has failed again.
-            letters.retain(|letter| retried.insert(letter.id.clone()));
+            letters.retain(|letter| seen.insert(letter.id.clone()));
             if letters.is_empty() {
-                break;
+                return Ok(());
             }
             for letter in letters {
+                if Instant::now() > until {
+                    return Ok(());
+                }
                 let (target, body) = route(letter.body);
                 let sent = self
                     .sqs
@@ -88,10 +110,10 @@ impl Queues {
                     .message_body(body)
                     .message_attributes(ORIGINAL_ID, attribute(&letter.id));
                 sent.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
+                *sent_back += 1;
                 self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;
             }
         }
-        Ok(retried.len())
     }
 
     async fn receive_dead_letters(

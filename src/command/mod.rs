@@ -105,6 +105,8 @@ enum CommandError {
     Aws(#[from] crate::aws::AwsError),
     #[error(transparent)]
     Slack(#[from] crate::slack::error::SlackError),
+    #[error("given up: it took longer than Slack waits")]
+    Slow,
 }
 
 type Answer = Result<Content, CommandError>;
@@ -114,7 +116,8 @@ impl SlackFunction {
     pub async fn command(&self, event: &SlackCommandEvent) -> SlackCommandEventResponse {
         let command = Command::parse(event.text.as_deref().unwrap_or_default());
         tracing::info!(?command, user = %event.user_id.to_string(), "slash command");
-        let content = match Box::pin(self.run(command, event)).await {
+        let subject = command.subject();
+        let content = match in_time(&subject, Box::pin(self.run(command, &subject, event))).await {
             Ok(content) => content,
             Err(error) => sorry(&error),
         };
@@ -122,10 +125,10 @@ impl SlackFunction {
             .with_response_type(SlackMessageResponseType::Ephemeral)
     }
 
-    async fn run(&self, command: Command, event: &SlackCommandEvent) -> Answer {
+    async fn run(&self, command: Command, subject: &Subject, event: &SlackCommandEvent) -> Answer {
         let user = &event.user_id;
         let asked = format!("/dd {}", event.text.as_deref().unwrap_or_default());
-        if let Authorised::No(refusal) = self.authorise(user, &command.subject(), &asked).await? {
+        if let Authorised::No(refusal) = self.authorise(user, subject, &asked).await? {
             return Ok(refusal);
         }
         match command {
@@ -154,10 +157,11 @@ impl SlackFunction {
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
-        let told = match self.authorise(&action.user, &Subject::of_action(action), &asked).await {
+        let subject = Subject::of_action(action);
+        let told = match self.authorise(&action.user, &subject, &asked).await {
             Ok(Authorised::No(refusal)) => Some(refusal),
             Ok(Authorised::Yes(reach)) => {
-                let acted = Box::pin(self.act(action, reach.as_ref())).await;
+                let acted = in_time(&subject, Box::pin(self.act(action, reach.as_ref()))).await;
                 acted.unwrap_or_else(|error| Some(sorry(&error)))
             }
             Err(error) => Some(sorry(&error)),
@@ -216,7 +220,8 @@ impl SlackFunction {
         let callback = callback_id(&event.view).unwrap_or_default();
         if callback == digest_view::SHOW_ALL_CALLBACK_ID {
             // Everybody may look.
-            let page = digest::next_page(self, &event.view).await.unwrap_or_else(|error| {
+            let page = in_time(&Subject::Nothing, digest::next_page(self, &event.view)).await;
+            let page = page.unwrap_or_else(|error| {
                 tracing::error!(%error, "cannot show the next page");
                 None
             });
@@ -275,10 +280,13 @@ impl SlackFunction {
     }
 
     async fn show_home(&self, user: &SlackUserId, from: Option<&Cursor>, told: Option<Content>) {
-        // On the heap, because it is large: with those of all commands beside it, the future of a
-        // request would not fit on a thread's stack.
-        let view = Box::pin(home::run(self, from, told.and_then(|content| content.blocks))).await;
-        if let Err(error) = self.slack.publish_home(user, view).await {
+        let showing = async {
+            // On the heap, because it is large: with those of all commands beside it, the future of a
+            // request would not fit on a thread's stack.
+            let view = Box::pin(home::run(self, from, told.and_then(|content| content.blocks))).await;
+            Ok(self.slack.publish_home(user, view).await?)
+        };
+        if let Err(error) = in_time(&Subject::Nothing, showing).await {
             tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
         }
     }
@@ -337,6 +345,18 @@ impl SlackFunction {
     }
 }
 
+/// Slack waits three seconds for an answer. What only looks is given up by then. What changes something is
+/// not given up halfway, though whoever asked for it hears from Slack that it took too long.
+async fn in_time<T>(
+    subject: &Subject,
+    doing: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    match subject {
+        Subject::Nothing => tokio::time::timeout(AT_ONCE, doing).await.unwrap_or(Err(CommandError::Slow)),
+        _ => doing.await,
+    }
+}
+
 /// Whether a request is to change something, so that it must not be done twice.
 pub fn is_to_change(request: &SlackRequest) -> bool {
     match request {
@@ -370,6 +390,7 @@ fn sorry(error: &CommandError) -> Content {
             CommandError::Table(_) => "the findings table did not answer.",
             CommandError::Aws(_) => "AWS did not do as it was asked.",
             CommandError::Slack(_) => "Slack did not do as it was asked.",
+            CommandError::Slow => "it took longer than Slack waits for an answer.",
         }
     ))
 }

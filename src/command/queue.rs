@@ -184,19 +184,17 @@ fn route(function: &SlackFunction, queue: &QueueUrl, body: String) -> (QueueUrl,
 }
 
 async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
-    let begun = Instant::now();
-    let may_go_on = || begun.elapsed() < DEADLINE;
-    let retried = queues.iter().map(|queue| {
-        let route = |body| route(function, queue, body);
-        function.queues.retry_dead_letters(queue, route, may_go_on)
-    });
+    let until = Instant::now() + DEADLINE;
+    let retried = queues
+        .iter()
+        .map(|queue| function.queues.retry_dead_letters(queue, |body| route(function, queue, body), until));
     // One queue that fails must not drop what another is doing halfway.
-    let (retried, failed): (Vec<_>, Vec<_>) = join_all(retried).await.into_iter().partition(Result::is_ok);
-    let retried: usize = retried.into_iter().flatten().sum();
+    let (retried, ended): (Vec<usize>, Vec<_>) = join_all(retried).await.into_iter().unzip();
+    let retried: usize = retried.into_iter().sum();
     if retried > 0 {
         function.remember(user, Deed::Retried { messages: retried }).await;
     }
-    if let Some(Err(error)) = failed.into_iter().next() {
+    if let Some(error) = ended.into_iter().find_map(Result::err) {
         tracing::error!(%error, "cannot retry all dead letters");
         return Ok(note(&format!(
             ":warning: {} went back into the queue; then AWS did not do as it was asked. Press again in a minute.",
@@ -206,7 +204,7 @@ async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserI
     if retried == 0 {
         return Ok(note(":white_check_mark: There is no dead letter to retry."));
     }
-    let rest = if may_go_on() { "" } else { " There may be more: press again." };
+    let rest = if Instant::now() < until { "" } else { " There may be more: press again." };
     Ok(note(&format!(
         "{} went back into the queue. What cannot be handled this time either is parked again, and told of.{rest}",
         count(retried as u64, "message")

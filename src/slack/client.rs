@@ -209,9 +209,7 @@ impl Slack {
         let blocks = self.fit(&Content::new().with_blocks(view.blocks)).blocks.unwrap_or_default();
         let view = SlackView::Home(SlackHomeView::new(blocks));
         let request = SlackApiViewsPublishRequest::new(user.clone(), view);
-        self.call_within(AT_ONCE, "views.publish", async |session| session.views_publish(&request).await)
-            .await
-            .map(drop)
+        self.call("views.publish", async |session| session.views_publish(&request).await).await.map(drop)
     }
 
     /// Replaces the ephemeral message in which somebody pressed a button.

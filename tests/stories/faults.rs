@@ -3,9 +3,11 @@
 
 mod boundary;
 pub mod cell;
+mod dead_letters;
 mod deeds;
 mod people;
 mod stops;
+mod views;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,7 +22,10 @@ use jiff::Timestamp;
 
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::{eventually, finding_of_group};
+use crate::support::{eventually, finding_of_group, within};
+
+/// How long Slack waits for an answer.
+const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn every_boundary_stands_every_fault() {
@@ -66,6 +71,16 @@ async fn every_boundary_stands_every_fault() {
     assert!(world.aws.messages_in("remediation").await as usize >= cells.len());
 }
 
+/// How long Slack is down: long enough for each finding to have been tried a few times, or as somebody
+/// wants to see it.
+fn outage() -> Duration {
+    let seconds = std::env::var("DEFENDABLE_OUTAGE_SECONDS");
+    Duration::from_secs(seconds.map_or(14, |seconds| seconds.parse().unwrap()))
+}
+
+/// What waits looks for Slack every two minutes at last.
+const BACK: Duration = Duration::from_secs(150);
+
 #[tokio::test]
 async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest() {
     let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
@@ -79,11 +94,10 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         world.aws.set_policy(&bucket, &PUBLIC_POLICY.replace("BUCKET", &bucket)).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    // Long enough for each to have been tried a few times.
-    tokio::time::sleep(Duration::from_secs(14)).await;
+    tokio::time::sleep(outage()).await;
     assert!(world.slack.channel().await.is_empty(), "Slack is down");
     world.to_slack.set_down(false);
-    let shown = eventually("all eight are shown", async || {
+    let shown = within(BACK, "all eight are shown", async || {
         Some(world.slack.findings().await).filter(|shown| shown.len() == 8)
     })
     .await;

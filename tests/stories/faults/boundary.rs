@@ -78,9 +78,14 @@ pub const LOOK_BACK: Boundary =
 pub const LOOK_FOR_REPLY: Boundary =
     boundary("notifier: look for its reply", Peer::Slack, "slack:conversations.replies", Names::Channel);
 
+/// Of a group whose configuration item is too large for the rule's event.
+pub const HISTORY: Boundary =
+    boundary("rule → AWS Config: history", Peer::Config, "config:GetResourceConfigHistory", Names::Resource);
+
 pub const BOUNDARIES: &[Boundary] = &[
     boundary("rule → remediation queue", Peer::AwsByRule, "sqs:SendMessageBatch", Names::Resource),
     boundary("rule → AWS Config", Peer::Config, "config:PutEvaluations", Names::Resource),
+    HISTORY,
     boundary("preview: group", Peer::Aws, "ec2:DescribeSecurityGroups", Names::Resource),
     boundary("preview: rules", Peer::Aws, "ec2:DescribeSecurityGroupRules", Names::Resource),
     READ,

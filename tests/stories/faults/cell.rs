@@ -8,7 +8,9 @@ use defendable::ids::FindingId;
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 
-use super::boundary::{Boundary, DELETE_POLICY, LOOK_BACK, LOOK_FOR_REPLY, Names, POST, Peer, times};
+use super::boundary::{
+    Boundary, DELETE_POLICY, HISTORY, LOOK_BACK, LOOK_FOR_REPLY, Names, POST, Peer, times,
+};
 use crate::support::fault_proxy::{Fault, FaultProxy, Injected};
 use crate::support::installation::Installation;
 use crate::support::slack::Message;
@@ -67,6 +69,13 @@ pub async fn create_bucket(world: &Installation, name: &str, tags: &[(&str, &str
     world.aws.tag_bucket(name, tags).await;
 }
 
+/// Makes a group's configuration item too large for a rule's event, by half of the tags that it may have.
+async fn enlarge(world: &Installation, group: &str) {
+    for number in 0..25 {
+        world.aws.tag(group, &format!("note-{number}"), &"n".repeat(256)).await;
+    }
+}
+
 /// A resource that breaks no rule yet, and the fault that waits for it.
 pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fault: Fault) -> Cell {
     let channel = channel(number);
@@ -77,6 +86,9 @@ pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fa
     } else {
         let group = world.aws.create_group(&format!("cell-{number:03}")).await;
         world.aws.tag(&group, "channel", &channel).await;
+        if boundary.operation == HISTORY.operation {
+            enlarge(world, &group).await;
+        }
         world.aws.open_port(&group, 443).await;
         group
     };

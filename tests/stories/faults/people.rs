@@ -1,19 +1,17 @@
 //! What people see and are told at once, and the secrets without which they are told nothing; and
 //! every way in which it can go wrong.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::SLACKS_PATIENCE;
 use super::boundary::{REVOKE, times};
 use super::deeds::telling;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact, submission};
 use crate::support::{ALICE, BOB, BOT_TOKEN, SIGNING_SECRET, because, eventually, finding_of_group};
-
-/// How long Slack waits for an answer.
-const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What Alice types into the window.
 fn filled_in(reason: &str) -> Value {

@@ -12,6 +12,10 @@ use super::lambda::{binary, installed};
 use super::peers::CloudTrail;
 use super::{Aws, Options, Process, Slack, free_ports, sandbox, slack_config, spawn_local_slack, spawn_moto};
 
+/// Configuration items larger than this reach the rules by their summaries, as do AWS Config's of 100 kB.
+/// Bytes.
+const OVERSIZED: &str = "6000";
+
 pub struct Installation {
     // Dropped in this order.
     app: Option<Process>,
@@ -75,7 +79,7 @@ impl Installation {
         let config_service = format!("127.0.0.1:{config_port}");
         let rules_to_config = FaultProxy::before(&format!("http://{config_service}")).await;
         account.args(["--account-only", "--no-seed", "--config-service", &config_service]);
-        account.args(["--config-service-by", &rules_to_config.url]);
+        account.args(["--config-service-by", &rules_to_config.url, "--oversized-above", OVERSIZED]);
         let account = Process::spawn(&mut account);
         // It listens once the account is prepared.
         super::eventually("the account is prepared", async || {

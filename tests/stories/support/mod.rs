@@ -198,13 +198,18 @@ fn slack_config(app_url: &str, slack_port: u16, socket_mode: bool, more_channels
 }
 
 /// Looks again and again until there is something.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look).await
+}
+
+/// The same, with another patience.
+pub async fn within<T>(patience: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "it never happened: {what}");
+        assert!(begun.elapsed() < patience, "it never happened: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,0 +1,91 @@
+//! What people look at, the Home tab and the report, and every way in which it can go wrong.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::SLACKS_PATIENCE;
+use super::boundary::{REVOKE, times};
+use super::deeds::telling;
+use crate::support::installation::Installation;
+use crate::support::payload::command;
+use crate::support::{ALICE, eventually, finding_of_group, request, signed, within};
+
+/// Alice opens the Home tab; the answer's status.
+async fn open_home(world: &Installation) -> Option<u16> {
+    let event =
+        json!({"type": "app_home_opened", "user": ALICE, "channel": "D1", "tab": "home", "event_ts": "1.2"});
+    let id = uuid::Uuid::new_v4().to_string();
+    let callback =
+        json!({"type": "event_callback", "team_id": "T0DEMO", "api_app_id": "A0DEFENDABLE", "event_id": id,
+        "event_time": 1, "event": event})
+        .to_string();
+    let mut headers = signed(&callback, Timestamp::now().as_second());
+    headers.retain(|(name, _)| *name != "content-type");
+    headers.push(("content-type", "application/json".to_owned()));
+    let url = format!("{}/slack/events", world.app_url);
+    request("POST", &url, &headers, &callback).await.map(|(status, _)| status)
+}
+
+#[tokio::test]
+async fn a_home_tab_that_was_not_shown_is_shown_the_next_time() {
+    let world = Installation::start(&[], Vec::new()).await;
+    for (number, fault) in telling().into_iter().enumerate() {
+        let group = world.aws.open_group(&format!("{fault:?}")).await;
+        let id = finding_of_group(&group);
+        eventually("it is found", async || world.aws.finding(&id).await).await;
+        let injected = world.to_slack.inject("slack:views.publish", ALICE, fault, 0, 1);
+        let begun = Instant::now();
+        open_home(&world).await.unwrap_or_else(|| panic!("{fault:?}: no answer"));
+        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        eventually("it goes wrong", async || (world.to_slack.hits(injected) == 1).then_some(())).await;
+        assert_eq!(open_home(&world).await, Some(200), "{fault:?}");
+        let words = format!("*Findings:* {} open", number + 1);
+        eventually(&format!("{words} after {fault:?}"), async || {
+            world.slack.shown_home(ALICE).await.contains(&words).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The calls by which a report may stumble, and what they have in them.
+const OF_A_REPORT: [(bool, &str, &str); 4] = [
+    (false, "sqs:SendMessage/defendable-events", "report"),
+    (false, "dynamodb:Query", "stateSince >= :since"),
+    (true, "slack:files.getUploadURLExternal", ""),
+    (true, "slack:files.completeUploadExternal", ""),
+];
+
+/// A report that may be there is tried again after eighty seconds, and may stumble twice.
+const COMES: Duration = Duration::from_secs(240);
+
+#[tokio::test]
+async fn every_report_that_was_asked_for_comes() {
+    let world = Installation::start_with_unseen(5, &[], Vec::new()).await;
+    let mut injected = Vec::new();
+    for fault in telling() {
+        for (of_slack, operation, about) in OF_A_REPORT {
+            let (proxy, times) =
+                if of_slack { (&world.to_slack, 1) } else { (&world.to_aws, times(REVOKE, fault)) };
+            injected.push((proxy, fault, operation, proxy.inject(operation, about, fault, 0, times)));
+        }
+    }
+    let mut asked = 0;
+    while asked < telling().len() {
+        let begun = Instant::now();
+        let answer = command(&world.app_url, "report").await.expect("an answer");
+        assert!(begun.elapsed() < SLACKS_PATIENCE, "answered after {:?}", begun.elapsed());
+        asked += usize::from(answer.contains("is being drawn"));
+    }
+    within(COMES, "every report is there", async || {
+        let messages = world.slack.messages().await.into_iter();
+        let pictures = messages.filter(|message| message.0["files"].is_array()).count();
+        (pictures >= asked && world.aws.messages_in("events").await == 0).then_some(())
+    })
+    .await;
+    for (proxy, fault, operation, injected) in injected {
+        assert!(proxy.hits(injected) > 0, "{operation} goes wrong: {fault:?}");
+    }
+    assert_eq!(world.aws.messages_in("events-dead-letters").await, 0);
+}
