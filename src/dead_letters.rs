@@ -23,6 +23,9 @@ pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:S
 const LISTED: i32 = 2;
 const RETRYING: i32 = 5;
 
+/// A long poll asks all of SQS's servers: a short one may miss the few that there are. Seconds.
+const LONG_POLL: i32 = 1;
+
 /// How long the last step of a retry may take after its end.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -35,6 +38,15 @@ pub struct DeadLetter {
     pub reason: String,
     body: String,
     receipt_handle: String,
+}
+
+/// How a retry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// No dead letter is left that was there when it began.
+    OfAll,
+    /// Time was up: there may be more, of which some cannot be seen for a few seconds.
+    OfSome,
 }
 
 impl From<Message> for DeadLetter {
@@ -62,20 +74,24 @@ pub fn attribute(text: &str) -> MessageAttributeValue {
 }
 
 impl Queues {
-    /// Some dead letters of `queue`, at most ten.
+    /// Some dead letters of `queue`, at most ten. One that was parked twice, because nobody heard that it
+    /// was parked, is one.
     pub async fn dead_letters(&self, queue: &QueueUrl) -> Result<Vec<DeadLetter>, AwsError> {
-        self.receive_dead_letters(queue, LISTED).await
+        let mut letters = self.receive_dead_letters(queue, LISTED, LONG_POLL).await?;
+        let mut seen = HashSet::new();
+        letters.retain(|letter| seen.insert(letter.id.clone()));
+        Ok(letters)
     }
 
     /// Sends the dead letters of `queue` back until some time, each to where `route` says and under its
-    /// first id; returns how many, and what went wrong then. Giving up between the two steps sends one
-    /// twice at the next retry, which does no harm.
+    /// first id; returns how many, and how that ended. Giving up between the two steps sends one twice at
+    /// the next retry, which does no harm.
     pub async fn retry_dead_letters(
         &self,
         queue: &QueueUrl,
         route: impl Fn(String) -> (QueueUrl, String),
         until: Instant,
-    ) -> (usize, Result<(), AwsError>) {
+    ) -> (usize, Result<Retry, AwsError>) {
         let mut sent_back = 0;
         let sending = self.send_back(queue, route, until, &mut sent_back);
         let ended = timeout_at((until + GRACE).into(), sending).await;
@@ -89,18 +105,20 @@ impl Queues {
         route: impl Fn(String) -> (QueueUrl, String),
         until: Instant,
         sent_back: &mut usize,
-    ) -> Result<(), AwsError> {
+    ) -> Result<Retry, AwsError> {
         let mut seen = HashSet::new();
-        loop {
-            let mut letters = self.receive_dead_letters(queue, RETRYING).await?;
+        let mut poll = LONG_POLL;
+        while Instant::now() < until {
+            let mut letters = self.receive_dead_letters(queue, RETRYING, poll).await?;
+            poll = 0;
             // What is here again already has failed again.
             letters.retain(|letter| seen.insert(letter.id.clone()));
             if letters.is_empty() {
-                return Ok(());
+                return Ok(Retry::OfAll);
             }
             for letter in letters {
-                if Instant::now() > until {
-                    return Ok(());
+                if Instant::now() >= until {
+                    return Ok(Retry::OfSome);
                 }
                 let (target, body) = route(letter.body);
                 let sent = self
@@ -114,12 +132,14 @@ impl Queues {
                 self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;
             }
         }
+        Ok(Retry::OfSome)
     }
 
     async fn receive_dead_letters(
         &self,
         queue: &QueueUrl,
         visibility: i32,
+        poll: i32,
     ) -> Result<Vec<DeadLetter>, AwsError> {
         let received = self
             .sqs
@@ -127,8 +147,7 @@ impl Queues {
             .queue_url(queue.dead_letters().as_str())
             .max_number_of_messages(10)
             .visibility_timeout(visibility)
-            // A long poll asks all of SQS's servers: a short one may miss the few that there are.
-            .wait_time_seconds(1)
+            .wait_time_seconds(poll)
             .message_attribute_names("All")
             .send()
             .await;

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::*;
+use tokio::time::timeout;
 
 use super::{SlackFunction, findings, help, history, status};
 use crate::finding::StateName;
@@ -27,22 +28,28 @@ pub(super) async fn run(
 ) -> SlackHomeView {
     let (status, switch, ages, open, ignored, deeds) = tokio::join!(
         status::run(function),
-        function.schedule.state(),
+        timeout(status::DEADLINE, function.schedule.state()),
         status::part("Open by age", ages(function)),
-        open(function, from),
+        timeout(status::DEADLINE, open(function, from)),
         status::part("Ignored", ignored(function)),
         status::part("Who did what", deeds(function)),
     );
     let mut blocks = told.unwrap_or_default();
     blocks.extend(status.blocks.unwrap_or_default());
     let refresh = button(action::REFRESH_HOME, "Refresh", "home");
-    blocks.push(actions(switch.ok().map(switch_button).into_iter().chain([refresh]).collect()));
+    blocks.push(actions(
+        switch.ok().and_then(Result::ok).map(switch_button).into_iter().chain([refresh]).collect(),
+    ));
     blocks.push(SlackDividerBlock::new().into());
     blocks.push(section(&ages));
-    blocks.extend(open.unwrap_or_else(|error| {
-        tracing::error!(%error, "cannot list the open findings");
-        vec![section(":warning: *Open findings* could not be read")]
-    }));
+    blocks.extend(match open {
+        Ok(Ok(open)) => open,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "cannot list the open findings");
+            vec![section(":warning: *Open findings* could not be read")]
+        }
+        Err(_) => vec![section(":warning: *Open findings* could not be read in time")],
+    });
     blocks.push(SlackDividerBlock::new().into());
     blocks.extend([section(&ignored), section(&deeds), SlackDividerBlock::new().into()]);
     blocks.extend(help::run().blocks.unwrap_or_default());

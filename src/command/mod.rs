@@ -19,7 +19,7 @@ mod undo;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use authorise::{Authorised, Subject};
 use slack_morphism::prelude::*;
@@ -280,14 +280,16 @@ impl SlackFunction {
     }
 
     async fn show_home(&self, user: &SlackUserId, from: Option<&Cursor>, told: Option<Content>) {
-        let showing = async {
-            // On the heap, because it is large: with those of all commands beside it, the future of a
-            // request would not fit on a thread's stack.
-            let view = Box::pin(home::run(self, from, told.and_then(|content| content.blocks))).await;
-            Ok(self.slack.publish_home(user, view).await?)
-        };
-        if let Err(error) = in_time(&Subject::Nothing, showing).await {
-            tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
+        let begun = Instant::now();
+        let what_came_of_it = told.as_ref().and_then(|content| content.blocks.clone());
+        // On the heap, because it is large: with those of all commands beside it, the future of a
+        // request would not fit on a thread's stack.
+        let view = Box::pin(home::run(self, from, what_came_of_it)).await;
+        let left = AT_ONCE.saturating_sub(begun.elapsed());
+        let Err(error) = self.slack.publish_home(user, view, left).await else { return };
+        tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
+        if let Some(content) = told {
+            self.tell(None, user, &content).await;
         }
     }
 
@@ -384,14 +386,18 @@ fn subject_of_view(view: &SlackStatefulView) -> Subject {
 /// People learn what happened and what to do next; the log has the cause.
 fn sorry(error: &CommandError) -> Content {
     tracing::error!(%error, "a command failed");
-    note(&format!(
-        ":warning: That did not work, and nothing more was done: {} Try again in a minute; `/dd status` shows where things stand.",
-        match error {
-            CommandError::Table(_) => "the findings table did not answer.",
-            CommandError::Aws(_) => "AWS did not do as it was asked.",
-            CommandError::Slack(_) => "Slack did not do as it was asked.",
-            CommandError::Slow => "it took longer than Slack waits for an answer.",
+    let what = match error {
+        CommandError::Table(_) => "the findings table did not answer",
+        CommandError::Aws(_) => "AWS did not do as it was asked",
+        CommandError::Slack(_) => "Slack did not do as it was asked",
+        CommandError::Slow => {
+            return note(
+                ":warning: That took longer than Slack waits for an answer, and was given up. Try again in a minute.",
+            );
         }
+    };
+    note(&format!(
+        ":warning: That did not work, and nothing more was done: {what}. Try again in a minute; `/dd status` shows where things stand."
     ))
 }
 

@@ -11,7 +11,7 @@ use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::coordinator::Next;
-use crate::dead_letters::DeadLetter;
+use crate::dead_letters::{DeadLetter, Retry};
 use crate::finding::history::Deed;
 use crate::queue::{QueueMessage, QueueUrl};
 use crate::remediation::{Change, RemediationRequest, RemediationTask};
@@ -25,8 +25,9 @@ use crate::slack::text::{code, count, prose};
 /// How many dead letters of each queue one answer shows.
 const LETTERS: usize = 3;
 
-/// Slack waits three seconds; what is left over is retried by the next press.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// Slack waits three seconds, for what comes before and after too; what is left over is retried by the next
+/// press.
+const DEADLINE: Duration = Duration::from_millis(1500);
 
 /// How long planning what one request would change may take.
 const PLANNING: Duration = Duration::from_millis(1200);
@@ -194,19 +195,24 @@ async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserI
     if retried > 0 {
         function.remember(user, Deed::Retried { messages: retried }).await;
     }
-    if let Some(error) = ended.into_iter().find_map(Result::err) {
-        tracing::error!(%error, "cannot retry all dead letters");
-        return Ok(note(&format!(
-            ":warning: {} went back into the queue; then AWS did not do as it was asked. Press again in a minute.",
-            count(retried as u64, "message")
-        )));
-    }
-    if retried == 0 {
-        return Ok(note(":white_check_mark: There is no dead letter to retry."));
-    }
-    let rest = if Instant::now() < until { "" } else { " There may be more: press again." };
-    Ok(note(&format!(
-        "{} went back into the queue. What cannot be handled this time either is parked again, and told of.{rest}",
-        count(retried as u64, "message")
-    )))
+    let went_back = format!("{} went back into the queue", count(retried as u64, "message"));
+    let ended = match ended.into_iter().collect::<Result<Vec<Retry>, AwsError>>() {
+        Ok(ended) => ended,
+        Err(error) => {
+            tracing::error!(%error, "cannot retry all dead letters");
+            return Ok(note(&format!(
+                ":warning: {went_back}; then AWS did not do as it was asked. Press again in a minute."
+            )));
+        }
+    };
+    Ok(note(&match (retried, ended.contains(&Retry::OfSome)) {
+        (0, false) => ":white_check_mark: There is no dead letter to retry.".to_owned(),
+        (0, true) => {
+            ":warning: AWS takes long, and nothing went back. Press again in a few seconds.".to_owned()
+        }
+        (_, may_be_more) => format!(
+            "{went_back}. What cannot be handled this time either is parked again, and told of.{}",
+            if may_be_more { " There may be more: press again in a few seconds." } else { "" }
+        ),
+    }))
 }

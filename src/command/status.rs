@@ -16,7 +16,7 @@ use crate::slack::blocks::{context, message, section};
 use crate::slack::text::{age, code, count, mention, when};
 
 /// Slack waits three seconds, and the Home tab has its own way to Slack still before it.
-const DEADLINE: Duration = Duration::from_millis(1800);
+pub(super) const DEADLINE: Duration = Duration::from_millis(1800);
 
 pub(super) async fn run(function: &SlackFunction) -> Content {
     let (auto_response, compliance, findings, queues) = tokio::join!(

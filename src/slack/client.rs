@@ -52,6 +52,18 @@ struct Inner {
     client: OnceCell<HyperClient>,
 }
 
+/// A call, which is counted whatever becomes of it: whoever waits for it may give it up.
+struct Called {
+    method: &'static str,
+    is_ok: bool,
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        metrics::count_slack_call(self.method, self.is_ok);
+    }
+}
+
 impl std::fmt::Debug for Slack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slack").field("channel", &self.inner.settings.channel).finish_non_exhaustive()
@@ -104,6 +116,7 @@ impl Slack {
         let client = self.client().await?;
         let mut token = self.inner.token.get().await?;
         loop {
+            let mut called = Called { method, is_ok: false };
             let spoken = SlackApiToken::new(token.expose_secret().to_owned().into());
             let session = client.open_session(&spoken);
             let calls = async {
@@ -119,7 +132,8 @@ impl Slack {
                 Ok(answer) => answer.map_err(|error| SlackError::of(method, error)),
                 Err(_) => Err(SlackError::Timeout(method)),
             };
-            metrics::count_slack_call(method, answer.is_ok());
+            called.is_ok = answer.is_ok();
+            drop(called);
             if !answer.as_ref().is_err_and(SlackError::is_token_invalid) {
                 return answer;
             }
@@ -204,12 +218,19 @@ impl Slack {
             .map(drop)
     }
 
-    /// Shows one user the app's Home tab.
-    pub async fn publish_home(&self, user: &SlackUserId, view: SlackHomeView) -> Result<(), SlackError> {
+    /// Shows one user the app's Home tab, unless that takes too long.
+    pub async fn publish_home(
+        &self,
+        user: &SlackUserId,
+        view: SlackHomeView,
+        within: Duration,
+    ) -> Result<(), SlackError> {
         let blocks = self.fit(&Content::new().with_blocks(view.blocks)).blocks.unwrap_or_default();
         let view = SlackView::Home(SlackHomeView::new(blocks));
         let request = SlackApiViewsPublishRequest::new(user.clone(), view);
-        self.call("views.publish", async |session| session.views_publish(&request).await).await.map(drop)
+        self.call_within(within, "views.publish", async |session| session.views_publish(&request).await)
+            .await
+            .map(drop)
     }
 
     /// Replaces the ephemeral message in which somebody pressed a button.

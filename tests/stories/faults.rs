@@ -49,7 +49,7 @@ async fn every_boundary_stands_every_fault() {
     for (number, (boundary, fault)) in grid.into_iter().enumerate() {
         cells.push(prepare(&world, number, boundary, fault).await);
     }
-    for cell in &cells {
+    for cell in &mut cells {
         break_open(&world, cell).await;
     }
     fix_everything(&world, &cells).await;

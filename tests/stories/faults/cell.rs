@@ -50,10 +50,15 @@ pub struct Cell {
     pub channel: String,
     pub resource: String,
     pub id: FindingId,
-    pub injected: Injected,
+    injected: Option<Injected>,
 }
 
 impl Cell {
+    /// How often the call has gone wrong.
+    pub fn hits(&self, world: &Installation) -> usize {
+        self.injected.map_or(0, |injected| proxy(world, self.boundary).hits(injected))
+    }
+
     fn is_all_public(&self) -> bool {
         self.boundary.operation == DELETE_POLICY.operation
     }
@@ -76,7 +81,7 @@ async fn enlarge(world: &Installation, group: &str) {
     }
 }
 
-/// A resource that breaks no rule yet, and the fault that waits for it.
+/// A resource that breaks no rule yet.
 pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fault: Fault) -> Cell {
     let channel = channel(number);
     let resource = if boundary.is_bucket {
@@ -93,22 +98,27 @@ pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fa
         group
     };
     let id = if boundary.is_bucket { finding_of_bucket(&resource) } else { finding_of_group(&resource) };
-    let about = match boundary.names {
-        Names::Resource => resource.clone(),
-        Names::Finding => id.to_string(),
-        Names::Channel => channel.clone(),
+    Cell { boundary, fault, channel, resource, id, injected: None }
+}
+
+/// From now on a call on its way goes wrong. What has been judged before breaks no rule.
+fn inject(world: &Installation, cell: &mut Cell) {
+    let Boundary { operation, names, skip, .. } = cell.boundary;
+    let about = match names {
+        Names::Resource => cell.resource.clone(),
+        Names::Finding => cell.id.to_string(),
+        Names::Channel => cell.channel.clone(),
     };
     // What somebody looks for has been posted, and nobody has heard so.
     let lost = [(LOOK_BACK, 0), (LOOK_FOR_REPLY, 1)].into_iter();
-    for (_, skip) in lost.filter(|(look, _)| look.operation == boundary.operation) {
-        world.to_slack.inject(POST.operation, id.as_str(), Fault::AnswerLost, skip, 1);
+    for (_, skip) in lost.filter(|(look, _)| look.operation == operation) {
+        world.to_slack.inject(POST.operation, cell.id.as_str(), Fault::AnswerLost, skip, 1);
     }
-    let times = times(boundary, fault);
-    let injected = proxy(world, boundary).inject(boundary.operation, &about, fault, boundary.skip, times);
-    Cell { boundary, fault, channel, resource, id, injected }
+    let times = times(cell.boundary, cell.fault);
+    cell.injected = Some(proxy(world, cell.boundary).inject(operation, &about, cell.fault, skip, times));
 }
 
-pub fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
+fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
     match boundary.peer {
         Peer::Aws => &world.to_aws,
         Peer::Slack => &world.to_slack,
@@ -117,7 +127,9 @@ pub fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
     }
 }
 
-pub async fn break_open(world: &Installation, cell: &Cell) {
+/// Breaks its rule, while the fault waits for it.
+pub async fn break_open(world: &Installation, cell: &mut Cell) {
+    inject(world, cell);
     if cell.boundary.is_bucket {
         world.aws.set_acl(&cell.resource, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
         let policy = if cell.is_all_public() { ALL_PUBLIC_POLICY } else { PUBLIC_POLICY };
@@ -205,7 +217,7 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
             broken.push(format!("{}: {what}", cell.name()));
         }
     };
-    must(proxy(world, cell.boundary).hits(cell.injected) > 0, "the fault never came".to_owned());
+    must(cell.hits(world) > 0, "the fault never came".to_owned());
     // Where its tags cannot be read it goes to the default channel: better there than nowhere.
     let mut all = world.slack.messages_of(&cell.channel).await;
     all.extend(world.slack.messages().await);

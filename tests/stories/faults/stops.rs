@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::boundary::{Boundary, DISPATCH, POST, PUT_ACL, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later};
-use super::cell::{break_open, channel, check, fix_everything, prepare, proxy, routing, waiting};
+use super::cell::{break_open, channel, check, fix_everything, prepare, routing, waiting};
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
@@ -38,12 +38,11 @@ async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
     let variables = vec![("DEFENDABLE_ROUTING", routing(&channels))];
     let mut world = Installation::start_with_unseen(TOO_LONG, &channels, variables).await;
     for (number, boundary) in IN_HAND.into_iter().enumerate() {
-        let cells = [prepare(&world, number, boundary, Fault::Hangs).await];
-        break_open(&world, &cells[0]).await;
-        let proxy = proxy(&world, boundary);
+        let mut cells = [prepare(&world, number, boundary, Fault::Hangs).await];
+        break_open(&world, &mut cells[0]).await;
         let stopping = async {
             loop {
-                if proxy.hits(cells[0].injected) > 0 {
+                if cells[0].hits(&world) > 0 {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;

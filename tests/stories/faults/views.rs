@@ -1,13 +1,15 @@
 //! What people look at, the Home tab and the report, and every way in which it can go wrong.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::SLACKS_PATIENCE;
 use super::boundary::{REVOKE, times};
 use super::deeds::telling;
+use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::command;
 use crate::support::{ALICE, eventually, finding_of_group, request, signed, within};
@@ -49,6 +51,22 @@ async fn a_home_tab_that_was_not_shown_is_shown_the_next_time() {
     }
 }
 
+#[tokio::test]
+async fn what_aws_does_not_say_is_missing_from_the_home_tab_and_nothing_else_is() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = world.aws.open_group("seen").await;
+    let id = finding_of_group(&group);
+    eventually("it is found", async || world.aws.finding(&id).await).await;
+    let silent = world.to_aws.inject("events:DescribeRule", "", Fault::Hangs, 0, usize::MAX);
+    let begun = Instant::now();
+    assert_eq!(open_home(&world).await, Some(200));
+    assert!(begun.elapsed() < SLACKS_PATIENCE, "answered after {:?}", begun.elapsed());
+    assert!(world.to_aws.hits(silent) > 0);
+    let home = world.slack.shown_home(ALICE).await;
+    assert!(home.contains("*Auto-response:* could not be read in time"), "{home}");
+    assert!(home.contains("*Findings:* 1 open") && home.contains(&group), "{home}");
+}
+
 /// The calls by which a report may stumble, and what they have in them.
 const OF_A_REPORT: [(bool, &str, &str); 4] = [
     (false, "sqs:SendMessage/defendable-events", "report"),
@@ -59,6 +77,17 @@ const OF_A_REPORT: [(bool, &str, &str); 4] = [
 
 /// A report that may be there is tried again after eighty seconds, and may stumble twice.
 const COMES: Duration = Duration::from_secs(240);
+
+/// Each report for which a message went to the notifier, by the key under which it is posted once.
+fn requested(world: &Installation) -> BTreeSet<String> {
+    let calls = world.to_aws.calls("sqs:SendMessage/defendable-events").into_iter();
+    let bodies = calls.filter_map(|call| {
+        let sent: Value = serde_json::from_str(call.said.split_once(' ')?.1).ok()?;
+        serde_json::from_str::<Value>(sent["MessageBody"].as_str()?).ok()
+    });
+    let reports = bodies.filter(|body| body["notice"] == "report");
+    reports.map(|body| format!("report {} {ALICE}", body["at"].as_str().unwrap())).collect()
+}
 
 #[tokio::test]
 async fn every_report_that_was_asked_for_comes() {
@@ -78,12 +107,25 @@ async fn every_report_that_was_asked_for_comes() {
         assert!(begun.elapsed() < SLACKS_PATIENCE, "answered after {:?}", begun.elapsed());
         asked += usize::from(answer.contains("is being drawn"));
     }
-    within(COMES, "every report is there", async || {
+    let sent = requested(&world);
+    assert!(sent.len() >= asked, "{} of {asked}", sent.len());
+    let table = world.aws.table();
+    // Whom Slack says that the app may not, people are told, and no report comes.
+    let refused = telling().iter().filter(|fault| **fault == Fault::Denied).count() * 2;
+    within(COMES, "every report is there, or somebody is told that there is none", async || {
+        let mut posted = 0;
+        for key in &sent {
+            posted += usize::from(table.is_posted(key).await.unwrap());
+        }
         let messages = world.slack.messages().await.into_iter();
         let pictures = messages.filter(|message| message.0["files"].is_array()).count();
-        (pictures >= asked && world.aws.messages_in("events").await == 0).then_some(())
+        let told = world.slack.told(ALICE).await.into_iter();
+        let told = told.filter(|told| told.words().contains("does not take the report")).count();
+        (told == refused && posted + told == sent.len() && pictures >= posted).then_some(())
     })
     .await;
+    let done = async || (world.aws.messages_in("events").await == 0).then_some(());
+    eventually("nothing is left", done).await;
     for (proxy, fault, operation, injected) in injected {
         assert!(proxy.hits(injected) > 0, "{operation} goes wrong: {fault:?}");
     }
