@@ -43,7 +43,7 @@ pub struct DeadLetter {
 /// How a retry ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// No dead letter is left that was there when it began.
+    /// SQS showed no more.
     OfAll,
     /// Time was up: there may be more, of which some cannot be seen for a few seconds.
     OfSome,

@@ -20,10 +20,8 @@ impl Notifier {
     ) -> Result<(), NotifierError> {
         let (channel, user) = (SlackChannelId::from(channel.to_owned()), SlackUserId::from(by.to_owned()));
         let posted = self.report_once(&format!("report {at} {by}"), &channel).await;
-        let Err(NotifierError::Report(ReportError::Slack(error))) = &posted else { return posted };
-        if !error.is_refusal() {
-            return posted;
-        }
+        let Err(NotifierError::Report(error)) = &posted else { return posted };
+        let Some(error) = error.refusal() else { return posted };
         tracing::warn!(%error, channel = %channel.0, "cannot post the report where it was asked for");
         // Whoever is in neither channel cannot be told; asking again is theirs.
         for place in [&channel, self.slack.channel()] {
@@ -43,16 +41,20 @@ impl Notifier {
         if self.table.is_posted(&key).await? {
             return Ok(());
         }
-        match self.report_once(&key, self.slack.channel()).await {
-            Ok(()) | Err(NotifierError::Busy) => {}
-            Err(NotifierError::Report(ReportError::Slack(error))) if error.is_refusal() => {
-                tracing::error!(%error, "no weekly report");
-                match self.slack.post(self.slack.channel(), &refused(&error), None).await {
-                    Ok(_) => self.table.confirm(&key).await?,
-                    Err(error) => tracing::error!(%error, "and nobody can be told"),
-                }
-            }
-            Err(error) => tracing::error!(%error, "no weekly report yet"),
+        let Err(error) = self.report_once(&key, self.slack.channel()).await else { return Ok(()) };
+        let refusal = match &error {
+            NotifierError::Busy => return Ok(()),
+            NotifierError::Report(report) => report.refusal(),
+            _ => None,
+        };
+        let Some(refusal) = refusal else {
+            tracing::error!(%error, "no weekly report yet");
+            return Ok(());
+        };
+        tracing::error!(%error, "no weekly report");
+        match self.slack.post(self.slack.channel(), &refused(refusal), None).await {
+            Ok(_) => self.table.confirm(&key).await?,
+            Err(error) => tracing::error!(%error, "and nobody can be told"),
         }
         Ok(())
     }

@@ -25,12 +25,25 @@ pub enum ReportError {
     /// The findings table.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// Slack.
+    /// Slack did not take the picture: nobody sees anything.
+    #[error(transparent)]
+    Upload(SlackError),
+    /// Slack did not show it.
     #[error(transparent)]
     Slack(#[from] SlackError),
     /// The picture could not be drawn.
     #[error("the picture could not be drawn: {0}")]
     Picture(#[from] picture::PictureError),
+}
+
+impl ReportError {
+    /// What Slack has said no to for good.
+    pub fn refusal(&self) -> Option<&SlackError> {
+        match self {
+            Self::Upload(error) | Self::Slack(error) if error.is_refusal() => Some(error),
+            Self::Upload(_) | Self::Slack(_) | Self::Table(_) | Self::Picture(_) => None,
+        }
+    }
 }
 
 /// Makes reports.
@@ -50,7 +63,8 @@ impl Reporter {
         let name = format!("defendable-report-{}.png", now.strftime("%Y-%m-%d"));
         let words = report_message::words(&figures);
         let alt = report_message::alt(&figures);
-        Ok(self.slack.upload(channel, &name, &alt, &words, picture).await?)
+        let file = self.slack.upload(&name, &alt, picture).await.map_err(ReportError::Upload)?;
+        Ok(self.slack.share(channel, file, &name, &words).await?)
     }
 
     async fn figures(&self, now: Timestamp) -> Result<Figures, TableError> {

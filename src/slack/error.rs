@@ -7,9 +7,6 @@ use crate::secrets::SecretError;
 /// In place of a code, where the library does not know what an answer says.
 const UNREADABLE: &str = "an answer that cannot be read";
 
-/// What comes before a picture is in a channel: whatever has become of it, nobody sees anything.
-const SHOW_NOTHING: [&str; 2] = ["files.getUploadURLExternal", "the upload"];
-
 /// A failed Slack call.
 #[derive(Debug, thiserror::Error)]
 pub enum SlackError {
@@ -86,10 +83,9 @@ impl SlackError {
         matches!(self, Self::Api { code, .. } if code == UNREADABLE)
     }
 
-    /// Whether people may see all the same what the call was to show.
+    /// Whether the call may have been carried out all the same.
     pub fn is_uncertain(&self) -> bool {
         match self {
-            Self::Timeout(method) | Self::Api { method, .. } if SHOW_NOTHING.contains(method) => false,
             Self::Timeout(_) => true,
             // Slack's codes have no spaces; what says nothing of Slack's doing is in words of ours.
             Self::Api { code, .. } => {
