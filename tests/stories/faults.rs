@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::{eventually, finding_of_group, within};
+use crate::support::{finding_of_group, within};
 
 /// How long Slack waits for an answer.
 const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
@@ -78,8 +78,11 @@ fn outage() -> Duration {
     Duration::from_secs(seconds.map_or(14, |seconds| seconds.parse().unwrap()))
 }
 
-/// What waits looks for Slack every two minutes at last.
-const BACK: Duration = Duration::from_secs(150);
+/// How soon after it everything is there: what has waited for long looks for Slack every two minutes only.
+fn back() -> Duration {
+    let soon = Duration::from_secs(60);
+    if outage() > soon { Duration::from_secs(150) } else { soon }
+}
 
 #[tokio::test]
 async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest() {
@@ -97,7 +100,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
     tokio::time::sleep(outage()).await;
     assert!(world.slack.channel().await.is_empty(), "Slack is down");
     world.to_slack.set_down(false);
-    let shown = within(BACK, "all eight are shown", async || {
+    let shown = within(back(), "all eight are shown", async || {
         Some(world.slack.findings().await).filter(|shown| shown.len() == 8)
     })
     .await;
@@ -115,9 +118,9 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         let group = world.aws.open_group(&format!("many-{number}")).await;
         many.push(finding_of_group(&group));
     }
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    tokio::time::sleep(outage()).await;
     world.to_slack.set_down(false);
-    eventually("every one is shown", async || {
+    within(back(), "every one is shown", async || {
         for id in &many {
             if !world.aws.is_shown(id).await {
                 return None;
@@ -126,7 +129,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         Some(())
     })
     .await;
-    let channel = eventually("there is a digest", async || {
+    let channel = within(back(), "there is a digest", async || {
         let channel = world.slack.channel().await;
         channel.iter().any(|message| message.button("show_all").is_some()).then_some(channel)
     })
