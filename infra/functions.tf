@@ -65,6 +65,7 @@ locals {
     DEFENDABLE_BUCKET_WHITELIST               = join(",", var.bucket_whitelist)
     DEFENDABLE_RESTRICTED_PORTS_RULES         = join(",", concat([local.rule_names["restricted-ports"]], var.more_restricted_ports_rules))
     DEFENDABLE_S3_PUBLIC_ACCESS_RULES         = join(",", concat([local.rule_names["s3-public-access"]], var.more_s3_public_access_rules))
+    DEFENDABLE_ENABLE_AUTO_RESPONSE           = tostring(var.enable_auto_response)
     DEFENDABLE_BLAST_RADIUS                   = tostring(var.blast_radius)
     DEFENDABLE_METRICS_NAMESPACE              = local.metrics_namespace
     DEFENDABLE_ROUTING                        = jsonencode(var.routing)

@@ -30,11 +30,6 @@ locals {
         resources = concat(values(local.queue_arns), values(local.dead_letter_arns))
       },
       {
-        # /dd queue looks at what waits, and puts it back.
-        actions   = ["sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"]
-        resources = [local.queue_arns["remediation"]]
-      },
-      {
         # EC2 has no resources for Describe.
         actions    = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"]
         resources  = ["*"]
@@ -91,6 +86,11 @@ locals {
         actions    = ["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"]
         resources  = [local.every_bucket]
         conditions = local.in_this_account
+      },
+      {
+        # Whether the switch is as it is recorded.
+        actions   = ["events:DescribeRule"]
+        resources = [local.schedule_rule_arn]
       },
       {
         # CloudTrail has no resources for looking events up.

@@ -77,6 +77,16 @@ impl AwsError {
         Self { operation, kind: AwsErrorKind::Transient, code, message: message.to_owned() }
     }
 
+    /// Somebody changed the resource meanwhile.
+    pub fn conflict(operation: &'static str, message: &str) -> Self {
+        Self {
+            operation,
+            kind: AwsErrorKind::Conflict,
+            code: "Changed".to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
     /// A failure that every later try will meet.
     pub fn other(operation: &'static str, code: &str, message: impl Into<String>) -> Self {
         Self { operation, kind: AwsErrorKind::Other, code: code.to_owned(), message: message.into() }

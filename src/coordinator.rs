@@ -9,19 +9,23 @@ use aws_sdk_sqs::types::Message;
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
 
-pub use decision::{Decider, Next};
+pub use decision::{CONTESTED, Decider, Next, next};
 
 use crate::aws::AwsError;
-use crate::finding::Actor;
-use crate::finding::auto_response::{Hold, Switch, Wanted};
-use crate::finding::table::{Table, TableError};
-use crate::ids::{AccountId, FindingId};
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Hold, Switch, Wanted};
+use crate::finding::digest::Counts;
+use crate::finding::plan_list::Listing;
+use crate::finding::table::{Order, Table, TableError};
+use crate::finding::{Actor, Finding, StateName};
+use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId};
 use crate::notice::Notice;
 use crate::queue::{
     Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive, parse_body,
     sent_at,
 };
-use crate::remediation::{RemediationRequest, RemediationTask, RemediatorKind, ViolationType};
+use crate::remediation::{
+    RemediationReport, RemediationRequest, RemediationTask, RemediatorKind, ViolationType,
+};
 use crate::schedule::ScheduledRule;
 
 /// What the coordinator calls beside the table's actions.
@@ -39,6 +43,9 @@ const VISIBILITY: i32 = 180;
 
 /// Recording "off" and disabling the rule are two calls; in between they may disagree.
 const SWITCHING: SignedDuration = SignedDuration::from_secs(5);
+
+/// How many findings a list of what would be done has at most.
+const LISTED: usize = 1000;
 
 /// What a run has passed on, when, and by which message. That message itself is left when it comes
 /// again, as a queue may deliver it twice and its remediator may yet need it; another that says the
@@ -62,6 +69,8 @@ pub struct Coordinator {
     pub schedule: ScheduledRule,
     /// The most requests that one run passes on before it asks.
     pub blast_radius: u32,
+    /// What was deployed: it counts until somebody says otherwise.
+    pub deployed: Switch,
     /// The account of requests that name none.
     pub home: AccountId,
     /// What becomes of a request.
@@ -107,7 +116,11 @@ impl QueueHandler for Coordinator {
             Ok(request) => request,
             Err(park) => return park,
         };
-        match self.pass_on_for_a_person(request).await {
+        let id = match request.finding(&self.home) {
+            Ok(id) => id,
+            Err(foreign) => return Disposition::Park(foreign.to_string()),
+        };
+        match self.pass_on_for_a_person(id, request).await {
             Ok(()) => Disposition::Done,
             Err(error) => Disposition::Retry(error.to_string()),
         }
@@ -115,48 +128,81 @@ impl QueueHandler for Coordinator {
 }
 
 impl Coordinator {
-    /// A person's request, if its finding still waits for it. What an undo puts back comes from
-    /// the finding, not from whoever may send to the queue.
-    async fn pass_on_for_a_person(&self, mut request: RemediationRequest) -> Result<(), CoordinatorError> {
-        if request.asked_at.is_some() || !request.undo.is_empty() {
-            let id = request.finding(&self.home);
-            let finding = self.table.get(&id).await?.map(|record| record.finding);
-            let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home)) else {
-                crate::decision::line(
-                    Some(&id),
-                    &Actor::of(&request),
-                    "letGo",
-                    "nobody waits for it any more",
-                );
-                return Ok(());
-            };
-            if !request.undo.is_empty() {
-                request.undo = finding.removed;
-            }
+    /// A person's request, if its finding still waits for it. One that does not say which plan was agreed
+    /// to changes nothing: the finding shows the plan, and asks. What an undo puts back comes from the
+    /// finding, not from whoever may send to the queue.
+    async fn pass_on_for_a_person(
+        &self,
+        id: FindingId,
+        mut request: RemediationRequest,
+    ) -> Result<(), CoordinatorError> {
+        let let_go = |request: &RemediationRequest, why: &str| {
+            crate::decision::line(Some(&id), &Actor::of(request), "letGo", why);
+        };
+        if request.plan.is_none() {
+            let_go(&request, "it does not say which plan was agreed to");
+            let report =
+                RemediationReport::without_plan("coordinator", request, &self.home, Timestamp::now());
+            return Ok(self.queues.send(&self.queues.events, &report).await?);
+        }
+        let finding = self.table.get(&id).await?.map(|record| record.finding);
+        let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home)) else {
+            let_go(&request, "nobody waits for it any more");
+            return Ok(());
+        };
+        if !request.undo.is_empty() {
+            request.undo = finding.to_put_back();
         }
         let task = RemediationTask { sqs_url: None, receipt_handle: None, message_body: request };
-        Ok(self.dispatch(&task).await?)
+        Ok(self.dispatch(&id, &task).await?)
+    }
+
+    /// What is recorded of auto-response. Where nobody has said anything, what was deployed is recorded
+    /// first. A record that cannot be read counts as "off", and no rule is changed.
+    async fn recorded(&self) -> Result<Option<AutoResponse>, CoordinatorError> {
+        match self.table.auto_response().await {
+            Ok(AutoResponse { wanted: None, .. }) => {
+                let by = BY_DEPLOYMENT.to_owned();
+                let wanted = Wanted { switch: self.deployed, by, at: Timestamp::now() };
+                if self.table.want_first(&wanted).await? && self.schedule.state().await? == self.deployed {
+                    self.table.carried_out(wanted.at).await?;
+                }
+                Ok(Some(self.table.auto_response().await?))
+            }
+            Ok(recorded) => Ok(Some(recorded)),
+            Err(TableError::Shape(error)) => {
+                tracing::error!(%error, "what is wanted of auto-response cannot be read: it counts as off");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A scheduled run: drains the remediation queue while `may_go_on`. When the wanted state
     /// cannot be read, nothing is done.
     pub async fn run(&self, may_go_on: impl Fn() -> bool) -> Result<Run, CoordinatorError> {
-        let (mut dispatched, mut passed_on) = (0, HashMap::new());
+        let mut drain = Drain::default();
         while may_go_on() {
             // Read every time: "off" stops a run that has begun.
-            let recorded = self.table.auto_response().await?;
-            if let Some(off) = recorded.wanted.filter(|wanted| wanted.switch == Switch::Off) {
-                return self.stay_off(off).await;
+            let Some(recorded) = self.recorded().await? else { return Ok(Run::Off) };
+            let Some(wanted) = recorded.wanted else { return Ok(Run::Off) };
+            if wanted.switch == Switch::Off {
+                return self.stay_off(wanted, recorded.carried_out.is_some()).await;
+            }
+            if recorded.carried_out.is_none() {
+                // Somebody switched it on, and died before that was noted.
+                self.table.carried_out(wanted.at).await?;
             }
             if let Some(hold) = recorded.hold {
                 self.ask(&hold).await?;
                 return Ok(Run::Waiting);
             }
-            let room = self.blast_radius - dispatched;
-            if room == 0 {
-                return self.hold(dispatched).await;
+            drain.read_list(&self.table, recorded.goes_on.as_ref()).await?;
+            let room = self.blast_radius.saturating_sub(drain.counted);
+            if room == 0 && drain.listed.is_empty() {
+                return self.hold(&drain).await;
             }
-            let at_most = room.min(10).cast_signed();
+            let at_most = if drain.listed.is_empty() { room.min(10) } else { 10 }.cast_signed();
             let how = Receive { at_most, wait: 1, visibility: Some(VISIBILITY) };
             let messages = self.queues.receive(&self.remediation_queue, how).await?;
             if messages.is_empty() {
@@ -164,30 +210,44 @@ impl Coordinator {
             }
             for message in messages {
                 let span = tracing::info_span!("message", request_id = message.message_id());
-                dispatched += u32::from(self.pass_on(&message, &mut passed_on).instrument(span).await?);
+                self.pass_on(&message, &mut drain).instrument(span).await?;
             }
         }
-        Ok(Run::Drained { dispatched })
+        if drain.left_over {
+            return self.hold(&drain).await;
+        }
+        Ok(Run::Drained { dispatched: drain.dispatched })
     }
 
     /// "Off" is recorded. A rule that is on all the same was switched on by somebody else, unless
-    /// it is just being switched off; a late trigger of a rule that is off means nothing.
-    async fn stay_off(&self, off: Wanted) -> Result<Run, CoordinatorError> {
+    /// it is just being switched off, or could not be; a late trigger of a rule that is off means nothing.
+    async fn stay_off(&self, off: Wanted, was_carried_out: bool) -> Result<Run, CoordinatorError> {
         let now = Timestamp::now();
-        if now.duration_since(off.at) < SWITCHING || self.schedule.state().await? == Switch::Off {
+        if was_carried_out && now.duration_since(off.at) < SWITCHING {
+            return Ok(Run::Off);
+        }
+        if self.schedule.state().await? == Switch::Off {
+            if !was_carried_out {
+                self.table.carried_out(off.at).await?;
+            }
             return Ok(Run::Off);
         }
         self.schedule.set(Switch::Off).await?;
-        let detail = "somebody else had switched the schedule on";
+        self.table.carried_out(off.at).await?;
+        let (detail, notice) = if was_carried_out {
+            let notice = Notice::SwitchedBack { at: now, off_by: off.by, off_since: off.at };
+            ("the schedule had been switched on elsewhere", notice)
+        } else {
+            ("the schedule could not be switched off before", Notice::CarriedOut { at: off.at, by: off.by })
+        };
         crate::decision::line(None, &Actor::AutoResponse, "switchedBack", detail);
-        let notice = Notice::SwitchedBack { at: now, off_by: off.by, off_since: off.at };
         self.queues.send(&self.queues.events, &notice).await?;
         Ok(Run::SwitchedBack)
     }
 
-    /// Passes one request on; whether it was. What cannot be read is parked, and the rest of the
-    /// batch goes on.
-    async fn pass_on(&self, message: &Message, passed_on: &mut PassedOn) -> Result<bool, CoordinatorError> {
+    /// Passes one request on, or lets it go, or leaves it. What cannot be read is parked, and the rest of
+    /// the batch goes on.
+    async fn pass_on(&self, message: &Message, drain: &mut Drain) -> Result<(), CoordinatorError> {
         let queue = &self.remediation_queue;
         let receipt_handle = message.receipt_handle().unwrap_or_default();
         let own = QueueMessage::from(message);
@@ -202,34 +262,48 @@ impl Coordinator {
                 return self.park(&own, receipt_handle, &format!("not a remediation request: {error}")).await;
             }
         };
-        let request = RemediationRequest { requested_by: None, asked_at: None, ..request };
-        let (now, key) = (Timestamp::now(), (request.finding(&self.home), request.violation_type));
-        let next = match passed_on.get(&key) {
+        let id = match request.finding(&self.home) {
+            Ok(id) => id,
+            Err(foreign) => return self.park(&own, receipt_handle, &foreign.to_string()).await,
+        };
+        let (now, resource) = (Timestamp::now(), request.resource(&self.home));
+        let key = (id.clone(), request.violation_type);
+        let record = self.decider.record(&id, &resource).await?;
+        let finding = record.as_ref().map(|record| &record.finding);
+        let next = match drain.passed_on.get(&key) {
             Some((_, passed_on)) if passed_on.as_deref() == message.message_id() => Next::Leave,
             Some((at, _)) if sent_at(message).is_some_and(|sent_at| sent_at <= *at) => {
                 Next::LetGo("another that says the same has just been passed on")
             }
-            _ => self.decider.decide(&request, sent_at(message), now).await?,
+            _ => finding.map_or(Next::PassOn, |finding| next(finding, sent_at(message), now)),
         };
         match next {
             Next::PassOn => {}
             Next::LetGo(reason) => {
-                crate::decision::line(Some(&key.0), &Actor::of(&request), "letGo", reason);
+                crate::decision::line(Some(&id), &Actor::AutoResponse, "letGo", reason);
                 self.queues.delete(queue.as_str(), receipt_handle).await?;
                 own.measure_age(queue);
-                return Ok(false);
+                return Ok(());
             }
-            Next::Leave => return Ok(false),
+            Next::Leave => return Ok(()),
         }
-        passed_on.insert(key, (now, message.message_id().map(str::to_owned)));
+        let plan = drain.agreed(&id, finding);
+        if plan.is_none() && drain.counted >= self.blast_radius {
+            // It waits for the answer to the next hold.
+            drain.left_over = true;
+            return Ok(());
+        }
+        drain.passed_on.insert(key, (now, message.message_id().map(str::to_owned)));
+        drain.counted += u32::from(plan.is_none());
+        drain.dispatched += 1;
         let task = RemediationTask {
             sqs_url: Some(queue.to_string()),
             receipt_handle: Some(receipt_handle.to_owned()),
-            message_body: request,
+            message_body: RemediationRequest { requested_by: None, asked_at: None, plan, ..request },
         };
-        self.dispatch(&task).await?;
+        self.dispatch(&id, &task).await?;
         own.measure_age(queue);
-        Ok(true)
+        Ok(())
     }
 
     async fn park(
@@ -237,30 +311,30 @@ impl Coordinator {
         message: &QueueMessage,
         receipt_handle: &str,
         reason: &str,
-    ) -> Result<bool, CoordinatorError> {
+    ) -> Result<(), CoordinatorError> {
         self.queues.park(&self.remediation_queue, message, reason).await?;
-        self.queues.delete(self.remediation_queue.as_str(), receipt_handle).await?;
-        Ok(false)
+        Ok(self.queues.delete(self.remediation_queue.as_str(), receipt_handle).await?)
     }
 
-    async fn dispatch(&self, task: &RemediationTask) -> Result<(), AwsError> {
+    async fn dispatch(&self, finding: &FindingId, task: &RemediationTask) -> Result<(), AwsError> {
         let queue = match task.message_body.violation_type.remediator() {
             RemediatorKind::SecurityGroup => &self.security_group_queue,
             RemediatorKind::S3Bucket => &self.s3_bucket_queue,
         };
         self.queues.send(queue, task).await?;
         let request = &task.message_body;
-        let (finding, by) = (request.finding(&self.home), Actor::of(request));
-        crate::decision::line(Some(&finding), &by, "dispatched", request.violation_type);
+        crate::decision::line(Some(finding), &Actor::of(request), "dispatched", request.violation_type);
         Ok(())
     }
 
     /// The cap is reached: asks people, if anything is left to ask about.
-    async fn hold(&self, dispatched: u32) -> Result<Run, CoordinatorError> {
-        if self.queues.waiting(&self.remediation_queue).await? == 0 {
+    async fn hold(&self, drain: &Drain) -> Result<Run, CoordinatorError> {
+        let dispatched = drain.dispatched;
+        if !drain.left_over && self.queues.waiting(&self.remediation_queue).await? == 0 {
             return Ok(Run::Drained { dispatched });
         }
-        let hold = Hold { at: Timestamp::now(), dispatched };
+        let list = self.list_of_what_would_be_done().await?;
+        let hold = Hold { at: Timestamp::now(), dispatched, list };
         if self.table.hold(&hold).await? {
             let detail = format!("{dispatched} requests in one run: people are asked whether to go on");
             crate::decision::line(None, &Actor::AutoResponse, "held", detail);
@@ -275,7 +349,64 @@ impl Coordinator {
             return Ok(());
         }
         let waiting = self.queues.waiting(&self.remediation_queue).await?;
-        let notice = Notice::Held { at: hold.at, dispatched: hold.dispatched, waiting };
+        let Hold { at, dispatched, list } = hold.clone();
+        let notice = Notice::Held { at, dispatched, waiting, list };
         Ok(self.queues.send(&self.queues.events, &notice).await?)
+    }
+
+    /// The open findings that auto-response would fix now, each with its plan, the oldest first: stored,
+    /// for people to say yes to. None where there is none.
+    async fn list_of_what_would_be_done(&self) -> Result<Option<PlanListId>, CoordinatorError> {
+        let (now, mut entries, mut counts) = (Timestamp::now(), Vec::new(), Counts::default());
+        for record in self.table.by_state(StateName::Open, Order::OldestFirst, LISTED).await? {
+            let finding = &record.finding;
+            if next(finding, None, now) != Next::PassOn {
+                continue;
+            }
+            let Some(plan) = finding.fix_plan() else { continue };
+            *counts.to_fix.entry(finding.resource.account.clone()).or_default() += 1;
+            *counts.by_rule.entry(finding.rule.clone()).or_default() += 1;
+            entries.push(Listing { finding: finding.id.clone(), plan: plan.digest() });
+        }
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.table.keep_list(entries, &counts).await?))
+    }
+}
+
+/// What a run has done so far.
+#[derive(Default)]
+struct Drain {
+    passed_on: PassedOn,
+    /// The list that people let it go on with, and its findings by their plans.
+    list: Option<PlanListId>,
+    listed: HashMap<FindingId, PlanDigest>,
+    /// How many requests were passed on.
+    dispatched: u32,
+    /// How many of those count against the cap.
+    counted: u32,
+    /// Whether some were left because of the cap.
+    left_over: bool,
+}
+
+impl Drain {
+    async fn read_list(&mut self, table: &Table, list: Option<&PlanListId>) -> Result<(), TableError> {
+        if self.list.as_ref() != list {
+            self.listed = match list {
+                Some(list) => table.whole_list(list).await?,
+                None => HashMap::new(),
+            };
+            self.list = list.cloned();
+        }
+        Ok(())
+    }
+
+    /// The plan to which people said yes with the list, if the finding's is still that one, or less of it
+    /// is left.
+    fn agreed(&self, id: &FindingId, finding: Option<&Finding>) -> Option<PlanDigest> {
+        let listed = self.listed.get(id)?;
+        let plan = finding?.fix_plan()?.digest();
+        (plan == *listed).then_some(plan)
     }
 }

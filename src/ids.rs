@@ -123,22 +123,34 @@ id! {
     /// A finding: `f-3fa9c01b22de`. Short and stable, so that it can be typed in `/dd fix <id>`.
     FindingId,
     "a finding id (f- and twelve hexadecimal digits, such as f-3fa9c01b22de)",
-    |text| {
-        text.strip_prefix("f-").is_some_and(|digits| {
-            digits.len() == 12 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        })
-    }
+    |text| is_hex(text, "f-", 12)
 }
 
 id! {
     /// A digest, in which the findings of a storm are gathered: `d-3fa9c01b22de`.
     DigestId,
     "a digest's id (d- and twelve hexadecimal digits, such as d-3fa9c01b22de)",
-    |text| {
-        text.strip_prefix("d-").is_some_and(|digits| {
-            digits.len() == 12 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        })
-    }
+    |text| is_hex(text, "d-", 12)
+}
+
+id! {
+    /// A plan, by what it would change: `p-` and the 64 digits of a SHA-256.
+    PlanDigest,
+    "a plan's digest (p- and 64 hexadecimal digits)",
+    |text| is_hex(text, "p-", 64)
+}
+
+id! {
+    /// A stored list of findings and plans, to which somebody may say yes: `l-` and the 64 digits of a SHA-256.
+    PlanListId,
+    "a plan list's id (l- and 64 hexadecimal digits)",
+    |text| is_hex(text, "l-", 64)
+}
+
+fn is_hex(text: &str, prefix: &str, digits: usize) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        rest.len() == digits && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// A resource's full address. Nothing else identifies one: ids repeat across accounts and regions.
@@ -198,12 +210,38 @@ fn short_hash(parts: &[&str]) -> String {
 }
 
 impl FindingId {
-    /// The id of the finding that `rule` makes of `resource`: the same inputs always give the
-    /// same id, so that every notification, request and report about it meets in one record.
-    pub fn of(rule: &RuleName, resource: &Resource) -> Self {
+    /// The id of what violates a control in `resource`, by the control's key. The same inputs always
+    /// give the same id, so that every notification, request and report about it meets in one record.
+    pub fn of_control(key: &str, resource: &Resource) -> Self {
+        Self::of("control", key, resource)
+    }
+
+    /// The id of what a rule without a control says of `resource`. Until version 0.1 all findings had
+    /// such ids; those of controls are aliases now.
+    pub fn of_rule(rule: &RuleName, resource: &Resource) -> Self {
         let Resource { account, region, resource_type, id } = resource;
         let parts = [account.as_str(), region.as_str(), rule.as_str(), resource_type.as_str(), id.as_str()];
         Self(format!("f-{}", short_hash(&parts)))
+    }
+
+    fn of(kind: &str, key: &str, resource: &Resource) -> Self {
+        let Resource { account, region, resource_type, id } = resource;
+        let parts = [kind, key, account.as_str(), region.as_str(), resource_type.as_str(), id.as_str()];
+        Self(format!("f-{}", short_hash(&parts)))
+    }
+}
+
+impl PlanDigest {
+    /// The digest of a plan's canonical text.
+    pub fn of(canonical: &str) -> Self {
+        Self(format!("p-{}", hex::encode(Sha256::digest(canonical))))
+    }
+}
+
+impl PlanListId {
+    /// The id of a list's canonical text.
+    pub fn of(canonical: &str) -> Self {
+        Self(format!("l-{}", hex::encode(Sha256::digest(canonical))))
     }
 }
 
@@ -222,10 +260,10 @@ mod tests {
 
     #[test]
     fn a_finding_id_is_stable_printable_and_parses_back() {
-        let rule: RuleName = "restricted-ports".parse().unwrap();
-        let id = FindingId::of(&rule, &group("sg-1"));
-        assert_eq!(id, FindingId::of(&rule, &group("sg-1")));
-        assert_ne!(id, FindingId::of(&rule, &group("sg-2")));
+        let id = FindingId::of_control("bucket-public", &group("sg-1"));
+        assert_eq!(id, FindingId::of_control("bucket-public", &group("sg-1")));
+        assert_ne!(id, FindingId::of_control("bucket-public", &group("sg-2")));
+        assert_ne!(id, FindingId::of_rule(&"bucket-public".parse().unwrap(), &group("sg-1")));
         assert_eq!(id.as_str().parse::<FindingId>(), Ok(id));
     }
 

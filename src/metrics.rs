@@ -94,6 +94,9 @@ pub(crate) fn count_deed(deed: &Deed) {
         Deed::Complied
         | Deed::FixAsked
         | Deed::FixFailed { .. }
+        | Deed::NotAgreed { .. }
+        | Deed::OpenedBeyondIgnore { .. }
+        | Deed::Deleted
         | Deed::Unignored
         | Deed::IgnoreEnded
         | Deed::Untagged

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::auto_response::Switch;
-use crate::ids::{DigestId, FindingId};
+use crate::ids::{DigestId, FindingId, PlanListId};
 
 /// `{"notice": "parked", "queue": "defendable-remediation", …}`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,11 @@ pub enum Notice {
         at: Timestamp,
         /// How many requests it had passed on.
         dispatched: u32,
-        /// About how many are waiting.
+        /// About how many messages are waiting.
         waiting: u64,
+        /// What it would go on with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        list: Option<PlanListId>,
     },
     /// The scheduled rule was on though "off" is recorded; it was switched off again.
     SwitchedBack {
@@ -41,6 +44,20 @@ pub enum Notice {
         /// When they had.
         off_since: Timestamp,
     },
+    /// "Off" could not be carried out when it was said, and is now.
+    CarriedOut {
+        /// When it was said.
+        at: Timestamp,
+        /// Who had said it.
+        by: String,
+    },
+    /// "On" is recorded, and the scheduled rule is disabled: only a person enables it.
+    SwitchedOffElsewhere {
+        /// When "on" was said.
+        at: Timestamp,
+        /// Who had said it.
+        by: String,
+    },
     /// Somebody switched auto-response.
     Switched {
         /// When.
@@ -49,6 +66,9 @@ pub enum Notice {
         switch: Switch,
         /// Who, as a Slack user id.
         by: String,
+        /// Whether AWS has done as it was told.
+        #[serde(default = "carried_out")]
+        carried_out: bool,
     },
     /// A finding's message may be behind the finding.
     Show {
@@ -66,9 +86,9 @@ pub enum Notice {
         digest: DigestId,
         /// The number of the slice, from 0.
         slice: u32,
-        /// The last finding that has had its turn.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        behind: Option<FindingId>,
+        /// How many entries of the list have had their turn.
+        #[serde(default)]
+        done: usize,
         /// Those whose fixes are under way.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         under_way: Vec<FindingId>,
@@ -76,10 +96,13 @@ pub enum Notice {
         #[serde(default)]
         failures: u32,
     },
-    /// A resource's tags may have changed what becomes of its finding.
+    /// A resource may have changed: what a fix would change, how bad it is, what its tags say.
     Look {
         /// Which finding.
         finding: FindingId,
+        /// Since when: a look that was later has seen it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// CloudTrail may know by now who opened it.
     WhoOpened {
@@ -101,6 +124,11 @@ pub enum Notice {
     },
     /// A minute has passed: let ignores expire and look after fixes.
     Housekeeping {},
+}
+
+/// Of versions before 0.2, which announced what was carried out only.
+fn carried_out() -> bool {
+    true
 }
 
 impl Notice {

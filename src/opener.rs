@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::cut;
 use crate::ids::{Resource, ResourceType};
-use crate::remediation::{Change, IngressRange};
+use crate::remediation::{Change, IngressRange, protocol_name};
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
 /// ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)).
@@ -42,6 +42,9 @@ pub struct Opener {
     pub at: Timestamp,
     /// From where: an address, or an AWS service's name.
     pub source_address: Option<String>,
+    /// The tool that made the call, where its name tells: `Terraform`, `elb.k8s.aws`.
+    #[serde(default)]
+    pub agent: Option<String>,
 }
 
 /// Asks CloudTrail.
@@ -60,6 +63,8 @@ struct Trace {
     event_time: Timestamp,
     #[serde(default, rename = "sourceIPAddress")]
     source_ip_address: Option<String>,
+    #[serde(default)]
+    user_agent: Option<String>,
     #[serde(default)]
     user_identity: Identity,
     #[serde(default)]
@@ -131,17 +136,6 @@ fn names_range(parameters: &Value, range: &IngressRange) -> bool {
     }
 }
 
-/// EC2 takes numbers too.
-fn protocol_name(protocol: &str) -> &str {
-    match protocol {
-        "1" => "icmp",
-        "6" => "tcp",
-        "17" => "udp",
-        "58" => "icmpv6",
-        other => other,
-    }
-}
-
 /// Of CloudTrail's records, each a JSON object in text, the newest call before `recorded_at` that
 /// can have brought about one of the changes; what cannot be read is nobody's.
 pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
@@ -159,7 +153,26 @@ pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) ->
         call: trace.event_name,
         at: trace.event_time,
         source_address: trace.source_ip_address.map(|address| cut(&address, 100)),
+        agent: trace.user_agent.as_deref().and_then(tool).map(str::to_owned),
     })
+}
+
+/// The tool behind a user agent, where it is one that puts things back as its configuration has them:
+/// a person's console, CLI or SDK is not.
+fn tool(user_agent: &str) -> Option<&'static str> {
+    const TOOLS: [(&str, &str); 9] = [
+        ("Terraform", "Terraform"),
+        ("OpenTofu", "OpenTofu"),
+        ("Pulumi", "Pulumi"),
+        ("cloudformation", "CloudFormation"),
+        ("Ansible", "Ansible"),
+        ("Crossplane", "Crossplane"),
+        ("ack-", "a Kubernetes controller"),
+        ("k8s", "a Kubernetes controller"),
+        ("kubernetes", "a Kubernetes controller"),
+    ];
+    let lower = user_agent.to_lowercase();
+    TOOLS.iter().find(|(mark, _)| lower.contains(&mark.to_lowercase())).map(|(_, tool)| *tool)
 }
 
 impl Openers {
@@ -245,6 +258,16 @@ mod tests {
         assert_ne!(all, records[0]);
         assert_eq!(found(&[all], range("-1", -1)).as_deref(), Some("web-team"));
         assert_eq!(found(&records, range("udp", 22)), None, "another protocol");
+    }
+
+    #[test]
+    fn a_tool_that_puts_things_back_is_named() {
+        let terraform =
+            "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io) terraform-provider-aws/5.60.0";
+        assert_eq!(tool(terraform), Some("Terraform"));
+        assert_eq!(tool("elbv2.k8s.aws/v2.7.1 aws-sdk-go/1.51"), Some("a Kubernetes controller"));
+        assert_eq!(tool("cloudformation.amazonaws.com"), Some("CloudFormation"));
+        assert_eq!(tool("aws-cli/2.15.30 Python/3.11"), None);
     }
 
     #[test]

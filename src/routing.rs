@@ -144,7 +144,8 @@ impl Route {
 }
 
 impl Routing {
-    /// How bad a finding is: by what it exposes, and at least as bad as its rule is said to be.
+    /// How bad a finding is: by what it exposes, and at least as bad as its rule is said to be. While what
+    /// it exposes is being found out, the worst is assumed.
     pub fn severity(&self, rule: &RuleName, plan: &Plan) -> Severity {
         let (said, exposed) = (self.severities.get(rule).copied(), Severity::of_plan(plan));
         said.max(exposed).unwrap_or_default()

@@ -34,6 +34,8 @@ pub struct Settings {
     pub slack: SlackSettings,
     /// What the rules are told where their own parameters say nothing.
     pub rules: RuleDefaults,
+    /// Whether auto-response was deployed switched on: it counts until somebody says otherwise.
+    pub enable_auto_response: bool,
     /// The most requests that one scheduled run passes on before it asks.
     pub blast_radius: u32,
     /// Which channel a finding goes to, how bad it is, whom the worst ones call.
@@ -233,6 +235,7 @@ impl Settings {
         let whitelist = reader.list("DEFENDABLE_BUCKET_WHITELIST", "assets,downloads");
         let port_rules = reader.names("DEFENDABLE_RESTRICTED_PORTS_RULES", "defendable-restricted-ports");
         let bucket_rules = reader.names("DEFENDABLE_S3_PUBLIC_ACCESS_RULES", "defendable-s3-public-access");
+        let enable_auto_response: Option<bool> = reader.optional("DEFENDABLE_ENABLE_AUTO_RESPONSE", "false");
         let blast_radius: Option<std::num::NonZeroU32> = reader.optional("DEFENDABLE_BLAST_RADIUS", "20");
         let seconds: Option<std::num::NonZeroU64> = reader.optional("DEFENDABLE_SCHEDULE_SECONDS", "60");
         let listen = reader.optional("DEFENDABLE_LISTEN", "127.0.0.1:4040");
@@ -254,6 +257,7 @@ impl Settings {
                 s3_public_access_names: bucket_rules,
             },
             metrics_namespace: reader.text("DEFENDABLE_METRICS_NAMESPACE"),
+            enable_auto_response: enable_auto_response.unwrap_or_default(),
             blast_radius: blast_radius.map_or(20, std::num::NonZeroU32::get),
             routing: routing.unwrap_or_default(),
             two_person_accounts: BTreeSet::from_iter(two_person_accounts),

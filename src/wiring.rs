@@ -12,6 +12,7 @@ use crate::command::SlackFunction;
 use crate::coordinator::{Coordinator, Decider};
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_function::RuleFunction;
+use crate::finding::auto_response::Switch;
 use crate::finding::table::Table;
 use crate::ids::Region;
 use crate::notifier::Notifier;
@@ -103,11 +104,7 @@ impl Wiring {
     }
 
     fn decider(&self) -> Decider {
-        Decider {
-            table: self.table(),
-            rules: self.settings.rules.clone(),
-            home: self.settings.account.clone(),
-        }
+        Decider { table: self.table(), rules: self.settings.rules.clone() }
     }
 
     /// `slack`
@@ -128,6 +125,7 @@ impl Wiring {
             watched_queues: settings.queues.all().map(Clone::clone).to_vec(),
             schedule: self.schedule(),
             aws: self.aws.clone(),
+            home: settings.account.clone(),
         }
     }
 
@@ -159,6 +157,7 @@ impl Wiring {
             remediation_queue: settings.queues.remediation.clone(),
             fix_queue: settings.queues.fix.clone(),
             home: settings.account.clone(),
+            schedule: self.schedule(),
             kept_house_at: Arc::default(),
         }
     }
@@ -174,6 +173,7 @@ impl Wiring {
             table: self.table(),
             schedule: self.schedule(),
             blast_radius: self.settings.blast_radius,
+            deployed: if self.settings.enable_auto_response { Switch::On } else { Switch::Off },
             home: self.settings.account.clone(),
             decider: self.decider(),
         }

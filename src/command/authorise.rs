@@ -48,15 +48,22 @@ impl Subject {
             | action::OLDER_FINDINGS
             | action::REFRESH_HOME
             | action::OLDER_IN_HOME
+            | action::LOOK_AGAIN
             | action::SHOW_ALL => Self::Nothing,
-            action::FIX_ALL => pressed.value.parse().map_or(Self::Everything, Self::Digest),
+            action::FIX_ALL => {
+                let digest = pressed.value.split(' ').next().unwrap_or_default();
+                digest.parse().map_or(Self::Everything, Self::Digest)
+            }
             action::FIX
+            | action::REVIEW_FIX
             | action::FIX_IGNORED
             | action::IGNORE
             | action::UNIGNORE
             | action::UNDO
             | action::APPROVE
-            | action::DECLINE => pressed.value.parse().map_or(Self::Everything, Self::Finding),
+            | action::DECLINE => {
+                action::read_value(&pressed.value).map_or(Self::Everything, |(id, _)| Self::Finding(id))
+            }
             action::AUTORESPONSE_OFF => Self::Off,
             _ => Self::Everything,
         }

@@ -7,6 +7,7 @@ use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::finding::auto_response::{Switch, Wanted};
 use crate::finding::history::Deed;
+use crate::ids::PlanListId;
 use crate::notice::Notice;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
@@ -53,8 +54,13 @@ pub(super) async fn on_clicked(
         let answer = switch(function, Switch::On, &action.user).await?;
         return settle(function, action, answer).await;
     };
-    let released = match hold.parse::<Timestamp>() {
-        Ok(at) => function.table.release_hold(at).await?,
+    // Of versions before 0.2 it has no list: then what waits counts against the next run's cap.
+    let (at, list) = match hold.split_once(' ') {
+        Some((at, list)) => (at, list.parse::<PlanListId>().ok()),
+        None => (hold, None),
+    };
+    let released = match at.parse::<Timestamp>() {
+        Ok(at) => function.table.release_hold(at, list.as_ref()).await?,
         Err(_) => false,
     };
     if !released {
@@ -66,16 +72,34 @@ pub(super) async fn on_clicked(
 }
 
 /// Records what is wanted, then tells EventBridge, then the channel. Recorded first: if we die
-/// in between, "off" holds and "on" is not yet on.
+/// in between, "off" holds and "on" is not yet on. "Off" that EventBridge does not carry out holds too, and
+/// is tried again with every run.
 pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &SlackUserId) -> Answer {
     let wanted = Wanted { switch, by: user.to_string(), at: Timestamp::now() };
     function.table.want(&wanted).await?;
-    function.schedule.set(switch).await?;
+    let set = function.schedule.set(switch).await;
+    let carried_out = match (set, switch) {
+        (Ok(()), _) => {
+            // Whoever does not hear of it carries it out once more.
+            if let Err(error) = function.table.carried_out(wanted.at).await {
+                tracing::warn!(%error, "it is not noted that the schedule was switched");
+            }
+            true
+        }
+        (Err(error), Switch::Off) => {
+            tracing::error!(%error, "the schedule cannot be switched off: it is tried again");
+            false
+        }
+        (Err(error), Switch::On) => return Err(error.into()),
+    };
     function.remember(user, Deed::Switched { switch }).await;
-    tracing::info!(switch = switch.as_str(), user = %wanted.by, "auto-response was switched");
-    let notice = Notice::Switched { at: wanted.at, switch, by: wanted.by };
+    tracing::info!(switch = switch.as_str(), user = %wanted.by, carried_out, "auto-response was switched");
+    let notice = Notice::Switched { at: wanted.at, switch, by: wanted.by, carried_out };
     function.queues.send(&function.queues.events, &notice).await?;
-    Ok(note(&format!("Auto-response is *{}*. Everybody in the channel is told.", switch.as_str())))
+    Ok(note(&match carried_out {
+        true => format!("Auto-response is *{}*. Everybody in the channel is told.", switch.as_str()),
+        false => ":warning: Auto-response is recorded as *off*, and nothing is fixed automatically. AWS did not switch the schedule's rule off; that is tried again every minute.".to_owned(),
+    }))
 }
 
 /// Puts the answer where the button was: nobody should press it again.

@@ -8,7 +8,7 @@ use slack_morphism::prelude::*;
 use super::{CommandError, SlackFunction};
 use crate::finding::digest::FixAll;
 use crate::finding::history::Deed;
-use crate::ids::{AccountId, DigestId, FindingId};
+use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
 use crate::notice::Notice;
 use crate::slack::Content;
 use crate::slack::authorisation::Reach;
@@ -62,38 +62,54 @@ pub(super) async fn ask_fix_all(
     action: &BlockAction,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
-    let Ok(id) = action.value.parse::<DigestId>() else { return Ok(Some(unknown())) };
-    let Some(digest) = function.table.digest(&id).await? else { return Ok(Some(unknown())) };
+    let Some((id, list)) = action.value.split_once(' ') else {
+        // Of an older version, whose list nobody stored.
+        return redraw(function, &action.value).await;
+    };
+    let (Ok(id), Ok(list)) = (id.parse::<DigestId>(), list.parse::<PlanListId>()) else {
+        return Ok(Some(unknown()));
+    };
+    let Some(contents) = function.table.list_contents(&list).await? else {
+        return redraw(function, id.as_str()).await;
+    };
     let may = |account: &AccountId| may(function, reach, account);
-    let view = fix_all_view(&id, &digest.counts, function.blast_radius, may);
+    let view = fix_all_view(&id, &list, &contents.counts, function.blast_radius, may);
     function.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
 }
 
-/// The notifier goes through them, slice by slice.
+/// A button whose list is not known: the digest is drawn anew, with one that is.
+async fn redraw(function: &SlackFunction, id: &str) -> Result<Option<Content>, CommandError> {
+    let Ok(digest) = id.parse::<DigestId>() else { return Ok(Some(unknown())) };
+    function.queues.send(&function.queues.events, &Notice::Draw { digest }).await?;
+    Ok(Some(note(
+        "Nothing was done: what this button stood for is not known any more. The digest is being drawn anew; press *Fix all…* there again.",
+    )))
+}
+
+/// The notifier goes through the list, slice by slice.
 pub(super) async fn fix_all(
     function: &SlackFunction,
     event: &SlackInteractionViewSubmissionEvent,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(id) = fix_all_submission(&event.view) else { return Ok(Some(unknown())) };
-    let Some(digest) = function.table.digest(&id).await? else { return Ok(Some(unknown())) };
+    let Some((id, list)) = fix_all_submission(&event.view) else { return Ok(Some(unknown())) };
+    let Some(contents) = function.table.list_contents(&list).await? else { return Ok(Some(unknown())) };
     let (user, at) = (&event.user.id, Timestamp::now());
     let meant = |account: &AccountId| may(function, reach, account);
-    let findings = digest.counts.to_fix_in(meant);
+    let findings = contents.counts.to_fix_in(meant);
     let accounts: BTreeSet<AccountId> =
-        digest.counts.to_fix.keys().filter(|account| meant(account)).cloned().collect();
+        contents.counts.to_fix.keys().filter(|account| meant(account)).cloned().collect();
     if findings == 0 {
         return Ok(Some(note(
             "There is nothing left to fix in this digest that you may have fixed this way.",
         )));
     }
-    let first =
-        Notice::FixAll { digest: id.clone(), slice: 0, behind: None, under_way: Vec::new(), failures: 0 };
+    let first = Notice::FixAll { digest: id.clone(), slice: 0, done: 0, under_way: Vec::new(), failures: 0 };
     let events = &function.queues.events;
     // In case we die right after it is recorded; otherwise it comes too late to do anything.
     function.queues.send_later(events, &first, IN_ANY_CASE).await?;
-    let wanted = FixAll { by: user.to_string(), at, accounts, ended: false };
+    let wanted = FixAll { by: user.to_string(), at, accounts, ended: false, list: Some(list) };
     if !function.table.ask_fix_all(&id, &wanted).await? {
         return Ok(Some(note(
             "Somebody is having all of them fixed already; the digest's message tells how it goes.",

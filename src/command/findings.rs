@@ -154,5 +154,6 @@ fn title(state: StateName) -> &'static str {
         StateName::Ignored => "Ignored",
         StateName::Fixed => "Fixed",
         StateName::Undoing => "Undoing",
+        StateName::Deleted => "Deleted",
     }
 }

@@ -1,34 +1,114 @@
-//! `/dd fix <id>` and the **Fix** button.
+//! `/dd fix <id>`, the **Fix** and **Look again** buttons.
 
 use jiff::Timestamp;
-use slack_morphism::prelude::SlackUserId;
+use slack_morphism::prelude::*;
 
 use super::{Answer, CommandError, SlackFunction, refused};
-use crate::finding::{Actor, Finding, Refusal, Wish};
+use crate::finding::table::Record;
+use crate::finding::{Actor, Finding, Refusal, State, Wish};
 use crate::fix::{Asked, ask_for_fix};
-use crate::ids::FindingId;
-use crate::slack::Content;
-use crate::slack::blocks::{actions, message, note, section};
-use crate::slack::finding_message::{fix_ignored_button, headline};
+use crate::ids::{FindingId, PlanDigest};
+use crate::notice::Notice;
+use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::finding_message::{changes_list, fix_button, fix_ignored_button, headline};
+use crate::slack::fix_view::{fix_submission, fix_view};
 use crate::slack::text::{actor, code, escape, prose};
+use crate::slack::{Content, action};
 
-pub(super) async fn run(function: &SlackFunction, id: &FindingId, user: &SlackUserId) -> Answer {
-    let done = || {
-        note(&format!(
-            ":hourglass_flowing_sand: Fixing `{id}`. Its message in the channel tells how it goes."
-        ))
-    };
-    Ok(clicked(function, id, user, false).await?.unwrap_or_else(done))
+/// Shows the plan, and asks, as the button under the finding's message does.
+pub(super) async fn run(function: &SlackFunction, id: &FindingId) -> Answer {
+    let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
+    Ok(match record.finding.can_fix(false, Timestamp::now()) {
+        Ok(()) => ask(&record.finding),
+        Err(Refusal::Ignored { by, reason }) => ask_again(&record.finding, &by, &reason),
+        Err(Refusal::NoPlan | Refusal::NothingToFix) => {
+            look_again(function, id).await?;
+            let text = format!(
+                "What a fix of {} would change is not known now. It is being looked at again.",
+                code(id.as_str())
+            );
+            let again = button(action::LOOK_AGAIN, "Look again", id.as_str());
+            message(&text, vec![section(&text), actions(vec![again])])
+        }
+        Err(refusal) => refused(id, Some(&refusal)),
+    })
 }
 
-/// What is worth telling whoever asked is returned.
+/// The plan whole, and its button.
+fn ask(finding: &Finding) -> Content {
+    let changes = finding.to_fix();
+    let text = format!(
+        "*{}*\nFix {} will\n{}",
+        escape(&headline(finding)),
+        code(finding.id.as_str()),
+        changes_list(changes.iter().map(|(_, change)| change.to_string()))
+    );
+    message(&text, vec![section(&text), actions(fix_button(finding).into_iter().collect())])
+}
+
+/// What is ignored is fixed after a second yes only.
+fn ask_again(finding: &Finding, by: &Actor, reason: &str) -> Content {
+    let changes = finding.to_fix();
+    let text = format!(
+        "{} is ignored by {}: {}\nA fix would\n{}",
+        code(finding.id.as_str()),
+        actor(by),
+        prose(reason, 500),
+        changes_list(changes.iter().map(|(_, change)| change.to_string()))
+    );
+    let mut blocks = vec![section(&text)];
+    blocks.extend(fix_ignored_button(finding, by, reason).map(|button| actions(vec![button])));
+    message(&text, blocks)
+}
+
+/// Opens the modal that shows a long plan whole.
+pub(super) async fn review(
+    function: &SlackFunction,
+    id: &FindingId,
+    trigger: &SlackTriggerId,
+) -> Result<Option<Content>, CommandError> {
+    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    if let Err(refusal) = record.finding.can_fix(false, Timestamp::now()) {
+        return Ok(Some(refused(id, Some(&refusal))));
+    }
+    let Some(view) = fix_view(&record.finding) else { return Ok(Some(refused(id, Some(&Refusal::NoPlan)))) };
+    function.slack.open_view(trigger, view).await?;
+    Ok(None)
+}
+
+/// The modal's yes.
+pub(super) async fn submitted(
+    function: &SlackFunction,
+    event: &SlackInteractionViewSubmissionEvent,
+) -> Result<Option<Content>, CommandError> {
+    let Some((id, plan)) = fix_submission(&event.view) else {
+        return Ok(Some(note("Nothing is fixed: the window carried no plan. Press *Fix…* again.")));
+    };
+    let id = function.table.resolve(&id, &function.decider.rules).await?;
+    clicked(function, &id, Some(&plan), &event.user.id, false).await
+}
+
+/// The notifier looks, and the message follows.
+pub(super) async fn look_again(
+    function: &SlackFunction,
+    id: &FindingId,
+) -> Result<Option<Content>, CommandError> {
+    let notice = Notice::Look { finding: id.clone(), at: Some(Timestamp::now()) };
+    function.queues.send(&function.queues.events, &notice).await?;
+    Ok(None)
+}
+
+/// What is worth telling whoever asked is returned. A button of an older version says of no plan: the
+/// finding shows it, and asks.
 pub(super) async fn clicked(
     function: &SlackFunction,
     id: &FindingId,
+    plan: Option<&PlanDigest>,
     user: &SlackUserId,
     even_ignored: bool,
 ) -> Result<Option<Content>, CommandError> {
-    wish(function, id, user, Wish::Fix { even_ignored }).await
+    let Some(plan) = plan else { return Ok(Some(run(function, id).await?)) };
+    wish(function, id, user, Wish::Fix { even_ignored, plan: Some(plan.clone()) }).await
 }
 
 /// Somebody wants a fix or an undo: at once, or where it takes two, after another's yes.
@@ -43,17 +123,23 @@ pub(super) async fn wish(
         // What waits for another's yes has nothing else to bring up its buttons.
         function.publisher.show_later(id).await?;
     }
-    let ask = |finding: &Finding| match function.two_person_accounts.contains(&finding.resource.account) {
-        true => finding.approval_asked(by.clone(), wish.clone(), now),
-        false => finding.asked(by.clone(), &wish, now),
+    let agreed = match wish.plan() {
+        Some(plan) => function.table.plan(plan).await?,
+        None => None,
     };
-    conclude(function, id, ask).await
+    let agreed = agreed.as_ref();
+    let ask = |finding: &Finding| match function.two_person_accounts.contains(&finding.resource.account) {
+        true => finding.approval_asked(by.clone(), wish.clone(), agreed, now),
+        false => finding.asked(by.clone(), &wish, agreed, now),
+    };
+    conclude(function, id, &by, ask).await
 }
 
 /// Asks, shows what came of it, and returns what is worth telling.
 pub(super) async fn conclude(
     function: &SlackFunction,
     id: &FindingId,
+    by: &Actor,
     ask: impl Fn(&Finding) -> Result<Finding, Refusal>,
 ) -> Result<Option<Content>, CommandError> {
     let asked = ask_for_fix(&function.table, &function.queues, &function.fix_queue, id, ask).await?;
@@ -65,20 +151,30 @@ pub(super) async fn conclude(
             ":busts_in_silhouette: In this account it takes two. Another operator approves or declines in the finding's message.",
         )),
         Asked::UnderWay(_) => None,
-        Asked::NotQueued(record) => {
-            let what = record.map_or_else(|| id.to_string(), |record| headline(&record.finding));
-            Some(note(&format!(
-                ":warning: It could not be queued, so nothing was done: {}. Press the button again in a minute.",
-                escape(&what)
-            )))
+        Asked::NotQueued(record) => Some(not_queued(id, record.as_deref())),
+        Asked::Refused(Some(Refusal::Ignored { by, reason })) => {
+            function.table.get(id).await?.map(|record| ask_again(&record.finding, &by, &reason))
         }
-        Asked::Refused(Some(Refusal::Ignored { by, reason })) => Some(ask_again(id, &by, &reason)),
-        Asked::Refused(refusal) => Some(refused(id, refusal.as_ref())),
+        Asked::Refused(Some(refusal)) => {
+            if let Refusal::Grown { new } = &refusal {
+                // The message says what is new, and asks again.
+                let now = Timestamp::now();
+                let grown =
+                    |finding: &Finding| finding.has_grown(by.clone(), new, now).ok_or(Refusal::NotFixing);
+                function.decide(id, grown).await?;
+            }
+            Some(refused(id, Some(&refusal)))
+        }
+        Asked::Refused(None) => Some(refused(id, None)),
     })
 }
 
-/// What is ignored is fixed after a second yes only.
-fn ask_again(id: &FindingId, by: &Actor, reason: &str) -> Content {
-    let text = format!("{} is ignored by {}: {}", code(id.as_str()), actor(by), prose(reason, 500));
-    message(&text, vec![section(&text), actions(vec![fix_ignored_button(id, by, reason)])])
+fn not_queued(id: &FindingId, record: Option<&Record>) -> Content {
+    let undo = record.is_some_and(|record| matches!(record.finding.state, State::Fixed { .. }));
+    let what = record.map_or_else(|| id.to_string(), |record| headline(&record.finding));
+    note(&format!(
+        ":warning: The {} could not be queued, so nothing was done: {}. Press the button again in a minute.",
+        if undo { "undo" } else { "fix" },
+        escape(&what)
+    ))
 }

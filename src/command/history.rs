@@ -12,7 +12,10 @@ use crate::slack::text::{actor, code, escape, prose, when};
 const LIMIT: usize = 30;
 
 pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -> Answer {
-    let entries = function.table.history(finding, LIMIT).await?;
+    let entries = match finding {
+        Some(id) => function.table.history_of(id, LIMIT).await?,
+        None => function.table.history(None, LIMIT).await?,
+    };
     if entries.is_empty() {
         return Ok(match finding {
             Some(id) => {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{Answer, CommandError, SlackFunction, refused};
-use crate::finding::{Actor, Finding, Refusal, StateName};
+use crate::finding::{Actor, Covers, Finding, Refusal, StateName};
 use crate::ids::FindingId;
 use crate::slack::Content;
 use crate::slack::blocks::note;
@@ -26,8 +26,10 @@ pub(super) async fn open(
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
     let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
-    if record.finding.state_name(Timestamp::now()) == StateName::Fixed {
-        return Ok(Some(refused(id, Some(&Refusal::Fixed))));
+    match record.finding.state_name(Timestamp::now()) {
+        StateName::Fixed => return Ok(Some(refused(id, Some(&Refusal::Fixed)))),
+        StateName::Deleted => return Ok(Some(refused(id, Some(&Refusal::Deleted)))),
+        StateName::Open | StateName::Fixing | StateName::Ignored | StateName::Undoing => {}
     }
     function.slack.open_view(trigger, ignore_view(&record.finding)).await?;
     Ok(None)
@@ -44,9 +46,25 @@ pub(super) async fn submitted(
     };
     let (now, user) = (Timestamp::now(), event.user.id.to_string());
     let until = submission.duration.end(now);
-    let ignore =
-        |finding: &Finding| finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone());
-    function.decide(&submission.finding, ignore).await
+    let id = function.table.resolve(&submission.finding, &function.decider.rules).await?;
+    let seen = match &submission.plan {
+        Some(plan) => match function.table.plan(plan).await? {
+            Some(plan) => Some(plan),
+            None => return Ok(Some(refused(&id, Some(&Refusal::PlanNotKnown)))),
+        },
+        None => None,
+    };
+    let covers = seen.as_ref().map_or(Covers::Resource, |plan| Covers::of(&plan.changes));
+    let ignore = |finding: &Finding| {
+        if seen.as_ref().is_some_and(|plan| plan.resource != finding.resource) {
+            return Err(Refusal::PlanNotKnown);
+        }
+        finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone(), covers.clone())
+    };
+    let told = function.decide(&id, ignore).await?;
+    // What was opened since the window was opened is not ignored.
+    super::fix::look_again(function, &id).await?;
+    Ok(told)
 }
 
 /// An open finding goes back to where auto-response looks: while it was ignored, its requests

@@ -36,16 +36,17 @@ use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
-use crate::remediation::Remediations;
+use crate::remediation::{Change, Remediations};
 use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Reach};
 use crate::slack::blocks::note;
 use crate::slack::client::{AT_ONCE, Slack};
+use crate::slack::finding_message::changes_list;
 use crate::slack::modal::callback_id;
 use crate::slack::publish::{Published, Publisher};
 use crate::slack::request::{BlockAction, SlackRequest};
 use crate::slack::text::{actor, code, when};
-use crate::slack::{Content, action, digest_view, ignore_view, modal, undo_view};
+use crate::slack::{Content, action, digest_view, fix_view, ignore_view, modal, undo_view};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -53,7 +54,6 @@ pub const ACTIONS: &[&str] = &[
     "events:DescribeRule",
     "events:DisableRule",
     "events:EnableRule",
-    "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
@@ -62,6 +62,9 @@ pub const ACTIONS: &[&str] = &[
 
 /// How long an answer to Slack waits for a message's edit.
 const PUBLISH_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// And how long for handing it over to the notifier.
+const HAND_OVER: Duration = Duration::from_millis(300);
 
 /// The Slack function: does what people ask, if they may.
 #[derive(Debug, Clone)]
@@ -94,6 +97,8 @@ pub struct SlackFunction {
     pub blast_radius: u32,
     /// Where a fix or an undo takes two.
     pub two_person_accounts: BTreeSet<AccountId>,
+    /// The account that we run in.
+    pub home: AccountId,
 }
 
 /// Why something could not be done; people are told in plain words.
@@ -117,7 +122,12 @@ impl SlackFunction {
         let command = Command::parse(event.text.as_deref().unwrap_or_default());
         tracing::info!(?command, user = %event.user_id.to_string(), "slash command");
         let subject = command.subject();
-        let content = match in_time(&subject, Box::pin(self.run(command, &subject, event))).await {
+        let running = async {
+            let command = command.resolved(&self.table, &self.decider.rules).await?;
+            let subject = command.subject();
+            self.run(command, &subject, event).await
+        };
+        let content = match in_time(&subject, Box::pin(running)).await {
             Ok(content) => content,
             Err(error) => sorry(&error),
         };
@@ -137,7 +147,7 @@ impl SlackFunction {
             Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(self).await,
             Command::AutoResponse(Some(Switch::Off)) => autoresponse::switch(self, Switch::Off, user).await,
             Command::Findings(filter) => findings::run(self, &filter).await,
-            Command::Fix(id) => fix::run(self, &id, user).await,
+            Command::Fix(id) => fix::run(self, &id).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
             Command::Queue => Box::pin(queue::run(self)).await,
             Command::Retry => queue::retry_all(self, user).await,
@@ -157,7 +167,7 @@ impl SlackFunction {
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
-        let subject = Subject::of_action(action);
+        let subject = self.resolved(Subject::of_action(action)).await;
         let told = match self.authorise(&action.user, &subject, &asked).await {
             Ok(Authorised::No(refusal)) => Some(refusal),
             Ok(Authorised::Yes(reach)) => {
@@ -193,17 +203,21 @@ impl SlackFunction {
                 autoresponse::settle(self, action, answer).await
             }
             about_a_finding => {
-                let Ok(id) = action.value.parse::<FindingId>() else {
+                let Some((id, plan)) = action::read_value(&action.value) else {
                     tracing::warn!(action_id = about_a_finding, "a button without a finding");
                     return Ok(Some(note("This button carries no finding that I know. Nothing was done.")));
                 };
+                let id = self.table.resolve(&id, &self.decider.rules).await?;
+                let plan = plan.as_ref();
                 match about_a_finding {
-                    action::FIX => fix::clicked(self, &id, user, false).await,
-                    action::FIX_IGNORED => fix::clicked(self, &id, user, true).await,
+                    action::FIX => fix::clicked(self, &id, plan, user, false).await,
+                    action::FIX_IGNORED => fix::clicked(self, &id, plan, user, true).await,
+                    action::REVIEW_FIX => fix::review(self, &id, &action.trigger_id).await,
+                    action::LOOK_AGAIN => fix::look_again(self, &id).await,
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
                     action::UNIGNORE => ignore::unignore(self, &id, user).await,
                     action::UNDO => undo::open(self, &id, &action.trigger_id).await,
-                    action::APPROVE => approve::approve(self, &id, user).await,
+                    action::APPROVE => approve::approve(self, &id, plan, user).await,
                     action::DECLINE => approve::decline(self, &id, user).await,
                     _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
                 }
@@ -228,7 +242,7 @@ impl SlackFunction {
             let page = SlackViewSubmissionUpdateResponse::new(SlackView::Modal(page?));
             return Some(SlackViewSubmissionResponse::Update(page));
         }
-        let subject = subject_of_view(&event.view);
+        let subject = self.resolved(subject_of_view(&event.view)).await;
         let told = match self.authorise(user, &subject, callback).await {
             Ok(Authorised::No(refusal)) => Some(refusal),
             Ok(Authorised::Yes(reach)) => {
@@ -265,6 +279,7 @@ impl SlackFunction {
     ) -> Result<Option<Content>, CommandError> {
         match callback_id(&event.view) {
             Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
+            Some(fix_view::CALLBACK_ID) => fix::submitted(self, event).await,
             Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
             Some(digest_view::FIX_ALL_CALLBACK_ID) => digest::fix_all(self, event, reach).await,
             other => {
@@ -326,16 +341,25 @@ impl SlackFunction {
         })
     }
 
+    /// A subject by the id under which its finding is kept; as it is where that cannot be found out.
+    async fn resolved(&self, subject: Subject) -> Subject {
+        match &subject {
+            Subject::Finding(id) => {
+                let resolved = self.table.resolve(id, &self.decider.rules).await;
+                resolved.map_or(subject, Subject::Finding)
+            }
+            _ => subject,
+        }
+    }
+
     /// Brings the finding's message up to date. What was decided stands; Slack waits only three
     /// seconds for our answer, so a message that cannot be edited at once is left to the notifier.
     async fn publish(&self, id: &FindingId) {
-        let (publisher, finding) = (self.publisher.clone(), id.clone());
-        // In a task of its own: given up halfway, an edit would hold its lease.
-        let publishing = tokio::spawn(async move { publisher.publish(&finding).await });
-        let reason = match tokio::time::timeout(PUBLISH_PATIENCE, publishing).await {
-            Ok(Ok(Ok(Published::Shown))) => return,
-            Ok(Ok(Ok(Published::Busy))) => "somebody else is editing it".to_owned(),
-            Ok(Ok(Err(error))) => error.to_string(),
+        // Bounded by itself, so that giving up its lease is bounded too.
+        let publishing = self.publisher.publish_within(id, PUBLISH_PATIENCE);
+        let reason = match tokio::time::timeout(PUBLISH_PATIENCE + HAND_OVER, publishing).await {
+            Ok(Ok(Published::Shown)) => return,
+            Ok(Ok(Published::Busy)) => "somebody else is editing it, or it takes long".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it takes long".to_owned(),
         };
@@ -432,6 +456,19 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::OwnWish) => {
             format!("You asked for it yourself: in this account it takes another operator to approve {id}.")
         }
+        Some(Refusal::Deleted) => format!("The resource of {id} was deleted."),
+        Some(Refusal::Grown { new }) => format!(
+            "Nothing was changed: the plan of {id} has grown since you saw it. New is:\n{}\nRead its message again, and press *Fix* there.",
+            changes_list(new.iter().map(Change::exposes))
+        ),
+        Some(Refusal::PlanNotKnown) => format!(
+            "Nothing was changed: this button does not say which plan of {id} you saw, or that plan is not kept any more. `/dd fix` shows the plan as it is now, and asks."
+        ),
+        Some(Refusal::NoPlan) => format!(
+            "Nothing was changed: what a fix of {id} would change is not known. Press *Look again* in its message."
+        ),
+        Some(Refusal::NothingToFix) => format!("There is nothing left of {id} that a fix would change."),
+        Some(Refusal::NotMeant) => format!("{id} cannot be fixed this way."),
         Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
         Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),
     })

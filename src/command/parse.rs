@@ -2,8 +2,10 @@
 
 use super::FindingsFilter;
 use super::authorise::Subject;
+use crate::evaluation::RuleDefaults;
 use crate::finding::StateName;
 use crate::finding::auto_response::Switch;
+use crate::finding::table::{Table, TableError};
 use crate::ids::FindingId;
 use crate::slack::text::code;
 
@@ -101,11 +103,36 @@ impl Command {
         }
     }
 
+    /// The command about the id under which its finding is kept: people may type an old one.
+    pub(super) async fn resolved(self, table: &Table, rules: &RuleDefaults) -> Result<Self, TableError> {
+        let of = async |id: FindingId| table.resolve(&id, rules).await;
+        Ok(match self {
+            Self::Fix(id) => Self::Fix(of(id).await?),
+            Self::Ignore(id) => Self::Ignore(of(id).await?),
+            Self::Undo(id) => Self::Undo(of(id).await?),
+            Self::Show(id) => Self::Show(of(id).await?),
+            Self::Approve(id) => Self::Approve(of(id).await?),
+            Self::Decline(id) => Self::Decline(of(id).await?),
+            Self::History(Some(id)) => Self::History(Some(of(id).await?)),
+            about_no_finding @ (Self::Status
+            | Self::AutoResponse(_)
+            | Self::Findings(_)
+            | Self::Queue
+            | Self::Retry
+            | Self::History(None)
+            | Self::Report
+            | Self::WeeklyReport(_)
+            | Self::Help
+            | Self::Invalid { .. }) => about_no_finding,
+        })
+    }
+
     /// What it changes, which only operators may.
     pub(super) fn subject(&self) -> Subject {
         match self {
             Self::AutoResponse(Some(Switch::Off)) => Subject::Off,
             Self::AutoResponse(Some(Switch::On)) | Self::WeeklyReport(_) | Self::Retry => Subject::Everything,
+            // A fix is asked for by the button under the plan that it shows; only operators are shown one.
             Self::Fix(id) | Self::Ignore(id) | Self::Undo(id) | Self::Approve(id) | Self::Decline(id) => {
                 Subject::Finding(id.clone())
             }

@@ -1,4 +1,4 @@
-//! `/dd queue`: what auto-response would do now, request by request, without doing it, and what
+//! `/dd queue`: what auto-response would do now, finding by finding, without doing it, and what
 //! could not be handled; `/dd retry`.
 
 use std::time::{Duration, Instant};
@@ -7,17 +7,20 @@ use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::findings::bullet;
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
-use crate::aws::{AwsError, AwsErrorKind};
-use crate::coordinator::Next;
+use crate::aws::AwsError;
+use crate::coordinator::{CONTESTED, Next, next};
 use crate::dead_letters::{DeadLetter, Retry};
+use crate::finding::StateName;
 use crate::finding::history::Deed;
-use crate::queue::{QueueMessage, QueueUrl};
-use crate::remediation::{Change, RemediationRequest, RemediationTask};
+use crate::finding::table::{Order, Record};
+use crate::queue::QueueUrl;
+use crate::remediation::RemediationTask;
 use crate::slack::Content;
 use crate::slack::action;
-use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_message::changes_list;
 use crate::slack::request::BlockAction;
 use crate::slack::text::{code, count, prose};
@@ -29,110 +32,76 @@ const LETTERS: usize = 3;
 /// press.
 const DEADLINE: Duration = Duration::from_millis(1500);
 
-/// How long planning what one request would change may take.
-const PLANNING: Duration = Duration::from_millis(1200);
+/// How many open findings are looked through, and how many are shown.
+const LOOKED_THROUGH: usize = 500;
+const SHOWN: usize = 10;
 
 pub(super) async fn run(function: &SlackFunction) -> Answer {
-    // Before looking at them: what somebody looks at does not count as waiting.
-    let waiting = function.queues.waiting(&function.remediation_queue).await?;
-    let (rule, recorded, requests, letters) = tokio::join!(
+    let (rule, recorded, waiting, would, letters) = tokio::join!(
         function.schedule.state(),
         function.table.auto_response(),
-        next_requests(function),
+        function.queues.waiting(&function.remediation_queue),
+        would(function),
         all_dead_letters(function),
     );
     let line = auto_response_line(rule?, &recorded?);
-    let (told, requests) = (told(waiting, function.blast_radius), requests?);
+    let would = would?;
+    let told = would.told(waiting?, function.blast_radius);
     let mut blocks = vec![section(&line), section(&told)];
-    blocks.extend(requests.iter().map(|request| section(request)));
+    blocks.extend(sections(would.lines));
     blocks.extend(letters?.iter().flat_map(|(queue, letters)| dead(queue, letters)));
     Ok(message(&format!("{line}. {told}"), blocks))
 }
 
-fn told(waiting: u64, blast_radius: u32) -> String {
-    match waiting {
-        0 => "*Nothing waits* for auto-response.".to_owned(),
-        waiting => format!(
-            "*What auto-response would do now*, request by request · about {} wait, of which one run passes on {blast_radius} before it asks",
-            count(waiting, "request")
-        ),
+/// What auto-response would do now about the findings, by the findings: a queue's messages cannot be
+/// listed.
+struct Would {
+    /// The first of those that it would fix, and of those for which it asks.
+    lines: Vec<String>,
+    fix: usize,
+    ask: usize,
+    ignored: u64,
+    more: bool,
+}
+
+impl Would {
+    fn told(&self, waiting: u64, blast_radius: u32) -> String {
+        let Self { fix, ask, ignored, more, .. } = self;
+        let least = if *more { "at least " } else { "" };
+        format!(
+            "*What auto-response would do now:* fix {least}{fix} · skip {ignored} (ignored) · ask for {ask}. One run passes on {blast_radius} before it asks; about {} wait in its queue.",
+            count(waiting, "message")
+        )
     }
 }
 
-/// Looks at the next requests without taking them, and says what would become of each.
-async fn next_requests(function: &SlackFunction) -> Result<Vec<String>, CommandError> {
-    let queue = &function.remediation_queue;
-    let seen = function.queues.look_at(queue).await?;
-    let now = Timestamp::now();
-    let told = join_all(seen.iter().map(|(message, sent_at)| would(function, message, *sent_at, now))).await;
-    // What was looked at is there for auto-response again.
-    let back = join_all(seen.iter().map(|(message, _)| function.queues.come_back(queue, message, 0))).await;
-    for error in back.into_iter().filter_map(Result::err) {
-        tracing::info!(%error, "a request that was looked at comes back by itself");
-    }
-    Ok(told)
-}
-
-/// What would become of one request.
-async fn would(
-    function: &SlackFunction,
-    message: &QueueMessage,
-    sent_at: Option<Timestamp>,
-    now: Timestamp,
-) -> String {
-    let request: RemediationRequest = match serde_json::from_str(&message.body) {
-        Ok(request) => request,
-        Err(error) => {
-            let what = format!("not a remediation request: {error}");
-            return format!("• {}: would be parked, {}", code(&message.id), prose(&what, 200));
-        }
-    };
-    let id = request.finding(&function.decider.home);
-    let name = format!("• {} {}", code(id.as_str()), code(request.target_resource_id.as_str()));
-    let next = tokio::time::timeout(PLANNING, decided(function, &request, sent_at, now)).await;
-    match next {
-        Ok(Ok(what)) => format!("{name}: {what}"),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, finding_id = %id, "cannot say what auto-response would do");
-            format!("{name}: :warning: could not be found out")
-        }
-        Err(_) => format!("{name}: :warning: could not be found out in time"),
-    }
-}
-
-async fn decided(
-    function: &SlackFunction,
-    request: &RemediationRequest,
-    sent_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<String, CommandError> {
-    match function.decider.decide(request, sent_at, now).await? {
-        Next::LetGo(reason) => Ok(format!("would be let go: {reason}")),
-        Next::Leave => Ok("would wait: a fix or an undo of it is on its way".to_owned()),
-        Next::PassOn => planned(function, request).await,
-    }
-}
-
-/// The live plan, as the remediator would make it.
-async fn planned(function: &SlackFunction, request: &RemediationRequest) -> Result<String, CommandError> {
-    let resource = request.resource(&function.decider.home);
-    let (about, prepared) = tokio::join!(
-        function.remediations.about(&resource),
-        function.remediations.prepare(request.violation_type, &resource)
-    );
-    if let Ok(about) = &about
-        && let Some(reason) = about.ignored_because()
-    {
-        return Ok(format!("would be left alone, its tag says: {}", prose(reason, 200)));
-    }
-    match prepared {
-        Err(error) if error.kind == AwsErrorKind::NotFound => Ok("would be let go: it is gone".to_owned()),
-        Err(error) => Err(error.into()),
-        Ok(prepared) if prepared.changes().is_empty() => Ok("would be let go: it is clean by now".to_owned()),
-        Ok(prepared) => {
-            Ok(format!("would\n{}", changes_list(prepared.changes().iter().map(Change::to_string))))
+async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
+    let (open, ignored) = tokio::try_join!(
+        function.table.by_state(StateName::Open, Order::OldestFirst, LOOKED_THROUGH),
+        function.table.count(StateName::Ignored),
+    )?;
+    let (now, more) = (Timestamp::now(), open.len() == LOOKED_THROUGH);
+    let (mut fixes, mut asks) = (Vec::new(), Vec::new());
+    for Record { finding, .. } in &open {
+        let changes = finding.to_fix();
+        match next(finding, None, now) {
+            _ if changes.is_empty() => {}
+            Next::LetGo(CONTESTED) => asks.push(format!("{}: asks, for {CONTESTED}", bullet(finding))),
+            Next::LetGo(_) | Next::Leave => {}
+            Next::PassOn => {
+                let would = changes_list(changes.iter().map(|(_, change)| change.to_string()));
+                fixes.push(format!("{}: would\n{would}", bullet(finding)));
+            }
         }
     }
+    let (fix, ask) = (fixes.len(), asks.len());
+    let mut lines: Vec<String> = fixes.into_iter().chain(asks).collect();
+    let left = lines.len().saturating_sub(SHOWN);
+    lines.truncate(SHOWN);
+    if left > 0 {
+        lines.push(format!("• and {left} more; `/dd findings open` lists them"));
+    }
+    Ok(Would { lines, fix, ask, ignored, more })
 }
 
 type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::SlackFunction;
 use crate::aws::AwsError;
 use crate::finding::StateName;
-use crate::finding::auto_response::{AutoResponse, Switch};
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Switch};
 use crate::finding::table::TableError;
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};
@@ -53,12 +53,12 @@ pub(super) fn auto_response_line(rule: Switch, recorded: &AutoResponse) -> Strin
     let mut line = format!("*Auto-response is {}*", rule.as_str());
     match &recorded.wanted {
         Some(wanted) if wanted.switch == rule => {
-            line += &format!(" since {}, by {}", when(wanted.at), mention(&wanted.by));
+            line += &format!(" since {}, by {}", when(wanted.at), by(&wanted.by));
         }
         Some(wanted) => {
             line += &format!(
                 "\n:warning: {} turned it {} {}, but the rule is {}. Use `/dd autoresponse {}` to settle it.",
-                mention(&wanted.by),
+                by(&wanted.by),
                 wanted.switch.as_str(),
                 when(wanted.at),
                 rule.as_str(),
@@ -75,6 +75,11 @@ pub(super) fn auto_response_line(rule: Switch, recorded: &AutoResponse) -> Strin
         );
     }
     line
+}
+
+/// A person, or the deployment.
+fn by(user: &str) -> String {
+    if user == BY_DEPLOYMENT { "the deployment".to_owned() } else { mention(user) }
 }
 
 async fn compliance(function: &SlackFunction) -> Result<String, AwsError> {
@@ -154,7 +159,7 @@ async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
     let dead: u64 = dead.into_iter().sum();
     let alarm = if dead > 0 { ":warning: " } else { "" };
     Ok(format!(
-        "*Waiting for auto-response:* {}{oldest}\n{alarm}*Dead letters:* {dead}",
-        count(waiting, "violation")
+        "*Waiting for auto-response:* about {}{oldest}\n{alarm}*Dead letters:* {dead}",
+        count(waiting, "message")
     ))
 }

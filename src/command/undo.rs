@@ -38,6 +38,7 @@ pub(super) async fn submitted(
             "Nothing is undone: the window did not say why. Press *Undo…* again and fill it in.",
         )));
     };
-    let wish = Wish::Undo { seen: submission.seen, reason: submission.reason };
-    fix::wish(function, &submission.finding, &event.user.id, wish).await
+    let wish = Wish::Undo { plan: submission.plan, reason: submission.reason };
+    let id = function.table.resolve(&submission.finding, &function.decider.rules).await?;
+    fix::wish(function, &id, &event.user.id, wish).await
 }

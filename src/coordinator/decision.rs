@@ -1,60 +1,38 @@
-//! What auto-response does about a request: the coordinator acts by it, `/dd queue` tells of it.
+//! What auto-response does about a finding: the coordinator and the remediators act by it, `/dd queue`
+//! tells of it.
 
 use jiff::Timestamp;
 
 use crate::evaluation::RuleDefaults;
-use crate::finding::table::{Table, TableError};
+use crate::finding::table::{Record, Table, TableError};
 use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
-use crate::ids::{AccountId, FindingId};
-use crate::remediation::RemediationRequest;
+use crate::ids::{FindingId, Resource};
 
 /// Decides by the findings.
 #[derive(Debug, Clone)]
 pub struct Decider {
     /// The findings.
     pub table: Table,
-    /// The names of the rules whose findings are fixed.
+    /// The names of the rules whose findings are fixed, by which older versions derived their ids.
     pub rules: RuleDefaults,
-    /// The account of requests that name none.
-    pub home: AccountId,
 }
 
 impl Decider {
-    /// What becomes of a request that was sent then.
+    /// The record of the finding `id` about `resource`, or the one that versions before 0.2 kept of it.
+    pub async fn record(&self, id: &FindingId, resource: &Resource) -> Result<Option<Record>, TableError> {
+        self.table.get_or_older(id, &self.rules.older_ids(resource)).await
+    }
+
+    /// What becomes of a request about a finding that was sent then.
     pub async fn decide(
         &self,
-        request: &RemediationRequest,
+        id: &FindingId,
+        resource: &Resource,
         sent_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Next, TableError> {
-        let record = self.table.get(&request.finding(&self.home)).await?;
-        let next = record.map_or(Next::PassOn, |record| next(&record.finding, sent_at, now));
-        if next == Next::PassOn && self.is_wanted_by_another_rule(request, now).await? {
-            return Ok(Next::LetGo("it is left as it is by another rule's finding"));
-        }
-        Ok(next)
-    }
-
-    /// Whether people want the resource as it is: they ignored, or undid, the finding of another
-    /// of our rules about it.
-    pub async fn is_wanted_by_another_rule(
-        &self,
-        request: &RemediationRequest,
-        now: Timestamp,
-    ) -> Result<bool, TableError> {
-        let resource = request.resource(&self.home);
-        for rule in self.rules.names(&resource.resource_type) {
-            let Ok(rule) = rule.parse() else { continue };
-            if rule == request.raised_by_rule {
-                continue;
-            }
-            let record = self.table.get(&FindingId::of(&rule, &resource)).await?;
-            let state = record.map(|record| record.finding.state_name(now));
-            if matches!(state, Some(StateName::Ignored | StateName::Undoing)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let record = self.record(id, resource).await?;
+        Ok(record.map_or(Next::PassOn, |record| next(&record.finding, sent_at, now)))
     }
 }
 
@@ -69,8 +47,11 @@ pub enum Next {
     Leave,
 }
 
+/// Why auto-response leaves to people what is opened again and again.
+pub const CONTESTED: &str = "it was fixed three times within a day, and people are asked";
+
 /// What auto-response does about a finding's request.
-fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
+pub fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
     match &finding.state {
         State::Ignored { .. } if finding.state_name(now) == StateName::Ignored => {
             Next::LetGo("it is ignored")
@@ -79,10 +60,16 @@ fn next(finding: &Finding, sent_at: Option<Timestamp>, now: Timestamp) -> Next {
         State::Fixed { at, .. } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
             Next::LetGo("it was fixed after this was sent")
         }
+        State::Deleted { at } if sent_at.is_some_and(|sent_at| sent_at <= *at) => {
+            Next::LetGo("the resource was deleted after this was sent")
+        }
         // Two remediators at once would both report.
         State::Fixing { since, .. } if now.duration_since(*since) < FIX_TIMEOUT => Next::Leave,
-        State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } | State::Ignored { .. } => {
-            Next::PassOn
-        }
+        State::Open { .. } if finding.is_contested(now) => Next::LetGo(CONTESTED),
+        State::Open { .. }
+        | State::Fixing { .. }
+        | State::Fixed { .. }
+        | State::Ignored { .. }
+        | State::Deleted { .. } => Next::PassOn,
     }
 }

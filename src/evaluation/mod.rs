@@ -23,8 +23,8 @@ pub use ports::{InvalidPorts, PortRange, ProhibitedPorts};
 pub use restricted_ports::RestrictedPorts;
 pub use s3_public_access::{PublicAccessBlock, S3PublicAccess, is_public_group};
 
-use crate::ids::{ResourceType, RuleName};
-use crate::remediation::ViolationType;
+use crate::ids::{FindingId, Resource, ResourceType, RuleName};
+use crate::remediation::{Control, ViolationType};
 
 /// The longest annotation that PutEvaluations takes, in characters
 /// ([Evaluation](https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html)).
@@ -149,6 +149,17 @@ impl RuleDefaults {
     pub fn kinds(&self, rule: &RuleName, resource_type: &ResourceType) -> Vec<ViolationType> {
         let ours = self.names(resource_type).any(|name| name == rule.as_str());
         if ours { ViolationType::of_resource(resource_type) } else { Vec::new() }
+    }
+
+    /// The control that a rule speaks of: none, unless the rule is one of ours.
+    pub fn control(&self, rule: &RuleName, resource_type: &ResourceType) -> Option<Control> {
+        self.kinds(rule, resource_type).first().map(|kind| kind.control())
+    }
+
+    /// The ids that findings about a resource had before version 0.2, which derived them from the rule.
+    pub fn older_ids(&self, resource: &Resource) -> Vec<FindingId> {
+        let names = self.names(&resource.resource_type).filter_map(|name| name.parse().ok());
+        names.map(|rule| FindingId::of_rule(&rule, resource)).collect()
     }
 
     /// The names of our rules about a type of resource.

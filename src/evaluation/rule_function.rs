@@ -18,6 +18,9 @@ use crate::remediation::{RemediationRequest, ignored_because};
 /// What a rule function calls.
 pub const ACTIONS: &[&str] = &["config:GetResourceConfigHistory", "config:PutEvaluations", "sqs:SendMessage"];
 
+/// AWS Config tells of a change of compliance within about a second. Seconds.
+const AFTER_THE_NEWS: u32 = 2;
+
 /// A rule's function.
 #[derive(Debug, Clone)]
 pub struct RuleFunction {
@@ -108,8 +111,12 @@ impl RuleFunction {
         evaluation: &Evaluation,
     ) -> Result<(), RuleFunctionError> {
         let requests = self.requests(event, item, evaluation)?;
+        // Compliance may not change by what was opened beside the rest, nor by a tag, so that AWS Config has
+        // nothing to tell of: the notifier is asked to look.
+        self.ask_for_a_look(&requests).await?;
         if ignored_because(&item.tags()).is_some() {
-            return self.ask_for_a_look(&requests).await;
+            // What is tagged is never fixed automatically.
+            return Ok(());
         }
         let queue = parameters.text("sqsUrl").unwrap_or(self.remediation_queue.as_str());
         // SendMessageBatch takes ten entries.
@@ -130,13 +137,13 @@ impl RuleFunction {
         Ok(())
     }
 
-    /// What is tagged is never fixed automatically. Compliance has not changed by the tag, so that
-    /// AWS Config has nothing to tell of it: the notifier is asked to look.
     async fn ask_for_a_look(&self, requests: &[RemediationRequest]) -> Result<(), RuleFunctionError> {
         let Some(request) = requests.first() else { return Ok(()) };
+        let Ok(finding) = request.finding(&self.home.0) else { return Ok(()) };
         let queues = Queues { sqs: self.sqs.clone(), events: self.events_queue.clone() };
-        let notice = Notice::Look { finding: request.finding(&self.home.0) };
-        Ok(queues.send(&self.events_queue, &notice).await?)
+        let notice = Notice::Look { finding, at: Some(Timestamp::now()) };
+        // The news that it broke is shown first.
+        Ok(queues.send_later(&self.events_queue, &notice, AFTER_THE_NEWS).await?)
     }
 
     fn requests(
@@ -165,6 +172,7 @@ impl RuleFunction {
                 requested_by: None,
                 finding_id: None,
                 asked_at: None,
+                plan: None,
                 undo: Vec::new(),
             })
         });

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::history::Deed;
 use super::{Actor, Finding, Refusal, State};
+use crate::ids::PlanDigest;
+use crate::remediation::{AgreedPlan, Change};
 
 /// For this long another operator can say yes.
 pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -17,11 +19,15 @@ pub enum Wish {
     Fix {
         /// Also of what is ignored.
         even_ignored: bool,
+        /// The plan that they saw. Absent in what versions before 0.2 wrote: then it asks again.
+        #[serde(default)]
+        plan: Option<PlanDigest>,
     },
     /// Back what a fix took away.
     Undo {
-        /// When that fix was.
-        seen: Timestamp,
+        /// The plan that they saw, likewise.
+        #[serde(default)]
+        plan: Option<PlanDigest>,
         /// Why.
         reason: String,
     },
@@ -47,21 +53,48 @@ impl Wish {
             Self::Undo { .. } => "undo",
         }
     }
+
+    /// The plan that they saw.
+    pub fn plan(&self) -> Option<&PlanDigest> {
+        match self {
+            Self::Fix { plan, .. } | Self::Undo { plan, .. } => plan.as_ref(),
+        }
+    }
 }
 
 impl Finding {
-    /// Somebody wants something done, at once.
-    pub fn asked(&self, asked_by: Actor, wish: &Wish, now: Timestamp) -> Result<Self, Refusal> {
+    /// Somebody wants something done, at once. `agreed` is the stored plan that the wish names, if it
+    /// is there still.
+    pub fn asked(
+        &self,
+        asked_by: Actor,
+        wish: &Wish,
+        agreed: Option<&AgreedPlan>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         match wish {
-            Wish::Fix { even_ignored } => self.fix_asked(asked_by, *even_ignored, now),
-            Wish::Undo { seen, reason } => self.undo_asked(asked_by, *seen, reason.clone(), now),
+            Wish::Fix { even_ignored, .. } => {
+                self.can_fix(*even_ignored, now)?;
+                self.fix_asked(asked_by, agreed.ok_or(Refusal::PlanNotKnown)?, *even_ignored, now)
+            }
+            Wish::Undo { reason, plan } => {
+                self.can_undo(now)?;
+                let plan = plan.as_ref().ok_or(Refusal::PlanNotKnown)?;
+                self.undo_asked(asked_by, plan, reason.clone(), now)
+            }
         }
     }
 
     /// Somebody wants something done that takes another's yes. What could not be done at once
     /// cannot wait either.
-    pub fn approval_asked(&self, asked_by: Actor, wish: Wish, now: Timestamp) -> Result<Self, Refusal> {
-        self.asked(asked_by.clone(), &wish, now)?;
+    pub fn approval_asked(
+        &self,
+        asked_by: Actor,
+        wish: Wish,
+        agreed: Option<&AgreedPlan>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        self.asked(asked_by.clone(), &wish, agreed, now)?;
         if let Some(Approval { asked_by, since, .. }) = self.waiting(now) {
             return Err(Refusal::Waiting { asked_by: asked_by.clone(), since: *since });
         }
@@ -71,16 +104,35 @@ impl Finding {
         Ok(finding)
     }
 
-    /// Another operator says yes.
-    pub fn approved(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
+    /// Another operator says yes to the plan `seen`, which has to be the one that was asked for.
+    pub fn approved(
+        &self,
+        by: &Actor,
+        seen: Option<&PlanDigest>,
+        agreed: Option<&AgreedPlan>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         let Approval { wish, asked_by, .. } = self.waiting(now).ok_or(Refusal::NotWaiting)?.clone();
         if asked_by == *by {
             return Err(Refusal::OwnWish);
         }
+        if wish.plan().is_none() || wish.plan() != seen {
+            return Err(Refusal::PlanNotKnown);
+        }
         let mut finding = self.clone();
         finding.approval = None;
         finding.record(now, by.clone(), Deed::Approved { what: wish.word().to_owned() });
-        finding.asked(asked_by, &wish, now)
+        finding.asked(asked_by, &wish, agreed, now)
+    }
+
+    /// A wish waits for a plan that has grown, or that is not known: it waits no longer, and the finding
+    /// asks again.
+    pub fn outgrown(&self, new: &[Change], now: Timestamp) -> Option<Self> {
+        let Approval { asked_by, .. } = self.shows_waiting()?.clone();
+        let mut finding = self.clone();
+        finding.not_agreed(asked_by, now, new);
+        finding.approval = None;
+        Some(finding)
     }
 
     /// An operator says no, be it whoever asked, and be it late.
@@ -102,7 +154,9 @@ impl Finding {
     pub fn shows_waiting(&self) -> Option<&Approval> {
         self.approval.as_ref().filter(|approval| match (&approval.wish, &self.state) {
             (Wish::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,
-            (Wish::Undo { seen, .. }, State::Fixed { at, .. }) => seen == at,
+            (Wish::Undo { plan, .. }, State::Fixed { .. } | State::Ignored { .. } | State::Open { .. }) => {
+                plan.is_some() && *plan == self.undo_plan().map(|plan| plan.digest())
+            }
             (Wish::Fix { .. } | Wish::Undo { .. }, _) => false,
         })
     }
@@ -111,49 +165,74 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::super::StateName;
-    use super::super::tests::{alice, at, open};
+    use super::super::tests::{Asked, alice, at, open};
     use super::*;
 
     fn carol() -> Actor {
         Actor::User("U0CAROL".to_owned())
     }
 
-    const FIX: Wish = Wish::Fix { even_ignored: false };
+    fn plan() -> AgreedPlan {
+        open().fix_plan().unwrap()
+    }
+
+    fn fix(even_ignored: bool) -> Wish {
+        Wish::Fix { even_ignored, plan: Some(plan().digest()) }
+    }
+
+    fn asked(finding: &Finding, by: Actor, wish: Wish, second: i64) -> Result<Finding, Refusal> {
+        finding.approval_asked(by, wish, Some(&plan()), at(second))
+    }
+
+    fn approved(finding: &Finding, by: &Actor, second: i64) -> Result<Finding, Refusal> {
+        finding.approved(by, Some(&plan().digest()), Some(&plan()), at(second))
+    }
 
     #[test]
     fn another_operator_s_yes_does_it_in_the_name_of_whoever_asked() {
-        let waiting = open().approval_asked(alice(), FIX, at(1)).unwrap();
+        let waiting = asked(&open(), alice(), fix(false), 1).unwrap();
         assert_eq!(waiting.state_name(at(1)), StateName::Open);
-        assert_eq!(waiting.approved(&alice(), at(2)), Err(Refusal::OwnWish));
-        let again = waiting.approval_asked(carol(), FIX, at(2));
+        assert_eq!(approved(&waiting, &alice(), 2), Err(Refusal::OwnWish));
+        let again = asked(&waiting, carol(), fix(false), 2);
         assert_eq!(again, Err(Refusal::Waiting { asked_by: alice(), since: at(1) }));
-        let fixing = waiting.approved(&carol(), at(3)).unwrap();
+        let fixing = approved(&waiting, &carol(), 3).unwrap();
         assert!(matches!(&fixing.state, State::Fixing { asked_by, .. } if *asked_by == alice()));
-        assert_eq!(fixing.approved(&carol(), at(4)), Err(Refusal::NotWaiting));
+        assert_eq!(approved(&fixing, &carol(), 4), Err(Refusal::NotWaiting));
+    }
+
+    #[test]
+    fn an_approval_is_of_the_plan_that_was_asked_for() {
+        let waiting = asked(&open(), alice(), fix(false), 1).unwrap();
+        let other = PlanDigest::of("another plan");
+        let of_another = waiting.approved(&carol(), Some(&other), Some(&plan()), at(2));
+        assert_eq!(of_another, Err(Refusal::PlanNotKnown));
+        assert_eq!(waiting.approved(&carol(), None, None, at(2)), Err(Refusal::PlanNotKnown));
+        let expired = waiting.approved(&carol(), Some(&plan().digest()), None, at(2));
+        assert_eq!(expired, Err(Refusal::PlanNotKnown), "a plan that is not kept any more asks again");
     }
 
     #[test]
     fn what_was_declined_overtaken_or_is_a_day_old_does_not_wait() {
-        let waiting = open().approval_asked(alice(), FIX, at(0)).unwrap();
+        let waiting = asked(&open(), alice(), fix(false), 0).unwrap();
         let declined = waiting.declined(&alice(), at(1)).unwrap();
-        assert_eq!(declined.approved(&carol(), at(2)), Err(Refusal::NotWaiting));
-        assert_eq!(waiting.approved(&carol(), at(24 * 3600)), Err(Refusal::NotWaiting));
+        assert_eq!(approved(&declined, &carol(), 2), Err(Refusal::NotWaiting));
+        assert_eq!(approved(&waiting, &carol(), 24 * 3600), Err(Refusal::NotWaiting));
         assert!(waiting.declined(&carol(), at(24 * 3600)).is_ok(), "it can be cleared away");
-        let ignored = waiting.ignored(carol(), at(2), None, "ticket".to_owned()).unwrap();
+        let ignored = waiting.ignored_as_planned(carol(), at(2), None).unwrap();
         assert_eq!(ignored.shows_waiting(), None);
-        let complied = waiting.complied(at(10)).unwrap();
-        assert_eq!(complied.approved(&carol(), at(11)), Err(Refusal::NotWaiting));
+        let complied = waiting.complied_at(10).unwrap();
+        assert_eq!(approved(&complied, &carol(), 11), Err(Refusal::NotWaiting));
         assert_eq!(complied.shows_waiting(), None);
         // After a day somebody can ask anew.
-        assert!(waiting.approval_asked(carol(), FIX, at(24 * 3600)).is_ok());
+        assert!(asked(&waiting, carol(), fix(false), 24 * 3600).is_ok());
     }
 
     #[test]
     fn what_could_not_be_done_cannot_wait() {
-        let undo = Wish::Undo { seen: at(0), reason: "because".to_owned() };
-        assert_eq!(open().approval_asked(alice(), undo, at(1)), Err(Refusal::NotFixed));
-        let ignored = open().ignored(alice(), at(1), None, "ticket".to_owned()).unwrap();
-        assert!(matches!(ignored.approval_asked(carol(), FIX, at(2)), Err(Refusal::Ignored { .. })));
-        assert!(ignored.approval_asked(carol(), Wish::Fix { even_ignored: true }, at(2)).is_ok());
+        let undo = Wish::Undo { plan: Some(plan().digest()), reason: "because".to_owned() };
+        assert_eq!(asked(&open(), alice(), undo, 1), Err(Refusal::NotFixed));
+        let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
+        assert!(matches!(asked(&ignored, carol(), fix(false), 2), Err(Refusal::Ignored { .. })));
+        assert!(asked(&ignored, carol(), fix(true), 2).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 //! AWS obeys the EventBridge rule; this record is what people said last. A scheduled run that
 //! finds "off" recorded does nothing, whoever flipped the rule.
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::table::{Table, TableError, conditional, text};
 use crate::aws::AwsError;
+use crate::ids::PlanListId;
 
 const KEY: &str = "AUTO_RESPONSE";
 
@@ -41,19 +43,31 @@ pub struct Hold {
     pub at: Timestamp,
     /// How many requests it had passed on.
     pub dispatched: u32,
+    /// What auto-response would go on with: to that, and nothing else, people say yes.
+    #[serde(default)]
+    pub list: Option<PlanListId>,
 }
 
 /// What is recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoResponse {
     /// What people want; `None` when nobody has said anything yet.
     #[serde(default)]
     pub wanted: Option<Wanted>,
+    /// When the scheduled rule was last brought to what is wanted. Absent while that is yet to be done.
+    #[serde(default)]
+    pub carried_out: Option<Timestamp>,
     /// A hold that nobody has answered.
     #[serde(default)]
     pub hold: Option<Hold>,
+    /// The list that people let the last hold go on with: what is in it counts against no cap.
+    #[serde(default)]
+    pub goes_on: Option<PlanListId>,
 }
+
+/// Who said what is wanted, where that was no person: the deployment, by `enable_auto_response`.
+pub const BY_DEPLOYMENT: &str = "deployment";
 
 /// What somebody said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +75,7 @@ pub struct AutoResponse {
 pub struct Wanted {
     /// On or off.
     pub switch: Switch,
-    /// The Slack user.
+    /// The Slack user, or [`BY_DEPLOYMENT`].
     pub by: String,
     /// When.
     pub at: Timestamp,
@@ -71,21 +85,62 @@ impl Table {
     /// What is recorded; nothing, where nobody has said anything yet.
     pub async fn auto_response(&self) -> Result<AutoResponse, TableError> {
         let recorded = self.get_item(KEY.to_owned(), KEY.to_owned()).await?;
-        Ok(recorded.unwrap_or(AutoResponse { wanted: None, hold: None }))
+        Ok(recorded.unwrap_or_default())
     }
 
-    /// Records what somebody said, which also answers a hold.
+    /// Whether auto-response may not act. A record that cannot be read counts as "off".
+    pub async fn auto_response_is_off(&self) -> Result<bool, TableError> {
+        match self.auto_response().await {
+            Ok(recorded) => Ok(recorded.wanted.is_none_or(|wanted| wanted.switch == Switch::Off)),
+            Err(TableError::Shape(error)) => {
+                tracing::error!(%error, "what is wanted of auto-response cannot be read: it counts as off");
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Records what somebody said, which also answers a hold. It is yet to be carried out.
     pub async fn want(&self, wanted: &Wanted) -> Result<(), TableError> {
-        let update = self.auto_response_update().update_expression("SET wanted = :wanted REMOVE #hold");
-        let update = update.expression_attribute_values(":wanted", to_attribute_value(wanted)?).send().await;
-        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        let update = self
+            .auto_response_update()
+            .update_expression("SET wanted = :wanted REMOVE #hold, carriedOut, goesOn")
+            .expression_attribute_values(":wanted", to_attribute_value(wanted)?);
+        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
+    /// Records what the deployment says, where nobody has said anything; whether it was that.
+    pub async fn want_first(&self, wanted: &Wanted) -> Result<bool, TableError> {
+        let update = self
+            .auto_response_update_without_hold()
+            .update_expression("SET wanted = :wanted")
+            .condition_expression("attribute_not_exists(wanted)")
+            .expression_attribute_values(":wanted", to_attribute_value(wanted)?)
+            .return_values(ReturnValue::AllNew);
+        let recorded =
+            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
+        Ok(recorded.is_some())
+    }
+
+    /// The scheduled rule is as it was wanted `at`. What is wanted since then is yet to be carried out.
+    pub async fn carried_out(&self, at: Timestamp) -> Result<(), TableError> {
+        let update = self
+            .auto_response_update_without_hold()
+            .update_expression("SET carriedOut = :now")
+            .condition_expression("wanted.#at = :at")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", to_attribute_value(at)?)
+            .expression_attribute_values(":now", to_attribute_value(Timestamp::now())?)
+            .return_values(ReturnValue::AllNew);
+        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
+            .map(drop)
     }
 
     /// Records that a run stopped; `false` when one is recorded already.
     pub async fn hold(&self, hold: &Hold) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
-            .update_expression("SET #hold = :hold")
+            .update_expression("SET #hold = :hold REMOVE goesOn")
             .condition_expression("attribute_not_exists(#hold)")
             .expression_attribute_values(":hold", to_attribute_value(hold)?)
             .return_values(ReturnValue::AllNew);
@@ -94,29 +149,32 @@ impl Table {
         Ok(held.is_some())
     }
 
-    /// Answers the hold of `at`: the next run goes on. `false` when it is answered already.
-    pub async fn release_hold(&self, at: Timestamp) -> Result<bool, TableError> {
+    /// Answers the hold of `at`: the next run goes on with the hold's list. `false` when it is answered
+    /// already, or is another.
+    pub async fn release_hold(&self, at: Timestamp, list: Option<&PlanListId>) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
-            .update_expression("REMOVE #hold")
             .condition_expression("#hold.#at = :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", to_attribute_value(at)?)
             .return_values(ReturnValue::AllNew);
+        let update = match list {
+            Some(list) => update
+                .update_expression("SET goesOn = :list REMOVE #hold")
+                .expression_attribute_values(":list", to_attribute_value(list)?),
+            None => update.update_expression("REMOVE #hold, goesOn"),
+        };
         let released =
             conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
         Ok(released.is_some())
     }
 
-    fn auto_response_update(
-        &self,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(KEY))
-            .key("sk", text(KEY))
-            // "hold" is one of DynamoDB's reserved words.
-            .expression_attribute_names("#hold", "hold")
+    fn auto_response_update(&self) -> UpdateItemFluentBuilder {
+        // "hold" is one of DynamoDB's reserved words.
+        self.auto_response_update_without_hold().expression_attribute_names("#hold", "hold")
+    }
+
+    fn auto_response_update_without_hold(&self) -> UpdateItemFluentBuilder {
+        self.dynamodb.update_item().table_name(&self.name).key("pk", text(KEY)).key("sk", text(KEY))
     }
 }

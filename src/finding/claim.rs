@@ -8,17 +8,19 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::table::{LEASE, Table, TableError, conditional, number, text, unsure_since};
-use crate::aws::AwsError;
+use super::table::{HELD, Holder, LEASE, Table, TableError, conditional, number, text, unsure_since};
 
 /// How long a request is remembered: a signature is good from five minutes before its time until five
 /// minutes after.
 const REQUEST_RETENTION: SignedDuration = SignedDuration::from_mins(15);
 
 /// A claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
+    /// Whose it is: only they confirm it or give it back.
+    #[serde(skip)]
+    holder: Holder,
     /// The end of an earlier claim that was neither confirmed nor given back.
     #[serde(default)]
     claimed_until: Option<i64>,
@@ -38,16 +40,19 @@ impl Table {
     /// Claims a message that belongs to no finding, so that a duplicate posts nothing. `None`
     /// when it has been posted, or somebody is at it; a claim that was never confirmed lapses.
     pub async fn claim(&self, key: &str, now: Timestamp) -> Result<Option<Claim>, TableError> {
+        let holder = Holder::new();
         let claim = self
             .posted_update(key)
-            .update_expression("SET claimedUntil = :until, unsureSince = if_not_exists(unsureSince, :now), expiresAt = :expires")
-            .condition_expression("attribute_not_exists(posted) AND (attribute_not_exists(claimedUntil) OR claimedUntil < :now)")
+            .update_expression("SET claimedUntil = :until, leaseHolder = :holder, unsureSince = if_not_exists(unsureSince, :now), expiresAt = :expires")
+            .condition_expression("attribute_not_exists(posted) AND (attribute_not_exists(claimedUntil) OR claimedUntil < :now OR leaseHolder = :holder)")
+            .expression_attribute_values(":holder", holder.value())
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
             .expression_attribute_values(":expires", number((now + SignedDuration::from_hours(24 * 14)).as_second()))
             .return_values(ReturnValue::AllOld);
         // Before the first claim there is nothing.
-        conditional(claim.send().await.map(|updated| Some(updated.attributes.unwrap_or_default())))
+        let claimed = claim.send().await.map(|updated| Some(updated.attributes.unwrap_or_default()));
+        Ok(conditional::<Claim, _>(claimed)?.map(|claim| Claim { holder, ..claim }))
     }
 
     /// Whether a claimed message has been posted.
@@ -61,18 +66,28 @@ impl Table {
         Ok(item.is_some_and(|item| item.posted))
     }
 
-    /// Gives a claim back: the message is not in Slack.
-    pub async fn unclaim(&self, key: &str) -> Result<(), TableError> {
-        let update =
-            self.posted_update(key).update_expression("REMOVE claimedUntil, unsureSince").send().await;
-        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    /// Gives a claim back: the message is not in Slack. One that is somebody else's by now is left to them.
+    pub async fn unclaim(&self, key: &str, claim: &Claim) -> Result<(), TableError> {
+        self.end_claim(key, claim, "REMOVE claimedUntil, leaseHolder, unsureSince").await
     }
 
-    /// Confirms a claim: the message is in Slack.
-    pub async fn confirm(&self, key: &str) -> Result<(), TableError> {
-        let update = self.posted_update(key).update_expression("SET posted = :true");
-        let update = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
-        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    /// Confirms a claim: the message is in Slack. Where the claim is somebody else's by now, they find the
+    /// message by its mark, and confirm it.
+    pub async fn confirm(&self, key: &str, claim: &Claim) -> Result<(), TableError> {
+        self.end_claim(key, claim, "SET posted = :true").await
+    }
+
+    async fn end_claim(&self, key: &str, claim: &Claim, expression: &str) -> Result<(), TableError> {
+        let mut update = self
+            .posted_update(key)
+            .update_expression(expression)
+            .condition_expression(HELD)
+            .expression_attribute_values(":holder", claim.holder.value())
+            .return_values(ReturnValue::AllNew);
+        if expression.contains(":true") {
+            update = update.expression_attribute_values(":true", AttributeValue::Bool(true));
+        }
+        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
     }
 
     /// Whether a request comes for the first time, which is noted. `digest` is that of its time and

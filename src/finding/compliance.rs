@@ -1,4 +1,4 @@
-//! What AWS Config's opinion does to a finding.
+//! What AWS Config's opinion, and a look at the live resource, do to a finding.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,21 @@ use super::history::Deed;
 use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
 
 impl Finding {
-    /// AWS Config found the resource non-compliant. A fixed finding begins a new episode;
-    /// `None` when this is old news.
-    pub fn breached(&self, breach: &Breach, plan: &Plan) -> Option<Self> {
-        if breach.recorded_at <= self.recorded_at {
-            return self.explained(breach, plan);
+    /// AWS Config found the resource non-compliant; `plan` is what a look at it shows now. A finding
+    /// that was over begins a new episode; `None` when this is old news.
+    pub fn breached(&self, breach: &Breach, plan: &Plan, now: Timestamp) -> Option<Self> {
+        if self.is_old_news(breach) {
+            return self.explained(breach, plan, now);
         }
         let mut finding = Self {
+            rule: breach.rule.clone(),
+            control: breach.control.or(self.control),
             resource_name: breach.resource_name.clone().or_else(|| self.resource_name.clone()),
             annotation: breach.annotation.clone(),
-            severity: breach.severity,
-            plan: plan.clone(),
-            recorded_at: breach.recorded_at,
             ..self.clone()
         };
-        if let State::Fixed { at, .. } = self.state {
+        finding.hear(breach, false);
+        if let State::Fixed { at, .. } | State::Deleted { at } = self.state {
             let clean_now = matches!(plan, Plan::Known { changes } if changes.is_empty());
             let just_fixed = breach.recorded_at.duration_since(at) < CONFIRMATION;
             if breach.recorded_at <= at || (clean_now && just_fixed) {
@@ -35,34 +35,70 @@ impl Finding {
         if let State::Ignored { compliant, .. } = &mut finding.state {
             *compliant = false;
         }
+        finding.take_plan(plan, now);
+        finding.severity = breach.severity;
         Some(finding)
     }
 
     /// A remediator was quicker than AWS Config, whose word says why.
-    fn explained(&self, breach: &Breach, plan: &Plan) -> Option<Self> {
-        let waits = self.annotation.is_none() && matches!(self.state, State::Open { last_failure: None });
-        (waits && breach.annotation.is_some()).then(|| Self {
+    fn explained(&self, breach: &Breach, plan: &Plan, now: Timestamp) -> Option<Self> {
+        let waits = self.annotation.is_none() && self.state == State::OPEN;
+        if !waits || breach.annotation.is_none() {
+            return None;
+        }
+        let mut finding = Self {
             resource_name: breach.resource_name.clone(),
             annotation: breach.annotation.clone(),
             severity: breach.severity,
             channel: breach.channel.clone(),
-            plan: plan.clone(),
             ..self.clone()
-        })
+        };
+        finding.take_plan(plan, now);
+        Some(finding)
+    }
+
+    /// A look at the live resource shows what a fix would change now. `None` where the finding waits
+    /// for nothing that the plan could say.
+    pub fn looked_at(&self, plan: &Plan, now: Timestamp) -> Option<Self> {
+        let mut finding = self.clone();
+        match &self.state {
+            State::Open { .. } | State::Ignored { .. } => finding.take_plan(plan, now),
+            State::Fixed { .. } if self.relapsed(plan, now).is_some() => return self.relapsed(plan, now),
+            // A fix or an undo on its way looks for itself.
+            State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+                return None;
+            }
+        }
+        (finding != *self).then_some(finding)
+    }
+
+    /// The plan is another now. A look that failed does not replace what is known of an ignored finding.
+    fn take_plan(&mut self, plan: &Plan, now: Timestamp) {
+        self.note_what_is_ignored();
+        match plan {
+            Plan::Unknown { .. } if matches!(self.state, State::Ignored { .. }) => {}
+            Plan::Unknown { .. } | Plan::Unsupported => self.plan = plan.clone(),
+            Plan::Known { .. } => {
+                self.plan = plan.clone();
+                self.checked_at = Some(now);
+                self.open_beyond_ignore(now);
+            }
+        }
     }
 
     pub(super) fn begin_episode(&mut self, opened_at: Timestamp) {
         self.record(opened_at, Actor::Elsewhere, Deed::Found);
+        self.remember_opener();
         self.episode += 1;
         self.opened_at = opened_at;
-        self.state = State::Open { last_failure: None };
+        self.state = State::OPEN;
+        self.left = None;
         self.removed = Vec::new();
         self.begun = Vec::new();
         self.ended = Vec::new();
         self.undone = Vec::new();
         self.undo_asked_at = None;
         self.undo_failure = None;
-        self.opener = None;
         self.approval = None;
         self.mended = BTreeSet::new();
         self.reports = Vec::new();
@@ -72,8 +108,9 @@ impl Finding {
     /// Whether it counts as fixed though AWS Config has not seen that yet, for longer than
     /// [`SETTLING`] and less than [`CONFIRMATION`]. What breaks again in between never shows as a compliance change.
     pub fn is_unconfirmed(&self, now: Timestamp) -> bool {
+        let unseen = self.recorded_at < self.state_since() || self.complaining().next().is_some();
         matches!(self.state, State::Fixed { at, .. }
-            if self.recorded_at < at && (SETTLING..CONFIRMATION).contains(&now.duration_since(at)))
+            if unseen && (SETTLING..CONFIRMATION).contains(&now.duration_since(at)))
     }
 
     /// A look at the resource shows that it has broken again before AWS Config saw it mended.
@@ -82,35 +119,68 @@ impl Finding {
         if !broken || !self.is_unconfirmed(now) {
             return None;
         }
-        let mut finding = Self { plan: plan.clone(), ..self.clone() };
+        let mut finding = self.clone();
         finding.begin_episode(now);
+        finding.take_plan(plan, now);
         Some(finding)
     }
 
-    /// AWS Config found the resource compliant, or gone. `None` when this is old news.
-    pub fn complied(&self, recorded_at: Timestamp) -> Option<Self> {
-        if recorded_at <= self.recorded_at {
+    /// A rule of AWS Config finds the resource compliant, or not applicable. `None` when this is old
+    /// news. While another rule complains the finding is not over.
+    pub fn complied(&self, breach: &Breach) -> Option<Self> {
+        if self.is_old_news(breach) {
             return None;
         }
-        let mut finding = Self { recorded_at, ..self.clone() };
-        finding.plan = match &self.plan {
+        let recorded_at = breach.recorded_at;
+        let mut finding = self.clone();
+        finding.hear(breach, true);
+        if finding.complaining().next().is_some() {
+            return Some(finding);
+        }
+        let clean = match &self.plan {
             Plan::Unsupported => Plan::Unsupported,
             _ => Plan::Known { changes: Vec::new() },
         };
         match &mut finding.state {
-            // What an undo has done is known by its report.
-            State::Fixed { .. } | State::Undoing { .. } => {}
-            State::Ignored { compliant, .. } => *compliant = true,
-            State::Fixing { asked_by, failure: None, .. } => {
-                // The remediation's report is on its way and says more; it may come late.
-                finding.state = State::Fixed { by: asked_by.clone(), at: recorded_at };
+            // What a fix or an undo has done is known by its report.
+            State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => finding.plan = clean,
+            State::Fixing { compliant, .. } => *compliant = Some(recorded_at),
+            State::Ignored { compliant, .. } => {
+                *compliant = true;
+                finding.note_what_is_ignored();
+                finding.plan = clean;
             }
-            State::Open { .. } | State::Fixing { .. } => {
-                finding.state = State::Fixed { by: Actor::Elsewhere, at: recorded_at };
-                finding.record(recorded_at, Actor::Elsewhere, Deed::Complied);
-                finding.tell(None, "AWS Config finds the resource compliant again.".to_owned());
+            State::Open { .. } => {
+                finding.plan = clean;
+                finding.found_compliant(recorded_at);
             }
         }
+        Some(finding)
+    }
+
+    /// Somebody else has mended it. What is ignored of it stays so.
+    pub(super) fn found_compliant(&mut self, at: Timestamp) {
+        self.state = State::Fixed { by: Actor::Elsewhere, at };
+        self.record(at, Actor::Elsewhere, Deed::Complied);
+        self.tell(None, "AWS Config finds the resource compliant again.".to_owned());
+        self.back_to_ignored(true);
+    }
+
+    /// The resource is not there any more. `None` where that is known.
+    pub fn deleted(&self, at: Timestamp) -> Option<Self> {
+        if matches!(self.state, State::Deleted { .. }) {
+            return None;
+        }
+        let mut finding = self.clone();
+        finding.state = State::Deleted { at };
+        finding.plan = match &self.plan {
+            Plan::Unsupported => Plan::Unsupported,
+            Plan::Known { .. } | Plan::Unknown { .. } => Plan::Known { changes: Vec::new() },
+        };
+        finding.left = None;
+        finding.approval = None;
+        finding.record(at, Actor::Elsewhere, Deed::Deleted);
+        finding.tell(None, "The resource was deleted.".to_owned());
         Some(finding)
     }
 }

@@ -11,12 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 
+use super::plan_list::Listing;
 use super::severity::Severity;
-use super::table::{LEASE, Table, TableError, conditional, number, text};
-use super::{Finding, Plan, StateName};
+use super::table::{HELD, Holder, LEASE, Table, TableError, conditional, number, text};
+use super::{Finding, Plan, State, StateName};
 use crate::aws::AwsError;
 use crate::evaluation::cut;
-use crate::ids::{AccountId, DigestId, FindingId, Region, RuleName};
+use crate::ids::{AccountId, DigestId, FindingId, PlanDigest, PlanListId, Region, RuleName};
 
 /// How long a digest's list is kept after a finding in it has changed.
 const RETENTION: SignedDuration = SignedDuration::from_hours(35 * 24);
@@ -60,6 +61,9 @@ pub struct Digest {
     /// What was counted when it was last drawn.
     #[serde(default)]
     pub counts: Counts,
+    /// The open findings with a plan, as they were when it was last drawn.
+    #[serde(default)]
+    pub list: Option<PlanListId>,
 }
 
 /// What is counted by account and by rule.
@@ -90,6 +94,8 @@ pub struct Drawn {
     pub called: bool,
     /// What was counted.
     pub counts: Counts,
+    /// The open findings with a plan, to which **Fix all** says yes.
+    pub list: Option<PlanListId>,
     /// How long that took.
     pub counting: SignedDuration,
     /// Whether every finding in it is fixed.
@@ -108,6 +114,9 @@ pub struct FixAll {
     pub accounts: BTreeSet<AccountId>,
     /// Whether every finding has had its turn.
     pub ended: bool,
+    /// The list that was agreed to. Absent in what versions before 0.2 wrote: then it ends at once.
+    #[serde(default)]
+    pub list: Option<PlanListId>,
 }
 
 impl FixAll {
@@ -137,6 +146,12 @@ pub struct Entry {
     pub state: StateName,
     /// Whether there is a fix for it.
     pub fixable: bool,
+    /// The plan of a fix, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanDigest>,
+    /// Whether its plan went beyond what somebody had agreed to.
+    #[serde(default)]
+    pub asks_again: bool,
 }
 
 impl Entry {
@@ -152,12 +167,20 @@ impl Entry {
             // An ignore that has expired is ended by the housekeeping.
             state: finding.state_name(Timestamp::MIN),
             fixable: finding.plan != Plan::Unsupported,
+            plan: finding.fix_plan().map(|plan| plan.digest()),
+            asks_again: matches!(finding.state, State::Open { asks_again: Some(_), .. }),
         }
     }
 
-    /// Whether a fix can be asked for.
+    /// Whether a fix can be asked for: what it would change is known.
     pub fn is_to_fix(&self) -> bool {
-        self.fixable && self.state == StateName::Open
+        self.plan.is_some() && self.state == StateName::Open
+    }
+
+    /// The finding with its plan, as a list has it.
+    pub fn listing(&self) -> Option<Listing> {
+        let plan = self.plan.clone().filter(|_| self.is_to_fix())?;
+        Some(Listing { finding: self.finding.clone(), plan })
     }
 }
 
@@ -169,6 +192,9 @@ pub struct Member {
     /// When fixing all asked for its fix.
     #[serde(default)]
     pub tried: Option<Timestamp>,
+    /// Whether another member stands for the same finding: this one has its old id.
+    #[serde(default)]
+    pub retired: bool,
 }
 
 /// A digest's findings, counted.
@@ -186,12 +212,16 @@ pub struct Tally {
     pub worst: Vec<Entry>,
     /// Those whose fix was asked for by fixing all, by state.
     pub tried: BTreeMap<StateName, u64>,
+    /// Those of them whose plan had grown: nothing was changed.
+    pub grown: Vec<Entry>,
+    /// The open findings with a plan.
+    pub to_fix: Vec<Listing>,
 }
 
 impl Tally {
     /// Counts one more. `fix_all` is when all were to be fixed.
     pub fn add(&mut self, member: Member, fix_all: Option<Timestamp>) {
-        let Member { entry, tried } = member;
+        let Member { entry, tried, retired: _ } = member;
         self.total += 1;
         *self.by_state.entry(entry.state).or_default() += 1;
         *self.counts.by_rule.entry(entry.rule.clone()).or_default() += 1;
@@ -201,7 +231,11 @@ impl Tally {
         }
         if tried.is_some() && tried == fix_all {
             *self.tried.entry(entry.state).or_default() += 1;
+            if entry.asks_again {
+                self.grown.push(entry.clone());
+            }
         }
+        self.to_fix.extend(entry.listing());
         let rank = |entry: &Entry| {
             (entry.state != StateName::Open, std::cmp::Reverse(entry.severity), entry.finding.clone())
         };
@@ -308,7 +342,7 @@ impl Table {
         let more_pages = page.last_evaluated_key.is_some();
         let items = page.items.unwrap_or_default();
         let more = items.len() > limit || more_pages;
-        let members = items.into_iter().take(limit).map(from_item).collect::<Result<_, _>>()?;
+        let members: Vec<Member> = items.into_iter().take(limit).map(from_item).collect::<Result<_, _>>()?;
         Ok((members, more))
     }
 
@@ -318,7 +352,8 @@ impl Table {
         loop {
             let (members, more) = self.members(id, behind.as_ref(), COUNTED_AT_ONCE).await?;
             behind = members.last().map(|member| member.entry.finding.clone());
-            members.into_iter().for_each(|member| tally.add(member, fix_all));
+            let there = members.into_iter().filter(|member| !member.retired);
+            there.for_each(|member| tally.add(member, fix_all));
             if !more || behind.is_none() {
                 return Ok(tally);
             }
@@ -331,18 +366,20 @@ impl Table {
         &self,
         id: &DigestId,
         channel: &str,
+        holder: &Holder,
         at_once: bool,
         now: Timestamp,
     ) -> Result<Option<Digest>, TableError> {
-        let free = "(attribute_not_exists(leaseUntil) OR leaseUntil < :now)";
+        let free = "(attribute_not_exists(leaseUntil) OR leaseUntil < :now OR leaseHolder = :holder)";
         let due = "(attribute_not_exists(nextDrawing) OR nextDrawing <= :now)";
         let condition = if at_once { free.to_owned() } else { format!("{free} AND {due}") };
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .update_expression(
-                "SET leaseUntil = :until, channel = if_not_exists(channel, :channel), begunAt = if_not_exists(begunAt, :begun) REMOVE askedAt",
+                "SET leaseUntil = :until, leaseHolder = :holder, channel = if_not_exists(channel, :channel), begunAt = if_not_exists(begunAt, :begun) REMOVE askedAt",
             )
             .condition_expression(condition)
+            .expression_attribute_values(":holder", holder.value())
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
             .expression_attribute_values(":channel", text(channel))
@@ -351,10 +388,12 @@ impl Table {
         conditional(update.send().await.map(|updated| updated.attributes))
     }
 
-    /// The digest's message is drawn, or could not be: somebody else may.
+    /// The digest's message is drawn, or could not be: somebody else may. Whose lease has passed to
+    /// another notes nothing.
     pub async fn end_drawing(
         &self,
         id: &DigestId,
+        holder: &Holder,
         drawn: Option<&Drawn>,
         now: Timestamp,
     ) -> Result<(), TableError> {
@@ -363,7 +402,10 @@ impl Table {
         let pause = pause.clamp(DRAWN_EVERY, DRAWN_AT_LEAST_EVERY);
         let update = self
             .digest_update(id, "DIGEST".to_owned())
-            .expression_attribute_values(":next", number((now + pause).as_millisecond()));
+            .condition_expression(HELD)
+            .expression_attribute_values(":holder", holder.value())
+            .expression_attribute_values(":next", number((now + pause).as_millisecond()))
+            .return_values(ReturnValue::AllNew);
         let update = match drawn {
             Some(drawn) => expiring(
                 update
@@ -371,15 +413,18 @@ impl Table {
                     .expression_attribute_values(":ts", text(&drawn.ts))
                     .expression_attribute_values(":called", AttributeValue::Bool(drawn.called))
                     .expression_attribute_values(":counts", to_attribute_value(&drawn.counts)?)
+                    .expression_attribute_values(":list", to_attribute_value(&drawn.list)?)
                     .expression_attribute_names("#called", "called")
+                    .expression_attribute_names("#list", "list")
                     .expression_attribute_names("#counts", "counts"),
-                "SET channel = :channel, ts = :ts, #called = :called, #counts = :counts, nextDrawing = :next",
-                Some("leaseUntil"),
+                "SET channel = :channel, ts = :ts, #called = :called, #counts = :counts, #list = :list, nextDrawing = :next",
+                Some("leaseUntil, leaseHolder"),
                 drawn.all_fixed,
             ),
-            None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil"),
+            None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil, leaseHolder"),
         };
-        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
+            .map(drop)
     }
 
     /// Asks for a drawing: when it may be drawn again, where nobody else has asked.
@@ -454,6 +499,11 @@ impl Table {
             .map(drop)
     }
 
+    /// An update of a digest's member.
+    pub(super) fn member_update(&self, id: &DigestId, finding: &FindingId) -> UpdateItemFluentBuilder {
+        self.digest_update(id, member_key(finding))
+    }
+
     fn digest_update(&self, id: &DigestId, sk: String) -> UpdateItemFluentBuilder {
         self.dynamodb.update_item().table_name(&self.name).key("pk", text(key(id))).key("sk", text(sk))
     }
@@ -473,8 +523,10 @@ mod tests {
             severity,
             state,
             fixable: true,
+            plan: Some(PlanDigest::of(&number.to_string())),
+            asks_again: false,
         };
-        Member { entry, tried: None }
+        Member { entry, tried: None, retired: false }
     }
 
     #[test]

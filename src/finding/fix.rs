@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::history::Deed;
 use super::severity::Severity;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
-use crate::ids::AccountId;
-use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
+use crate::ids::{AccountId, PlanDigest};
+use crate::remediation::{AgreedPlan, Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
 
 impl Finding {
     /// The finding of a fix that was quicker than AWS Config's notification. What is only announced
@@ -17,6 +17,8 @@ impl Finding {
         let request = &report.detail.as_ref()?.request;
         let breach = Breach {
             rule: request.raised_by_rule.clone(),
+            rule_arn: None,
+            control: Some(request.violation_type.control()),
             resource: report.resource()?,
             resource_name: None,
             annotation: None,
@@ -28,14 +30,36 @@ impl Finding {
         let open = |changes| Self::open(breach, Plan::Known { changes });
         match report.detail.as_ref()?.outcome {
             Outcome::Begun => open(changes.iter().map(|change| (kind, change.clone())).collect()),
-            _ => open(Vec::new()).begin_fix([kind].into(), Actor::of(request), report.action_complete_time),
+            _ => open(Vec::new()).begin_fix(
+                [kind].into(),
+                Actor::of(request),
+                report.action_complete_time,
+                None,
+            ),
         }
         .reported(report)
     }
 
-    /// Somebody asks for the fix. Only an open finding, or one whose fix never reported back,
-    /// can be fixed; an ignored one by `even_ignored` only.
-    pub fn fix_asked(&self, asked_by: Actor, even_ignored: bool, now: Timestamp) -> Result<Self, Refusal> {
+    /// Somebody asks for the fix, having said yes to a plan. Only an open finding, or one whose fix
+    /// never reported back, can be fixed; an ignored one by `even_ignored` only. Where the plan has
+    /// more than what was agreed to, nothing happens.
+    pub fn fix_asked(
+        &self,
+        asked_by: Actor,
+        agreed: &AgreedPlan,
+        even_ignored: bool,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        self.can_fix(even_ignored, now)?;
+        self.check_consent(agreed)?;
+        let kinds = self.kinds_to_fix();
+        let mut finding = self.begin_fix(kinds, asked_by.clone(), now, Some(agreed.digest()));
+        finding.record(now, asked_by, Deed::FixAsked);
+        Ok(finding)
+    }
+
+    /// Whether a fix can be asked for at all.
+    pub fn can_fix(&self, even_ignored: bool, now: Timestamp) -> Result<(), Refusal> {
         match &self.state {
             State::Open { .. } => {}
             State::Fixing { since, .. } if now.duration_since(*since) >= FIX_TIMEOUT => {}
@@ -43,6 +67,7 @@ impl Finding {
                 return Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *since });
             }
             State::Fixed { .. } => return Err(Refusal::Fixed),
+            State::Deleted { .. } => return Err(Refusal::Deleted),
             State::Undoing { asked_by, since, .. } => {
                 return Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since });
             }
@@ -53,39 +78,52 @@ impl Finding {
                 return Err(Refusal::Ignored { by: by.clone(), reason: reason.clone() });
             }
         }
-        let kinds = self.kinds_to_fix();
-        if kinds.is_empty() {
-            return Err(Refusal::Unsupported);
+        match &self.plan {
+            Plan::Unsupported => Err(Refusal::Unsupported),
+            Plan::Unknown { .. } => Err(Refusal::NoPlan),
+            Plan::Known { .. } if self.to_fix().is_empty() => Err(Refusal::NothingToFix),
+            Plan::Known { .. } => Ok(()),
         }
-        let mut finding = self.begin_fix(kinds, asked_by.clone(), now);
-        finding.record(now, asked_by, Deed::FixAsked);
-        Ok(finding)
     }
 
-    fn begin_fix(&self, waiting_for: BTreeSet<ViolationType>, asked_by: Actor, since: Timestamp) -> Self {
+    fn begin_fix(
+        &self,
+        waiting_for: BTreeSet<ViolationType>,
+        asked_by: Actor,
+        since: Timestamp,
+        plan: Option<PlanDigest>,
+    ) -> Self {
         let ignored = match &self.state {
-            State::Ignored { .. } => Some(Box::new(self.state.clone())),
+            State::Ignored { .. } => {
+                let mut ignored = self.clone();
+                ignored.note_what_is_ignored();
+                Some(Box::new(ignored.state))
+            }
             // Of the fix that never reported back.
             State::Fixing { ignored, .. } => ignored.clone(),
-            State::Open { .. } | State::Fixed { .. } | State::Undoing { .. } => None,
+            State::Open { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => None,
         };
-        let state = State::Fixing { asked_by, since, waiting_for, failure: None, ignored };
+        let state =
+            State::Fixing { asked_by, since, waiting_for, failure: None, ignored, plan, compliant: None };
         Self { state, approval: None, ..self.clone() }
     }
 
     /// The remediations that a fix needs: those of the plan, or all that the resource can have
     /// where there is no plan.
     fn kinds_to_fix(&self) -> BTreeSet<ViolationType> {
-        let all = ViolationType::of_resource(&self.resource.resource_type);
-        match &self.plan {
-            Plan::Known { changes } if !changes.is_empty() => changes.iter().map(|(kind, _)| *kind).collect(),
-            _ => all.into_iter().collect(),
+        match self.to_fix() {
+            changes if changes.is_empty() => {
+                ViolationType::of_resource(&self.resource.resource_type).into_iter().collect()
+            }
+            changes => changes.into_iter().map(|(kind, _)| kind).collect(),
         }
     }
 
     /// The requests that a fix sends, one for each remediation that it waits for.
     pub fn fix_requests(&self) -> Vec<RemediationRequest> {
-        let State::Fixing { asked_by, since, waiting_for, .. } = &self.state else { return Vec::new() };
+        let State::Fixing { asked_by, since, waiting_for, plan, .. } = &self.state else {
+            return Vec::new();
+        };
         let requested_by = match asked_by {
             Actor::User(id) => Some(id.clone()),
             Actor::AutoResponse | Actor::Elsewhere | Actor::Tag => None,
@@ -93,6 +131,7 @@ impl Finding {
         let asked_at = Some(*since);
         let request = |kind: &ViolationType| RemediationRequest {
             asked_at,
+            plan: plan.clone(),
             ..self.request(*kind, requested_by.clone())
         };
         waiting_for.iter().map(request).collect()
@@ -101,7 +140,9 @@ impl Finding {
     /// The requests by which an open finding goes back to where auto-response looks.
     pub fn auto_requests(&self) -> Vec<RemediationRequest> {
         let kinds: BTreeSet<ViolationType> = match (&self.state, &self.plan) {
-            (State::Open { .. }, Plan::Known { changes }) => changes.iter().map(|(kind, _)| *kind).collect(),
+            (State::Open { .. }, Plan::Known { .. }) => {
+                self.to_fix().into_iter().map(|(kind, _)| kind).collect()
+            }
             // Whatever it is: a remediator looks.
             (State::Open { .. }, Plan::Unknown { .. }) => self.kinds_to_fix(),
             _ => BTreeSet::new(),
@@ -122,6 +163,7 @@ impl Finding {
             requested_by,
             finding_id: Some(self.id.clone()),
             asked_at: None,
+            plan: None,
             undo: Vec::new(),
         }
     }
@@ -129,28 +171,35 @@ impl Finding {
     /// Whether it waits for what a person asked: not when that was given up, or another followed.
     pub fn waits_for(&self, request: &RemediationRequest, home: &AccountId) -> bool {
         let undo = !request.undo.is_empty();
-        let asked_at = match &self.state {
-            State::Fixing { since, .. } if !undo => Some(*since),
-            State::Undoing { since, .. } if undo && !self.removed.is_empty() => Some(*since),
-            _ => None,
+        let (asked_at, plan) = match &self.state {
+            State::Fixing { since, plan, .. } if !undo => (Some(*since), plan),
+            State::Undoing { since, plan, .. } if undo => (Some(*since), plan),
+            _ => return false,
         };
-        asked_at.is_some() && asked_at == request.asked_at && self.resource == request.resource(home)
+        asked_at == request.asked_at && *plan == request.plan && self.resource == request.resource(home)
     }
 
     /// Since when it waits for a fix or an undo to report back.
     pub fn waits_since(&self) -> Option<Timestamp> {
         match &self.state {
             State::Fixing { since, .. } | State::Undoing { since, .. } => Some(*since),
-            State::Open { .. } | State::Fixed { .. } | State::Ignored { .. } => None,
+            State::Open { .. } | State::Fixed { .. } | State::Ignored { .. } | State::Deleted { .. } => None,
         }
     }
 
     /// A fix has not reported back in time: the finding is open again, with its button. `None`
     /// while there is still hope.
     pub fn fix_timed_out(&self, now: Timestamp) -> Option<Self> {
-        let State::Fixing { asked_by, since, .. } = &self.state else { return None };
+        let State::Fixing { asked_by, since, compliant, .. } = &self.state else { return None };
         if now.duration_since(*since) < FIX_TIMEOUT {
             return None;
+        }
+        if let Some(at) = *compliant {
+            // Whoever mended it, nobody has said so.
+            let mut finding = self.clone();
+            finding.plan = Plan::Known { changes: Vec::new() };
+            finding.found_compliant(at);
+            return Some(finding);
         }
         let failure = Failure {
             asked_by: asked_by.clone(),
@@ -175,7 +224,8 @@ impl Finding {
             State::Fixing { ignored, .. } => ignored.take(),
             _ => None,
         };
-        self.state = ignored.map_or(State::Open { last_failure: Some(failure) }, |ignored| *ignored);
+        let open = State::Open { last_failure: Some(failure), asks_again: None };
+        self.state = ignored.map_or(open, |ignored| *ignored);
     }
 
     /// The fix could not even be queued.
@@ -196,7 +246,10 @@ impl Finding {
         let detail = &self.since_undo(report.detail.as_ref()?, at)?;
         let kind = detail.request.violation_type;
         let of_earlier_episode = self.episode > 1 && at < self.opened_at;
-        if of_earlier_episode || self.reports.contains(&(kind, at)) {
+        if of_earlier_episode {
+            return self.reported_late(detail, at);
+        }
+        if self.reports.contains(&(kind, at)) {
             return None;
         }
         let mut finding = self.clone();
@@ -229,7 +282,12 @@ impl Finding {
             Outcome::Gone => {
                 finding.end(&detail.attempt);
                 _ = finding.take_announced(kind);
-                finding.mend(kind, by, at, &[]);
+                finding = finding.deleted(at)?;
+            }
+            Outcome::NotAgreed => {
+                finding.take_back(detail);
+                finding.end(&detail.attempt);
+                finding.not_agreed(by, at, &detail.changes);
             }
             Outcome::Fixed => {
                 let taken = finding.carry_out(detail);
@@ -254,15 +312,15 @@ impl Finding {
         let changes = new.as_slice();
         self.removed.extend_from_slice(changes);
         if !changes.is_empty() {
+            self.removed_at = self.removed_at.max(Some(at));
+            self.count_repeats(changes, at);
             let done: Vec<String> = changes.iter().map(Change::done).collect();
             self.tell(None, format!("Done: {}.", done.join("; ")));
             self.record(at, by.clone(), Deed::fixed(changes));
         }
-        if let Plan::Known { changes } = &mut self.plan {
-            changes.retain(|(planned, _)| *planned != kind);
-        }
-        let all_mended =
-            self.kinds_to_fix().is_subset(&self.mended) || self.plan == Plan::Known { changes: Vec::new() };
+        self.take_out_of_plan(kind);
+        let all_mended = self.kinds_to_fix().is_subset(&self.mended)
+            || matches!(self.plan, Plan::Known { .. }) && self.to_fix().is_empty();
         // Whoever asked, somebody else had mended it.
         let by = if self.removed.is_empty() { Actor::Elsewhere } else { by };
         let was_fixed = matches!(self.state, State::Fixed { .. });
@@ -281,10 +339,25 @@ impl Finding {
             }
             State::Open { .. } if all_mended => self.state = State::Fixed { by, at },
             State::Fixed { by: fixed_by @ Actor::Elsewhere, .. } if !changes.is_empty() => *fixed_by = by,
-            State::Open { .. } | State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => {}
+            State::Open { .. }
+            | State::Ignored { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => {}
         }
         if !was_fixed && matches!(self.state, State::Fixed { by: Actor::Elsewhere, .. }) {
             self.record(at, Actor::Elsewhere, Deed::Complied);
+        }
+        if matches!(self.state, State::Fixed { .. }) {
+            self.back_to_ignored(false);
+        }
+    }
+
+    /// What a remediation has mended is not planned any more; what is ignored of its kind still is open.
+    fn take_out_of_plan(&mut self, kind: ViolationType) {
+        let left: Vec<Change> = self.left_alone().into_iter().cloned().collect();
+        if let Plan::Known { changes } = &mut self.plan {
+            changes.retain(|(planned, change)| *planned != kind || left.contains(change));
         }
     }
 
@@ -304,7 +377,7 @@ impl Finding {
                     *failure = Some(first);
                 }
             }
-            State::Open { last_failure } => {
+            State::Open { last_failure, .. } => {
                 let known =
                     |known: &Failure| known.at == new_failure.at || known.reason == new_failure.reason;
                 if last_failure.as_ref().is_some_and(known) {
@@ -312,7 +385,9 @@ impl Finding {
                 }
                 *last_failure = Some(new_failure);
             }
-            State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => return,
+            State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+                return;
+            }
         }
         self.tell(None, told);
         self.record(at, by, deed);

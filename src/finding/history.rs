@@ -46,6 +46,18 @@ pub enum Deed {
         /// Why.
         reason: String,
     },
+    /// Nothing was changed, for the plan was not the one that was agreed to.
+    NotAgreed {
+        /// What a fix would have changed beyond it; nothing where the plan is not known.
+        new: Vec<String>,
+    },
+    /// What is ignored was opened further.
+    OpenedBeyondIgnore {
+        /// What is exposed beyond it: "tcp 22 is reachable from …".
+        new: Vec<String>,
+    },
+    /// The resource was deleted.
+    Deleted,
     /// It is left as it is.
     Ignored {
         /// Why.
@@ -164,6 +176,20 @@ impl fmt::Display for Deed {
             Self::FixAsked => f.write_str("asked for a fix"),
             Self::Fixed { changes } => f.write_str(&changes.join("; ")),
             Self::FixFailed { reason } => write!(f, "tried to fix it, in vain: {reason}"),
+            Self::NotAgreed { new } if new.is_empty() => {
+                f.write_str("asked for a fix without saying of which plan: nothing was changed")
+            }
+            Self::NotAgreed { new } => {
+                write!(
+                    f,
+                    "had agreed to less than a fix would change now ({}): nothing was changed",
+                    new.join("; ")
+                )
+            }
+            Self::OpenedBeyondIgnore { new } => {
+                write!(f, "it was opened beyond what is ignored: {}", new.join("; "))
+            }
+            Self::Deleted => f.write_str("the resource was deleted"),
             Self::Ignored { reason, until: None } => write!(f, "ignored it: {reason}"),
             Self::Ignored { reason, until: Some(until) } => {
                 write!(f, "ignored it until {}: {reason}", until.strftime("%Y-%m-%d %H:%M UTC"))
@@ -313,6 +339,18 @@ impl Table {
             each(from_item::<Item>(item)?.into());
         }
         Ok(())
+    }
+
+    /// The newest entries of a finding, also of the time when it had other ids, the newest first.
+    pub async fn history_of(&self, id: &FindingId, limit: usize) -> Result<Vec<Entry>, TableError> {
+        let mut entries = self.history(Some(id), limit).await?;
+        let aliases = self.get(id).await?.map(|record| record.finding.aliases).unwrap_or_default();
+        for alias in &aliases {
+            entries.extend(self.history(Some(alias), limit).await?);
+        }
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        entries.truncate(limit);
+        Ok(entries)
     }
 
     /// The newest entries, of one finding or of all, the newest first.

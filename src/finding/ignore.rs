@@ -1,23 +1,95 @@
-//! Leaving a finding as it is, on purpose.
+//! Leaving a finding, or a part of it, as it is, on purpose. An ignore covers what was ignored, and what
+//! is part of that; what is opened beyond it opens the finding again.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::history::Deed;
-use super::{Actor, FIX_TIMEOUT, Finding, Refusal, State};
+use super::severity::Severity;
+use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
 use crate::evaluation::cut;
-use crate::remediation::IGNORE_TAG;
+use crate::remediation::{Change, Exposure, IGNORE_TAG, exposures};
+
+/// What an ignore covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "exposures", rename_all = "camelCase")]
+pub enum Covers {
+    /// The resource whole: by its tag, or where nothing is known of what is open.
+    Resource,
+    /// These, and what is part of them.
+    Exposures(BTreeSet<Exposure>),
+}
+
+impl Covers {
+    /// What the changes of a plan expose; the resource whole where there are none.
+    pub fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let exposures = exposures(changes);
+        if exposures.is_empty() { Self::Resource } else { Self::Exposures(exposures) }
+    }
+
+    /// Whether a change would take away what is ignored.
+    pub fn covers(&self, change: &Change) -> bool {
+        match self {
+            Self::Resource => true,
+            Self::Exposures(ignored) => Exposure::of(change)
+                .is_some_and(|exposure| ignored.iter().any(|ignored| ignored.covers(&exposure))),
+        }
+    }
+
+    /// What either covers.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Exposures(these), Self::Exposures(those)) => {
+                Self::Exposures(these.union(those).cloned().collect())
+            }
+            (Self::Resource, _) | (_, Self::Resource) => Self::Resource,
+        }
+    }
+}
+
+/// An ignore of a part of what is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ignore {
+    /// Who decided.
+    pub by: Actor,
+    /// When.
+    pub since: Timestamp,
+    /// Until when; `None`: until somebody says otherwise.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+    /// What it covers.
+    pub covers: Covers,
+}
+
+impl Ignore {
+    /// Whether it lasts.
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+
+    fn state(self, compliant: bool) -> State {
+        let Self { by, since, until, reason, covers } = self;
+        State::Ignored { by, since, until, reason, compliant, covers: Some(covers) }
+    }
+}
 
 impl Finding {
-    /// Somebody decides to leave it as it is.
+    /// Somebody decides to leave as it is what `covers` says, beside what is ignored already.
     pub fn ignored(
         &self,
         by: Actor,
         since: Timestamp,
         until: Option<Timestamp>,
         reason: String,
+        covers: Covers,
     ) -> Result<Self, Refusal> {
         match &self.state {
             State::Fixed { .. } => Err(Refusal::Fixed),
+            State::Deleted { .. } => Err(Refusal::Deleted),
             State::Undoing { asked_by, since, .. } => {
                 Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since })
             }
@@ -27,10 +99,84 @@ impl Finding {
             State::Open { .. } | State::Ignored { .. } | State::Fixing { .. } => {
                 let mut finding = self.clone();
                 finding.record(since, by.clone(), Deed::Ignored { reason: reason.clone(), until });
-                finding.state = State::Ignored { by, since, until, reason, compliant: false };
+                let covers = finding.left.take().map_or(covers.clone(), |left| covers.and(&left.covers));
+                finding.state = Ignore { by, since, until, reason, covers }.state(false);
                 finding.approval = None;
+                // What has been opened since they looked is not ignored.
+                finding.open_beyond_ignore(since);
                 Ok(finding)
             }
+        }
+    }
+
+    /// What is ignored now, be it all that is open or a part of it; `None` where nothing is, any more.
+    pub fn ignore(&self, now: Timestamp) -> Option<Ignore> {
+        let ignore = match &self.state {
+            State::Ignored { by, since, until, reason, covers, .. } => {
+                let covers = covers.clone().unwrap_or_else(|| self.covers_of_older_version());
+                Some(Ignore { by: by.clone(), since: *since, until: *until, reason: reason.clone(), covers })
+            }
+            _ => self.left.clone(),
+        };
+        ignore.filter(|ignore| ignore.lasts(now))
+    }
+
+    /// Versions before 0.2 did not note what was ignored: it is what their plan said.
+    fn covers_of_older_version(&self) -> Covers {
+        match (&self.state, &self.plan) {
+            (State::Ignored { by: Actor::Tag, .. }, _) => Covers::Resource,
+            (_, Plan::Known { changes }) => Covers::of(changes.iter().map(|(_, change)| change)),
+            (_, Plan::Unknown { .. } | Plan::Unsupported) => Covers::Resource,
+        }
+    }
+
+    /// Notes what is ignored before another plan takes the place of the one that said it.
+    pub(super) fn note_what_is_ignored(&mut self) {
+        let of_older_version = self.covers_of_older_version();
+        if let State::Ignored { covers: covers @ None, .. } = &mut self.state {
+            *covers = Some(of_older_version);
+        }
+    }
+
+    /// What is open beyond an ignore opens the finding again; the ignored part stays left alone. Where
+    /// nothing but that part is open, the finding is ignored again.
+    pub(super) fn open_beyond_ignore(&mut self, now: Timestamp) {
+        let Plan::Known { changes } = &self.plan else { return };
+        let changes: Vec<Change> = changes.iter().map(|(_, change)| change.clone()).collect();
+        let beyond = |covers: &Covers| -> Vec<Change> {
+            let is_new = |change: &&Change| Exposure::of(change).is_some() && !covers.covers(change);
+            changes.iter().filter(is_new).cloned().collect()
+        };
+        match &self.state {
+            State::Ignored { by, .. } if *by != Actor::Tag => {
+                let Some(ignore) = self.ignore(Timestamp::MIN) else { return };
+                let new = beyond(&ignore.covers);
+                if new.is_empty() {
+                    return;
+                }
+                let new: Vec<String> = new.iter().map(Change::exposes).collect();
+                self.tell(None, format!("Opened beyond what is ignored: {}.", new.join("; ")));
+                self.record(now, Actor::Elsewhere, Deed::OpenedBeyondIgnore { new });
+                self.state = State::OPEN;
+                self.left = Some(ignore);
+            }
+            State::Open { .. } => {
+                let only_what_is_left = self
+                    .left
+                    .as_ref()
+                    .is_some_and(|left| !changes.is_empty() && beyond(&left.covers).is_empty());
+                if only_what_is_left && let Some(left) = self.left.take() {
+                    self.state = left.state(false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// After a fix of what was open beyond an ignore: ignored again.
+    pub(super) fn back_to_ignored(&mut self, compliant: bool) {
+        if let Some(left) = self.left.take() {
+            self.state = left.state(compliant);
         }
     }
 
@@ -40,17 +186,30 @@ impl Finding {
         match &self.state {
             State::Open { .. } | State::Fixing { asked_by: Actor::AutoResponse, .. } => {}
             State::Ignored { by: Actor::Tag, reason: known, .. } if known != reason => {}
-            State::Fixing { .. } | State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } => {
-                return None;
-            }
+            State::Fixing { .. }
+            | State::Ignored { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => return None,
         }
         let (by, reason) = (Actor::Tag, cut(reason, 256));
         let mut finding = self.clone();
         finding.record(now, by.clone(), Deed::Ignored { reason: reason.clone(), until: None });
         finding.tell(None, format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"));
-        finding.state = State::Ignored { by, since: now, until: None, reason, compliant: false };
+        finding.left = None;
+        finding.told_severity = Some(finding.severity);
+        finding.state = Ignore { by, since: now, until: None, reason, covers: Covers::Resource }.state(false);
         finding.approval = None;
         Some(finding)
+    }
+
+    /// What is ignored by its tag has become worse: the thread is told, once.
+    pub fn tell_of_worse(&mut self, severity: Severity) {
+        let by_tag = matches!(&self.state, State::Ignored { by: Actor::Tag, compliant: false, .. });
+        if by_tag && self.told_severity.is_some_and(|told| severity > told) {
+            self.told_severity = Some(severity);
+            self.tell(None, format!("It is ignored by its tag, and exposes more now: {severity} severity."));
+        }
     }
 
     /// The tag that said to leave it as it is is gone. `None` where none said so.
@@ -62,13 +221,16 @@ impl Finding {
         Some(finding)
     }
 
-    /// Somebody takes an ignore back.
+    /// Somebody takes an ignore back, or that of a part.
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
             State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
-            State::Open { .. } | State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => {
-                Err(Refusal::NotIgnored)
-            }
+            State::Open { .. } if self.left.is_some() => Ok(self.after_ignore(false, by.clone(), now)),
+            State::Open { .. }
+            | State::Fixing { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => Err(Refusal::NotIgnored),
         }
     }
 
@@ -76,25 +238,33 @@ impl Finding {
     pub fn ignore_expired(&self, now: Timestamp) -> Option<Self> {
         match &self.state {
             State::Ignored { until: Some(until), compliant, .. } if *until <= now => {
-                let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
-                finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
-                finding.tell(None, "The time for which this was ignored is over.".to_owned());
-                Some(finding)
+                Some(self.ignore_ended(*compliant, now))
+            }
+            State::Open { .. } if self.left.as_ref().is_some_and(|left| !left.lasts(now)) => {
+                Some(self.ignore_ended(false, now))
             }
             State::Open { .. }
             | State::Fixing { .. }
             | State::Ignored { .. }
             | State::Fixed { .. }
-            | State::Undoing { .. } => None,
+            | State::Undoing { .. }
+            | State::Deleted { .. } => None,
         }
+    }
+
+    fn ignore_ended(&self, compliant: bool, now: Timestamp) -> Self {
+        let mut finding = self.after_ignore(compliant, Actor::Elsewhere, now);
+        finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
+        finding.tell(None, "The time for which this was ignored is over.".to_owned());
+        finding
     }
 
     fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
         let state = match compliant {
             true => State::Fixed { by: Actor::Elsewhere, at: now },
-            false => State::Open { last_failure: None },
+            false => State::OPEN,
         };
-        let mut finding = Self { state, approval: None, ..self.clone() };
+        let mut finding = Self { state, approval: None, left: None, told_severity: None, ..self.clone() };
         if by != Actor::Elsewhere {
             finding.record(now, by.clone(), Deed::Unignored);
             finding.tell(Some(by), "stopped ignoring this.".to_owned());
@@ -106,7 +276,7 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::super::StateName;
-    use super::super::tests::{alice, at, open};
+    use super::super::tests::{Asked, alice, at, open};
     use super::*;
 
     #[test]
@@ -123,8 +293,8 @@ mod tests {
         assert_eq!(open_again.state_name(at(4)), StateName::Open);
         assert_eq!(open_again.untagged(at(5)), None);
 
-        let by_alice = open().ignored(alice(), at(1), None, "ticket".to_owned()).unwrap();
-        let fixing = open().fix_asked(alice(), false, at(1)).unwrap();
+        let by_alice = open().ignored_as_planned(alice(), at(1), None).unwrap();
+        let fixing = open().agreed_fix(alice(), false, at(1)).unwrap();
         for finding in [by_alice, fixing] {
             assert_eq!((finding.tagged("by design", at(2)), finding.untagged(at(2))), (None, None));
         }

@@ -1,33 +1,44 @@
 //! Findings: what is wrong with a resource, and the story of what people and functions did
 //! about it. Pure; [`table`] keeps them, [`crate::slack::finding_message`] shows them.
 
+mod alias;
 mod announcement;
 mod approval;
 pub mod auto_response;
 mod claim;
 mod compliance;
+mod consent;
+pub mod contest;
 pub mod digest;
 mod fix;
 pub mod history;
 mod ignore;
+mod kept_plan;
+mod late;
 pub mod page;
+pub mod plan_list;
 pub mod severity;
+mod sources;
 pub mod storm;
 pub mod table;
 mod undo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FindingId, Resource, RuleName};
+use crate::ids::{FindingId, PlanDigest, Resource, RuleName};
 use crate::opener::Opener;
-use crate::remediation::{Attempt, Change, RemediationRequest, ViolationType};
+use crate::remediation::{Attempt, Change, Control, RemediationRequest, ViolationType};
 use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, Approval, Wish};
+pub use contest::Repeat;
 use history::Deed;
+pub use ignore::{Covers, Ignore};
+pub use late::LateRemoval;
 use severity::Severity;
+pub use sources::SourceResult;
 
 /// After this a fix that has not reported back may be asked for again.
 pub const FIX_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
@@ -43,6 +54,9 @@ pub const UNDO_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// For this long what was undone is ignored, so that auto-response does not undo the undo.
 pub const UNDO_IGNORE: SignedDuration = SignedDuration::from_hours(24);
+
+/// A message says when its plan was last looked at where that is longer ago.
+pub const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 /// How many thread replies one episode keeps; a resource that flaps adds no more.
 const THREAD_LIMIT: usize = 40;
@@ -100,6 +114,9 @@ pub enum State {
     Open {
         /// The last fix, where it failed.
         last_failure: Option<Failure>,
+        /// The last yes, where the plan went beyond it.
+        #[serde(default)]
+        asks_again: Option<AsksAgain>,
     },
     /// A fix is on its way.
     Fixing {
@@ -114,6 +131,12 @@ pub enum State {
         /// The ignore that it interrupts, which goes on if it fails.
         #[serde(default)]
         ignored: Option<Box<State>>,
+        /// The plan that was agreed to. Absent in what versions before 0.2 wrote: then it asks again.
+        #[serde(default)]
+        plan: Option<PlanDigest>,
+        /// When AWS Config found the resource compliant meanwhile; the report says who mended it.
+        #[serde(default)]
+        compliant: Option<Timestamp>,
     },
     /// Left as it is, on purpose.
     Ignored {
@@ -128,6 +151,9 @@ pub enum State {
         /// AWS Config finds the resource compliant at the moment; the ignore lasts all the same.
         #[serde(default)]
         compliant: bool,
+        /// What is ignored. Absent in what versions before 0.2 wrote: then what the plan says.
+        #[serde(default)]
+        covers: Option<Covers>,
     },
     /// Compliant again.
     Fixed {
@@ -144,11 +170,41 @@ pub enum State {
         since: Timestamp,
         /// Why.
         reason: String,
-        /// Who had fixed it.
-        fixed_by: Actor,
-        /// When.
-        fixed_at: Timestamp,
+        /// The plan that was agreed to. Absent in what versions before 0.2 wrote: then it is given up.
+        #[serde(default)]
+        plan: Option<PlanDigest>,
+        /// Where the finding stood before, and stands again if it fails.
+        #[serde(default)]
+        before: Option<Box<State>>,
+        /// Who had fixed it, in what versions before 0.2 wrote.
+        #[serde(default)]
+        fixed_by: Option<Actor>,
+        /// When they had.
+        #[serde(default)]
+        fixed_at: Option<Timestamp>,
     },
+    /// The resource is not there any more.
+    Deleted {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+impl State {
+    /// Open, and nothing was tried yet.
+    pub const OPEN: Self = Self::Open { last_failure: None, asks_again: None };
+}
+
+/// A yes that did not cover what the plan was when it was to be carried out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AsksAgain {
+    /// Who had said yes.
+    pub by: Actor,
+    /// When that was found out.
+    pub at: Timestamp,
+    /// The changes that were not in the plan that they had seen. Empty where that plan is not known.
+    pub new: Vec<Change>,
 }
 
 /// A state's name, as the table's index and `/dd findings` spell it.
@@ -165,11 +221,14 @@ pub enum StateName {
     Fixed,
     /// `undoing`
     Undoing,
+    /// `deleted`
+    Deleted,
 }
 
 impl StateName {
     /// Every name.
-    pub const ALL: [Self; 5] = [Self::Open, Self::Fixing, Self::Ignored, Self::Fixed, Self::Undoing];
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Fixing, Self::Ignored, Self::Fixed, Self::Undoing, Self::Deleted];
 
     /// `open`
     pub fn as_str(self) -> &'static str {
@@ -179,6 +238,7 @@ impl StateName {
             Self::Ignored => "ignored",
             Self::Fixed => "fixed",
             Self::Undoing => "undoing",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -193,6 +253,9 @@ pub enum Plan {
     Unknown {
         /// Why.
         reason: String,
+        /// Whether it is tried again by itself: the reason may pass.
+        #[serde(default)]
+        looking: bool,
     },
     /// The changes, by the remediation that would make them; empty when the resource is clean.
     Known {
@@ -205,10 +268,20 @@ pub enum Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Its id, which follows from rule and resource.
+    /// Its id, which follows from the resource and the control, or the rule where there is none.
     pub id: FindingId,
-    /// The rule's name in AWS Config.
+    /// The control that is violated; none for rules that are shown without a fix.
+    #[serde(default)]
+    pub control: Option<Control>,
+    /// The ids that it had in versions before 0.2.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub aliases: BTreeSet<FindingId>,
+    /// The name in AWS Config of the rule that complained last.
     pub rule: RuleName,
+    /// The newest result of each rule, by its name: in the resource's account and region that stands
+    /// for the rule's ARN.
+    #[serde(default)]
+    pub sources: BTreeMap<RuleName, SourceResult>,
     /// The resource.
     pub resource: Resource,
     /// What people call it, where that is not its id.
@@ -230,16 +303,40 @@ pub struct Finding {
     pub approval: Option<Approval>,
     /// Where it stands.
     pub state: State,
-    /// What a fix would change.
+    /// What would have to be changed for the resource to be clean. What of it is ignored, a fix leaves.
     pub plan: Plan,
+    /// When the live resource was last looked at for the plan.
+    #[serde(default)]
+    pub checked_at: Option<Timestamp>,
+    /// The ignore of a part of what is open, while the rest is not ignored.
+    #[serde(default)]
+    pub left: Option<Ignore>,
     /// How often the resource has broken the rule; each time has a Slack message of its own.
     pub episode: u32,
     /// When this episode began.
     pub opened_at: Timestamp,
-    /// When AWS Config recorded the newest result that we know; older ones change nothing.
+    /// When AWS Config recorded the newest result that we know.
     pub recorded_at: Timestamp,
+    /// What was recorded until then, by whichever rule, is of the resource as it was before an undo.
+    #[serde(default)]
+    pub settled_at: Option<Timestamp>,
     /// What was taken away in this episode, in full.
     pub removed: Vec<Change>,
+    /// When something was last taken away.
+    #[serde(default)]
+    pub removed_at: Option<Timestamp>,
+    /// What was taken away in episodes that had ended before anybody heard of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateRemoval>,
+    /// What was taken away within the last day, exposure by exposure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Repeat>,
+    /// Who opened it in earlier episodes, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_openers: Vec<Opener>,
+    /// The severity that the thread of an ignored finding was told of, once it had grown.
+    #[serde(default)]
+    pub told_severity: Option<Severity>,
     /// What remediations were about to take away when last heard of.
     pub begun: Vec<Announcement>,
     /// When the undo was asked for that has not reported back, given up or not.
@@ -271,6 +368,10 @@ pub struct Finding {
 pub struct Breach {
     /// The rule's name in AWS Config.
     pub rule: RuleName,
+    /// The rule's ARN, where AWS Config says it.
+    pub rule_arn: Option<String>,
+    /// The control that the rule speaks of, if we have one.
+    pub control: Option<Control>,
     /// The resource.
     pub resource: Resource,
     /// What people call it, where that is not its id.
@@ -283,6 +384,16 @@ pub struct Breach {
     pub channel: Option<String>,
     /// When AWS Config recorded the result.
     pub recorded_at: Timestamp,
+}
+
+impl Breach {
+    /// The id of its finding.
+    pub fn finding(&self) -> FindingId {
+        match self.control {
+            Some(control) => control.finding(&self.resource),
+            None => FindingId::of_rule(&self.rule, &self.resource),
+        }
+    }
 }
 
 /// Why somebody's wish changes nothing.
@@ -333,6 +444,27 @@ pub enum Refusal {
     /// It was fixed too long ago.
     #[error("it was fixed too long ago")]
     TooLate,
+    /// The resource is not there any more.
+    #[error("the resource was deleted")]
+    Deleted,
+    /// The plan has more than what was agreed to.
+    #[error("the plan has changed since it was shown")]
+    Grown {
+        /// What was not shown.
+        new: Vec<Change>,
+    },
+    /// It is not known to which plan somebody said yes, or that plan is of something else.
+    #[error("the plan that was agreed to is not known")]
+    PlanNotKnown,
+    /// Whoever asks for many at once may not ask for this one so.
+    #[error("it is not among those that were meant")]
+    NotMeant,
+    /// What a fix would change is not known.
+    #[error("what a fix would change is not known")]
+    NoPlan,
+    /// A fix would change nothing.
+    #[error("there is nothing left that a fix would change")]
+    NothingToFix,
     /// There is no remediation for this type of resource.
     #[error("there is no automatic fix for this kind of resource")]
     Unsupported,
@@ -357,7 +489,10 @@ impl Finding {
     pub fn open(breach: Breach, plan: Plan) -> Self {
         let deeds = vec![(breach.recorded_at, Actor::Elsewhere, Deed::Found)];
         Self {
-            id: FindingId::of(&breach.rule, &breach.resource),
+            id: breach.finding(),
+            control: breach.control,
+            aliases: BTreeSet::new(),
+            sources: BTreeMap::from([(breach.rule.clone(), SourceResult::non_compliant(&breach))]),
             rule: breach.rule,
             resource: breach.resource,
             resource_name: breach.resource_name,
@@ -366,12 +501,20 @@ impl Finding {
             channel: breach.channel,
             opener: None,
             approval: None,
-            state: State::Open { last_failure: None },
+            state: State::OPEN,
             plan,
+            checked_at: None,
+            left: None,
             episode: 1,
             opened_at: breach.recorded_at,
             recorded_at: breach.recorded_at,
+            settled_at: None,
             removed: Vec::new(),
+            removed_at: None,
+            late: Vec::new(),
+            repeats: Vec::new(),
+            earlier_openers: Vec::new(),
+            told_severity: None,
             begun: Vec::new(),
             ended: Vec::new(),
             undone: Vec::new(),
@@ -384,6 +527,12 @@ impl Finding {
         }
     }
 
+    /// A new finding whose resource has just been looked at.
+    pub fn first_seen(breach: Breach, plan: &Plan, looked_at: Timestamp) -> Self {
+        let known = matches!(plan, Plan::Known { .. });
+        Self { checked_at: known.then_some(looked_at), ..Self::open(breach, plan.clone()) }
+    }
+
     /// The state's name; an ignore that has expired counts as open.
     pub fn state_name(&self, now: Timestamp) -> StateName {
         match &self.state {
@@ -393,6 +542,7 @@ impl Finding {
             State::Ignored { .. } => StateName::Ignored,
             State::Fixed { .. } => StateName::Fixed,
             State::Undoing { .. } => StateName::Undoing,
+            State::Deleted { .. } => StateName::Deleted,
         }
     }
 
@@ -403,7 +553,7 @@ impl Finding {
             State::Fixing { since, .. } | State::Ignored { since, .. } | State::Undoing { since, .. } => {
                 *since
             }
-            State::Fixed { at, .. } => *at,
+            State::Fixed { at, .. } | State::Deleted { at } => *at,
         }
     }
 
@@ -411,6 +561,9 @@ impl Finding {
     pub fn looks_like(&self, other: &Self) -> bool {
         let seen = |finding: &Self| Self {
             recorded_at: Timestamp::MIN,
+            settled_at: None,
+            checked_at: None,
+            sources: BTreeMap::new(),
             begun: Vec::new(),
             undo_asked_at: None,
             ended: Vec::new(),
@@ -420,7 +573,9 @@ impl Finding {
             deeds: Vec::new(),
             ..finding.clone()
         };
-        seen(self) == seen(other)
+        let checked = |finding: &Self| finding.checked_at.unwrap_or(finding.opened_at);
+        let is_as_fresh = checked(self).duration_since(checked(other)).abs() < FRESH;
+        is_as_fresh && seen(self) == seen(other)
     }
 
     fn tell(&mut self, by: Option<Actor>, text: String) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::table::{Item, Order, Record, Table, TableError, key, text};
@@ -53,7 +54,40 @@ pub(super) fn since(finding: &Finding) -> String {
     format!("{:.3}", finding.state_since())
 }
 
+fn place_key(state: StateName) -> String {
+    format!("HOUSEKEEPING#{}", state.as_str())
+}
+
+#[derive(Deserialize)]
+struct PlaceItem {
+    #[serde(default)]
+    place: Option<String>,
+}
+
 impl Table {
+    /// Where the housekeeping goes on through the findings of a state; at the newest where nothing is noted.
+    pub async fn housekeeping_place(&self, state: StateName) -> Result<Option<Cursor>, TableError> {
+        let item: Option<PlaceItem> = self.get_item(place_key(state), "PLACE".to_owned()).await?;
+        Ok(item.and_then(|item| item.place?.parse().ok()))
+    }
+
+    /// Notes that.
+    pub async fn note_housekeeping_place(
+        &self,
+        state: StateName,
+        place: Option<&Cursor>,
+    ) -> Result<(), TableError> {
+        let update = self.dynamodb.update_item().table_name(&self.name);
+        let update = update.key("pk", text(place_key(state))).key("sk", text("PLACE"));
+        let update = match place {
+            Some(place) => update
+                .update_expression("SET place = :place")
+                .expression_attribute_values(":place", text(place.to_string())),
+            None => update.update_expression("REMOVE place"),
+        };
+        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    }
+
     /// The newest findings of a state that are wanted, from a place on, at most `limit`; and where
     /// the next page begins, if there may be one.
     pub async fn page(

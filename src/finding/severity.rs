@@ -55,11 +55,13 @@ impl Severity {
         }
     }
 
-    /// What the changes of a plan would close; `None` where there is nothing to go by.
+    /// What the changes of a plan would close; `None` where there is nothing to go by. The worst, while
+    /// that is being found out.
     pub fn of_plan(plan: &Plan) -> Option<Self> {
         match plan {
             Plan::Known { changes } => changes.iter().map(|(_, change)| Self::of_change(change)).max(),
-            Plan::Unsupported | Plan::Unknown { .. } => None,
+            Plan::Unknown { looking: true, .. } => Some(Self::Critical),
+            Plan::Unsupported | Plan::Unknown { looking: false, .. } => None,
         }
     }
 

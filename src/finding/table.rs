@@ -7,17 +7,19 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
 use jiff::{SignedDuration, Timestamp};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
+use uuid::Uuid;
 
 use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
 use crate::decision;
-use crate::ids::{DigestId, FindingId};
+use crate::ids::{DigestId, FindingId, PlanDigest};
 
 /// What whoever reads and writes findings calls.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
@@ -29,6 +31,9 @@ pub const STATE_INDEX: &str = "by-state";
 /// the three Slack calls that one step may take (a link, a look for what may be there, a post), so
 /// that nobody posts beside a slow one.
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(80);
+
+/// The condition under which a lease is somebody's.
+pub(super) const HELD: &str = "leaseHolder = :holder";
 
 /// How often a lost race is run again.
 pub(super) const ATTEMPTS: usize = 10;
@@ -96,6 +101,12 @@ pub struct Posted {
     /// The link to the message of the episode before.
     #[serde(default)]
     pub previous: Option<String>,
+    /// The channel to which it was to go: where that cannot be posted in, the message is elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// Whether it has called people.
+    #[serde(default)]
+    pub called: bool,
     /// The digest that lists it too, where it has come out of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestId>,
@@ -115,9 +126,37 @@ pub struct Record {
     /// The version that says so. Older versions of us do not: each of theirs counts as news.
     #[serde(default)]
     news_of: Option<u64>,
+    /// The plans that have been stored for it.
+    #[serde(default)]
+    kept_plans: Vec<PlanDigest>,
+    /// The id under which versions from 0.2 on keep it, where this is the record of an older one.
+    #[serde(default)]
+    pub(super) moved_to: Option<FindingId>,
     /// What Slack shows.
     #[serde(default)]
     pub shown: Option<Shown>,
+}
+
+/// Who holds a lease: whatever somebody does under one takes effect only while it is theirs. One that
+/// Lambda has frozen, and that wakes up when its lease has passed to another, writes nothing over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder(String);
+
+impl Holder {
+    /// Unlike any other.
+    pub fn new() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+
+    pub(super) fn value(&self) -> AttributeValue {
+        text(self.0.clone())
+    }
+}
+
+impl Default for Holder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A finding whose message is ours to edit for a while.
@@ -140,6 +179,16 @@ impl Leased {
     pub fn unsure_since(&self) -> Option<Timestamp> {
         unsure_since(self.lease_until, self.unsure_since)
     }
+}
+
+/// A record with the holder of its lease.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Held {
+    #[serde(flatten)]
+    record: Record,
+    #[serde(default)]
+    lease_holder: Option<String>,
 }
 
 /// Since when something may have been posted that was never noted: since the first of those began who
@@ -260,7 +309,9 @@ impl Table {
                 Ok(finding) => finding,
                 Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
             };
-            if let Some(record) = self.write(&finding, record.as_ref()).await? {
+            let known = record.as_ref().map_or(&[][..], |record| &record.kept_plans);
+            let kept = self.keep_plans(&finding.plans(), known).await?;
+            if let Some(record) = self.write(&finding, record.as_ref(), &kept).await? {
                 record.finding.entries().for_each(|entry| decision::tell(&entry));
                 // The change is done; its deeds stay with the finding until the next one.
                 if let Err(error) = self.tell_history(&record).await {
@@ -282,7 +333,12 @@ impl Table {
     }
 
     /// Writes over a record, if there is one; `None` when that is not the current one.
-    async fn write(&self, finding: &Finding, over: Option<&Record>) -> Result<Option<Record>, TableError> {
+    pub(super) async fn write(
+        &self,
+        finding: &Finding,
+        over: Option<&Record>,
+        kept_plans: &[PlanDigest],
+    ) -> Result<Option<Record>, TableError> {
         let (pk, sk) = key(&finding.id);
         let version = over.map_or(0, |record| record.version);
         let same = over.filter(|record| record.finding.looks_like(finding));
@@ -296,7 +352,7 @@ impl Table {
             .key("pk", text(pk))
             .key("sk", text(sk))
             .update_expression(
-                "SET #finding = :finding, #version = :next, news = :news, newsOf = :next, #state = :state, #stateSince = :stateSince",
+                "SET #finding = :finding, #version = :next, news = :news, newsOf = :next, keptPlans = :kept, #state = :state, #stateSince = :stateSince",
             )
             .condition_expression(
                 "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
@@ -310,6 +366,7 @@ impl Table {
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":next", number(version + 1))
             .expression_attribute_values(":news", number(news))
+            .expression_attribute_values(":kept", to_attribute_value(kept_plans)?)
             .expression_attribute_values(":state", text(state.as_str()))
             .expression_attribute_values(":stateSince", text(since(finding)))
             .return_values(ReturnValue::AllNew);
@@ -393,15 +450,23 @@ impl Table {
             .expression_attribute_values(":state", text(state.as_str()))
     }
 
-    /// Becomes the only one who may edit the finding's Slack message, for a while; `None` while
+    /// Makes `holder` the only one who may edit the finding's Slack message, for a while; `None` while
     /// somebody else is.
-    pub async fn lease(&self, id: &FindingId, now: Timestamp) -> Result<Option<Leased>, TableError> {
+    pub async fn lease(
+        &self,
+        id: &FindingId,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<Option<Leased>, TableError> {
         let lease = self
             .display_update(id)
-            .update_expression("SET leaseUntil = :until, unsureSince = if_not_exists(unsureSince, :now)")
-            .condition_expression(
-                "attribute_exists(pk) AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)",
+            .update_expression(
+                "SET leaseUntil = :until, leaseHolder = :holder, unsureSince = if_not_exists(unsureSince, :now)",
             )
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now OR leaseHolder = :holder)",
+            )
+            .expression_attribute_values(":holder", holder.value())
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
             // What was there before: only the lease differs, and one that ran out tells.
@@ -411,17 +476,26 @@ impl Table {
 
     /// Gives the lease back without a trace of what Slack shows: as one that ran out, so that
     /// whoever comes next looks whether a message is there.
-    pub async fn abandon(&self, id: &FindingId, now: Timestamp) -> Result<(), TableError> {
-        let update = self.display_update(id).update_expression("SET leaseUntil = :now");
-        let update = update.expression_attribute_values(":now", number(now.as_millisecond())).send().await;
-        update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+    pub async fn abandon(&self, id: &FindingId, holder: &Holder, now: Timestamp) -> Result<(), TableError> {
+        let update = self
+            .held_update(id, holder)
+            .update_expression("SET leaseUntil = :now")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values(ReturnValue::AllNew);
+        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
     }
 
     /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which
-    /// may have changed meanwhile.
-    pub async fn set_shown(&self, id: &FindingId, shown: &Shown) -> Result<Option<Record>, TableError> {
+    /// may have changed meanwhile. `None` where the lease is somebody else's by now: they have shown it,
+    /// or will.
+    pub async fn set_shown(
+        &self,
+        id: &FindingId,
+        holder: &Holder,
+        shown: &Shown,
+    ) -> Result<Option<Record>, TableError> {
         let update = self
-            .display_update(id)
+            .held_update(id, holder)
             .update_expression("SET shown = :shown, leaseUntil = :until")
             .expression_attribute_values(":shown", to_attribute_value(shown)?)
             .expression_attribute_values(":until", number((Timestamp::now() + LEASE).as_millisecond()))
@@ -430,29 +504,44 @@ impl Table {
     }
 
     /// Gives the lease back, provided that `version` is the newest; otherwise returns the newer record,
-    /// which is still ours to show. Without it gives the lease back in any case.
-    pub async fn release(&self, id: &FindingId, version: Option<u64>) -> Result<Option<Record>, TableError> {
-        let update = self.display_update(id).update_expression("REMOVE leaseUntil, unsureSince");
-        let Some(version) = version else {
-            let released = update.send().await;
-            released.map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error))?;
-            return Ok(None);
+    /// which is still ours to show. Without it gives the lease back in any case. A lease that is
+    /// somebody else's by now is left to them.
+    pub async fn release(
+        &self,
+        id: &FindingId,
+        holder: &Holder,
+        version: Option<u64>,
+    ) -> Result<Option<Record>, TableError> {
+        let update = self.display_update(id).update_expression("REMOVE leaseUntil, leaseHolder, unsureSince");
+        let update = update.expression_attribute_values(":holder", holder.value());
+        let update = match version {
+            None => update.condition_expression(HELD),
+            Some(version) => update
+                .condition_expression(format!("{HELD} AND #version = :version"))
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", number(version)),
         };
-        let update = update
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", number(version));
         match update.send().await {
             Ok(_) => Ok(None),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => self.get(id).await,
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                let leased: Option<Held> = {
+                    let (pk, sk) = key(id);
+                    self.get_item(pk, sk).await?
+                };
+                let ours = |held: &Held| held.lease_holder.as_deref() == Some(&holder.0);
+                Ok(leased.filter(ours).filter(|_| version.is_some()).map(|held| held.record))
+            }
             Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
         }
     }
 
-    fn display_update(
-        &self,
-        id: &FindingId,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    /// An update that takes effect only while the lease is `holder`'s.
+    fn held_update(&self, id: &FindingId, holder: &Holder) -> UpdateItemFluentBuilder {
+        let update = self.display_update(id).condition_expression(HELD);
+        update.expression_attribute_values(":holder", holder.value())
+    }
+
+    fn display_update(&self, id: &FindingId) -> UpdateItemFluentBuilder {
         let (pk, sk) = key(id);
         self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk))
     }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::ids::ResourceType;
 use crate::remediation::{
-    Attempt, Grant, Grantee, Outcome, RemediationReport, RemediationRequest, ReportDetail,
+    AgreedPlan, Attempt, Direction, Grant, Grantee, IngressRange, Outcome, RemediationReport,
+    RemediationRequest, ReportDetail,
 };
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -12,9 +13,11 @@ pub(super) fn alice() -> Actor {
     Actor::User("U0ALICE".to_owned())
 }
 
-fn breach(second: i64) -> Breach {
+pub(super) fn breach(second: i64) -> Breach {
     Breach {
         rule: "s3-public-access".parse().unwrap(),
+        rule_arn: None,
+        control: Some(Control::BucketPublic),
         resource: Resource {
             account: "123456789012".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
@@ -45,6 +48,44 @@ fn plan() -> Plan {
             (ViolationType::S3BucketPublicAcl, grant()),
             (ViolationType::S3BucketPublicPolicy, statement()),
         ],
+    }
+}
+
+/// What somebody asks for who says yes to what the finding shows.
+pub(super) trait Asked {
+    fn agreed_fix(&self, by: Actor, even_ignored: bool, now: Timestamp) -> Result<Finding, Refusal>;
+    fn agreed_undo(&self, by: Actor, reason: &str, now: Timestamp) -> Result<Finding, Refusal>;
+    fn ignored_as_planned(
+        &self,
+        by: Actor,
+        now: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Finding, Refusal>;
+    fn complied_at(&self, second: i64) -> Option<Finding>;
+}
+
+impl Asked for Finding {
+    fn agreed_fix(&self, by: Actor, even_ignored: bool, now: Timestamp) -> Result<Finding, Refusal> {
+        let plan = self.fix_plan().or_else(|| open().fix_plan()).unwrap();
+        self.fix_asked(by, &plan, even_ignored, now)
+    }
+
+    fn agreed_undo(&self, by: Actor, reason: &str, now: Timestamp) -> Result<Finding, Refusal> {
+        self.undo_asked(by, &self.undo_plan().unwrap().digest(), reason.to_owned(), now)
+    }
+
+    fn ignored_as_planned(
+        &self,
+        by: Actor,
+        now: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Finding, Refusal> {
+        let changes: Vec<Change> = self.to_fix().into_iter().map(|(_, change)| change).collect();
+        self.ignored(by, now, until, "ticket".to_owned(), Covers::of(&changes))
+    }
+
+    fn complied_at(&self, second: i64) -> Option<Finding> {
+        self.complied(&breach(second))
     }
 }
 
@@ -94,7 +135,7 @@ fn policy_failed(finding: &Finding, second: i64) -> RemediationReport {
 
 #[test]
 fn a_fix_waits_for_every_remediation_that_it_needs() {
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     assert_eq!(fixing.fix_requests().len(), 2);
     let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
     assert_eq!(half.state_name(at(12)), StateName::Fixing);
@@ -105,7 +146,7 @@ fn a_fix_waits_for_every_remediation_that_it_needs() {
 
 #[test]
 fn a_repeated_report_changes_nothing() {
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let report = acl_fixed(&fixing, Some("U0ALICE"), 11);
     let once = fixing.reported(&report).unwrap();
     assert_eq!(once.reported(&report), None);
@@ -113,10 +154,10 @@ fn a_repeated_report_changes_nothing() {
 
 #[test]
 fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let bob = Actor::User("U0BOB".to_owned());
-    assert!(matches!(fixing.fix_asked(bob.clone(), false, at(11)), Err(Refusal::Fixing { .. })));
-    assert!(fixing.fix_asked(bob, false, at(10 + 15 * 60)).is_ok());
+    assert!(matches!(fixing.agreed_fix(bob.clone(), false, at(11)), Err(Refusal::Fixing { .. })));
+    assert!(fixing.agreed_fix(bob, false, at(10 + 15 * 60)).is_ok());
     assert_eq!(fixing.fix_timed_out(at(10 + 15 * 60 - 1)), None);
     let given_up = fixing.fix_timed_out(at(10 + 15 * 60)).unwrap();
     assert_eq!(given_up.state_name(at(10 + 15 * 60)), StateName::Open, "its button is back");
@@ -126,14 +167,14 @@ fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
 
 #[test]
 fn a_fix_that_fails_opens_the_finding_again_and_says_why() {
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let half = fixing.reported(&policy_failed(&fixing, 11)).unwrap();
     let open = half.reported(&acl_fixed(&half, Some("U0ALICE"), 12)).unwrap();
-    let State::Open { last_failure: Some(failure) } = &open.state else { panic!("{:?}", open.state) };
+    let State::Open { last_failure: Some(failure), .. } = &open.state else { panic!("{:?}", open.state) };
     assert_eq!((failure.reason.as_str(), &failure.asked_by), ("denied", &alice()));
     assert_eq!(open.removed, [grant()]);
     assert_eq!(
-        open.fix_asked(alice(), false, at(20)).unwrap().fix_requests().len(),
+        open.agreed_fix(alice(), false, at(20)).unwrap().fix_requests().len(),
         1,
         "the grant is gone already"
     );
@@ -153,8 +194,8 @@ fn a_report_may_come_before_the_notification() {
     let fixed = Finding::fixed_at_once(&report).unwrap();
     assert_eq!(fixed.state, State::Fixed { by: Actor::AutoResponse, at: at(5) });
     let clean = Plan::Known { changes: Vec::new() };
-    assert_eq!(fixed.breached(&breach(6), &clean), None, "it is clean: old news");
-    assert!(fixed.breached(&breach(4000), &clean).is_some(), "but not for ever");
+    assert_eq!(fixed.breached(&breach(6), &clean, at(6)), None, "it is clean: old news");
+    assert!(fixed.breached(&breach(4000), &clean, at(4000)).is_some(), "but not for ever");
 }
 
 #[test]
@@ -162,50 +203,212 @@ fn what_was_announced_before_the_notification_is_open_and_then_explained() {
     let kind = ViolationType::S3BucketPublicAcl;
     let begun = report(&open(), kind, None, 5, Outcome::Begun, vec![grant()]);
     let begun = Finding::fixed_at_once(&begun).unwrap();
-    assert_eq!(begun.state, State::Open { last_failure: None }, "its remediator may die");
+    assert_eq!(begun.state, State::OPEN, "its remediator may die");
     assert_eq!(begun.plan, Plan::Known { changes: vec![(kind, grant())] });
     let why = Breach { annotation: Some("public".to_owned()), ..breach(4) };
-    let explained = begun.breached(&why, &plan()).unwrap();
+    let explained = begun.breached(&why, &plan(), at(4)).unwrap();
     assert_eq!((explained.annotation.as_deref(), explained.begun.len()), (Some("public"), 1));
     assert_eq!(explained.plan, plan());
-    assert_eq!(explained.breached(&why, &plan()), None, "once");
+    assert_eq!(explained.breached(&why, &plan(), at(4)), None, "once");
     let fixed = begun.reported(&acl_fixed(&open(), None, 6)).unwrap();
     assert_eq!(
         (&fixed.state, fixed.removed.as_slice()),
         (&State::Fixed { by: Actor::AutoResponse, at: at(6) }, [grant()].as_slice())
     );
-    assert_eq!(fixed.breached(&why, &plan()), None, "it is fixed: old news");
+    assert_eq!(fixed.breached(&why, &plan(), at(4)), None, "it is fixed: old news");
 }
 
 #[test]
 fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
-    let fixed = open().complied(at(10)).unwrap();
+    let fixed = open().complied_at(10).unwrap();
     assert_eq!(fixed.state, State::Fixed { by: Actor::Elsewhere, at: at(10) });
-    assert_eq!(fixed.breached(&breach(9), &plan()), None);
-    assert_eq!(fixed.complied(at(10)), None);
-    let again = fixed.breached(&breach(20), &plan()).unwrap();
+    assert_eq!(fixed.breached(&breach(9), &plan(), at(9)), None);
+    assert_eq!(fixed.complied_at(10), None);
+    let again = fixed.breached(&breach(20), &plan(), at(20)).unwrap();
     assert_eq!((again.episode, again.state_name(at(20)), again.opened_at), (2, StateName::Open, at(20)));
     assert!(again.thread.is_empty() && again.removed.is_empty());
-    assert_eq!(again.reported(&acl_fixed(&again, None, 5)), None, "a report of the episode before");
+}
+
+#[test]
+fn what_a_report_of_an_ended_episode_tells_is_on_record_and_can_be_put_back() {
+    let again = open().complied_at(10).unwrap().breached(&breach(20), &plan(), at(20)).unwrap();
+    let late = again.reported(&acl_fixed(&again, Some("U0ALICE"), 5)).unwrap();
+    assert_eq!((late.state_name(at(21)), late.episode, &late.plan), (StateName::Open, 2, &plan()));
+    assert!(late.removed.is_empty() && late.to_put_back() == [grant()]);
+    let (_, by, deed) = late.deeds.last().unwrap();
+    assert_eq!((by, deed), (&alice(), &Deed::fixed(&[grant()])));
+    assert_eq!(late.reported(&acl_fixed(&again, Some("U0ALICE"), 5)), None, "once");
+    let undoing = late.agreed_undo(alice(), "it was wanted", at(30)).unwrap();
+    assert_eq!(undoing.undo_request().unwrap().undo, [grant()]);
+    let done = undo_report(&undoing, 31, Outcome::Undone, vec![grant()]);
+    let undone = undoing.undo_reported(&done, &plan()).unwrap();
+    assert!(undone.to_put_back().is_empty());
+    // What else is open stays open: only what was put back is ignored.
+    assert_eq!(undone.state_name(at(32)), StateName::Open);
+    assert_eq!(undone.to_fix(), [(ViolationType::S3BucketPublicPolicy, statement())]);
+    let failed = undoing.undo_timed_out(at(30 + 15 * 60)).unwrap();
+    assert_eq!((failed.state_name(at(2000)), failed.to_put_back()), (StateName::Open, vec![grant()]));
 }
 
 #[test]
 fn compliance_may_be_noticed_before_the_report_arrives() {
     let fixing =
         Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })
-            .fix_asked(alice(), false, at(10))
+            .agreed_fix(alice(), false, at(10))
             .unwrap();
-    let fixed = fixing.complied(at(11)).unwrap();
-    assert_eq!(fixed.state, State::Fixed { by: alice(), at: at(11) });
-    let told = fixed.reported(&acl_fixed(&fixing, Some("U0ALICE"), 10)).unwrap();
-    assert_eq!((told.removed.len(), told.state_name(at(12))), (1, StateName::Fixed));
+    let seen = fixing.complied_at(11).unwrap();
+    assert_eq!(seen.state_name(at(12)), StateName::Fixing, "the report says who");
+    let told = seen.reported(&acl_fixed(&fixing, Some("U0ALICE"), 10)).unwrap();
+    assert_eq!((told.removed.len(), &told.state), (1, &State::Fixed { by: alice(), at: at(10) }));
+    let nothing =
+        report(&fixing, ViolationType::S3BucketPublicAcl, None, 12, Outcome::NothingToDo, Vec::new());
+    let elsewhere = seen.reported(&nothing).unwrap();
+    assert_eq!(elsewhere.state, State::Fixed { by: Actor::Elsewhere, at: at(12) });
+    let never = seen.fix_timed_out(at(10 + 15 * 60)).unwrap();
+    assert_eq!(never.state, State::Fixed { by: Actor::Elsewhere, at: at(11) }, "nobody is credited");
+}
+
+fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
+    let range = IngressRange {
+        rule_id: format!("sgr-{port}"),
+        protocol: protocol.to_owned(),
+        from_port: Some(port),
+        to_port: Some(port),
+        cidr: "0.0.0.0/0".to_owned(),
+        description: None,
+    };
+    (ViolationType::Ec2SgProhibitedPort, Change::RevokeIngress(range))
+}
+
+fn known(changes: &[(ViolationType, Change)]) -> Plan {
+    Plan::Known { changes: changes.to_vec() }
+}
+
+/// A security group that opens something.
+fn group(changes: &[(ViolationType, Change)]) -> Finding {
+    let mut breach = breach(0);
+    breach.resource.resource_type = ResourceType::SECURITY_GROUP.parse().unwrap();
+    breach.control = Some(Control::IngressProhibitedPorts);
+    Finding::open(breach, known(changes))
+}
+
+#[test]
+fn an_ignore_covers_what_was_ignored_and_no_more() {
+    let (ssh, every) = (ingress(22, "tcp"), ingress(-1, "-1"));
+    let ignored = group(std::slice::from_ref(&ssh)).ignored_as_planned(alice(), at(1), None).unwrap();
+    let same = ignored.looked_at(&known(std::slice::from_ref(&ssh)), at(2)).unwrap();
+    assert_eq!(same.state, ignored.state);
+    let opened = ignored.looked_at(&known(&[ssh.clone(), every.clone()]), at(3)).unwrap();
+    assert_eq!((opened.state_name(at(3)), opened.episode), (StateName::Open, 1));
+    assert_eq!((opened.to_fix(), opened.left_alone()), (vec![every.clone()], vec![&ssh.1]));
+    assert!(opened.thread.last().unwrap().text.contains("all traffic is reachable from 0.0.0.0/0"));
+    // The fix of what is new leaves the rest, and then all that is open is ignored again.
+    let fixing = opened.agreed_fix(alice(), false, at(4)).unwrap();
+    let kind = ViolationType::Ec2SgProhibitedPort;
+    let done = report(&fixing, kind, Some("U0ALICE"), 5, Outcome::Fixed, vec![every.1.clone()]);
+    let fixed = fixing.reported(&done).unwrap();
+    assert_eq!((fixed.state_name(at(6)), &fixed.plan), (StateName::Ignored, &known(&[ssh.clone()])));
+    assert_eq!((fixed.removed.as_slice(), fixed.can_undo(at(7))), ([every.1.clone()].as_slice(), Ok(())));
+    // Every protocol includes what was ignored before: a wider ignore covers a narrower opening.
+    let wide = group(&[every]).ignored_as_planned(alice(), at(1), None).unwrap();
+    let narrow = wide.looked_at(&known(&[ssh]), at(2)).unwrap();
+    assert_eq!(narrow.state_name(at(3)), StateName::Ignored);
+}
+
+#[test]
+fn what_was_ignored_by_an_older_version_is_what_its_plan_said() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let mut old = group(std::slice::from_ref(&ssh)).ignored_as_planned(alice(), at(1), None).unwrap();
+    let State::Ignored { covers, .. } = &mut old.state else { panic!() };
+    *covers = None;
+    let opened = old.looked_at(&known(&[ssh.clone(), mysql.clone()]), at(2)).unwrap();
+    assert_eq!((opened.state_name(at(2)), opened.to_fix()), (StateName::Open, vec![mysql]));
+}
+
+#[test]
+fn a_tag_covers_the_resource_whole_and_its_thread_tells_once_that_it_is_worse() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let tagged = group(std::slice::from_ref(&ssh)).tagged("by design", at(1)).unwrap();
+    let mut worse = tagged.looked_at(&known(&[ssh, mysql]), at(2)).unwrap();
+    assert_eq!(worse.state_name(at(2)), StateName::Ignored);
+    let told = worse.thread.len();
+    worse.tell_of_worse(Severity::Critical);
+    worse.tell_of_worse(Severity::Critical);
+    assert_eq!(worse.thread.len(), told + 1);
+}
+
+#[test]
+fn a_deleted_resource_ends_its_finding_whatever_was_wanted() {
+    let tagged = open().tagged("by design", at(1)).unwrap();
+    let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
+    for finding in [open(), tagged, ignored, fixed()] {
+        let deleted = finding.deleted(at(50)).unwrap();
+        assert_eq!(
+            (&deleted.state, deleted.state_name(at(51))),
+            (&State::Deleted { at: at(50) }, StateName::Deleted)
+        );
+        assert!(deleted.to_fix().is_empty() && deleted.deleted(at(51)).is_none());
+        let again = deleted.breached(&breach(60), &plan(), at(60)).unwrap();
+        assert_eq!(
+            (again.state_name(at(60)), again.episode),
+            (StateName::Open, 2),
+            "a bucket of that name again"
+        );
+    }
+}
+
+#[test]
+fn after_three_fixes_within_a_day_of_the_same_exposure_people_are_asked() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let only = known(&[(kind, grant())]);
+    let mut finding = Finding::open(breach(0), only.clone());
+    for round in 0..3 {
+        assert!(!finding.is_contested(at(round * 100)), "{round}");
+        let fixed = report(&finding, kind, None, round * 100 + 10, Outcome::Fixed, vec![grant()]);
+        finding = finding.reported(&fixed).unwrap().complied_at(round * 100 + 20).unwrap();
+        finding = finding.breached(&breach(round * 100 + 30), &only, at(round * 100 + 30)).unwrap();
+    }
+    assert!(finding.is_contested(at(240)) && !finding.is_contested(at(240 + 24 * 3600)));
+    let other = known(&[(ViolationType::S3BucketPublicPolicy, statement())]);
+    assert!(!finding.looked_at(&other, at(241)).unwrap().is_contested(at(242)), "another exposure");
+}
+
+#[test]
+fn a_yes_that_does_not_cover_the_plan_changes_nothing_and_asks_again() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let seen = group(std::slice::from_ref(&ssh)).fix_plan().unwrap();
+    let grown = group(&[ssh.clone(), mysql.clone()]);
+    let refused = grown.fix_asked(alice(), &seen, false, at(1));
+    assert_eq!(refused, Err(Refusal::Grown { new: vec![mysql.1.clone()] }));
+    let asks = grown.has_grown(alice(), std::slice::from_ref(&mysql.1), at(2)).unwrap();
+    assert!(matches!(&asks.state, State::Open { asks_again: Some(again), .. } if again.by == alice()));
+    // What has gone meanwhile is left out; a plan of something else is none.
+    let both = grown.fix_plan().unwrap();
+    assert!(group(std::slice::from_ref(&ssh)).fix_asked(alice(), &both, false, at(3)).is_ok());
+    let mut elsewhere = both.clone();
+    elsewhere.resource.id = "sg-other".parse().unwrap();
+    assert_eq!(grown.fix_asked(alice(), &elsewhere, false, at(3)), Err(Refusal::PlanNotKnown));
+    let undo = AgreedPlan { direction: Direction::Undo, ..both };
+    assert_eq!(grown.fix_asked(alice(), &undo, false, at(3)), Err(Refusal::PlanNotKnown));
+}
+
+#[test]
+fn a_finding_is_over_when_no_rule_complains() {
+    let of = |rule: &str, second| Breach { rule: rule.parse().unwrap(), ..breach(second) };
+    let both = open().breached(&of("restricted-ssh", 10), &plan(), at(10)).unwrap();
+    let one = both.complied(&of("s3-public-access", 20)).unwrap();
+    assert_eq!(one.state_name(at(20)), StateName::Open);
+    // An older event of the other rule is news all the same: each rule has its own order.
+    let none = one.complied(&of("restricted-ssh", 15)).unwrap();
+    assert_eq!(none.state_name(at(21)), StateName::Fixed);
+    assert_eq!(one.complied(&of("restricted-ssh", 10)), None, "it says nothing new");
 }
 
 #[test]
 fn an_ignore_ends_by_itself_by_hand_or_never() {
-    let ignored = open().ignored(alice(), at(0), Some(at(100)), "ticket".to_owned()).unwrap();
-    assert!(matches!(ignored.fix_asked(alice(), false, at(50)), Err(Refusal::Ignored { .. })));
-    assert_eq!(ignored.fix_asked(alice(), true, at(50)).unwrap().state_name(at(50)), StateName::Fixing);
+    let ignored = open().ignored_as_planned(alice(), at(0), Some(at(100))).unwrap();
+    assert!(matches!(ignored.agreed_fix(alice(), false, at(50)), Err(Refusal::Ignored { .. })));
+    assert_eq!(ignored.agreed_fix(alice(), true, at(50)).unwrap().state_name(at(50)), StateName::Fixing);
     assert_eq!(ignored.ignore_expired(at(99)), None);
     assert_eq!(
         (ignored.state_name(at(99)), ignored.state_name(at(100))),
@@ -214,12 +417,12 @@ fn an_ignore_ends_by_itself_by_hand_or_never() {
     assert_eq!(ignored.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
     assert_eq!(ignored.unignored(&alice(), at(1)).unwrap().state_name(at(1)), StateName::Open);
     assert_eq!(open().unignored(&alice(), at(1)), Err(Refusal::NotIgnored));
-    let compliant = ignored.complied(at(50)).unwrap();
+    let compliant = ignored.complied_at(50).unwrap();
     assert_eq!(compliant.state_name(at(51)), StateName::Ignored, "it may break again while it is ignored");
     assert_eq!(compliant.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Fixed);
-    let broken = compliant.breached(&breach(60), &plan()).unwrap();
+    let broken = compliant.breached(&breach(60), &plan(), at(60)).unwrap();
     assert_eq!(broken.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
-    let forever = open().ignored(alice(), at(0), None, "ticket".to_owned()).unwrap();
+    let forever = open().ignored_as_planned(alice(), at(0), None).unwrap();
     assert_eq!(forever.ignore_expired(at(1_000_000_000)), None);
 }
 
@@ -231,7 +434,7 @@ fn what_breaks_again_before_config_saw_it_mended_is_a_new_episode() {
     assert_eq!(fixed.relapsed(&Plan::Known { changes: Vec::new() }, at(27)), None);
     let again = fixed.relapsed(&plan(), at(27)).unwrap();
     assert_eq!((again.episode, again.state_name(at(27)), again.opened_at), (2, StateName::Open, at(27)));
-    let confirmed = fixed.complied(at(8)).unwrap();
+    let confirmed = fixed.complied_at(8).unwrap();
     assert_eq!(confirmed.relapsed(&plan(), at(29)), None, "from here on AWS Config tells");
 }
 
@@ -252,7 +455,7 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
 
 #[test]
 fn what_is_only_noted_for_later_is_no_news() {
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let kind = ViolationType::S3BucketPublicAcl;
     let begun = report(&fixing, kind, Some("U0ALICE"), 11, Outcome::Begun, vec![grant()]);
     let begun = fixing.reported(&begun).unwrap();
@@ -261,16 +464,16 @@ fn what_is_only_noted_for_later_is_no_news() {
     assert!(!half.looks_like(&begun));
     let fixed = half.reported(&policy_fixed(&fixing, Some("U0ALICE"), 13)).unwrap();
     assert!(!fixed.looks_like(&half));
-    let confirmed = fixed.complied(at(14)).unwrap();
+    let confirmed = fixed.complied_at(14).unwrap();
     assert!(confirmed != fixed && confirmed.looks_like(&fixed));
-    assert!(!open().complied(at(14)).unwrap().looks_like(&open()));
+    assert!(!open().complied_at(14).unwrap().looks_like(&open()));
 }
 
 #[test]
 fn who_takes_back_an_announcement_takes_back_no_other_s() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known { changes: vec![(kind, grant())] };
-    let fixing = Finding::open(breach(0), plan).fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = Finding::open(breach(0), plan).agreed_fix(alice(), false, at(10)).unwrap();
     let (first, second) = (Attempt::begin(), Attempt::begin());
     let say = |attempt, second, outcome, changes| {
         by(attempt, report(&fixing, kind, Some("U0ALICE"), second, outcome, changes))
@@ -297,7 +500,7 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
 fn who_finds_nothing_to_do_has_done_nothing_itself_whenever_it_says_so() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known { changes: vec![(kind, grant())] };
-    let fixing = Finding::open(breach(0), plan).fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = Finding::open(breach(0), plan).agreed_fix(alice(), false, at(10)).unwrap();
     let attempt = Attempt::begin();
     let say = |second, outcome, changes| {
         by(&attempt, report(&fixing, kind, Some("U0ALICE"), second, outcome, changes))
@@ -315,7 +518,7 @@ fn who_finds_nothing_to_do_has_done_nothing_itself_whenever_it_says_so() {
 #[test]
 fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
     let kind = ViolationType::S3BucketPublicAcl;
-    let fixing = Finding::open(breach(0), plan()).fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = Finding::open(breach(0), plan()).agreed_fix(alice(), false, at(10)).unwrap();
     let other = Change::RemoveGrant(Grant {
         grantee: Grantee::Group("http://acs.amazonaws.com/groups/global/AuthenticatedUsers".to_owned()),
         permission: "READ".to_owned(),
@@ -334,9 +537,9 @@ fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
 fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known { changes: vec![(kind, grant())] };
-    let fixing = Finding::open(breach(0), plan.clone()).fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = Finding::open(breach(0), plan.clone()).agreed_fix(alice(), false, at(10)).unwrap();
     let fixed = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
-    let undoing = fixed.undo_asked(alice(), at(11), "wanted".to_owned(), at(20)).unwrap();
+    let undoing = fixed.agreed_undo(alice(), "wanted", at(20)).unwrap();
     let undo = report(&undoing, kind, Some("U0ALICE"), 21, Outcome::Undone, vec![grant()]);
     let asked_as = |report: RemediationReport| {
         let detail = report.detail.map(|detail| {
@@ -358,11 +561,11 @@ fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
 fn an_announcement_that_comes_last_of_all_is_what_was_taken_away() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known { changes: vec![(kind, grant())] };
-    let fixing = Finding::open(breach(0), plan).fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = Finding::open(breach(0), plan).agreed_fix(alice(), false, at(10)).unwrap();
     let begun = report(&fixing, kind, None, 11, Outcome::Begun, vec![grant()]);
     let nothing = report(&fixing, kind, None, 14, Outcome::NothingToDo, Vec::new());
     // AWS Config was quicker, and says nothing of who did it.
-    let fixed = fixing.complied(at(12)).unwrap().reported(&nothing).unwrap();
+    let fixed = fixing.complied_at(12).unwrap().reported(&nothing).unwrap();
     assert_eq!(fixed.removed, []);
     assert_eq!(fixed.reported(&begun).unwrap().removed, [grant()]);
     let elsewhere = fixing.reported(&nothing).unwrap();
@@ -373,7 +576,7 @@ fn an_announcement_that_comes_last_of_all_is_what_was_taken_away() {
 fn a_fix_that_finds_nothing_to_change_claims_nothing() {
     let fixing =
         Finding::open(breach(0), Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] })
-            .fix_asked(alice(), false, at(10))
+            .agreed_fix(alice(), false, at(10))
             .unwrap();
     let kind = ViolationType::S3BucketPublicAcl;
     let nothing = report(&fixing, kind, Some("U0ALICE"), 11, Outcome::NothingToDo, Vec::new());
@@ -390,12 +593,12 @@ fn what_cannot_be_fixed_is_refused() {
     let mut finding = open();
     finding.resource.resource_type = "AWS::::Account".parse().unwrap();
     finding.plan = Plan::Unsupported;
-    assert_eq!(finding.fix_asked(alice(), false, at(1)), Err(Refusal::Unsupported));
+    assert_eq!(finding.agreed_fix(alice(), false, at(1)), Err(Refusal::Unsupported));
 }
 
 /// A bucket whose ACL and policy alice has mended.
 fn fixed() -> Finding {
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 11)).unwrap();
     half.reported(&policy_fixed(&half, Some("U0ALICE"), 12)).unwrap()
 }
@@ -409,7 +612,7 @@ fn undo_report(undoing: &Finding, second: i64, outcome: Outcome, changes: Vec<Ch
 
 fn undoing() -> Finding {
     let bob = Actor::User("U0BOB".to_owned());
-    fixed().undo_asked(bob, at(12), "the website is down".to_owned(), at(20)).unwrap()
+    fixed().agreed_undo(bob, "the website is down", at(20)).unwrap()
 }
 
 #[test]
@@ -424,11 +627,11 @@ fn an_undo_puts_all_back_and_is_then_ignored_for_a_day() {
     assert_eq!((*until, reason.as_str()), (at(21 + 24 * 3600), "the website is down"));
     assert_eq!((undone.removed.len(), &undone.plan), (0, &plan()));
     assert_eq!(undone.undo_reported(&report, &plan()), None, "a repeated report");
-    assert_eq!(undone.complied(at(15)), None, "news of the time before the undo");
+    assert_eq!(undone.complied_at(15), None, "news of the time before the undo");
 
     let again = undone.ignore_expired(*until).unwrap();
     assert_eq!((again.state_name(*until), again.auto_requests().len()), (StateName::Open, 2));
-    let fixing = again.fix_asked(alice(), false, *until).unwrap();
+    let fixing = again.agreed_fix(alice(), false, *until).unwrap();
     assert_eq!(fixing.fix_requests().len(), 2, "it can be fixed again");
 }
 
@@ -442,7 +645,8 @@ fn an_undo_of_what_has_changed_leaves_it_fixed_and_says_why() {
     assert!(refused.can_undo(at(30)).is_ok(), "it may be asked for again");
 
     let half = undo_report(&undoing(), 21, failed, vec![grant()]);
-    let half = undoing().undo_reported(&half, &plan()).unwrap();
+    let live = Plan::Known { changes: vec![(ViolationType::S3BucketPublicAcl, grant())] };
+    let half = undoing().undo_reported(&half, &live).unwrap();
     assert_eq!((half.state_name(at(22)), half.removed.as_slice()), (StateName::Ignored, &[statement()][..]));
 }
 
@@ -452,15 +656,15 @@ fn only_what_we_fixed_within_a_week_can_be_undone() {
     assert_eq!(fixed().can_undo(at(12 + week)), Ok(()));
     assert_eq!(fixed().can_undo(at(13 + week)), Err(Refusal::TooLate));
     assert_eq!(open().can_undo(at(1)), Err(Refusal::NotFixed));
-    assert_eq!(open().complied(at(1)).unwrap().can_undo(at(2)), Err(Refusal::NothingToUndo));
+    assert_eq!(open().complied_at(1).unwrap().can_undo(at(2)), Err(Refusal::NothingToUndo));
     assert!(matches!(undoing().can_undo(at(21)), Err(Refusal::Undoing { .. })));
 }
 
 #[test]
 fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
-    assert!(matches!(undoing().fix_asked(alice(), false, at(21)), Err(Refusal::Undoing { .. })));
-    assert!(undoing().ignored(alice(), at(21), None, "r".to_owned()).is_err());
-    let breached = undoing().breached(&breach(21), &plan()).unwrap();
+    assert!(matches!(undoing().agreed_fix(alice(), false, at(21)), Err(Refusal::Undoing { .. })));
+    assert!(undoing().ignored_as_planned(alice(), at(21), None).is_err());
+    let breached = undoing().breached(&breach(21), &plan(), at(21)).unwrap();
     assert_eq!((breached.state_name(at(21)), breached.episode), (StateName::Undoing, 1));
     assert_eq!(undoing().undo_timed_out(at(21)), None);
     let broken = breached.undo_timed_out(at(20 + 15 * 60)).unwrap();
@@ -488,17 +692,17 @@ fn every_step_is_remembered_for_the_history() {
         finding = Finding { deeds: Vec::new(), ..next };
         (finding.clone(), words)
     };
-    let (ignored, words) = step(open().ignored(alice(), at(1), None, "later".to_owned()).unwrap());
-    assert_eq!(words[1..], [alice_said("ignored it: later")]);
+    let (ignored, words) = step(open().ignored_as_planned(alice(), at(1), None).unwrap());
+    assert_eq!(words[1..], [alice_said("ignored it: ticket")]);
     let (opened, words) = step(ignored.unignored(&alice(), at(2)).unwrap());
     assert_eq!(words, [alice_said("stopped ignoring it")]);
-    let (fixing, words) = step(opened.fix_asked(alice(), false, at(10)).unwrap());
+    let (fixing, words) = step(opened.agreed_fix(alice(), false, at(10)).unwrap());
     assert_eq!(words, [alice_said("asked for a fix")]);
     let (half, words) = step(fixing.reported(&policy_failed(&fixing, 11)).unwrap());
     assert_eq!(words, [alice_said("tried to fix it, in vain: denied")]);
     let (half, words) = step(half.reported(&acl_fixed(&half, Some("U0ALICE"), 12)).unwrap());
     assert_eq!(words, [alice_said("removed the ACL grant READ to everybody (AllUsers)")]);
-    let (_, words) = step(half.complied(at(13)).unwrap());
+    let (_, words) = step(half.complied_at(13).unwrap());
     assert_eq!(words, ["Elsewhere it was found compliant again"]);
 
     let (undoing, words) = step(undoing());
@@ -517,14 +721,15 @@ fn every_step_is_remembered_for_the_history() {
 fn a_report_counts_for_the_undo_that_it_is_of_and_no_other() {
     let report = undo_report(&undoing(), 21, Outcome::Undone, vec![grant(), statement()]);
     let undone = undoing().undo_reported(&report, &plan()).unwrap();
-    let fixing = undone.fix_asked(alice(), true, at(30)).unwrap();
+    let fixing = undone.agreed_fix(alice(), true, at(30)).unwrap();
     let half = fixing.reported(&acl_fixed(&fixing, Some("U0ALICE"), 31)).unwrap();
     let fixed_again = half.reported(&policy_fixed(&half, Some("U0ALICE"), 32)).unwrap();
     assert_eq!(fixed_again.state_name(at(33)), StateName::Fixed);
     let repeated = undo_report(&undoing(), 40, Outcome::Undone, vec![grant(), statement()]);
     assert_eq!(fixed_again.undo_reported(&repeated, &plan()), None);
     let bob = Actor::User("U0BOB".to_owned());
-    let stale = fixed_again.undo_asked(bob, at(12), "an old window".to_owned(), at(50));
+    let other = PlanDigest::of("an old window's");
+    let stale = fixed_again.undo_asked(bob, &other, "an old window".to_owned(), at(50));
     assert_eq!(stale, Err(Refusal::FixedAgain));
 }
 
@@ -537,13 +742,13 @@ fn a_look_that_comes_too_soon_does_not_empty_the_plan_of_what_is_open_again() {
 
 #[test]
 fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
-    let ignored = open().ignored(alice(), at(1), None, "for good".to_owned()).unwrap();
+    let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
     let bob = Actor::User("U0BOB".to_owned());
-    let fixing = ignored.fix_asked(bob.clone(), true, at(10)).unwrap();
+    let fixing = ignored.agreed_fix(bob.clone(), true, at(10)).unwrap();
     let half = fixing.reported(&policy_failed(&fixing, 11)).unwrap();
     let failed = half.reported(&acl_fixed(&half, Some("U0BOB"), 12)).unwrap();
     // Before anybody has noticed that it never reported back.
-    let again = fixing.fix_asked(bob, true, at(1000)).unwrap();
+    let again = fixing.agreed_fix(bob, true, at(1000)).unwrap();
     let not_queued = [fixing.fix_not_queued(at(11)), again.fix_not_queued(at(1001))];
     for finding in not_queued.into_iter().chain([fixing.fix_timed_out(at(5000)).unwrap(), failed]) {
         assert_eq!(finding.state, ignored.state);
@@ -552,14 +757,14 @@ fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
 
 #[test]
 fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
-    let ignored = open().ignored(alice(), at(10), None, "for good".to_owned()).unwrap();
+    let ignored = open().ignored_as_planned(alice(), at(10), None).unwrap();
     let half = ignored.reported(&acl_fixed(&ignored, None, 9)).unwrap();
     let mended = half.reported(&policy_fixed(&half, None, 9)).unwrap();
     assert_eq!(
         (&mended.state, mended.removed.as_slice()),
         (&ignored.state, [grant(), statement()].as_slice())
     );
-    let compliant = mended.complied(at(12)).unwrap();
+    let compliant = mended.complied_at(12).unwrap();
     assert!(matches!(compliant.state, State::Ignored { compliant: true, .. }));
     assert_eq!(compliant.unignored(&alice(), at(20)).unwrap().can_undo(at(21)), Ok(()));
 }
@@ -567,11 +772,11 @@ fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
 #[test]
 fn only_the_request_that_a_finding_waits_for_is_carried_out() {
     let home = "123456789012".parse().unwrap();
-    let fixing = open().fix_asked(alice(), false, at(10)).unwrap();
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let fix = fixing.fix_requests().remove(0);
     assert!(fixing.waits_for(&fix, &home));
     let given_up = fixing.fix_timed_out(at(5000)).unwrap();
-    let again = given_up.fix_asked(alice(), false, at(5001)).unwrap();
+    let again = given_up.agreed_fix(alice(), false, at(5001)).unwrap();
     let undo = undoing().undo_request().unwrap();
     assert!(undoing().waits_for(&undo, &home) && !undoing().waits_for(&fix, &home));
     let elsewhere = RemediationRequest { target_resource_id: "payroll".parse().unwrap(), ..undo.clone() };

@@ -3,16 +3,42 @@
 use jiff::Timestamp;
 
 use super::history::Deed;
-use super::{Actor, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
+use super::{Actor, Covers, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
+use crate::ids::PlanDigest;
 use crate::remediation::{Change, Outcome, RemediationReport, RemediationRequest};
 
 impl Finding {
-    /// Until when its fix can be undone; `None` where there is nothing to undo.
-    pub fn undo_until(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Fixed { at, .. } if !self.removed.is_empty() => Some(*at + UNDO_WINDOW),
-            _ => None,
+    /// What an undo would put back: what fixes of this episode took away, and what is known late of
+    /// earlier ones. Nothing while a fix is on its way, or an undo.
+    pub fn to_put_back(&self) -> Vec<Change> {
+        let of_this_episode: &[Change] = match &self.state {
+            State::Fixed { .. } | State::Ignored { .. } => &self.removed,
+            State::Undoing { .. } => &self.removed,
+            State::Open { .. } | State::Fixing { .. } | State::Deleted { .. } => &[],
+        };
+        let late = match &self.state {
+            State::Fixing { .. } | State::Deleted { .. } => [].iter(),
+            _ => self.late.iter(),
+        };
+        let mut all: Vec<Change> = of_this_episode.to_vec();
+        for change in late.flat_map(|late| &late.changes) {
+            if !all.contains(change) {
+                all.push(change.clone());
+            }
         }
+        all
+    }
+
+    /// Until when that can be put back; `None` where there is nothing to undo.
+    pub fn undo_until(&self) -> Option<Timestamp> {
+        if matches!(self.state, State::Undoing { .. }) || self.to_put_back().is_empty() {
+            return None;
+        }
+        let fixed_at = match &self.state {
+            State::Fixed { at, .. } => Some(*at),
+            _ => None,
+        };
+        Some(self.removed_at.or(fixed_at)? + UNDO_WINDOW)
     }
 
     /// Whether an undo can be asked for.
@@ -20,50 +46,53 @@ impl Finding {
         match (&self.state, self.undo_until()) {
             (_, Some(until)) if now <= until => Ok(()),
             (_, Some(_)) => Err(Refusal::TooLate),
-            (State::Fixed { .. }, None) => Err(Refusal::NothingToUndo),
+            (State::Fixed { .. } | State::Ignored { .. }, None) => Err(Refusal::NothingToUndo),
             (State::Undoing { asked_by, since, .. }, None) => {
                 Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since })
             }
-            (State::Open { .. } | State::Fixing { .. } | State::Ignored { .. }, None) => {
-                Err(Refusal::NotFixed)
-            }
+            (State::Deleted { .. }, None) => Err(Refusal::Deleted),
+            (State::Open { .. } | State::Fixing { .. }, None) => Err(Refusal::NotFixed),
         }
     }
 
-    /// When the fix was that an undo would undo.
-    pub fn fixed_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Fixed { at, .. } => Some(*at),
-            _ => None,
-        }
-    }
-
-    /// Somebody wants back what the fix of `seen` took away.
+    /// Somebody wants back what the plan `agreed` says.
     pub fn undo_asked(
         &self,
         asked_by: Actor,
-        seen: Timestamp,
+        agreed: &PlanDigest,
         reason: String,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         self.can_undo(now)?;
-        if self.fixed_at() != Some(seen) {
+        let plan = self.undo_plan().ok_or(Refusal::NothingToUndo)?.digest();
+        if plan != *agreed {
             return Err(Refusal::FixedAgain);
         }
-        let State::Fixed { by, at } = &self.state else { return Err(Refusal::NotFixed) };
-        let (fixed_by, fixed_at) = (by.clone(), *at);
         let mut finding =
             Self { undo_failure: None, undo_asked_at: Some(now), approval: None, ..self.clone() };
         finding.record(now, asked_by.clone(), Deed::UndoAsked { reason: reason.clone() });
-        finding.state = State::Undoing { asked_by, since: now, reason, fixed_by, fixed_at };
+        finding.note_what_is_ignored();
+        let before = Some(Box::new(finding.state));
+        finding.state = State::Undoing {
+            asked_by,
+            since: now,
+            reason,
+            plan: Some(plan),
+            before,
+            fixed_by: None,
+            fixed_at: None,
+        };
         Ok(finding)
     }
 
     /// The request that an undo sends.
     pub fn undo_request(&self) -> Option<RemediationRequest> {
-        let State::Undoing { asked_by: Actor::User(user), since, .. } = &self.state else { return None };
-        let request = self.request(self.removed.first()?.kind(), Some(user.clone()));
-        Some(RemediationRequest { asked_at: Some(*since), undo: self.removed.clone(), ..request })
+        let State::Undoing { asked_by: Actor::User(user), since, plan: Some(plan), .. } = &self.state else {
+            return None;
+        };
+        let undo = self.to_put_back();
+        let request = self.request(undo.first()?.kind(), Some(user.clone()));
+        Some(RemediationRequest { asked_at: Some(*since), plan: Some(plan.clone()), undo, ..request })
     }
 
     /// An undo has not reported back in time. `None` while there is still hope.
@@ -86,17 +115,28 @@ impl Finding {
     }
 
     fn undo_failed(&self, at: Timestamp, reason: String, advice: &str) -> Self {
-        let State::Undoing { asked_by, fixed_by, fixed_at, .. } = &self.state else { return self.clone() };
-        let mut finding =
-            Self { state: State::Fixed { by: fixed_by.clone(), at: *fixed_at }, ..self.clone() };
+        let State::Undoing { asked_by, before, fixed_by, fixed_at, .. } = &self.state else {
+            return self.clone();
+        };
+        let of_older_version = || State::Fixed {
+            by: fixed_by.clone().unwrap_or(Actor::Elsewhere),
+            at: fixed_at.unwrap_or(self.opened_at),
+        };
+        let before = before.as_ref().map_or_else(of_older_version, |before| (**before).clone());
+        let mut finding = Self { state: before, ..self.clone() };
         finding.tell(None, format!("Not undone: {reason}. {advice}"));
         let asked_by = asked_by.clone();
         finding.record(at, asked_by.clone(), Deed::UndoFailed { reason: reason.clone() });
         finding.undo_failure = Some(Failure { asked_by, at, reason, advice: advice.to_owned() });
         let broken = matches!(&finding.plan, Plan::Known { changes } if !changes.is_empty());
-        if broken && finding.recorded_at > *fixed_at {
+        if let State::Fixed { at: fixed_at, .. } = finding.state
+            && broken
+            && finding.recorded_at > fixed_at
+        {
             // It broke meanwhile, and AWS Config will not say so again.
+            let failure = finding.undo_failure.take();
             finding.begin_episode(at);
+            finding.undo_failure = failure;
         }
         finding
     }
@@ -106,7 +146,7 @@ impl Finding {
     pub fn undo_reported(&self, report: &RemediationReport, plan: &Plan) -> Option<Self> {
         let detail = report.detail.as_ref()?;
         let at = report.action_complete_time;
-        let waited_for = matches!(self.state, State::Undoing { .. } | State::Fixed { .. })
+        let waited_for = !matches!(self.state, State::Fixing { .. } | State::Deleted { .. })
             && self.undo_asked_at.is_some()
             && self.undo_asked_at == detail.request.asked_at;
         if !waited_for {
@@ -118,6 +158,11 @@ impl Finding {
             Outcome::Failed { .. } if !detail.changes.is_empty() => {
                 self.undone(&detail.request, &detail.changes, plan, at)
             }
+            Outcome::NotAgreed => self.undo_failed(
+                at,
+                "it is not known which plan was agreed to".to_owned(),
+                "Press Undo again.",
+            ),
             Outcome::Failed { reason, advice } => self.undo_failed(at, reason.clone(), advice),
             Outcome::Begun
             | Outcome::Fixed
@@ -127,6 +172,9 @@ impl Finding {
         };
         if let (Outcome::Failed { reason, advice }, false) = (&detail.outcome, detail.changes.is_empty()) {
             finding.tell(None, format!("The rest was not put back: {reason}. {advice}"));
+            let asked_by = Actor::of(&detail.request);
+            let (reason, advice) = (format!("the rest was not put back: {reason}"), advice.clone());
+            finding.undo_failure = Some(Failure { asked_by, at, reason, advice });
         }
         finding.undo_asked_at = None;
         Some(finding)
@@ -140,10 +188,23 @@ impl Finding {
             _ => "a fix was undone".to_owned(),
         };
         let until = Some(at + UNDO_IGNORE);
-        let state =
-            State::Ignored { by: by.clone(), since: at, until, reason: reason.clone(), compliant: false };
-        // What AWS Config recorded before is of the resource as the fix had left it.
-        let recorded_at = self.recorded_at.max(at);
+        // Beside what is put back, what was ignored before stays so.
+        let before = match &self.state {
+            State::Undoing { before: Some(before), .. } => {
+                Self { state: (**before).clone(), ..self.clone() }.ignore(at)
+            }
+            _ => self.ignore(at),
+        };
+        let put_back_covers = Covers::of(put_back);
+        let covers = before.map_or(put_back_covers.clone(), |before| put_back_covers.and(&before.covers));
+        let state = State::Ignored {
+            by: by.clone(),
+            since: at,
+            until,
+            reason: reason.clone(),
+            compliant: false,
+            covers: Some(covers),
+        };
         // A look so soon may still show the resource as it was, or fail.
         let plan = match plan {
             Plan::Known { changes } if !changes.is_empty() => plan.clone(),
@@ -151,14 +212,20 @@ impl Finding {
                 changes: put_back.iter().map(|change| (change.kind(), change.clone())).collect(),
             },
         };
-        let mut finding = Self { state, plan, recorded_at, undo_failure: None, ..self.clone() };
+        // What AWS Config recorded before is of the resource as the fix had left it.
+        let settled_at = Some(at);
+        let mut finding = Self { state, plan, settled_at, left: None, undo_failure: None, ..self.clone() };
         finding.removed.retain(|change| !put_back.contains(change));
         finding.undone.extend(put_back.iter().map(|change| (change.clone(), at)));
+        finding.late.iter_mut().for_each(|late| late.changes.retain(|change| !put_back.contains(change)));
+        finding.late.retain(|late| !late.changes.is_empty());
         finding.begun.retain(|begun| !put_back.contains(&begun.change));
         finding.mended.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
         finding.record(at, by.clone(), Deed::Undone { changes: back.clone() });
         finding.tell(Some(by), format!("undid the fix: {}. Reason: {reason}", back.join("; ")));
+        // What was opened beside it meanwhile is not ignored by the undo.
+        finding.open_beyond_ignore(at);
         finding
     }
 }

@@ -3,18 +3,16 @@
 use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
-use crate::finding::digest::{FixAll, Member};
+use crate::finding::digest::FixAll;
+use crate::finding::plan_list::{Listing, PART};
 use crate::finding::table::TableError;
-use crate::finding::{Actor, Finding, StateName};
-use crate::fix::ask_for_fix;
-use crate::ids::{DigestId, FindingId};
+use crate::finding::{Actor, Finding, Refusal, StateName};
+use crate::fix::{Asked, ask_for_fix};
+use crate::ids::{DigestId, FindingId, PlanListId};
 use crate::notice::Notice;
 
 /// How much later the next slice is due. Seconds.
 const PAUSE: u32 = 2;
-
-/// How many members are read at a time.
-const PAGE: usize = 100;
 
 /// So many slices may fail one after the other, about ten minutes' worth; then it ends.
 const FAILURES: u32 = 300;
@@ -23,8 +21,8 @@ const FAILURES: u32 = 300;
 pub(super) struct Turn {
     /// Those whose fixes are under way.
     pub(super) under_way: Vec<FindingId>,
-    /// The last finding that has had its turn.
-    pub(super) behind: Option<FindingId>,
+    /// How many entries of the list have had their turn.
+    pub(super) done: usize,
     /// Whether there are more.
     pub(super) more: bool,
     /// How many slices have failed, one after the other.
@@ -41,16 +39,21 @@ impl Notifier {
     ) -> Result<(), NotifierError> {
         let digest = self.table.digest(id).await?;
         let Some(fix_all) = digest.and_then(|digest| digest.fix_all) else { return Ok(()) };
+        let Some(list) = fix_all.list.clone() else {
+            // Of an older version, which said yes to no list: nothing more is done.
+            self.table.end_fix_all(id, fix_all.at).await?;
+            return self.ask_to_draw(id).await;
+        };
         if fix_all.ended {
             // Whoever ended it may have died before it was shown.
             return self.ask_to_draw(id).await;
         }
         let key = format!("fix all {id} {} {slice}", fix_all.at);
-        if self.table.claim(&key, Timestamp::now()).await?.is_none() {
+        let Some(claim) = self.table.claim(&key, Timestamp::now()).await? else {
             return if self.table.is_posted(&key).await? { Ok(()) } else { Err(NotifierError::Busy) };
-        }
+        };
         turn.under_way = self.still_fixing(&turn.under_way).await?;
-        match self.fix_some(id, &fix_all, &mut turn).await {
+        match self.fix_some(id, &fix_all, &list, &mut turn).await {
             Ok(()) => turn.failures = 0,
             Err(error) => {
                 // The next slice knows what this one has begun, and goes on behind it.
@@ -60,37 +63,43 @@ impl Notifier {
             }
         }
         if turn.failures < FAILURES && (turn.more || !turn.under_way.is_empty()) {
-            let Turn { under_way, behind, failures, .. } = turn;
+            let Turn { under_way, done, failures, .. } = turn;
             let digest = id.clone();
-            let notice = Notice::FixAll { digest, slice: slice + 1, behind, under_way, failures };
+            let notice = Notice::FixAll { digest, slice: slice + 1, done, under_way, failures };
             self.queues.send_later(&self.queues.events, &notice, PAUSE).await?;
         } else {
             self.table.end_fix_all(id, fix_all.at).await?;
             self.ask_to_draw(id).await?;
         }
-        Ok(self.table.confirm(&key).await?)
+        Ok(self.table.confirm(&key, &claim).await?)
     }
 
     async fn ask_to_draw(&self, id: &DigestId) -> Result<(), NotifierError> {
         Ok(self.queues.send(&self.queues.events, &Notice::Draw { digest: id.clone() }).await?)
     }
 
-    async fn fix_some(&self, id: &DigestId, fix_all: &FixAll, turn: &mut Turn) -> Result<(), NotifierError> {
+    async fn fix_some(
+        &self,
+        id: &DigestId,
+        fix_all: &FixAll,
+        list: &PlanListId,
+        turn: &mut Turn,
+    ) -> Result<(), NotifierError> {
         let cap = self.blast_radius as usize;
         while turn.more && turn.under_way.len() < cap {
-            let (members, more) = self.table.members(id, turn.behind.as_ref(), PAGE).await?;
-            let some = !members.is_empty();
-            for member in members {
+            let entries = self.table.list_part(list, turn.done / PART).await?;
+            let left = entries.into_iter().skip(turn.done % PART);
+            let before = turn.done;
+            for entry in left {
                 if turn.under_way.len() >= cap {
                     return Ok(());
                 }
-                let finding = member.entry.finding.clone();
-                if self.is_meant(fix_all, &member) && self.fix_one(id, fix_all, &member).await? {
-                    turn.under_way.push(finding.clone());
+                if self.fix_one(id, fix_all, &entry).await? {
+                    turn.under_way.push(entry.finding);
                 }
-                turn.behind = Some(finding);
+                turn.done += 1;
             }
-            turn.more = more && some;
+            turn.more = turn.done > before;
         }
         Ok(())
     }
@@ -106,19 +115,27 @@ impl Notifier {
         Ok(fixing)
     }
 
-    fn is_meant(&self, fix_all: &FixAll, Member { entry, tried }: &Member) -> bool {
-        entry.is_to_fix()
-            && *tried != Some(fix_all.at)
-            && fix_all.covers(&entry.account)
-            && !self.two_person_accounts.contains(&entry.account)
+    /// Whether somebody can have the finding fixed this way: not where they may not act, or where it takes
+    /// two.
+    fn is_meant(&self, fix_all: &FixAll, finding: &Finding) -> bool {
+        let account = &finding.resource.account;
+        fix_all.covers(account) && !self.two_person_accounts.contains(account)
     }
 
-    /// Whether a fix is under way now. What has changed meanwhile is passed over, and what cannot be
-    /// read.
-    async fn fix_one(&self, id: &DigestId, fix_all: &FixAll, member: &Member) -> Result<bool, NotifierError> {
-        let (finding, by) = (&member.entry.finding, Actor::User(fix_all.by.clone()));
-        let now = Timestamp::now();
-        let ask = |finding: &Finding| finding.fix_asked(by.clone(), false, now);
+    /// Whether a fix is under way now: of the plan that was listed, or of what is left of it. What has
+    /// grown since stays as it is, and open. What cannot be read is passed over.
+    async fn fix_one(&self, id: &DigestId, fix_all: &FixAll, entry: &Listing) -> Result<bool, NotifierError> {
+        let finding = &self.table.resolve(&entry.finding, &self.remediations.rules).await?;
+        let (by, now) = (Actor::User(fix_all.by.clone()), Timestamp::now());
+        let agreed = self.table.plan(&entry.plan).await?;
+        let ask = |finding: &Finding| {
+            if !self.is_meant(fix_all, finding) {
+                return Err(Refusal::NotMeant);
+            }
+            finding.can_fix(false, now)?;
+            let agreed = agreed.as_ref().ok_or(Refusal::PlanNotKnown)?;
+            finding.fix_asked(by.clone(), agreed, false, now)
+        };
         let asked = match ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask).await {
             Err(TableError::Shape(error)) => {
                 tracing::error!(%error, finding_id = %finding, "passed over: it cannot be read");
@@ -126,7 +143,18 @@ impl Notifier {
             }
             asked => asked?,
         };
-        // It is under way, whatever becomes of its being noted and shown.
+        let new = match &asked {
+            Asked::Refused(Some(Refusal::Grown { new })) => Some(new.clone()),
+            Asked::Refused(Some(Refusal::PlanNotKnown)) => Some(Vec::new()),
+            _ => None,
+        };
+        if let Some(new) = &new {
+            self.settle(finding, |finding| finding.has_grown(by.clone(), new, now)).await?;
+        }
+        if new.is_none() && asked.record().is_none() {
+            return Ok(false);
+        }
+        // It is under way, or asks again, whatever becomes of its being noted and shown.
         if let Err(error) = self.table.tried(id, finding, fix_all.at).await {
             tracing::warn!(%error, finding_id = %finding, "the digest does not count it");
         }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::finding::table::{Changed, Order};
-use crate::finding::{Actor, Finding, State, StateName};
+use crate::finding::table::{Changed, Order, Table};
+use crate::finding::{Actor, Finding, Plan, State, StateName};
 use crate::fix::send_requests;
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
@@ -21,6 +21,22 @@ const LIMIT: usize = 500;
 /// Until the finding says that it is not ignored any more, its requests would be let go. Seconds.
 const LATER: u32 = 5;
 
+/// How many findings of a state one housekeeping goes through, and how many of them it looks at.
+const AT_ONCE: usize = 200;
+const LOOKS_AT_ONCE: usize = 40;
+
+/// How old a look may be.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+fn is_due(finding: &Finding, now: Timestamp) -> bool {
+    let is_old = finding.checked_at.is_none_or(|at| now.duration_since(at) >= LOOK_EVERY);
+    match &finding.plan {
+        Plan::Unsupported => false,
+        Plan::Unknown { looking: true, .. } => true,
+        Plan::Unknown { looking: false, .. } | Plan::Known { .. } => is_old,
+    }
+}
+
 impl Notifier {
     /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
     /// nothing else from being done.
@@ -30,6 +46,10 @@ impl Notifier {
         self.chase(now).await?;
         self.look_after_fixes(now).await?;
         self.look_for_tags(now).await?;
+        for state in [StateName::Open, StateName::Ignored] {
+            self.look_after(state, now).await?;
+        }
+        self.compare_switch().await?;
         self.draw_what_is_overdue(now).await?;
         self.weekly_report(now).await?;
         *self.kept_house_at.lock().expect("nothing panics while it holds it") = Some(now);
@@ -46,22 +66,55 @@ impl Notifier {
     /// auto-response looks.
     async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
         for finding in self.findings(StateName::Ignored, Order::OldestFirst).await? {
-            let Some(expired) = finding.ignore_expired(now) else { continue };
-            self.wait_for_auto_response(&expired, 0).await?;
-            self.settle(&finding.id, |finding| finding.ignore_expired(now)).await?;
+            self.end_ignore(&finding, now).await?;
         }
         Ok(())
+    }
+
+    async fn end_ignore(&self, finding: &Finding, now: Timestamp) -> Result<(), NotifierError> {
+        let Some(expired) = finding.ignore_expired(now) else { return Ok(()) };
+        self.wait_for_auto_response(&expired, 0).await?;
+        self.settle(&finding.id, |finding| finding.ignore_expired(now)).await
+    }
+
+    /// Goes through the findings of a state, some at a time: those whose plan is not known, or has not been
+    /// looked at for an hour, are looked at again, for AWS Config is silent while a resource stays
+    /// non-compliant; the ignore of a part ends; what an older version kept moves under its id.
+    async fn look_after(&self, state: StateName, now: Timestamp) -> Result<(), NotifierError> {
+        let place = self.table.housekeeping_place(state).await?;
+        let (records, next) = self.table.page(state, place.as_ref(), AT_ONCE, |_| true).await?;
+        let mut due = Vec::new();
+        for record in records {
+            let finding = record.finding.clone();
+            if Table::is_of_older_version(&record, &self.remediations.rules) {
+                self.move_under_new_id(&finding.id).await?;
+            } else if finding.left.is_some() && finding.ignore_expired(now).is_some() {
+                self.end_ignore(&finding, now).await?;
+            } else if is_due(&finding, now) && due.len() < LOOKS_AT_ONCE {
+                due.push(finding);
+            }
+        }
+        self.see_all(&due).await?;
+        Ok(self.table.note_housekeeping_place(state, next.as_ref()).await?)
+    }
+
+    /// Its message is edited, so that its buttons say what they are about.
+    async fn move_under_new_id(&self, id: &FindingId) -> Result<(), NotifierError> {
+        let finding = self.table.resolve(id, &self.remediations.rules).await?;
+        Ok(self.queues.send(&self.queues.events, &Notice::Show { finding }).await?)
     }
 
     /// Asks again for fixes and undos that have not reported back in a minute: whoever recorded
     /// the wish may have died before it was queued. Gives up those that never do.
     async fn chase(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let late = |finding: &Finding| finding.fix_timed_out(now).or_else(|| finding.undo_timed_out(now));
         for state in [StateName::Fixing, StateName::Undoing] {
             for finding in self.findings(state, Order::OldestFirst).await? {
-                if late(&finding).is_some() {
+                if finding.undo_timed_out(now).is_some() {
                     count_fix_failure(FixFailure::NoReport);
-                    self.settle(&finding.id, late).await?;
+                    self.undo_given_up(&finding.id, now).await?;
+                } else if finding.fix_timed_out(now).is_some() {
+                    count_fix_failure(FixFailure::NoReport);
+                    self.settle(&finding.id, |finding| finding.fix_timed_out(now)).await?;
                 } else {
                     self.ask_again(&finding, now).await?;
                 }
@@ -75,12 +128,13 @@ impl Notifier {
         let Some(since) = finding.waits_since() else { return Ok(()) };
         let minutes = now.duration_since(since).as_mins();
         let key = format!("asked again {} {since} {minutes}", finding.id);
-        if minutes < 1 || self.table.claim(&key, now).await?.is_none() {
+        if minutes < 1 {
             return Ok(());
         }
+        let Some(claim) = self.table.claim(&key, now).await? else { return Ok(()) };
         tracing::warn!(finding_id = %finding.id, minutes, "a fix or an undo has not reported back: asking again");
         send_requests(&self.queues, &self.fix_queue, finding).await?;
-        Ok(self.table.confirm(&key).await?)
+        Ok(self.table.confirm(&key, &claim).await?)
     }
 
     /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again
@@ -88,16 +142,7 @@ impl Notifier {
     async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
         let fixed = self.findings(StateName::Fixed, Order::NewestFirst).await?;
         let unconfirmed: Vec<_> = fixed.into_iter().filter(|finding| finding.is_unconfirmed(now)).collect();
-        for some in unconfirmed.chunks(8) {
-            let plans =
-                join_all(some.iter().map(|finding| self.plan(&finding.rule, &finding.resource))).await;
-            for (finding, plan) in some.iter().zip(plans) {
-                if finding.relapsed(&plan, now).is_some() {
-                    self.settle(&finding.id, |finding| finding.relapsed(&plan, now)).await?;
-                }
-            }
-        }
-        Ok(())
+        self.see_all(&unconfirmed).await
     }
 
     /// Ends the ignores whose tag is gone. While it is there AWS Config has no change to tell of.
@@ -113,8 +158,12 @@ impl Notifier {
             for (finding, about) in some.iter().zip(abouts) {
                 let is_gone = match about {
                     Ok(about) => about.ignored_because().is_none(),
-                    // Otherwise, where it cannot be read, it stays ignored.
-                    Err(error) => error.kind == AwsErrorKind::NotFound,
+                    Err(error) if error.kind == AwsErrorKind::NotFound => {
+                        self.settle(&finding.id, |finding| finding.deleted(now)).await?;
+                        continue;
+                    }
+                    // Where it cannot be read, it stays ignored.
+                    Err(_) => false,
                 };
                 if is_gone && let Some(ended) = finding.untagged(now) {
                     self.wait_for_auto_response(&ended, LATER).await?;
@@ -141,7 +190,11 @@ impl Notifier {
 
     /// An open finding goes back to where auto-response looks, so many seconds later. Before the
     /// finding is changed, so that a crash in between loses nothing.
-    async fn wait_for_auto_response(&self, finding: &Finding, seconds: u32) -> Result<(), NotifierError> {
+    pub(super) async fn wait_for_auto_response(
+        &self,
+        finding: &Finding,
+        seconds: u32,
+    ) -> Result<(), NotifierError> {
         for request in finding.auto_requests() {
             self.queues.send_later(&self.remediation_queue, &request, seconds).await?;
         }

@@ -2,9 +2,12 @@
 
 mod fix_all;
 mod housekeeping;
+mod look;
 pub mod notification;
 mod opened;
 mod report;
+mod switch;
+mod undone;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -16,19 +19,21 @@ use sha2::{Digest, Sha256};
 use fix_all::Turn;
 use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
-use crate::aws::{AwsError, AwsErrorKind};
-use crate::finding::severity::Severity;
+use crate::aws::AwsError;
 use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
 use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
-use crate::ids::{AccountId, FindingId, Resource, RuleName};
+use crate::ids::{AccountId, FindingId};
 use crate::metrics;
 use crate::notice::Notice;
 use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::remediation::{About, Change, Outcome, RemediationReport, Remediations, Tags, ViolationType};
+use crate::remediation::{
+    Change, ForeignFinding, Outcome, RemediationReport, Remediations, Tags, ViolationType,
+};
 use crate::report::{ReportError, Reporter};
 use crate::routing::{Facts, Routing};
+use crate::schedule::ScheduledRule;
 use crate::slack::client::Slack;
 use crate::slack::draw::draw_now;
 use crate::slack::error::SlackError;
@@ -37,7 +42,7 @@ use crate::slack::publish::{PublishError, Published, Publisher};
 use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
-pub const ACTIONS: &[&str] = &["sqs:SendMessage"];
+pub const ACTIONS: &[&str] = &["events:DescribeRule", "sqs:SendMessage"];
 
 /// How many open findings are looked through for older ones that nobody has seen yet.
 const CATCH_UP: usize = 50;
@@ -74,30 +79,10 @@ pub struct Notifier {
     pub two_person_accounts: BTreeSet<AccountId>,
     /// The account of requests that name none.
     pub home: AccountId,
+    /// The scheduled rule, which is auto-response's switch.
+    pub schedule: ScheduledRule,
     /// When this process last began to keep house, and could.
     pub kept_house_at: Arc<Mutex<Option<Timestamp>>>,
-}
-
-/// What the live resource says: its name and tags, what a fix would change, and so how bad it is.
-#[derive(Debug)]
-struct Preview {
-    about: About,
-    plan: Plan,
-    severity: Severity,
-    channel: Option<String>,
-}
-
-impl Preview {
-    fn complete(&self, breach: Breach) -> Breach {
-        let (resource_name, channel) = (self.about.name.clone(), self.channel.clone());
-        Breach { resource_name, severity: self.severity, channel, ..breach }
-    }
-
-    /// The finding as it is where its tag says to leave it.
-    fn tagged(&self, finding: Finding) -> Finding {
-        let reason = self.about.ignored_because();
-        reason.and_then(|reason| finding.tagged(reason, Timestamp::now())).unwrap_or(finding)
-    }
 }
 
 /// Whether what a report is about had been mended before it came, or is by it.
@@ -118,6 +103,10 @@ enum NotifierError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error("{0}")]
+    Foreign(#[from] ForeignFinding),
+    #[error("the resource cannot be looked at now: {0}")]
+    Look(String),
     #[error("somebody else is editing the message")]
     Busy,
 }
@@ -143,6 +132,7 @@ impl QueueHandler for Notifier {
         match handled {
             Ok(()) => Disposition::Done,
             Err(error @ NotifierError::Busy) => Disposition::Wait(error.to_string()),
+            Err(NotifierError::Foreign(foreign)) => Disposition::Park(foreign.to_string()),
             Err(error) => Disposition::Retry(error.to_string()),
         }
     }
@@ -155,10 +145,14 @@ impl Notifier {
         message: &QueueMessage,
     ) -> Result<(), NotifierError> {
         let ComplianceChange { breach, now, before } = change;
+        let control = self.remediations.rules.control(&breach.rule, &breach.resource.resource_type);
+        let breach = Breach { control, ..breach };
         if before == Some(now) {
             tracing::info!(resource = %breach.resource.id, "compliance has not changed");
             return Ok(());
         }
+        let older = self.remediations.rules.older_ids(&breach.resource);
+        self.table.adopt(&breach.finding(), &older, &self.remediations.rules).await?;
         match now {
             Compliance::NonCompliant => self.breached(breach, message).await,
             Compliance::Compliant | Compliance::NotApplicable => self.complied(breach, before).await,
@@ -167,15 +161,17 @@ impl Notifier {
     }
 
     async fn breached(&self, breach: Breach, message: &QueueMessage) -> Result<(), NotifierError> {
-        let preview = self.preview(&breach.rule, &breach.resource).await;
+        let preview = self.preview(breach.control, &breach.resource).await;
+        let id = breach.finding();
+        self.retry_unknown(&id, &preview).await?;
         let breach = preview.complete(breach);
-        let id = FindingId::of(&breach.rule, &breach.resource);
+        self.wait_for_auto_response_beyond_ignore(&id, &preview).await?;
         let changed = self.table.change::<()>(&id, |finding| {
             let finding = match finding {
-                None => Finding::open(breach.clone(), preview.plan.clone()),
-                Some(finding) => finding.breached(&breach, &preview.plan).ok_or(())?,
+                None => Finding::first_seen(breach.clone(), &preview.plan, preview.at),
+                Some(finding) => finding.breached(&breach, &preview.plan, preview.at).ok_or(())?,
             };
-            Ok(preview.tagged(finding))
+            Ok(self.rated(preview.tagged(finding), &preview))
         });
         let changed = changed.await?;
         if message.receive_count > 1 || self.publisher.has_failed_lately() {
@@ -225,58 +221,26 @@ impl Notifier {
     }
 
     async fn complied(&self, breach: Breach, before: Option<Compliance>) -> Result<(), NotifierError> {
-        let id = FindingId::of(&breach.rule, &breach.resource);
+        let id = breach.finding();
         let recorded_at = breach.recorded_at;
+        let is_gone = self.is_gone(&breach).await?;
         let changed = self.table.change(&id, |finding| match finding {
-            Some(finding) => finding.complied(recorded_at).ok_or(()),
+            Some(finding) => {
+                let complied = finding.complied(&breach).ok_or(())?;
+                // The tag is gone with the resource.
+                Ok(if is_gone { complied.deleted(recorded_at).unwrap_or(complied) } else { complied })
+            }
             // The news that it broke may still be on its way: it must not open anything then.
             None if before == Some(Compliance::NonCompliant) => {
                 let earlier = Breach { recorded_at: Timestamp::MIN, ..breach.clone() };
                 let placeholder = Finding::open(earlier, Plan::Known { changes: Vec::new() });
-                let complied = placeholder.complied(recorded_at).ok_or(())?;
+                let complied = placeholder.complied(&breach).ok_or(())?;
                 // Nobody has heard of it, and nobody need.
-                Ok(Finding { deeds: Vec::new(), ..complied })
+                Ok(Finding { deeds: Vec::new(), thread: Vec::new(), ..complied })
             }
             None => Err(()),
         });
         self.show(changed.await?).await
-    }
-
-    /// What the live resource says. Failing to find out must not keep the finding from people.
-    async fn preview(&self, rule: &RuleName, resource: &Resource) -> Preview {
-        let (about, plan) = tokio::join!(self.remediations.about(resource), self.plan(rule, resource));
-        let about = about.unwrap_or_else(|error| {
-            if error.kind != AwsErrorKind::NotFound {
-                tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
-            }
-            About::default()
-        });
-        let severity = self.routing.severity(rule, &plan);
-        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &about.tags });
-        let channel = channel.map(|channel| channel.0.clone());
-        Preview { about, plan, severity, channel }
-    }
-
-    /// What a fix would change now. Only what our own rules complain of can be fixed.
-    async fn plan(&self, rule: &RuleName, resource: &Resource) -> Plan {
-        let kinds = self.remediations.rules.kinds(rule, &resource.resource_type);
-        if kinds.is_empty() {
-            return Plan::Unsupported;
-        }
-        let mut changes = Vec::new();
-        for kind in kinds {
-            match self.remediations.prepare(kind, resource).await {
-                Ok(prepared) => {
-                    changes.extend(prepared.changes().iter().map(|change| (kind, change.clone())));
-                }
-                Err(error) if error.kind == AwsErrorKind::NotFound => {}
-                Err(error) => {
-                    tracing::warn!(%error, resource = %resource.id, "cannot plan");
-                    return Plan::Unknown { reason: error.to_string() };
-                }
-            }
-        }
-        Plan::Known { changes }
     }
 
     async fn report(&self, report: &RemediationReport, message: &QueueMessage) -> Result<(), NotifierError> {
@@ -284,13 +248,23 @@ impl Notifier {
             let key = hex::encode(Sha256::digest(&message.body));
             return self.post_once(&key, &notice_message::bare_report(report)).await;
         };
-        let id = detail.request.finding(&self.home);
+        let id = detail.request.finding(&self.home)?;
+        let resource = detail.request.resource(&self.home);
+        let older = self.remediations.rules.older_ids(&resource);
+        self.table.adopt(&id, &older, &self.remediations.rules).await?;
         let worth_telling = match detail.outcome {
             Outcome::Fixed | Outcome::Failed { .. } | Outcome::Begun => true,
-            Outcome::NothingToDo | Outcome::Gone | Outcome::LeftAlone { .. } | Outcome::Undone => false,
+            Outcome::NothingToDo
+            | Outcome::Gone
+            | Outcome::LeftAlone { .. }
+            | Outcome::Undone
+            | Outcome::NotAgreed => false,
         };
         if !detail.request.undo.is_empty() {
             return self.undo_report(&id, report).await;
+        }
+        if detail.outcome == Outcome::NotAgreed {
+            return self.not_agreed(&id, report).await;
         }
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => finding.reported(report).ok_or(()),
@@ -324,16 +298,6 @@ impl Notifier {
         Finding { severity, channel, ..finding }
     }
 
-    /// What a fix would change now is looked up: what was put back may have new ids.
-    async fn undo_report(&self, id: &FindingId, report: &RemediationReport) -> Result<(), NotifierError> {
-        let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        let plan = self.plan(&record.finding.rule, &record.finding.resource).await;
-        let reported = |finding: Option<&Finding>| {
-            finding.and_then(|finding| finding.undo_reported(report, &plan)).ok_or(())
-        };
-        self.show(self.table.change(id, reported).await?).await
-    }
-
     async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {
         if alarm.new_state_value != "ALARM" {
             return Ok(());
@@ -351,6 +315,8 @@ impl Notifier {
             Notice::Held { at, .. } => Notice::held_key(*at),
             Notice::SwitchedBack { at, .. } => format!("switched back {at}"),
             Notice::Switched { at, .. } => format!("switched {at}"),
+            Notice::CarriedOut { at, .. } => format!("carried out {at}"),
+            Notice::SwitchedOffElsewhere { at, .. } => switch::switched_off_elsewhere_key(*at),
             Notice::Show { finding } => {
                 return match self.table.get(finding).await? {
                     Some(record) => self.show_record(&record).await,
@@ -363,22 +329,22 @@ impl Notifier {
                     Published::Busy => Err(NotifierError::Busy),
                 };
             }
-            Notice::FixAll { digest, slice, behind, under_way, failures } => {
-                let turn = Turn {
-                    under_way: under_way.clone(),
-                    behind: behind.clone(),
-                    more: true,
-                    failures: *failures,
-                };
+            Notice::FixAll { digest, slice, done, under_way, failures } => {
+                let turn =
+                    Turn { under_way: under_way.clone(), done: *done, more: true, failures: *failures };
                 return self.fix_slice(digest, *slice, turn).await;
             }
-            Notice::Look { finding } => return self.look(finding).await,
+            Notice::Look { finding, at } => return self.look(finding, *at).await,
             Notice::WhoOpened { finding, episode, looks } => {
                 return self.who_opened(finding, *episode, *looks).await;
             }
             Notice::Report { at, by, channel } => return self.asked_report(*at, by, channel).await,
             Notice::Housekeeping {} => return self.keep_house().await,
         };
+        if let Notice::Held { at, dispatched, waiting, list } = notice {
+            let content = self.held(*at, *dispatched, *waiting, list.as_ref()).await?;
+            return self.post_once(&key, &content).await;
+        }
         match notice_message::notice(notice) {
             Some(content) => self.post_once(&key, &content).await,
             None => Ok(()),
@@ -408,11 +374,11 @@ impl Notifier {
         };
         let (channel, mark, unsure) = (self.slack.channel(), Mark::notice(key), claim.unsure_since());
         match self.slack.post_marked(channel, content, None, &mark, unsure).await {
-            Ok(_) => Ok(self.table.confirm(key).await?),
+            Ok(_) => Ok(self.table.confirm(key, &claim).await?),
             Err(error) => {
                 if !error.is_uncertain() && unsure.is_none() {
                     // Slack said no: it is not there, and the next delivery may try at once.
-                    self.table.unclaim(key).await?;
+                    self.table.unclaim(key, &claim).await?;
                 }
                 Err(error.into())
             }

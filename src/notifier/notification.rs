@@ -112,6 +112,8 @@ pub enum Malformed {
 struct ComplianceBody {
     aws_account_id: String,
     config_rule_name: String,
+    #[serde(default, rename = "configRuleARN")]
+    config_rule_arn: Option<String>,
     resource_type: String,
     resource_id: String,
     aws_region: String,
@@ -205,6 +207,8 @@ impl Notification {
         Ok(Self::ComplianceChange(ComplianceChange {
             breach: Breach {
                 rule,
+                rule_arn: body.config_rule_arn,
+                control: None,
                 resource,
                 resource_name: None,
                 annotation,

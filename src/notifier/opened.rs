@@ -1,28 +1,13 @@
-//! What is found out about a finding after it was shown: its tags, and whose deed it was.
-
-use jiff::Timestamp;
+//! Who opened it, found out after it was shown.
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::finding::{Finding, Plan, State};
+use crate::finding::{Finding, State};
 use crate::ids::FindingId;
 use crate::notice::Notice;
 use crate::opener::LOOKS;
 
 impl Notifier {
-    /// A rule function has seen the tag that says to leave the resource as it is.
-    pub(super) async fn look(&self, id: &FindingId) -> Result<(), NotifierError> {
-        let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        let about = match self.remediations.about(&record.finding.resource).await {
-            // AWS Config will say that it is gone.
-            Err(error) if error.kind == AwsErrorKind::NotFound => return Ok(()),
-            about => about?,
-        };
-        let Some(reason) = about.ignored_because() else { return Ok(()) };
-        let (reason, now) = (reason.to_owned(), Timestamp::now());
-        self.settle(id, |finding| finding.tagged(&reason, now)).await
-    }
-
     /// Asks CloudTrail, and again later while it does not know yet.
     pub(super) async fn who_opened(
         &self,
@@ -30,6 +15,7 @@ impl Notifier {
         episode: u32,
         looks: usize,
     ) -> Result<(), NotifierError> {
+        let id = &self.table.resolve(id, &self.remediations.rules).await?;
         let Some(record) = self.table.get(id).await? else { return Ok(()) };
         let finding = record.finding;
         if finding.episode != episode || finding.opener.is_some() {
@@ -37,9 +23,7 @@ impl Notifier {
         }
         // It may have been fixed meanwhile.
         let mut changes = finding.removed.clone();
-        if let Plan::Known { changes: planned } = &finding.plan {
-            changes.extend(planned.iter().map(|(_, change)| change.clone()));
-        }
+        changes.extend(finding.to_fix().into_iter().map(|(_, change)| change));
         if changes.is_empty() {
             // Nobody can tell which call it was.
             return Ok(());

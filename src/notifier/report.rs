@@ -52,23 +52,24 @@ impl Notifier {
             return Ok(());
         };
         tracing::error!(%error, "no weekly report");
+        let Some(claim) = self.table.claim(&key, now).await? else { return Ok(()) };
         match self.slack.post(self.slack.channel(), &refused(refusal), None).await {
-            Ok(_) => self.table.confirm(&key).await?,
+            Ok(_) => self.table.confirm(&key, &claim).await?,
             Err(error) => tracing::error!(%error, "and nobody can be told"),
         }
         Ok(())
     }
 
     async fn report_once(&self, key: &str, channel: &SlackChannelId) -> Result<(), NotifierError> {
-        if self.table.claim(key, Timestamp::now()).await?.is_none() {
+        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
             return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
-        }
+        };
         match self.reporter.post(channel, Timestamp::now()).await {
-            Ok(()) => Ok(self.table.confirm(key).await?),
+            Ok(()) => Ok(self.table.confirm(key, &claim).await?),
             Err(error) => {
                 // After a timeout it may be there all the same: the claim lapses by itself.
                 if !matches!(&error, ReportError::Slack(error) if error.is_uncertain()) {
-                    self.table.unclaim(key).await?;
+                    self.table.unclaim(key, &claim).await?;
                 }
                 Err(error.into())
             }

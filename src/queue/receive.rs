@@ -7,9 +7,6 @@ use super::{QueueMessage, QueueUrl, Queues};
 use crate::aws::AwsError;
 use crate::dead_letters::ORIGINAL_ID;
 
-/// For so long nobody else sees what is looked at. Seconds.
-const LOOKED_AT: i32 = 4;
-
 /// How to receive.
 #[derive(Debug, Clone, Copy)]
 pub struct Receive {
@@ -64,16 +61,5 @@ impl Queues {
             .await;
         let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
         Ok(received.messages.unwrap_or_default())
-    }
-
-    /// Some messages of a queue, at most ten, with when they were sent. They stay in it: unseen for
-    /// a few seconds, or until they come back.
-    pub async fn look_at(
-        &self,
-        queue: &QueueUrl,
-    ) -> Result<Vec<(QueueMessage, Option<Timestamp>)>, AwsError> {
-        let how = Receive { at_most: 10, wait: 1, visibility: Some(LOOKED_AT) };
-        let messages = self.receive(queue, how).await?;
-        Ok(messages.iter().map(|message| (QueueMessage::from(message), sent_at(message))).collect())
     }
 }

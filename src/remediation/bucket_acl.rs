@@ -16,7 +16,8 @@ pub(super) const PLAN_ACTIONS: &[&str] =
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:PutBucketAcl"];
 
 /// A bucket's ACL and what limits it.
-struct Live {
+#[derive(Debug, PartialEq)]
+pub(super) struct Live {
     acl: AccessControlPolicy,
     block: PublicAccessBlock,
 }
@@ -83,40 +84,39 @@ fn s3_grant(grant: &Grant) -> Result<S3Grant, UndoError> {
     Ok(S3Grant::builder().grantee(grantee).permission(Permission::from(grant.permission.as_str())).build())
 }
 
-/// Puts the ACL: without its public grants, or with them again.
-#[derive(Debug)]
-pub(super) struct Effect {
-    s3: Client,
-    bucket: ResourceId,
-    acl: AccessControlPolicy,
-}
-
 pub(super) async fn prepare(
-    s3: Client,
+    s3: &Client,
     id: &ResourceId,
     rule: &S3PublicAccess,
-) -> Result<(Vec<Change>, Effect), AwsError> {
-    let mut live = read(&s3, id).await?;
-    let changes = plan(id, &live, rule);
-    without_public(&mut live.acl);
-    Ok((changes, Effect { s3, bucket: id.clone(), acl: live.acl }))
+) -> Result<(Vec<Change>, Live), AwsError> {
+    let live = read(s3, id).await?;
+    Ok((plan(id, &live, rule), live))
 }
 
-fn without_public(acl: &mut AccessControlPolicy) {
-    acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_public(grant)));
+impl Live {
+    /// The ACL without the grants that the changes remove.
+    pub(super) fn without(self, changes: &[Change]) -> AccessControlPolicy {
+        let mut acl = self.acl;
+        let is_removed = |grant: &S3Grant| {
+            own_grant(grant).is_some_and(|grant| changes.contains(&Change::RemoveGrant(grant)))
+        };
+        acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_removed(grant)));
+        acl
+    }
 }
 
-/// The grants that were removed, beside those that are there now.
+/// The ACL with the grants that were removed, beside those that are there now; `None` where they are
+/// there.
 pub(super) async fn prepare_undo(
-    s3: Client,
+    s3: &Client,
     id: &ResourceId,
     removed: &[Change],
-) -> Result<Option<Effect>, UndoError> {
-    let mut acl = read(&s3, id).await?.acl;
+) -> Result<Option<AccessControlPolicy>, UndoError> {
+    let mut acl = read(s3, id).await?.acl;
     let missing = missing(&acl, removed)?;
     let nothing_to_do = missing.is_empty();
     acl.grants.get_or_insert_default().extend(missing);
-    Ok((!nothing_to_do).then(|| Effect { s3, bucket: id.clone(), acl }))
+    Ok((!nothing_to_do).then_some(acl))
 }
 
 fn missing(acl: &AccessControlPolicy, removed: &[Change]) -> Result<Vec<S3Grant>, UndoError> {
@@ -139,12 +139,11 @@ pub(super) fn once() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
-impl Effect {
-    pub(super) async fn apply(self) -> Result<(), AwsError> {
-        let put = self.s3.put_bucket_acl().bucket(self.bucket.as_str()).access_control_policy(self.acl);
-        let put = put.customize().config_override(once()).send().await;
-        put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
-    }
+/// Puts the ACL: without its public grants, or with them again.
+pub(super) async fn put(s3: &Client, id: &ResourceId, acl: AccessControlPolicy) -> Result<(), AwsError> {
+    let put = s3.put_bucket_acl().bucket(id.as_str()).access_control_policy(acl);
+    let put = put.customize().config_override(once()).send().await;
+    put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
 }
 
 #[cfg(test)]
@@ -253,7 +252,7 @@ mod tests {
                 acl.grants().iter().map(|grant| format!("{grant:?}")).collect()
             };
             let before = all(&live.acl);
-            without_public(&mut live.acl);
+            live.acl = Live { acl: live.acl, block: live.block }.without(&removed);
             prop_assert_eq!(judged(&live, &rule), ComplianceType::Compliant);
             let public = |grant: &String| grant.contains("/AllUsers") || grant.contains("/AuthenticatedUsers");
             let kept: BTreeSet<String> = before.iter().filter(|grant| !public(grant)).cloned().collect();

@@ -16,7 +16,8 @@ pub(super) const PLAN_ACTIONS: &[&str] =
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"];
 
 /// A bucket's policy, if it has one, and what limits it.
-struct Live {
+#[derive(Debug, PartialEq)]
+pub(super) struct Live {
     policy: Option<String>,
     block: PublicAccessBlock,
 }
@@ -32,13 +33,11 @@ async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
 }
 
 /// The public statements that have an effect, with the deletion of the policy when no other is
-/// left; and the policy that they leave. `None` where there is nothing to do.
-type Replacement = (Vec<Change>, Option<String>);
-
-fn replacement(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Option<Replacement>, AwsError> {
-    let Some(text) = live.policy.as_deref() else { return Ok(None) };
+/// left.
+fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Change>, AwsError> {
+    let Some(text) = live.policy.as_deref() else { return Ok(Vec::new()) };
     if rule.bucket_whitelist.contains(id.as_str()) || live.block.restrict_public_buckets {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let unreadable = |error: serde_json::Error| {
         AwsError::other(
@@ -49,51 +48,63 @@ fn replacement(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Op
     };
     let policy = BucketPolicy::parse(text).map_err(unreadable)?;
     let public = policy.public_statements().map_err(unreadable)?;
-    if public.is_empty() {
-        return Ok(None);
-    }
-    let rest = policy.without(&public.iter().map(|statement| statement.index).collect::<Vec<_>>());
-    let mut changes: Vec<Change> = public
-        .into_iter()
-        .map(|public| Change::RemoveStatement {
-            index: public.index,
-            sid: public.sid,
-            statement: public.text,
-        })
-        .collect();
-    if rest.is_none() {
-        changes.push(Change::DeletePolicy { policy: text.to_owned() });
-    }
-    Ok(Some((changes, rest)))
+    let statements = public.into_iter().map(|public| Change::RemoveStatement {
+        index: public.index,
+        sid: public.sid,
+        statement: public.text,
+    });
+    Ok(live.only(statements.collect(), |_| true))
 }
 
-/// Puts the policy without its public statements or with them again, or deletes it.
-#[derive(Debug)]
-pub(super) struct Effect {
-    s3: Client,
-    bucket: ResourceId,
-    rest: Option<String>,
+impl Live {
+    /// The removals that are wanted, with the deletion of the policy when no other statement is left.
+    pub(super) fn only(&self, changes: Vec<Change>, is_wanted: impl Fn(&Change) -> bool) -> Vec<Change> {
+        let is_removal = |change: &Change| matches!(change, Change::RemoveStatement { .. });
+        let mut wanted: Vec<Change> =
+            changes.into_iter().filter(|change| is_removal(change) && is_wanted(change)).collect();
+        if !wanted.is_empty() && self.rest(&wanted).is_none() {
+            wanted.extend(self.policy.clone().map(|policy| Change::DeletePolicy { policy }));
+        }
+        wanted
+    }
+
+    /// The policy without the statements that the changes remove; `None` where none is left.
+    fn rest(&self, changes: &[Change]) -> Option<String> {
+        let indexes: Vec<usize> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::RemoveStatement { index, .. } => Some(*index),
+                _ => None,
+            })
+            .collect();
+        BucketPolicy::parse(self.policy.as_deref()?).ok()?.without(&indexes)
+    }
+
+    /// The policy that the changes leave; `None` where they delete it.
+    pub(super) fn without(self, changes: &[Change]) -> Option<String> {
+        let deletes = changes.iter().any(|change| matches!(change, Change::DeletePolicy { .. }));
+        // What cannot be taken apart stays as it is: only an agreed deletion deletes.
+        if deletes { None } else { self.rest(changes).or(self.policy) }
+    }
 }
 
 pub(super) async fn prepare(
-    s3: Client,
+    s3: &Client,
     id: &ResourceId,
     rule: &S3PublicAccess,
-) -> Result<(Vec<Change>, Effect), AwsError> {
-    let live = read(&s3, id).await?;
-    let (changes, rest) = replacement(id, &live, rule)?.unwrap_or_default();
-    Ok((changes, Effect { s3, bucket: id.clone(), rest }))
+) -> Result<(Vec<Change>, Live), AwsError> {
+    let live = read(s3, id).await?;
+    Ok((plan(id, &live, rule)?, live))
 }
 
-/// The policy with the statements that were removed in their old places.
+/// The policy with the statements that were removed in their old places; `None` where they are there.
 pub(super) async fn prepare_undo(
-    s3: Client,
+    s3: &Client,
     id: &ResourceId,
     removed: &[Change],
-) -> Result<Option<Effect>, UndoError> {
-    let live = read(&s3, id).await?;
-    let policy = restored(live.policy.as_deref(), removed)?;
-    Ok(policy.map(|policy| Effect { s3, bucket: id.clone(), rest: Some(policy) }))
+) -> Result<Option<String>, UndoError> {
+    let live = read(s3, id).await?;
+    restored(live.policy.as_deref(), removed)
 }
 
 /// The policy as it was; `None` where it is so already.
@@ -126,20 +137,18 @@ fn differs(what: impl std::fmt::Display) -> UndoError {
     UndoError::Differs(format!("the bucket policy has changed: {what}"))
 }
 
-impl Effect {
-    pub(super) async fn apply(self) -> Result<(), AwsError> {
-        let Self { s3, bucket, rest } = self;
-        match rest {
-            Some(policy) => {
-                let put = s3.put_bucket_policy().bucket(bucket.as_str()).policy(policy);
-                let put = put.customize().config_override(once()).send().await;
-                put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
-            }
-            None => {
-                let deleted = s3.delete_bucket_policy().bucket(bucket.as_str());
-                let deleted = deleted.customize().config_override(once()).send().await;
-                deleted.map(drop).map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
-            }
+/// Puts the policy, without its public statements or with them again, or deletes it.
+pub(super) async fn put(s3: &Client, id: &ResourceId, rest: Option<String>) -> Result<(), AwsError> {
+    match rest {
+        Some(policy) => {
+            let put = s3.put_bucket_policy().bucket(id.as_str()).policy(policy);
+            let put = put.customize().config_override(once()).send().await;
+            put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
+        }
+        None => {
+            let deleted = s3.delete_bucket_policy().bucket(id.as_str());
+            let deleted = deleted.customize().config_override(once()).send().await;
+            deleted.map(drop).map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
         }
     }
 }
@@ -158,8 +167,7 @@ mod tests {
     fn planned(statements: &[&str], block: PublicAccessBlock) -> Vec<String> {
         let policy = Some(format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")));
         let live = Live { policy, block };
-        let replacement = replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
-        let (changes, _) = replacement.unwrap_or_default();
+        let changes = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         changes.iter().map(Change::to_string).collect()
     }
 
@@ -182,8 +190,8 @@ mod tests {
             OPEN.replace("Open", "Too")
         );
         let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
-        let (removed, rest) =
-            replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap().unwrap();
+        let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
+        let rest = live.without(&removed);
         assert_eq!(removed.len(), 2);
         assert_eq!(restored(rest.as_deref(), &removed).unwrap(), Some(text.clone()));
         assert_eq!(restored(Some(&text), &removed).unwrap(), None, "it is back already");
@@ -199,8 +207,8 @@ mod tests {
     fn an_undo_puts_a_deleted_policy_back_unless_there_is_another() {
         let text = format!(r#"{{"Version":"2012-10-17", "Statement":{OPEN}}}"#);
         let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
-        let (removed, rest) =
-            replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap().unwrap();
+        let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
+        let rest = live.without(&removed);
         assert_eq!(rest, None);
         assert_eq!(restored(None, &removed).unwrap(), Some(text.clone()));
         assert_eq!(restored(Some(&text), &removed).unwrap(), None);
@@ -240,10 +248,13 @@ mod tests {
             let statements: Vec<String> = open.iter().enumerate().map(statement).collect();
             let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
             let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
-            let planned = replacement(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
+            let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
             let breaks = judged(Some(&text)) == ComplianceType::NonCompliant;
-            prop_assert_eq!(breaks, planned.is_some());
-            let Some((removed, rest)) = planned else { return Ok(()) };
+            prop_assert_eq!(breaks, !removed.is_empty());
+            if removed.is_empty() {
+                return Ok(());
+            }
+            let rest = live.without(&removed);
             prop_assert_eq!(judged(rest.as_deref()), ComplianceType::Compliant);
             let kept: Vec<&str> =
                 statements.iter().zip(&open).filter(|(_, open)| !**open).map(|(text, _)| text.as_str()).collect();

@@ -96,23 +96,26 @@ impl Change {
         }
     }
 
-    /// What undoing it opens, as a sentence without its end: "tcp 22 is reachable from …".
-    pub fn reopens(&self) -> String {
+    /// What it exposes while it is there, as a sentence without its end: "tcp 22 is reachable from …".
+    pub fn exposes(&self) -> String {
         match self {
-            Self::RevokeIngress(range) => {
-                format!("{} is reachable from {} again", range.traffic(), range.cidr)
-            }
+            Self::RevokeIngress(range) => format!("{} is reachable from {}", range.traffic(), range.cidr),
             Self::RemoveGrant(Grant { grantee, permission }) => {
-                format!("{grantee} has {permission} by the ACL again")
+                format!("{grantee} has {permission} by the ACL")
             }
             Self::RemoveStatement { index, sid: None, .. } => {
-                format!("statement number {} of the bucket policy lets everybody in again", index + 1)
+                format!("statement number {} of the bucket policy lets everybody in", index + 1)
             }
             Self::RemoveStatement { sid: Some(sid), .. } => {
-                format!("the statement \"{sid}\" of the bucket policy lets everybody in again")
+                format!("the statement \"{sid}\" of the bucket policy lets everybody in")
             }
-            Self::DeletePolicy { .. } => "the bucket policy is in force again".to_owned(),
+            Self::DeletePolicy { .. } => "the bucket policy is in force".to_owned(),
         }
+    }
+
+    /// What undoing it opens, as a sentence without its end: "tcp 22 is reachable from …".
+    pub fn reopens(&self) -> String {
+        format!("{} again", self.exposes())
     }
 
     /// As something that has happened: "revoked tcp 22 from …".

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Change, ViolationType};
-use crate::ids::{AccountId, FindingId, Region, Resource, ResourceId, ResourceType, RuleName};
+use crate::ids::{AccountId, FindingId, PlanDigest, Region, Resource, ResourceId, ResourceType, RuleName};
 
 /// On the remediation queue (from rules) and the fix queue (from people).
 ///
@@ -44,6 +44,9 @@ pub struct RemediationRequest {
     /// that another has followed, is not carried out any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
+    /// The plan that was agreed to, by its digest: without one nothing is done about a person's request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanDigest>,
     /// What to put back, in the order in which it was taken away. Empty: take away what violates.
     /// Only the coordinator fills it, from the finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,10 +64,29 @@ impl RemediationRequest {
         }
     }
 
-    /// The finding that it is about, named or not.
-    pub fn finding(&self, home: &AccountId) -> FindingId {
-        self.finding_id.clone().unwrap_or_else(|| FindingId::of(&self.raised_by_rule, &self.resource(home)))
+    /// The finding that it is about: what follows from the resource and the control. One that it names
+    /// must be that one, or follow from the resource and the rule, as ids did before version 0.2.
+    pub fn finding(&self, home: &AccountId) -> Result<FindingId, ForeignFinding> {
+        let resource = self.resource(home);
+        let id = self.violation_type.control().finding(&resource);
+        let before = || FindingId::of_rule(&self.raised_by_rule, &resource);
+        match &self.finding_id {
+            Some(named) if *named != id && *named != before() => {
+                Err(ForeignFinding { named: named.clone(), follows: id })
+            }
+            _ => Ok(id),
+        }
     }
+}
+
+/// A request or report names a finding of another resource, rule or control.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it names the finding {named}, but is about {follows}")]
+pub struct ForeignFinding {
+    /// The finding that it names.
+    named: FindingId,
+    /// The finding that follows from the rest of it.
+    follows: FindingId,
 }
 
 /// From the coordinator to a remediator.
@@ -97,6 +119,9 @@ pub enum Outcome {
     NothingToDo,
     /// The resource is not there any more.
     Gone,
+    /// Nothing was changed: a fix would take away more than was agreed to (`changes` has what), or it is
+    /// not known what that was (then `changes` is empty).
+    NotAgreed,
     /// Its tag [`super::IGNORE_TAG`] says to leave it as it is, and nobody asked for this fix.
     LeftAlone {
         /// The tag's value.
@@ -163,6 +188,26 @@ pub struct ReportDetail {
 }
 
 impl RemediationReport {
+    /// Nothing is done about a person's request that does not say which plan was agreed to.
+    pub fn without_plan(source: &str, request: RemediationRequest, home: &AccountId, now: Timestamp) -> Self {
+        let resource = request.resource(home);
+        Self {
+            remediation_source: source.to_owned(),
+            resource_id: resource.id,
+            resource_type: resource.resource_type,
+            action: "None".to_owned(),
+            action_complete_time: now,
+            aws_account_id: resource.account,
+            message: "nothing done: the request does not say which plan was agreed to".to_owned(),
+            detail: Some(ReportDetail {
+                outcome: Outcome::NotAgreed,
+                attempt: Attempt::begin(),
+                changes: Vec::new(),
+                request,
+            }),
+        }
+    }
+
     /// The resource's address, where the report names a region.
     pub fn resource(&self) -> Option<Resource> {
         let region = self.detail.as_ref()?.request.aws_region.clone();

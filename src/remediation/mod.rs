@@ -8,6 +8,9 @@ mod bucket_acl;
 mod bucket_policy;
 mod change;
 mod contracts;
+mod control;
+mod exposure;
+mod plan;
 mod remediator;
 mod security_group;
 mod undo;
@@ -19,7 +22,12 @@ use serde::{Deserialize, Serialize};
 
 pub use about::{About, IGNORE_TAG, Tags, ignored_because};
 pub use change::{Change, Grant, Grantee, IngressRange};
-pub use contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail};
+pub use contracts::{
+    Attempt, ForeignFinding, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
+};
+pub use control::Control;
+pub use exposure::{Exposure, protocol_name};
+pub use plan::{AgreedPlan, Direction, exposures};
 pub use remediator::{ACTIONS, Remediator};
 pub use undo::UndoError;
 
@@ -66,6 +74,14 @@ impl ViolationType {
     /// The kinds that a resource of this type can have; none for types that we cannot fix.
     pub fn of_resource(resource_type: &ResourceType) -> Vec<Self> {
         Self::ALL.into_iter().filter(|kind| kind.resource_type() == resource_type.as_str()).collect()
+    }
+
+    /// The control that it belongs to.
+    pub fn control(self) -> Control {
+        match self {
+            Self::Ec2SgProhibitedPort => Control::IngressProhibitedPorts,
+            Self::S3BucketPublicAcl | Self::S3BucketPublicPolicy => Control::BucketPublic,
+        }
     }
 
     /// Who mends it.
@@ -115,18 +131,18 @@ pub struct Remediations {
 }
 
 /// What a fix would change now, ready to be applied.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Prepared {
     changes: Vec<Change>,
-    effect: Effect,
+    live: Live,
 }
 
-#[derive(Debug)]
-enum Effect {
-    SecurityGroup(security_group::Effect),
-    PutBackIngress(security_group::PutBack),
-    BucketAcl(Box<bucket_acl::Effect>),
-    BucketPolicy(bucket_policy::Effect),
+/// The resource as it was read, to be changed from.
+#[derive(Debug, PartialEq)]
+enum Live {
+    SecurityGroup(security_group::Live),
+    BucketAcl(Box<bucket_acl::Live>),
+    BucketPolicy(bucket_policy::Live),
 }
 
 impl Prepared {
@@ -135,24 +151,14 @@ impl Prepared {
         &self.changes
     }
 
-    /// Changes exactly that; returns it. A conflict means that somebody changed the resource
-    /// meanwhile: prepare again.
-    pub async fn apply(self) -> Result<Vec<Change>, AwsError> {
-        if !self.changes.is_empty() {
-            self.effect.apply().await?;
-        }
-        Ok(self.changes)
-    }
-}
-
-impl Effect {
-    async fn apply(self) -> Result<(), AwsError> {
-        match self {
-            Self::SecurityGroup(effect) => effect.apply().await,
-            Self::PutBackIngress(effect) => effect.apply().await,
-            Self::BucketAcl(effect) => effect.apply().await,
-            Self::BucketPolicy(effect) => effect.apply().await,
-        }
+    /// The part of it whose changes are wanted.
+    pub fn only(self, is_wanted: impl Fn(&Change) -> bool) -> Self {
+        let Self { changes, live } = self;
+        let changes: Vec<Change> = match &live {
+            Live::SecurityGroup(_) | Live::BucketAcl(_) => changes.into_iter().filter(is_wanted).collect(),
+            Live::BucketPolicy(live) => live.only(changes, is_wanted),
+        };
+        Self { changes, live }
     }
 }
 
@@ -163,21 +169,55 @@ impl Remediations {
         match kind {
             ViolationType::Ec2SgProhibitedPort => {
                 let ec2 = self.aws.ec2(account, region)?;
-                let (changes, effect) =
-                    security_group::prepare(ec2, id, &self.rules.restricted_ports).await?;
-                Ok(Prepared { changes, effect: Effect::SecurityGroup(effect) })
+                let (changes, live) = security_group::prepare(&ec2, id, &self.rules.restricted_ports).await?;
+                Ok(Prepared { changes, live: Live::SecurityGroup(live) })
             }
             ViolationType::S3BucketPublicAcl => {
                 let s3 = self.aws.s3(account, region)?;
-                let (changes, effect) = bucket_acl::prepare(s3, id, &self.rules.s3_public_access).await?;
-                Ok(Prepared { changes, effect: Effect::BucketAcl(Box::new(effect)) })
+                let (changes, live) = bucket_acl::prepare(&s3, id, &self.rules.s3_public_access).await?;
+                Ok(Prepared { changes, live: Live::BucketAcl(Box::new(live)) })
             }
             ViolationType::S3BucketPublicPolicy => {
                 let s3 = self.aws.s3(account, region)?;
-                let (changes, effect) = bucket_policy::prepare(s3, id, &self.rules.s3_public_access).await?;
-                Ok(Prepared { changes, effect: Effect::BucketPolicy(effect) })
+                let (changes, live) = bucket_policy::prepare(&s3, id, &self.rules.s3_public_access).await?;
+                Ok(Prepared { changes, live: Live::BucketPolicy(live) })
             }
         }
+    }
+
+    /// Reads the live resource and plans all that violates a control, kind by kind.
+    pub async fn prepare_all(
+        &self,
+        control: Control,
+        resource: &Resource,
+    ) -> Result<Vec<(ViolationType, Prepared)>, AwsError> {
+        let mut all = Vec::new();
+        for kind in control.kinds() {
+            all.push((*kind, self.prepare(*kind, resource).await?));
+        }
+        Ok(all)
+    }
+
+    /// Changes exactly what was prepared; returns it. A conflict means that somebody changed the
+    /// resource meanwhile: prepare again.
+    pub async fn apply(&self, resource: &Resource, prepared: Prepared) -> Result<Vec<Change>, AwsError> {
+        let Resource { account, region, id, .. } = resource;
+        let Prepared { changes, live } = prepared;
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        match live {
+            Live::SecurityGroup(_) => {
+                security_group::revoke(&self.aws.ec2(account, region)?, id, &changes).await?
+            }
+            Live::BucketAcl(live) => {
+                bucket_acl::put(&self.aws.s3(account, region)?, id, live.without(&changes)).await?;
+            }
+            Live::BucketPolicy(live) => {
+                bucket_policy::put(&self.aws.s3(account, region)?, id, live.without(&changes)).await?;
+            }
+        }
+        Ok(changes)
     }
 }
 

@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use super::contracts::{
     Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
 };
-use super::{Change, IGNORE_TAG, Remediations, RemediatorKind, UndoError, ViolationType};
+use super::{
+    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
+    ViolationType,
+};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::coordinator::{Decider, Next};
 use crate::decision;
-use crate::finding::auto_response::Switch;
 use crate::finding::table::TableError;
-use crate::finding::{Actor, FIX_TIMEOUT};
-use crate::ids::{AccountId, Resource};
+use crate::finding::{Actor, Covers, FIX_TIMEOUT};
+use crate::ids::{AccountId, FindingId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 
@@ -48,26 +50,18 @@ impl QueueHandler for Remediator {
             Ok(task) => task,
             Err(park) => return park,
         };
-        let kind = task.message_body.violation_type;
-        if kind.remediator() != self.kind {
-            return Disposition::Park(format!("{kind} is not for this remediator"));
-        }
-        let resource = task.message_body.resource(&self.home);
-        if kind.resource_type() != resource.resource_type.as_str() {
-            return Disposition::Park(format!(
-                "{kind} is not about resources of type {}",
-                resource.resource_type
-            ));
-        }
-        let request = &task.message_body;
-        match self.objection(&task).await {
+        let job = match self.job(task) {
+            Ok(job) => job,
+            Err(reason) => return Disposition::Park(reason),
+        };
+        match self.objection(&job).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
-                self.tell_not_done(request, reason);
-                if !request.undo.is_empty() {
+                Self::tell_not_done(&job, reason);
+                if !job.request().undo.is_empty() {
                     return Disposition::Done;
                 }
-                return match self.report_clean(task, &resource).await {
+                return match self.report_clean(job).await {
                     Ok(()) => Disposition::Done,
                     Err(error) => Disposition::Retry(error.to_string()),
                 };
@@ -75,38 +69,73 @@ impl QueueHandler for Remediator {
             Err(error) => return Disposition::Retry(error.to_string()),
         }
         let attempt = Attempt::begin();
-        let settled = match request.undo.as_slice() {
-            [] => match self.exemption(request, &resource).await {
-                Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
-                Ok(None) => settle(self.remediate(&task, &resource, &attempt).await),
-                Err(error) => settle(Err(error)),
-            },
-            removed => settle_undo(self.remediations.put_back(&resource, removed).await),
-        };
-        let (outcome, changes) = match settled {
+        let (outcome, changes) = match self.attempt(&job, &attempt).await {
             Ok(settled) => settled,
             // Auto-response's request is still in its queue and comes back from there, past the
             // coordinator's checks: people may have said "off" or "ignore" meanwhile.
-            Err(error) if task.sqs_url.is_some() => {
-                tracing::warn!(%error, resource = %resource.id, %kind, "not now: the request comes back");
+            Err(error) if job.task.sqs_url.is_some() => {
+                tracing::warn!(%error, finding_id = %job.finding, "not now: the request comes back");
                 return Disposition::Done;
             }
             Err(error) => return Disposition::Retry(error.to_string()),
         };
-        let finding_id = request.finding(&self.home);
-        tracing::info!(%finding_id, resource = %resource.id, %kind, ?outcome, changes = changes.len(), "remediated");
-        match self.conclude(task, &resource, attempt, outcome, changes).await {
+        let kind = job.request().violation_type;
+        tracing::info!(finding_id = %job.finding, %kind, ?outcome, changes = changes.len(), "remediated");
+        match self.conclude(job, attempt, outcome, changes).await {
             Ok(()) => Disposition::Done,
             Err(error) => Disposition::Retry(error.to_string()),
         }
     }
 }
 
+/// A task with what follows from it.
+struct Job {
+    task: RemediationTask,
+    resource: Resource,
+    finding: FindingId,
+}
+
+impl Job {
+    fn request(&self) -> &RemediationRequest {
+        &self.task.message_body
+    }
+}
+
+/// What may be changed.
+struct Consent {
+    /// The plan to which somebody said yes. None: all that violates, which is auto-response's standing
+    /// consent.
+    agreed: Option<AgreedPlan>,
+    /// What is ignored, and stays.
+    left: Option<Covers>,
+}
+
+impl Consent {
+    fn is_wanted(&self, change: &Change) -> bool {
+        self.left.as_ref().is_none_or(|left| !left.covers(change))
+    }
+
+    /// The changes that nobody agreed to.
+    fn beyond<'a>(&self, live: impl Iterator<Item = &'a Change>) -> Vec<Change> {
+        let wanted = live.filter(|change| self.is_wanted(change));
+        self.agreed.as_ref().map_or_else(Vec::new, |agreed| agreed.beyond(wanted))
+    }
+}
+
+/// How an attempt to fix ended.
+enum Applied {
+    /// These were changed, or none needed to be.
+    Changed(Vec<Change>),
+    /// Nothing was, for these were not agreed to.
+    NotAgreed(Vec<Change>),
+}
+
 /// What an attempt means: an end to report, or an error after which to try again.
-fn settle(applied: Result<Vec<Change>, AwsError>) -> Result<(Outcome, Vec<Change>), AwsError> {
+fn settle(applied: Result<Applied, AwsError>) -> Result<(Outcome, Vec<Change>), AwsError> {
     match applied {
-        Ok(changes) if changes.is_empty() => Ok((Outcome::NothingToDo, changes)),
-        Ok(changes) => Ok((Outcome::Fixed, changes)),
+        Ok(Applied::Changed(changes)) if changes.is_empty() => Ok((Outcome::NothingToDo, changes)),
+        Ok(Applied::Changed(changes)) => Ok((Outcome::Fixed, changes)),
+        Ok(Applied::NotAgreed(new)) => Ok((Outcome::NotAgreed, new)),
         Err(error) => match error.kind {
             AwsErrorKind::Transient | AwsErrorKind::Conflict => Err(error),
             AwsErrorKind::NotFound => Ok((Outcome::Gone, Vec::new())),
@@ -153,60 +182,101 @@ fn settle_undo(
 }
 
 impl Remediator {
+    /// Whether the task is for us, and speaks of one thing.
+    fn job(&self, task: RemediationTask) -> Result<Job, String> {
+        let request = &task.message_body;
+        let (kind, resource) = (request.violation_type, request.resource(&self.home));
+        if kind.remediator() != self.kind {
+            return Err(format!("{kind} is not for this remediator"));
+        }
+        if kind.resource_type() != resource.resource_type.as_str() {
+            return Err(format!("{kind} is not about resources of type {}", resource.resource_type));
+        }
+        let finding = request.finding(&self.home).map_err(|error| error.to_string())?;
+        Ok(Job { task, resource, finding })
+    }
+
     /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
     /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
-    async fn objection(&self, task: &RemediationTask) -> Result<Option<&'static str>, TableError> {
-        let (request, now) = (&task.message_body, Timestamp::now());
+    async fn objection(&self, job: &Job) -> Result<Option<&'static str>, TableError> {
+        let (request, now) = (job.request(), Timestamp::now());
         if request.asked_at.is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT) {
             // The finding says so, and people decide by what it says.
             return Ok(Some("it has been given up"));
         }
-        if task.sqs_url.is_none() && !self.is_waited_for(request).await? {
-            return Ok(Some("nobody waits for it any more"));
+        if job.task.sqs_url.is_none() {
+            // Without a plan it is not done either, and people are told so.
+            let is_waited_for = request.plan.is_none() || self.is_waited_for(job).await?;
+            return Ok((!is_waited_for).then_some("nobody waits for it any more"));
         }
-        // What auto-response had begun is asked for again past its queue.
-        let asked_again = request.asked_at.is_some() && request.requested_by.is_none();
-        if task.sqs_url.is_none() && !asked_again {
-            return Ok(None);
-        }
-        let recorded = self.decider.table.auto_response().await?;
-        if recorded.wanted.is_some_and(|wanted| wanted.switch == Switch::Off) {
+        if self.decider.table.auto_response_is_off().await? {
             return Ok(Some("auto-response is off"));
         }
-        if asked_again {
-            let wanted = self.decider.is_wanted_by_another_rule(request, now).await?;
-            return Ok(wanted.then_some("it is left as it is by another rule's finding"));
-        }
-        Ok(match self.decider.decide(request, None, now).await? {
+        Ok(match self.decider.decide(&job.finding, &job.resource, None, now).await? {
             Next::PassOn => None,
             Next::LetGo(reason) => Some(reason),
             Next::Leave => Some("somebody is at it"),
         })
     }
 
-    fn tell_not_done(&self, request: &RemediationRequest, reason: &str) {
-        let finding = request.finding(&self.home);
-        decision::line(Some(&finding), &Actor::of(request), "notDone", reason);
+    fn tell_not_done(job: &Job, reason: &str) {
+        decision::line(Some(&job.finding), &Actor::of(job.request()), "notDone", reason);
     }
 
     /// Whether the finding waits for what a person asked.
-    async fn is_waited_for(&self, request: &RemediationRequest) -> Result<bool, TableError> {
-        if request.asked_at.is_none() && request.undo.is_empty() {
-            // DD-AWS's requests do not say.
-            return Ok(true);
+    async fn is_waited_for(&self, job: &Job) -> Result<bool, TableError> {
+        let record = self.decider.table.get(&job.finding).await?;
+        Ok(record.is_some_and(|record| record.finding.waits_for(job.request(), &self.home)))
+    }
+
+    /// What may be changed; `None` where a person asks and it is not known to what they agreed, or where
+    /// that is a plan of something else.
+    async fn consent(&self, job: &Job) -> Result<Option<Consent>, TableError> {
+        let (request, control) = (job.request(), job.request().violation_type.control());
+        let direction = if request.undo.is_empty() { Direction::Fix } else { Direction::Undo };
+        let agreed = match &request.plan {
+            Some(digest) => {
+                let agreed = self.decider.table.plan(digest).await?;
+                let Some(agreed) = agreed.filter(|plan| plan.is_for(&job.resource, control, direction))
+                else {
+                    return Ok(None);
+                };
+                Some(agreed)
+            }
+            None if job.task.sqs_url.is_some() => None,
+            None => return Ok(None),
+        };
+        let now = Timestamp::now();
+        let record = self.decider.record(&job.finding, &job.resource).await?;
+        let left = record.and_then(|record| record.finding.ignore(now)).map(|ignore| ignore.covers);
+        Ok(Some(Consent { agreed, left }))
+    }
+
+    /// Carries out what was agreed to, and nothing else.
+    async fn attempt(&self, job: &Job, attempt: &Attempt) -> Result<(Outcome, Vec<Change>), AwsError> {
+        let consent = self.consent(job).await.map_err(|error| meanwhile(&error))?;
+        let Some(consent) = consent else { return Ok((Outcome::NotAgreed, Vec::new())) };
+        let removed = job.request().undo.as_slice();
+        if removed.is_empty() {
+            return match self.exemption(job).await {
+                Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
+                Ok(None) => settle(self.remediate(job, attempt, &consent).await),
+                Err(error) => settle(Err(error)),
+            };
         }
-        let record = self.decider.table.get(&request.finding(&self.home)).await?;
-        Ok(record.is_some_and(|record| record.finding.waits_for(request, &self.home)))
+        if !consent.agreed.as_ref().is_some_and(|agreed| agreed.beyond(removed).is_empty()) {
+            return Ok((Outcome::NotAgreed, Vec::new()));
+        }
+        settle_undo(self.remediations.put_back(&job.resource, removed).await)
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
     /// died before it could report. Where there is something to do, auto-response's request stays in
     /// its queue, and a person's is over.
-    async fn report_clean(&self, task: RemediationTask, resource: &Resource) -> Result<(), AwsError> {
-        let kind = task.message_body.violation_type;
-        match self.remediations.prepare(kind, resource).await {
+    async fn report_clean(&self, job: Job) -> Result<(), AwsError> {
+        match self.remediations.prepare(job.request().violation_type, &job.resource).await {
             Ok(prepared) if prepared.changes().is_empty() => {
-                self.conclude(task, resource, Attempt::begin(), Outcome::NothingToDo, Vec::new()).await
+                self.conclude(job, Attempt::begin(), Outcome::NothingToDo, Vec::new()).await
             }
             Err(error) if error.kind != AwsErrorKind::NotFound => Err(error),
             Ok(_) | Err(_) => Ok(()),
@@ -214,68 +284,96 @@ impl Remediator {
     }
 
     /// Why auto-response leaves the resource as it is. A person who asks has seen the tag's reason.
-    async fn exemption(
-        &self,
-        request: &RemediationRequest,
-        resource: &Resource,
-    ) -> Result<Option<String>, AwsError> {
-        if request.requested_by.is_some() {
+    async fn exemption(&self, job: &Job) -> Result<Option<String>, AwsError> {
+        if job.request().requested_by.is_some() {
             return Ok(None);
         }
-        let about = self.remediations.about(resource).await?;
+        let about = self.remediations.about(&job.resource).await?;
         Ok(about.ignored_because().map(str::to_owned))
     }
 
-    /// Plans from the live resource and changes exactly that. When somebody changes the resource
-    /// meanwhile, plans again.
-    async fn remediate(
-        &self,
-        task: &RemediationTask,
-        resource: &Resource,
-        attempt: &Attempt,
-    ) -> Result<Vec<Change>, AwsError> {
-        let request = &task.message_body;
+    /// Plans from the live resource and changes exactly that, if all of it was agreed to. When somebody
+    /// changes the resource meanwhile, plans again.
+    async fn remediate(&self, job: &Job, attempt: &Attempt, consent: &Consent) -> Result<Applied, AwsError> {
         let mut attempts = 0..ATTEMPTS;
         loop {
-            let prepared = self.remediations.prepare(request.violation_type, resource).await?;
-            if prepared.changes().is_empty() && attempts.start == 0 {
-                return Ok(Vec::new());
+            let (own, new) = self.look(job, consent).await?;
+            if own.changes().is_empty() && new.is_empty() && attempts.start == 0 {
+                return Ok(Applied::Changed(Vec::new()));
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
-            let objection = match request.requested_by {
-                None => self.objection(task).await.map_err(|error| meanwhile(&error))?,
+            let objection = match job.request().requested_by {
+                None => self.objection(job).await.map_err(|error| meanwhile(&error))?,
                 Some(_) => None,
             };
-            let changes = if objection.is_some() { Vec::new() } else { prepared.changes().to_vec() };
+            let goes_on = objection.is_none() && new.is_empty();
+            let changes = if goes_on { own.changes().to_vec() } else { Vec::new() };
             // After a conflict this takes our own announcement back, even if nothing is left.
-            if objection.is_none() || attempts.start > 0 {
-                let begun = self.report(request.clone(), resource, attempt.clone(), Outcome::Begun, changes);
+            if goes_on || attempts.start > 0 {
+                let begun = self.report(job, attempt.clone(), Outcome::Begun, changes);
                 self.queues.send(&self.queues.events, &begun).await?;
             }
             if let Some(objection) = objection {
-                self.tell_not_done(request, objection);
+                Self::tell_not_done(job, objection);
                 return Err(meanwhile(&objection));
             }
-            match prepared.apply().await {
+            if !new.is_empty() {
+                return Ok(Applied::NotAgreed(new));
+            }
+            match self.apply(job, consent, own).await {
                 Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
-                    tracing::info!(%error, resource = %resource.id, "changed meanwhile, planning again");
+                    tracing::info!(%error, resource = %job.resource.id, "changed meanwhile, planning again");
                 }
-                applied => return applied,
+                applied => return applied.map(Applied::Changed),
             }
         }
+    }
+
+    /// What this task would change, and what nobody agreed to. A person's yes is to the control as a
+    /// whole: where any part of it has grown, no part is changed.
+    async fn look(&self, job: &Job, consent: &Consent) -> Result<(Prepared, Vec<Change>), AwsError> {
+        let kind = job.request().violation_type;
+        let kinds = if consent.agreed.is_some() { kind.control().kinds() } else { &[kind] };
+        let (mut own, mut new) = (None, Vec::new());
+        for other in kinds {
+            let prepared = self.remediations.prepare(*other, &job.resource).await?;
+            new.extend(consent.beyond(prepared.changes().iter()));
+            if *other == kind {
+                own = Some(prepared.only(|change| consent.is_wanted(change)));
+            }
+        }
+        let own = own.ok_or_else(|| AwsError::other("plan", "NoKind", "the kind is not of its control"))?;
+        Ok((own, new))
+    }
+
+    /// Looks once more, for announcing took time, and changes what was announced: what somebody has
+    /// opened since is not agreed to, and what they have written must not be written over. AWS leaves a
+    /// window between this look and the change.
+    async fn apply(&self, job: &Job, consent: &Consent, own: Prepared) -> Result<Vec<Change>, AwsError> {
+        if own.changes().is_empty() {
+            return Ok(Vec::new());
+        }
+        let again = self.remediations.prepare(job.request().violation_type, &job.resource).await?;
+        let again = again.only(|change| consent.is_wanted(change));
+        if again != own {
+            return Err(AwsError::conflict("the last look before the change", "the resource has changed"));
+        }
+        self.remediations.apply(&job.resource, again).await
     }
 
     async fn conclude(
         &self,
-        task: RemediationTask,
-        resource: &Resource,
+        job: Job,
         attempt: Attempt,
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
         // It tells when it was done.
-        let report = self.report(task.message_body, resource, attempt, outcome, changes);
-        if let (Some(queue), Some(receipt_handle)) = (&task.sqs_url, &task.receipt_handle) {
+        let report = self.report(&job, attempt, outcome, changes);
+        let stays = matches!(&report.detail, Some(detail) if detail.outcome == Outcome::NotAgreed);
+        if let (Some(queue), Some(receipt_handle), false) =
+            (&job.task.sqs_url, &job.task.receipt_handle, stays)
+        {
             self.queues.delete(queue, receipt_handle).await?;
         }
         self.queues.send(&self.queues.events, &report).await
@@ -283,12 +381,12 @@ impl Remediator {
 
     fn report(
         &self,
-        request: RemediationRequest,
-        resource: &Resource,
+        job: &Job,
         attempt: Attempt,
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> RemediationReport {
+        let (request, resource) = (job.request().clone(), &job.resource);
         RemediationReport {
             remediation_source: match self.kind {
                 RemediatorKind::SecurityGroup => "security-group-remediator".to_owned(),
@@ -296,7 +394,7 @@ impl Remediator {
             },
             resource_id: resource.id.clone(),
             resource_type: resource.resource_type.clone(),
-            action: action(&request, &changes).to_owned(),
+            action: action(&request, &outcome, &changes).to_owned(),
             action_complete_time: Timestamp::now(),
             aws_account_id: resource.account.clone(),
             message: message(&outcome, &changes),
@@ -311,10 +409,10 @@ fn meanwhile(objection: &impl fmt::Display) -> AwsError {
     AwsError::transient("the last look before the change", Some("Objection"), &objection.to_string())
 }
 
-fn action(request: &RemediationRequest, changes: &[Change]) -> &'static str {
+fn action(request: &RemediationRequest, outcome: &Outcome, changes: &[Change]) -> &'static str {
     let undo = !request.undo.is_empty();
     match request.violation_type {
-        _ if changes.is_empty() => "None",
+        _ if changes.is_empty() || *outcome == Outcome::NotAgreed => "None",
         ViolationType::Ec2SgProhibitedPort if undo => "AuthorizeSecurityGroupIngress",
         ViolationType::Ec2SgProhibitedPort => "RevokeSecurityGroupIngress",
         ViolationType::S3BucketPublicAcl => "PutBucketAcl",
@@ -333,6 +431,10 @@ fn message(outcome: &Outcome, changes: &[Change]) -> String {
         Outcome::Undone => changes.iter().map(Change::reopens).collect::<Vec<_>>().join("; "),
         Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
         Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
+        Outcome::NotAgreed => {
+            let new: Vec<String> = changes.iter().map(Change::to_string).collect();
+            format!("nothing done: not agreed to: {}", new.join("; "))
+        }
         Outcome::LeftAlone { reason } => format!("nothing done: the tag {IGNORE_TAG} says {reason}"),
         Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
     }
@@ -351,7 +453,8 @@ mod tests {
         assert!(settle(Err(error(AwsErrorKind::Transient))).is_err());
         assert!(settle(Err(error(AwsErrorKind::Conflict))).is_err());
         assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().0, Outcome::Gone);
-        assert_eq!(settle(Ok(Vec::new())).unwrap().0, Outcome::NothingToDo);
+        assert_eq!(settle(Ok(Applied::Changed(Vec::new()))).unwrap().0, Outcome::NothingToDo);
+        assert_eq!(settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0, Outcome::NotAgreed);
         let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
         assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke")));
     }

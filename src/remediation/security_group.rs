@@ -56,40 +56,33 @@ fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<
     group.iter().filter(violates).cloned().map(Change::RevokeIngress).collect()
 }
 
-/// Revokes by rule id: by properties, EC2 would take what stands beside a range too, and would
-/// revoke nothing where one property is off.
-#[derive(Debug)]
-pub(super) struct Effect {
-    ec2: Client,
-    group: ResourceId,
-    rule_ids: Vec<String>,
-}
+/// A group as it was read: its open ranges are the changes themselves.
+#[derive(Debug, PartialEq)]
+pub(super) struct Live;
 
 pub(super) async fn prepare(
-    ec2: Client,
+    ec2: &Client,
     id: &ResourceId,
     rule: &RestrictedPorts,
-) -> Result<(Vec<Change>, Effect), AwsError> {
-    let group = read(&ec2, id).await?;
-    let changes = plan(id, &group, rule);
+) -> Result<(Vec<Change>, Live), AwsError> {
+    let group = read(ec2, id).await?;
+    Ok((plan(id, &group, rule), Live))
+}
+
+/// Revokes by rule id: by properties, EC2 would take what stands beside a range too, and would
+/// revoke nothing where one property is off.
+pub(super) async fn revoke(ec2: &Client, id: &ResourceId, changes: &[Change]) -> Result<(), AwsError> {
     let rule_ids = changes.iter().filter_map(|change| match change {
         Change::RevokeIngress(range) => Some(range.rule_id.clone()),
         Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
     });
-    let effect = Effect { ec2, group: id.clone(), rule_ids: rule_ids.collect() };
-    Ok((changes, effect))
-}
-
-impl Effect {
-    pub(super) async fn apply(self) -> Result<(), AwsError> {
-        let revoke = self.ec2.revoke_security_group_ingress().group_id(self.group.as_str());
-        let revoke = revoke.set_security_group_rule_ids(Some(self.rule_ids)).customize();
-        // Once only: after a lost answer the SDK's second try would be told that the rules are not
-        // there, as if somebody else had revoked them. The task comes back, looks, and knows.
-        let once = aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled());
-        let revoked = revoke.config_override(once).send().await;
-        revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
-    }
+    let revoke = ec2.revoke_security_group_ingress().group_id(id.as_str());
+    let revoke = revoke.set_security_group_rule_ids(Some(rule_ids.collect())).customize();
+    // Once only: after a lost answer the SDK's second try would be told that the rules are not
+    // there, as if somebody else had revoked them. The task comes back, looks, and knows.
+    let once = aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled());
+    let revoked = revoke.config_override(once).send().await;
+    revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
 }
 
 /// What of the removed ranges is not there; an error says what stands in its place.
@@ -114,32 +107,28 @@ fn missing(group: &[IngressRange], removed: &[Change]) -> Result<Vec<IngressRang
     Ok(missing)
 }
 
-/// Opens again what was removed, with its descriptions. The ranges get new rule ids.
-#[derive(Debug)]
-pub(super) struct PutBack {
-    ec2: Client,
-    group: ResourceId,
-    missing: Vec<IngressRange>,
-}
-
+/// What is missing of the removed ranges; `None` where all are there.
 pub(super) async fn prepare_undo(
-    ec2: Client,
+    ec2: &Client,
     id: &ResourceId,
     removed: &[Change],
-) -> Result<Option<PutBack>, UndoError> {
-    let group = read(&ec2, id).await?;
+) -> Result<Option<Vec<IngressRange>>, UndoError> {
+    let group = read(ec2, id).await?;
     let missing = missing(&group, removed)?;
-    Ok((!missing.is_empty()).then(|| PutBack { ec2, group: id.clone(), missing }))
+    Ok((!missing.is_empty()).then_some(missing))
 }
 
-impl PutBack {
-    /// One call, so that either all ranges are back or none.
-    pub(super) async fn apply(self) -> Result<(), AwsError> {
-        let permissions = self.missing.into_iter().map(ip_permission).collect();
-        let authorize = self.ec2.authorize_security_group_ingress().group_id(self.group.as_str());
-        let authorized = authorize.set_ip_permissions(Some(permissions)).send().await;
-        authorized.map(drop).map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
-    }
+/// Opens again what was removed, with its descriptions. The ranges get new rule ids. One call, so that
+/// either all ranges are back or none.
+pub(super) async fn authorize(
+    ec2: &Client,
+    id: &ResourceId,
+    missing: Vec<IngressRange>,
+) -> Result<(), AwsError> {
+    let permissions = missing.into_iter().map(ip_permission).collect();
+    let authorize = ec2.authorize_security_group_ingress().group_id(id.as_str());
+    let authorized = authorize.set_ip_permissions(Some(permissions)).send().await;
+    authorized.map(drop).map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
 }
 
 fn ip_permission(range: IngressRange) -> IpPermission {

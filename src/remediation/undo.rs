@@ -1,7 +1,9 @@
 //! Putting back what a remediation took away.
 
-use super::change::Change;
-use super::{Effect, Remediations, ViolationType, bucket_acl, bucket_policy, security_group};
+use aws_sdk_s3::types::AccessControlPolicy;
+
+use super::change::{Change, IngressRange};
+use super::{Remediations, ViolationType, bucket_acl, bucket_policy, security_group};
 use crate::aws::AwsError;
 use crate::ids::Resource;
 
@@ -16,37 +18,61 @@ pub enum UndoError {
     Aws(#[from] AwsError),
 }
 
+/// What puts something back.
+enum PutBack {
+    Ingress(Vec<IngressRange>),
+    Acl(AccessControlPolicy),
+    Policy(String),
+}
+
 impl Remediations {
     /// Puts back what was taken away from a resource, in the order in which that was done.
     /// Returns what is in place afterwards. All of it is planned before any of it is changed, so
-    /// that a resource that has changed meanwhile stays as it is.
+    /// that a resource that has changed meanwhile stays as it is; and each part is planned again right
+    /// before its change, so that what others have written meanwhile is not written over.
     pub async fn put_back(
         &self,
         resource: &Resource,
         removed: &[Change],
     ) -> (Vec<Change>, Result<(), UndoError>) {
-        let mut prepared = Vec::new();
-        for kind in ViolationType::ALL {
-            let changes: Vec<Change> =
-                removed.iter().filter(|change| change.kind() == kind).cloned().collect();
-            if changes.is_empty() {
-                continue;
-            }
-            match self.prepare_undo(kind, resource, &changes).await {
-                Ok(effect) => prepared.push((changes, effect)),
-                Err(error) => return (Vec::new(), Err(error)),
+        let parts: Vec<(ViolationType, Vec<Change>)> = ViolationType::ALL
+            .into_iter()
+            .map(|kind| (kind, removed.iter().filter(|change| change.kind() == kind).cloned().collect()))
+            .filter(|(_, changes): &(ViolationType, Vec<Change>)| !changes.is_empty())
+            .collect();
+        for (kind, changes) in &parts {
+            if let Err(error) = self.prepare_undo(*kind, resource, changes).await {
+                return (Vec::new(), Err(error));
             }
         }
         let mut in_place = Vec::new();
-        for (changes, effect) in prepared {
-            if let Some(effect) = effect
-                && let Err(error) = effect.apply().await
-            {
-                return (in_place, Err(error.into()));
+        for (kind, changes) in parts {
+            if let Err(error) = self.put_back_part(kind, resource, &changes).await {
+                return (in_place, Err(error));
             }
             in_place.extend(changes);
         }
         (in_place, Ok(()))
+    }
+
+    async fn put_back_part(
+        &self,
+        kind: ViolationType,
+        resource: &Resource,
+        removed: &[Change],
+    ) -> Result<(), UndoError> {
+        let Resource { account, region, id, .. } = resource;
+        match self.prepare_undo(kind, resource, removed).await? {
+            None => {}
+            Some(PutBack::Ingress(missing)) => {
+                security_group::authorize(&self.aws.ec2(account, region)?, id, missing).await?;
+            }
+            Some(PutBack::Acl(acl)) => bucket_acl::put(&self.aws.s3(account, region)?, id, acl).await?,
+            Some(PutBack::Policy(policy)) => {
+                bucket_policy::put(&self.aws.s3(account, region)?, id, Some(policy)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the live resource; `None` where everything is in place.
@@ -55,20 +81,20 @@ impl Remediations {
         kind: ViolationType,
         resource: &Resource,
         removed: &[Change],
-    ) -> Result<Option<Effect>, UndoError> {
+    ) -> Result<Option<PutBack>, UndoError> {
         let Resource { account, region, id, .. } = resource;
         Ok(match kind {
             ViolationType::Ec2SgProhibitedPort => {
-                let put_back = security_group::prepare_undo(self.aws.ec2(account, region)?, id, removed);
-                put_back.await?.map(Effect::PutBackIngress)
+                let ec2 = self.aws.ec2(account, region)?;
+                security_group::prepare_undo(&ec2, id, removed).await?.map(PutBack::Ingress)
             }
             ViolationType::S3BucketPublicAcl => {
-                let put_back = bucket_acl::prepare_undo(self.aws.s3(account, region)?, id, removed);
-                put_back.await?.map(|effect| Effect::BucketAcl(Box::new(effect)))
+                let s3 = self.aws.s3(account, region)?;
+                bucket_acl::prepare_undo(&s3, id, removed).await?.map(PutBack::Acl)
             }
             ViolationType::S3BucketPublicPolicy => {
-                let put_back = bucket_policy::prepare_undo(self.aws.s3(account, region)?, id, removed);
-                put_back.await?.map(Effect::BucketPolicy)
+                let s3 = self.aws.s3(account, region)?;
+                bucket_policy::prepare_undo(&s3, id, removed).await?.map(PutBack::Policy)
             }
         })
     }

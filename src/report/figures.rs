@@ -118,6 +118,7 @@ fn was_open_before(deed: &Deed) -> bool {
         | Deed::Unignored
         | Deed::IgnoreEnded
         | Deed::Untagged
+        | Deed::OpenedBeyondIgnore { .. }
         | Deed::UndoAsked { .. }
         | Deed::Undone { .. }
         | Deed::UndoFailed { .. } => false,
@@ -125,6 +126,8 @@ fn was_open_before(deed: &Deed) -> bool {
         | Deed::FixAsked
         | Deed::Fixed { .. }
         | Deed::FixFailed { .. }
+        | Deed::NotAgreed { .. }
+        | Deed::Deleted
         | Deed::Ignored { .. }
         | Deed::ApprovalAsked { .. }
         | Deed::Approved { .. }

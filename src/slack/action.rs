@@ -1,10 +1,17 @@
 //! The action ids of our buttons, and the callback ids of our modals: a contract with every
 //! message that is already in Slack.
 
-/// Fix the finding in the button's value.
+use crate::ids::{FindingId, PlanDigest};
+
+/// Say yes to the plan in the button's value: `<finding> <plan>`. Of versions before 0.2 only the finding:
+/// then it asks again.
 pub const FIX: &str = "fix";
-/// Fix the ignored finding in the button's value all the same.
+/// Show the plan in the button's value whole, where it is too long for a confirm dialog, and ask.
+pub const REVIEW_FIX: &str = "review_fix";
+/// Say yes to the plan in the button's value though the finding is ignored.
 pub const FIX_IGNORED: &str = "fix_ignored";
+/// Look at the resource of the finding in the button's value again.
+pub const LOOK_AGAIN: &str = "look_again";
 /// Ask how long and why to ignore the finding in the button's value.
 pub const IGNORE: &str = "ignore";
 /// Stop ignoring the finding in the button's value.
@@ -21,15 +28,44 @@ pub const REFRESH_HOME: &str = "refresh_home";
 pub const OLDER_IN_HOME: &str = "older_in_home";
 /// Send the dead letters of the queue in the button's value back into it.
 pub const RETRY: &str = "retry";
-/// Say yes to what another operator asked for, of the finding in the button's value.
+/// Say yes to what another operator asked for: `<finding> <plan>` in the button's value.
 pub const APPROVE: &str = "approve";
 /// Say no to it.
 pub const DECLINE: &str = "decline";
 /// Show all findings of the digest in the button's value.
 pub const SHOW_ALL: &str = "show_all";
-/// Ask whether to fix all open findings of the digest in the button's value.
+/// Ask whether to fix all open findings of a digest: `<digest> <list>` in the button's value.
 pub const FIX_ALL: &str = "fix_all";
-/// Turn auto-response on, or let a stopped run go on (`hold <time>` in the value).
+/// Turn auto-response on, or let a stopped run go on with its list (`hold <time> <list>` in the value).
 pub const AUTORESPONSE_ON: &str = "autoresponse_on";
 /// Turn auto-response off.
 pub const AUTORESPONSE_OFF: &str = "autoresponse_off";
+
+/// A button's value about a finding and a plan of it.
+pub fn value(finding: &FindingId, plan: &PlanDigest) -> String {
+    format!("{finding} {plan}")
+}
+
+/// The finding of a button's value, and the plan, if it carries one.
+pub fn read_value(value: &str) -> Option<(FindingId, Option<PlanDigest>)> {
+    let (finding, plan) = match value.split_once(' ') {
+        Some((finding, plan)) => (finding, Some(plan.parse().ok()?)),
+        None => (value, None),
+    };
+    Some((finding.parse().ok()?, plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_carries_a_finding_and_a_plan_or_of_older_versions_a_finding() {
+        let (finding, plan) = ("f-3fa9c01b22de".parse().unwrap(), PlanDigest::of("a plan"));
+        assert_eq!(read_value(&value(&finding, &plan)), Some((finding.clone(), Some(plan))));
+        assert_eq!(read_value("f-3fa9c01b22de"), Some((finding, None)));
+        for wrong in ["", "f-3fa9c01b22de p-1", "d-3fa9c01b22de", "f-3fa9c01b22de  "] {
+            assert_eq!(read_value(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -8,13 +8,13 @@ use super::{Content, action};
 use crate::evaluation::cut;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Entry, FixAll, Tally, WORST};
-use crate::ids::DigestId;
+use crate::ids::{DigestId, PlanListId};
 
 /// How many rules, and how many places, the message names.
 const NAMED: usize = 8;
 
-/// The message.
-pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content {
+/// The message; `list` is the stored list to which **Fix all** says yes.
+pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally, list: Option<&PlanListId>) -> Content {
     let states = by_state(tally);
     let heading =
         format!("*{} within a short time*, gathered here\n{states}", count(tally.total, "more finding"));
@@ -29,7 +29,7 @@ pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally) -> Content 
     ];
     blocks.extend(worst(tally));
     blocks.extend(digest.fix_all.as_ref().map(|fix_all| section(&progress(fix_all, tally))));
-    blocks.push(actions(buttons(id, digest, tally)));
+    blocks.push(actions(buttons(id, digest, list)));
     blocks.push(context(&format!("Digest {} · since {}", code(id.as_str()), when(digest.begun_at))));
     message(&format!("{} within a short time. {states}.", count(tally.total, "more finding")), blocks)
 }
@@ -81,8 +81,26 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     let tried = |state| tally.tried.get(&state).copied().unwrap_or_default();
     let (fixed, fixing, open) = (tried(StateName::Fixed), tried(StateName::Fixing), tried(StateName::Open));
     let asked: u64 = tally.tried.values().sum();
-    let failed =
-        if open > 0 { format!(", {open} not fixed: look at them one by one") } else { String::new() };
+    let grown = tally.grown.len() as u64;
+    let mut failed = match open.saturating_sub(grown) {
+        0 => String::new(),
+        others => format!(", {others} not fixed: look at them one by one"),
+    };
+    if grown > 0 {
+        let lines: Vec<String> = tally.grown.iter().take(WORST).map(entry_line).collect();
+        let more = match tally.grown.len().saturating_sub(WORST) {
+            0 => String::new(),
+            more => format!("\n• and {more} more"),
+        };
+        failed += &format!(
+            "\n{} more than was agreed to, and stayed as they are:\n{}{more}",
+            match grown {
+                1 => "1 would change".to_owned(),
+                grown => format!("{grown} would change"),
+            },
+            lines.join("\n")
+        );
+    }
     let who = format!("asked by {} {}", mention(by), when(*at));
     match *ended && fixing == 0 {
         true => format!("*All had their turn*, {who}: {fixed} of {asked} fixed{failed}"),
@@ -93,10 +111,11 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     }
 }
 
-fn buttons(id: &DigestId, digest: &Digest, tally: &Tally) -> Vec<SlackBlockButtonElement> {
+fn buttons(id: &DigestId, digest: &Digest, list: Option<&PlanListId>) -> Vec<SlackBlockButtonElement> {
     let under_way = digest.fix_all.as_ref().is_some_and(|fix_all| !fix_all.ended);
-    let fix_all = (!tally.counts.to_fix.is_empty() && !under_way)
-        .then(|| button(action::FIX_ALL, "Fix all…", id.as_str()).with_style(SlackBlockButtonStyle::Danger));
+    let fix_all = list.filter(|_| !under_way).map(|list| {
+        button(action::FIX_ALL, "Fix all…", &format!("{id} {list}")).with_style(SlackBlockButtonStyle::Danger)
+    });
     let show_all = button(action::SHOW_ALL, "Show all", id.as_str());
     std::iter::once(show_all).chain(fix_all).collect()
 }
@@ -110,6 +129,7 @@ mod tests {
     use super::*;
     use crate::finding::digest::{Counts, Member};
     use crate::finding::severity::Severity;
+    use crate::ids::PlanDigest;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_767_225_600 + second).unwrap()
@@ -129,8 +149,11 @@ mod tests {
                 severity: [Severity::Critical, Severity::High, Severity::Medium][number % 3],
                 state: if number < tried { StateName::Fixed } else { StateName::Open },
                 fixable: true,
+                plan: Some(PlanDigest::of(&number.to_string())),
+                asks_again: false,
             };
-            tally.add(Member { entry, tried: (number < tried).then(|| at(60)) }, Some(at(60)));
+            let tried = (number < tried).then(|| at(60));
+            tally.add(Member { entry, tried, retired: false }, Some(at(60)));
         }
         tally
     }
@@ -143,7 +166,12 @@ mod tests {
             fix_all,
             called: false,
             counts: Counts::default(),
+            list: None,
         }
+    }
+
+    fn list() -> PlanListId {
+        PlanListId::of("a list")
     }
 
     fn id() -> DigestId {
@@ -152,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_digest_of_a_storm() {
-        insta::assert_json_snapshot!(digest_message(&id(), &digest(None), &tally(40, 0)));
+        insta::assert_json_snapshot!(digest_message(&id(), &digest(None), &tally(40, 0), Some(&list())));
     }
 
     #[test]
@@ -162,8 +190,14 @@ mod tests {
             at: at(60),
             accounts: ["123456789012".parse().unwrap()].into(),
             ended: false,
+            list: Some(list()),
         };
-        insta::assert_json_snapshot!(digest_message(&id(), &digest(Some(fix_all)), &tally(12, 4)));
+        insta::assert_json_snapshot!(digest_message(
+            &id(),
+            &digest(Some(fix_all)),
+            &tally(12, 4),
+            Some(&list())
+        ));
     }
 
     #[test]
@@ -174,7 +208,7 @@ mod tests {
         tally.by_place = (0..500)
             .map(|number| ((format!("{number:012}").parse().unwrap(), "eu-central-1".parse().unwrap()), 1))
             .collect::<BTreeMap<_, _>>();
-        let content = serde_json::to_value(digest_message(&id(), &digest(None), &tally)).unwrap();
+        let content = serde_json::to_value(digest_message(&id(), &digest(None), &tally, None)).unwrap();
         for block in content["blocks"].as_array().unwrap() {
             let text = block["text"]["text"].as_str().unwrap_or_default();
             assert!(text.chars().count() < 3000 && !text.contains("<!channel>"), "{text}");

@@ -8,7 +8,7 @@ use super::digest_message::entry_line;
 use super::modal::metadata;
 use super::text::{code, count};
 use crate::finding::digest::{Counts, Member};
-use crate::ids::{AccountId, DigestId, FindingId};
+use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
 
 /// The callback id of the list.
 pub const SHOW_ALL_CALLBACK_ID: &str = "show_all";
@@ -49,6 +49,7 @@ pub fn show_all_submission(view: &SlackStatefulView) -> Option<(DigestId, Findin
 /// time; in accounts that `may` does not say, whoever asks cannot have them fixed this way.
 pub fn fix_all_view(
     id: &DigestId,
+    list: &PlanListId,
     counts: &Counts,
     cap: u32,
     may: impl Fn(&AccountId) -> bool,
@@ -67,7 +68,7 @@ pub fn fix_all_view(
     }
     let mut blocks = vec![
         section(&format!(
-            "*Fix {}?* Each is looked at again first, and only what breaks its rule then is taken away, as its own *Fix* button does. At most {cap} are under way at a time; the message shows how it goes, and each fix can be undone by itself.",
+            "*Fix {}?* Each is looked at again first. Where the plan is still what it was when the digest was drawn, or less, it is carried out; where it has grown, nothing is changed and the finding stays open. At most {cap} are under way at a time; the message shows how it goes, and each fix can be undone by itself.",
             count(number, "open finding")
         )),
         section(&format!("*All findings of the digest, by rule*\n{}", rules.join("\n"))),
@@ -83,14 +84,15 @@ pub fn fix_all_view(
     }
     SlackModalView::new(plain("Fix all findings", 24), blocks)
         .with_callback_id(FIX_ALL_CALLBACK_ID.into())
-        .with_private_metadata(id.to_string())
+        .with_private_metadata(format!("{id} {list}"))
         .with_submit(plain(&format!("Fix {number}"), 24))
         .with_close(plain("Cancel", 24))
 }
 
-/// The digest of an answered question.
-pub fn fix_all_submission(view: &SlackStatefulView) -> Option<DigestId> {
-    metadata(view)?.parse().ok()
+/// The digest of an answered question, and the list that was agreed to.
+pub fn fix_all_submission(view: &SlackStatefulView) -> Option<(DigestId, PlanListId)> {
+    let (digest, list) = metadata(view)?.split_once(' ')?;
+    Some((digest.parse().ok()?, list.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -99,6 +101,7 @@ mod tests {
     use crate::finding::StateName;
     use crate::finding::digest::{Entry, Tally};
     use crate::finding::severity::Severity;
+    use crate::ids::PlanDigest;
 
     fn members(number: usize) -> Vec<Member> {
         let member = |number: usize| {
@@ -111,8 +114,10 @@ mod tests {
                 severity: Severity::High,
                 state: StateName::Open,
                 fixable: true,
+                plan: Some(PlanDigest::of(&number.to_string())),
+                asks_again: false,
             };
-            Member { entry, tried: None }
+            Member { entry, tried: None, retired: false }
         };
         (0..number).map(member).collect()
     }
@@ -140,6 +145,12 @@ mod tests {
         }
         let may = |account: &AccountId| account.as_str() == "123456789012";
         let id = "d-3fa9c01b22de".parse().unwrap();
-        insta::assert_json_snapshot!(SlackView::Modal(fix_all_view(&id, &tally.counts, 20, may)));
+        insta::assert_json_snapshot!(SlackView::Modal(fix_all_view(
+            &id,
+            &PlanListId::of("a list"),
+            &tally.counts,
+            20,
+            may
+        )));
     }
 }

@@ -19,9 +19,11 @@ use super::finding_message::mentioning;
 use super::mark::Mark;
 use super::publish::{PublishError, Published, Publisher};
 use crate::finding::StateName;
-use crate::finding::digest::{Digest, Drawn, Entry};
+use crate::finding::digest::{Digest, Drawn, Entry, Tally};
+use crate::finding::plan_list;
 use crate::finding::severity::Severity;
-use crate::ids::DigestId;
+use crate::finding::table::Holder;
+use crate::ids::{DigestId, PlanListId};
 use crate::notice::Notice;
 
 /// How much later, at least. Seconds.
@@ -66,13 +68,13 @@ pub async fn changed(
     if publisher.asked.is_to_come(id) {
         return Ok(());
     }
-    let now = Timestamp::now();
+    let (now, holder) = (Timestamp::now(), Holder::new());
     let mine = match publisher.draws {
-        true => publisher.table.begin_drawing(id, &channel.0, false, now).await?,
+        true => publisher.table.begin_drawing(id, &channel.0, &holder, false, now).await?,
         false => None,
     };
     if let Some(digest) = mine {
-        match draw(publisher, id, &digest).await {
+        match draw(publisher, id, &holder, &digest).await {
             Ok(()) => return Ok(()),
             Err(error) => tracing::warn!(%error, digest_id = %id, "cannot draw a digest now"),
         }
@@ -101,26 +103,32 @@ async fn ask(
 
 /// Draws a digest now.
 pub async fn draw_now(publisher: &Publisher, id: &DigestId) -> Result<Published, PublishError> {
-    let now = Timestamp::now();
+    let (now, holder) = (Timestamp::now(), Holder::new());
     let Some(known) = publisher.table.digest(id).await? else { return Ok(Published::Shown) };
-    match publisher.table.begin_drawing(id, &known.channel, true, now).await? {
-        Some(digest) => draw(publisher, id, &digest).await.map(|()| Published::Shown),
+    match publisher.table.begin_drawing(id, &known.channel, &holder, true, now).await? {
+        Some(digest) => draw(publisher, id, &holder, &digest).await.map(|()| Published::Shown),
         None => Ok(Published::Busy),
     }
 }
 
-async fn draw(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<(), PublishError> {
+async fn draw(
+    publisher: &Publisher,
+    id: &DigestId,
+    holder: &Holder,
+    digest: &Digest,
+) -> Result<(), PublishError> {
     let drawn = draw_message(publisher, id, digest).await;
-    publisher.table.end_drawing(id, drawn.as_ref().ok(), Timestamp::now()).await?;
+    publisher.table.end_drawing(id, holder, drawn.as_ref().ok(), Timestamp::now()).await?;
     drawn.map(drop)
 }
 
 async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<Drawn, PublishError> {
     let fix_all = digest.fix_all.as_ref().map(|fix_all| fix_all.at);
     let begun = Timestamp::now();
-    let tally = publisher.table.tally(id, fix_all).await?;
+    let mut tally = publisher.table.tally(id, fix_all).await?;
+    let list = keep_list(publisher, digest, &mut tally).await?;
     let counting = Timestamp::now().duration_since(begun);
-    let content = digest_message(id, digest, &tally);
+    let content = digest_message(id, digest, &tally, list.as_ref());
     let worst = tally.worst.first();
     let call = publisher.mention.as_ref().filter(|_| {
         let is_critical =
@@ -128,7 +136,7 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         !digest.called && worst.is_some_and(is_critical)
     });
     let called = digest.called || call.is_some();
-    let (channel, ts) = match edited(publisher, digest, &content).await? {
+    let (channel, ts) = match edited(publisher, &Mark::digest(id), digest, &content).await? {
         Some((channel, ts)) => {
             if let Some(group) = call {
                 // An edit calls nobody.
@@ -151,20 +159,40 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         ts: ts.to_string(),
         called,
         counts: tally.counts,
+        list,
         counting,
         all_fixed,
     })
 }
 
+/// Stores what **Fix all** would say yes to, before its button is shown.
+async fn keep_list(
+    publisher: &Publisher,
+    digest: &Digest,
+    tally: &mut Tally,
+) -> Result<Option<PlanListId>, PublishError> {
+    let mut entries = std::mem::take(&mut tally.to_fix);
+    if entries.is_empty() || digest.fix_all.as_ref().is_some_and(|fix_all| !fix_all.ended) {
+        return Ok(None);
+    }
+    entries.sort();
+    let id = plan_list::id_of(&entries);
+    if digest.list.as_ref() == Some(&id) {
+        return Ok(Some(id));
+    }
+    Ok(Some(publisher.table.keep_list(entries, &tally.counts).await?))
+}
+
 /// Where the message is, edited; `None` where there is none (any more).
 async fn edited(
     publisher: &Publisher,
+    mark: &Mark,
     digest: &Digest,
     content: &Content,
 ) -> Result<Option<(SlackChannelId, SlackTs)>, SlackError> {
     let Some(ts) = &digest.ts else { return Ok(None) };
     let (channel, ts) = (SlackChannelId::from(digest.channel.clone()), SlackTs::from(ts.clone()));
-    match publisher.slack.update(&channel, &ts, content).await {
+    match publisher.slack.update(&channel, &ts, &mark.put_on(content)).await {
         Ok(()) => Ok(Some((channel, ts))),
         Err(error) if error.is_message_gone() => {
             tracing::warn!(%error, "a digest's message is gone, posting another");

@@ -1,18 +1,25 @@
 //! A finding as a Slack message: a pure projection, whatever happened to it.
 
+use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::blocks::{actions, button, confirm, context, fields, message, section};
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
 use crate::evaluation::cut;
-use crate::finding::{APPROVAL_WINDOW, Actor, Approval, Failure, Finding, Plan, State, Wish};
-use crate::ids::{FindingId, Resource, ResourceType};
+use crate::finding::contest::CONTEST_LIMIT;
+use crate::finding::{
+    APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Plan, State, Wish,
+};
+use crate::ids::{Resource, ResourceType};
 use crate::opener::Opener;
 use crate::remediation::{Change, ViolationType};
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.
 const LIST_LIMIT: usize = 12;
+
+/// How long the text of a confirm dialog may be, less what stands around the plan. Characters.
+const CONFIRM_ROOM: usize = 180;
 
 /// The message. `previous` links to the message of the episode before.
 pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
@@ -32,6 +39,10 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     blocks.extend(buttons(finding));
     let mut small_print =
         vec![format!("Finding {}", code(finding.id.as_str())), format!("since {}", when(finding.opened_at))];
+    let is_planned = matches!(finding.state, State::Open { .. } | State::Ignored { compliant: false, .. });
+    let is_later = |at: &Timestamp| at.duration_since(finding.opened_at) >= FRESH;
+    let checked_at = finding.checked_at.filter(|at| is_planned && is_later(at));
+    small_print.extend(checked_at.map(|at| format!("checked {}", when(at))));
     small_print.extend(finding.undo_until().map(|until| format!("undo until {}", when(until))));
     small_print
         .extend(previous.map(|link| format!("it broke again: <{}|the message of last time>", escape(link))));
@@ -40,9 +51,10 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
 }
 
 /// Whose deed broke the rule.
-fn opened_by(Opener { principal, call, at, source_address }: &Opener) -> String {
+fn opened_by(Opener { principal, call, at, source_address, agent }: &Opener) -> String {
     let from = source_address.as_deref().map_or_else(String::new, |from| format!(" from {}", code(from)));
-    format!("*Opened by* {} by {}{from} {}", code(principal), code(call), when(*at))
+    let with = agent.as_deref().map_or_else(String::new, |agent| format!(" with {}", escape(agent)));
+    format!("*Opened by* {} by {}{from}{with} {}", code(principal), code(call), when(*at))
 }
 
 /// What waits for another operator's yes, and until when.
@@ -76,6 +88,13 @@ pub fn headline(finding: &Finding) -> String {
         finding.state,
         State::Fixed { .. } | State::Undoing { .. } | State::Ignored { compliant: true, .. }
     );
+    if matches!(finding.state, State::Deleted { .. }) {
+        return match finding.resource.resource_type.as_str() {
+            ResourceType::SECURITY_GROUP => format!("Security group {id} was deleted"),
+            ResourceType::BUCKET => format!("Bucket {id} was deleted"),
+            other => format!("{other} {id} was deleted"),
+        };
+    }
     match finding.resource.resource_type.as_str() {
         other if finding.plan == Plan::Unsupported && was => {
             format!("{other} {id} keeps the rule {} again", finding.rule)
@@ -95,7 +114,7 @@ pub fn headline(finding: &Finding) -> String {
 }
 
 fn how_public(finding: &Finding) -> &'static str {
-    let Plan::Known { changes } = &finding.plan else { return "" };
+    let changes = finding.to_fix();
     let by = |wanted: ViolationType| changes.iter().any(|(kind, _)| *kind == wanted);
     match (by(ViolationType::S3BucketPublicAcl), by(ViolationType::S3BucketPublicPolicy)) {
         (true, true) => " by its ACL and its policy",
@@ -118,15 +137,21 @@ fn resource_link(resource: &Resource) -> String {
 fn status_line(finding: &Finding) -> String {
     let standing = standing(finding);
     match finding.state {
-        State::Fixed { .. } => standing,
+        State::Fixed { .. } | State::Deleted { .. } => match &finding.undo_failure {
+            Some(_) => format!("{standing}. *The undo failed*"),
+            None => standing,
+        },
         _ => format!("{standing} · {} severity", finding.severity),
     }
 }
 
 fn standing(finding: &Finding) -> String {
     match &finding.state {
-        State::Open { last_failure: None } => ":red_circle: Open".to_owned(),
-        State::Open { last_failure: Some(Failure { at, .. }) } => {
+        State::Open { last_failure: None, asks_again: Some(AsksAgain { at, .. }) } => {
+            format!(":red_circle: Open. Nothing was changed {}: it asks again", when(*at))
+        }
+        State::Open { last_failure: None, asks_again: None } => ":red_circle: Open".to_owned(),
+        State::Open { last_failure: Some(Failure { at, .. }), .. } => {
             format!(":red_circle: Open. The fix failed {}", when(*at))
         }
         State::Fixing { asked_by, since, .. } => {
@@ -152,22 +177,31 @@ fn standing(finding: &Finding) -> String {
                 when(*since)
             )
         }
+        State::Deleted { at } => format!(":wastebasket: Deleted {}", when(*at)),
     }
 }
 
 /// The part that depends on the state: the plan, the failure, the reason, what was removed.
 fn body(finding: &Finding) -> Option<String> {
     match &finding.state {
-        State::Open { last_failure: Some(failure) } => {
-            Some(lines([Some(failed("Not fixed", failure)), plan_text(finding)]))
+        State::Open { last_failure, asks_again } => {
+            let not_fixed = last_failure.as_ref().map(|failure| failed("Not fixed", failure));
+            let asks = asks_again.as_ref().map(asks_again_text);
+            let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
+            Some(lines([
+                not_fixed,
+                asks,
+                not_undone,
+                plan_text(finding),
+                left_text(finding),
+                contest_text(finding),
+            ]))
         }
-        State::Open { last_failure: None } | State::Fixing { .. } => plan_text(finding),
-        State::Ignored { reason, compliant, .. } => {
+        State::Fixing { .. } => Some(lines([plan_text(finding), left_text(finding)])),
+        State::Ignored { reason, .. } => {
             let reason = Some(format!("*Reason:* {}", prose(reason, 500)));
-            // A fix that was on its way may have been sooner than whoever wanted it left.
-            let done = done_text(finding).filter(|_| *compliant);
-            let next = done.as_ref().map(|_| "To undo it, stop ignoring this first.".to_owned());
-            Some(lines([reason, done.or_else(|| plan_text(finding)), next]))
+            let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
+            Some(lines([reason, not_undone, ignored_text(finding), done_text(finding)]))
         }
         State::Fixed { .. } => {
             let done = done_text(finding)?;
@@ -176,11 +210,80 @@ fn body(finding: &Finding) -> Option<String> {
         }
         State::Undoing { reason, .. } => {
             let reason = format!("*Reason:* {}", prose(reason, 500));
-            let after =
-                format!("*After the undo*\n{}", changes_list(finding.removed.iter().map(Change::reopens)));
+            let back = finding.to_put_back();
+            let after = format!("*After the undo*\n{}", changes_list(back.iter().map(Change::reopens)));
             Some(lines([Some(reason), Some(after)]))
         }
+        State::Deleted { .. } => done_text(finding),
     }
+}
+
+/// A yes that did not cover the plan.
+fn asks_again_text(AsksAgain { by, new, .. }: &AsksAgain) -> String {
+    if new.is_empty() {
+        return format!(
+            "*Nothing was changed:* the request of {} did not say which plan was agreed to.\n*Next:* read the plan, and press *Fix*.",
+            actor(by)
+        );
+    }
+    format!(
+        "*Nothing was changed:* {} had agreed to less. New is:\n{}\n*Next:* read the plan again, and press *Fix*.",
+        actor(by),
+        changes_list(new.iter().map(Change::exposes))
+    )
+}
+
+/// The part of what is open that is ignored.
+fn left_text(finding: &Finding) -> Option<String> {
+    let left = finding.left.as_ref()?;
+    let part = finding.left_alone();
+    let until = left.until.map_or_else(String::new, |until| format!(" until {}", when(until)));
+    (!part.is_empty()).then(|| {
+        format!(
+            "*Ignored by {}*{until} and left as it is: {}\n{}",
+            actor(&left.by),
+            prose(&left.reason, 300),
+            changes_list(part.iter().map(|change| change.exposes()))
+        )
+    })
+}
+
+/// What is ignored, while nothing else is open.
+fn ignored_text(finding: &Finding) -> Option<String> {
+    match &finding.state {
+        State::Ignored { compliant: true, .. } => None,
+        State::Ignored { by: Actor::Tag, .. } => plan_text(finding),
+        _ => match &finding.plan {
+            Plan::Known { changes } if !changes.is_empty() => Some(format!(
+                "*Ignored*, and nothing beyond it\n{}",
+                changes_list(changes.iter().map(|(_, change)| change.exposes()))
+            )),
+            _ => plan_text(finding),
+        },
+    }
+}
+
+/// Why auto-response has stopped for it.
+fn contest_text(finding: &Finding) -> Option<String> {
+    let last = finding.repeats.iter().map(|repeat| repeat.at).max()?;
+    if !finding.is_contested(last) {
+        return None;
+    }
+    let mut who: Vec<String> = finding
+        .openers()
+        .map(|opener| match &opener.agent {
+            Some(agent) => format!("{} with {}", code(&opener.principal), escape(agent)),
+            None => code(&opener.principal),
+        })
+        .collect();
+    who.dedup();
+    let who = match who.is_empty() {
+        true => "CloudTrail has not told who opens it".to_owned(),
+        false => format!("it is opened by {}", who.join(", ")),
+    };
+    Some(format!(
+        ":raised_hand: *Auto-response has stopped for this:* it was fixed {CONTEST_LIMIT} times within a day, and {who}.\n*Next:* change what opens it, fix it here, or ignore it."
+    ))
 }
 
 fn failed(what: &str, Failure { reason, advice, .. }: &Failure) -> String {
@@ -199,16 +302,22 @@ fn done_text(finding: &Finding) -> Option<String> {
 fn plan_text(finding: &Finding) -> Option<String> {
     match &finding.plan {
         Plan::Unsupported => Some("There is no automatic fix for this kind of resource.".to_owned()),
-        Plan::Unknown { reason } => {
+        Plan::Unknown { reason, looking: true } => Some(format!(
+            ":mag: What a fix would change is not known yet, and is being looked at again. The worst is assumed meanwhile. {}",
+            prose(reason, 300)
+        )),
+        Plan::Unknown { reason, looking: false } => {
             Some(format!("What a fix would change could not be found out: {}", prose(reason, 300)))
         }
         Plan::Known { changes } if changes.is_empty() => {
             Some("There is nothing left that a fix would change.".to_owned())
         }
-        Plan::Known { changes } => Some(format!(
-            "*Fix will*\n{}",
-            changes_list(changes.iter().map(|(_, change)| change.to_string()))
-        )),
+        Plan::Known { .. } => {
+            let changes = finding.to_fix();
+            (!changes.is_empty()).then(|| {
+                format!("*Fix will*\n{}", changes_list(changes.iter().map(|(_, change)| change.to_string())))
+            })
+        }
     }
 }
 
@@ -230,40 +339,49 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let mut buttons = answers.into_iter().flatten().collect::<Vec<_>>();
     match &finding.state {
         State::Open { .. } => {
-            buttons.extend((finding.plan != Plan::Unsupported).then(|| fix_button(finding)));
+            buttons.extend(match fix_button(finding) {
+                None if finding.plan != Plan::Unsupported => {
+                    Some(button(action::LOOK_AGAIN, "Look again", id))
+                }
+                fix => fix,
+            });
             buttons.push(button(action::IGNORE, "Ignore…", id));
+            buttons.extend(finding.left.as_ref().map(|_| button(action::UNIGNORE, "Stop ignoring", id)));
+            buttons.extend(undo_button(finding));
         }
         State::Ignored { compliant, by, reason, .. } => {
-            let unignore = button(action::UNIGNORE, "Stop ignoring", id);
-            let fixable = !compliant && finding.plan != Plan::Unsupported;
-            buttons.extend(fixable.then(|| fix_ignored_button(&finding.id, by, reason)));
-            buttons.push(unignore);
+            let fix = if *compliant { None } else { fix_ignored_button(finding, by, reason) };
+            buttons.extend(fix);
+            buttons.push(button(action::UNIGNORE, "Stop ignoring", id));
+            buttons.extend(undo_button(finding));
         }
-        State::Fixed { .. } if !finding.removed.is_empty() => buttons.push(undo_button(finding)),
-        State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } => {}
+        State::Fixed { .. } => buttons.extend(undo_button(finding)),
+        State::Fixing { .. } | State::Undoing { .. } | State::Deleted { .. } => {}
     }
     (!buttons.is_empty()).then(|| actions(buttons))
 }
 
 /// Another operator's answers. The other buttons stay beside them: a wish that nobody answers must
 /// not lock a finding.
-fn answer_buttons(finding: &Finding, Approval { wish, .. }: &Approval) -> [SlackBlockButtonElement; 2] {
-    let (id, word) = (finding.id.as_str(), wish.word());
-    let what = format!("This will {word} it at once.\nResource: {}", resource_name(finding));
-    let approve = button(action::APPROVE, &format!("Approve the {word}"), id)
+fn answer_buttons(finding: &Finding, Approval { wish, .. }: &Approval) -> Vec<SlackBlockButtonElement> {
+    let (id, word) = (&finding.id, wish.word());
+    let decline = button(action::DECLINE, "Decline", id.as_str());
+    // A wish of an older version says of no plan: it can only be declined, and asked for anew.
+    let Some(plan) = wish.plan() else { return vec![decline] };
+    let what =
+        format!("This will {word} it at once, as the message shows.\nResource: {}", resource_name(finding));
+    let approve = button(action::APPROVE, &format!("Approve the {word}"), &action::value(id, plan))
         .with_style(SlackBlockButtonStyle::Primary)
         .with_confirm(confirm("Approve?", &what, "Approve"));
-    [approve, button(action::DECLINE, "Decline", id)]
+    vec![approve, decline]
 }
 
-/// Fixes what somebody wanted left as it is, after asking once more.
-pub fn fix_ignored_button(id: &FindingId, by: &Actor, reason: &str) -> SlackBlockButtonElement {
+/// Fixes what somebody wanted left as it is, after asking once more. None where no plan is known.
+pub fn fix_ignored_button(finding: &Finding, by: &Actor, reason: &str) -> Option<SlackBlockButtonElement> {
+    let plan = finding.fix_plan()?.digest();
     let what = format!("{} left this as it is: {}", actor(by), prose(reason, 150));
-    button(action::FIX_IGNORED, "Fix all the same…", id.as_str()).with_confirm(confirm(
-        "Fix what is ignored?",
-        &what,
-        "Fix",
-    ))
+    let fix = button(action::FIX_IGNORED, "Fix all the same…", &action::value(&finding.id, &plan));
+    Some(fix.with_confirm(confirm("Fix what is ignored?", &what, "Fix")))
 }
 
 /// The resource's id, for where there is little room.
@@ -271,34 +389,39 @@ fn resource_name(finding: &Finding) -> String {
     escape(&cut(finding.resource.id.as_str(), 80))
 }
 
-fn undo_button(finding: &Finding) -> SlackBlockButtonElement {
-    let first = finding.removed.first().map_or_else(String::new, |change| prose(&change.reopens(), 150));
-    let more = match finding.removed.len() {
-        0 | 1 => String::new(),
-        more => format!(", and {} more undone", super::text::count(more as u64 - 1, "change")),
-    };
-    let what = format!("Afterwards {first}{more}.\nResource: {}", resource_name(finding));
-    button(action::UNDO, "Undo…", finding.id.as_str()).with_confirm(confirm("Undo the fix?", &what, "Go on"))
+fn undo_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
+    finding.undo_until()?;
+    Some(button(action::UNDO, "Undo…", finding.id.as_str()))
 }
 
-fn fix_button(finding: &Finding) -> SlackBlockButtonElement {
-    let what = match &finding.plan {
-        Plan::Known { changes } if !changes.is_empty() => {
-            let first = prose(&changes[0].1.to_string(), 150);
-            match changes.len() {
-                1 => format!("This will {first}."),
-                more => format!(
-                    "This will {first}, and make {} more.",
-                    super::text::count(more as u64 - 1, "change")
-                ),
-            }
+/// Says yes to the plan, by a confirm dialog, or where the plan is too long for one, by a modal. None
+/// where no plan is known.
+pub fn fix_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
+    let value = action::value(&finding.id, &finding.fix_plan()?.digest());
+    let changes: Vec<String> =
+        finding.to_fix().iter().map(|(_, change)| prose(&change.to_string(), CONFIRM_ROOM)).collect();
+    let what = format!("This will {}.", changes.join("; "));
+    let fix = match what.chars().count() {
+        0..=CONFIRM_ROOM => {
+            let what = format!("{what}\nResource: {}", resource_name(finding));
+            button(action::FIX, "Fix", &value).with_confirm(confirm("Fix this?", &what, "Fix"))
         }
-        _ => "This will change whatever breaks the rule when the fix runs.".to_owned(),
+        _ => button(action::REVIEW_FIX, "Fix…", &value),
     };
-    let what = format!("{what}\nResource: {}", resource_name(finding));
-    button(action::FIX, "Fix", finding.id.as_str())
-        .with_style(SlackBlockButtonStyle::Primary)
-        .with_confirm(confirm("Fix this?", &what, "Fix"))
+    Some(fix.with_style(SlackBlockButtonStyle::Primary))
+}
+
+/// What stands where a finding's message was, once it is in another channel.
+pub fn moved_message(finding: &Finding, channel: &str, link: Option<&str>) -> Content {
+    let channel: String = channel.chars().filter(char::is_ascii_alphanumeric).collect();
+    let place =
+        link.map_or_else(|| format!("<#{channel}>"), |link| format!("<{}|another channel>", escape(link)));
+    let text = format!(
+        ":arrow_right: *{}*\nIts route has changed: it is in {place} now. Finding {}",
+        escape(&headline(finding)),
+        code(finding.id.as_str())
+    );
+    super::blocks::note(&text)
 }
 
 /// The text for notifications and screen readers: a sentence or two, read well aloud.
@@ -307,13 +430,14 @@ fn fallback(finding: &Finding) -> String {
     let headline = escape(&headline(finding));
     let who = |who: &Actor| actor(who);
     let state = match &finding.state {
-        State::Open { last_failure: None } => match &finding.plan {
-            Plan::Known { changes } if !changes.is_empty() => {
-                format!("A fix will {}.", prose(&changes[0].1.to_string(), 200))
-            }
-            _ => "It is open.".to_owned(),
+        State::Open { asks_again: Some(_), .. } => {
+            "Nothing was changed, because the plan has grown.".to_owned()
+        }
+        State::Open { last_failure: None, .. } => match finding.to_fix().first() {
+            Some((_, change)) => format!("A fix will {}.", prose(&change.to_string(), 200)),
+            None => "It is open.".to_owned(),
         },
-        State::Open { last_failure: Some(failure) } => {
+        State::Open { last_failure: Some(failure), .. } => {
             format!("The fix failed: {}.", prose(&failure.reason, 300))
         }
         State::Fixing { asked_by, .. } => format!("A fix is on its way, asked for by {}.", who(asked_by)),
@@ -327,6 +451,7 @@ fn fallback(finding: &Finding) -> String {
         State::Undoing { asked_by, .. } => {
             format!("The fix is being undone, asked for by {}.", who(asked_by))
         }
+        State::Deleted { .. } => "It was deleted.".to_owned(),
     };
     format!("{headline} (account {account}, {region}). {state}")
 }

@@ -3,12 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::*;
 
+use super::action;
 use super::blocks::{plain, section};
-use super::finding_message::headline;
-use super::modal::{about, finding, input, reason, reason_input, value};
+use super::finding_message::{changes_list, headline};
+use super::modal::{about, input, metadata, reason, reason_input, value};
 use super::text::escape;
 use crate::finding::Finding;
-use crate::ids::FindingId;
+use crate::ids::{FindingId, PlanDigest};
 
 /// The modal's callback id.
 pub const CALLBACK_ID: &str = "ignore";
@@ -46,6 +47,8 @@ impl IgnoreDuration {
 pub struct IgnoreSubmission {
     /// The finding.
     pub finding: FindingId,
+    /// The plan that the modal showed: what is ignored. Absent where none was known.
+    pub plan: Option<PlanDigest>,
     /// How long.
     pub duration: IgnoreDuration,
     /// Why.
@@ -60,17 +63,31 @@ pub fn ignore_view(finding: &Finding) -> SlackModalView {
         .with_action_id(DURATION.into())
         .with_initial_option(options[1].clone())
         .with_options(options.to_vec());
+    let changes = finding.to_fix();
+    let what = match changes.is_empty() {
+        true => "It is ignored whole, whatever is open: what that is is not known.".to_owned(),
+        false => format!(
+            "*This is ignored*, and what is opened beyond it is not:\n{}",
+            changes_list(changes.iter().map(|(_, change)| change.exposes()))
+        ),
+    };
     let blocks = vec![
         section(&escape(&headline(finding))),
+        section(&what),
         input(DURATION, "For how long?", duration.into()),
         reason_input(),
     ];
-    about(finding, CALLBACK_ID, "Ignore a finding", "Ignore", blocks)
+    let view = about(finding, CALLBACK_ID, "Ignore a finding", "Ignore", blocks);
+    match finding.fix_plan() {
+        Some(plan) => view.with_private_metadata(action::value(&finding.id, &plan.digest())),
+        None => view,
+    }
 }
 
 /// Reads the modal; `None` where something is not filled in.
 pub fn ignore_submission(view: &SlackStatefulView) -> Option<IgnoreSubmission> {
     let selected = &value(view, DURATION)?.selected_option.as_ref()?.value;
     let (_, _, duration) = DURATIONS.into_iter().find(|(value, ..)| value == selected)?;
-    Some(IgnoreSubmission { finding: finding(view)?, duration, reason: reason(view)? })
+    let (finding, plan) = action::read_value(metadata(view)?)?;
+    Some(IgnoreSubmission { finding, plan, duration, reason: reason(view)? })
 }

@@ -31,6 +31,11 @@ impl Mark {
         Self(format!("{id}/{episode}/{reply}"))
     }
 
+    /// Of what calls people in that message's thread.
+    pub fn call(id: &FindingId, episode: u32) -> Self {
+        Self(format!("{id}/{episode}/call"))
+    }
+
     /// Of a digest's message.
     pub fn digest(id: &DigestId) -> Self {
         Self(id.to_string())
@@ -77,8 +82,8 @@ impl Slack {
         {
             tracing::info!(?mark, "found a message that nobody had noted");
             if thread.is_none() {
-                // It may be of an earlier version.
-                self.update(channel, &ts, content).await?;
+                // It may be of an earlier version. The mark stays: whoever noted nothing may die again.
+                self.update(channel, &ts, &mark.put_on(content)).await?;
             }
             return Ok(ts);
         }

@@ -11,6 +11,7 @@ pub mod draw;
 pub mod endpoint;
 pub mod error;
 pub mod finding_message;
+pub mod fix_view;
 pub mod ignore_view;
 pub mod mark;
 pub mod modal;

@@ -4,7 +4,6 @@ use slack_morphism::prelude::*;
 
 use super::blocks::plain;
 use crate::finding::Finding;
-use crate::ids::FindingId;
 
 const REASON: &str = "reason";
 const REASON_LIMIT: u64 = 500;
@@ -48,11 +47,6 @@ pub fn callback_id(view: &SlackStatefulView) -> Option<&str> {
 /// What a submitted modal carries.
 pub fn metadata(view: &SlackStatefulView) -> Option<&str> {
     modal(view)?.private_metadata.as_deref()
-}
-
-/// The finding that a submitted modal is about.
-pub(super) fn finding(view: &SlackStatefulView) -> Option<FindingId> {
-    metadata(view)?.parse().ok()
 }
 
 /// Why, as somebody wrote it; `None` where it is empty.

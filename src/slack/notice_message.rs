@@ -1,9 +1,12 @@
 //! What our own functions tell people, as Slack messages.
 
+use jiff::Timestamp;
+
 use super::blocks::{actions, button, context, message, note, section};
 use super::text::{code, count, escape, mention, prose, when};
 use super::{Content, action};
-use crate::finding::auto_response::Switch;
+use crate::finding::auto_response::{BY_DEPLOYMENT, Switch};
+use crate::ids::PlanListId;
 use crate::notice::Notice;
 use crate::remediation::RemediationReport;
 
@@ -16,24 +19,31 @@ pub fn notice(notice: &Notice) -> Option<Content> {
             prose(reason, 600),
             code(message_id),
         )),
-        Notice::Held { at, dispatched, waiting } => {
-            let text = format!(
-                ":raised_hand: *Auto-response has stopped to ask.* It has passed on {} in one run, the most that it may; about {} more wait. Nothing is fixed automatically until somebody answers.",
-                count(u64::from(*dispatched), "violation"),
-                waiting,
-            );
-            let buttons = vec![
-                button(action::AUTORESPONSE_ON, "Go on", &format!("hold {at}")),
-                button(action::AUTORESPONSE_OFF, "Turn auto-response off", "off"),
-            ];
-            message(&text, vec![section(&text), actions(buttons), context(&format!("Stopped {}", when(*at)))])
+        Notice::Held { at, dispatched, waiting, list } => {
+            held(*at, *dispatched, *waiting, list.as_ref(), None)
         }
         Notice::SwitchedBack { off_by, off_since, .. } => note(&format!(
             ":warning: *Somebody turned the scheduled rule on outside Slack*, though {} turned auto-response off {}. Nothing was fixed, and the rule is off again. To have it on, use `/dd autoresponse on`.",
-            mention(off_by),
+            who(off_by),
             when(*off_since),
         )),
-        Notice::Switched { switch, by, .. } => switched(*switch, by),
+        Notice::Switched { switch, by, carried_out, .. } => switched(*switch, by, *carried_out),
+        Notice::CarriedOut { by, .. } => note(&format!(
+            ":white_check_mark: *The scheduled rule is off now*, as {} had asked. AWS did not switch it off at the first try. Nothing was fixed meanwhile.",
+            who(by),
+        )),
+        Notice::SwitchedOffElsewhere { at, by } => {
+            let text = format!(
+                ":warning: *The scheduled rule was turned off outside Slack*, though {} turned auto-response on {}. Nothing is fixed automatically. Only a person turns it on again.",
+                who(by),
+                when(*at),
+            );
+            let buttons = vec![
+                button(action::AUTORESPONSE_ON, "Turn on", "on"),
+                button(action::AUTORESPONSE_OFF, "Leave it off", "off"),
+            ];
+            message(&text, vec![section(&text), actions(buttons)])
+        }
         Notice::Show { .. }
         | Notice::Draw { .. }
         | Notice::FixAll { .. }
@@ -44,16 +54,61 @@ pub fn notice(notice: &Notice) -> Option<Content> {
     })
 }
 
+/// A run that has stopped to ask; `listed` are the first lines of what it would go on with, and how many
+/// there are in all.
+pub fn held(
+    at: Timestamp,
+    dispatched: u32,
+    waiting: u64,
+    list: Option<&PlanListId>,
+    listed: Option<(&[String], usize)>,
+) -> Content {
+    let mut text = format!(
+        ":raised_hand: *Auto-response has stopped to ask.* It has passed on {} in one run, the most that it may; about {} more wait. Nothing is fixed automatically until somebody answers.",
+        count(u64::from(dispatched), "violation"),
+        count(waiting, "message"),
+    );
+    if let Some((lines, all)) = listed {
+        let more = match all.saturating_sub(lines.len()) {
+            0 => String::new(),
+            more => format!("\n• and {more} more"),
+        };
+        text += &format!(
+            "\n*Go on* fixes {}, as they are now; what is opened later counts for the next run.\n{}{more}",
+            count(all as u64, "finding"),
+            lines.join("\n")
+        );
+    }
+    let value = list.map_or_else(|| format!("hold {at}"), |list| format!("hold {at} {list}"));
+    let buttons = vec![
+        button(action::AUTORESPONSE_ON, "Go on", &value),
+        button(action::AUTORESPONSE_OFF, "Turn auto-response off", "off"),
+    ];
+    message(&text, vec![section(&text), actions(buttons), context(&format!("Stopped {}", when(at)))])
+}
+
+/// Who said so: a person, or the deployment.
+fn who(by: &str) -> String {
+    match by {
+        BY_DEPLOYMENT => "the deployment".to_owned(),
+        user => mention(user),
+    }
+}
+
 /// Everybody in the channel learns who switched auto-response.
-fn switched(switch: Switch, by: &str) -> Content {
-    note(&match switch {
-        Switch::On => format!(
+fn switched(switch: Switch, by: &str, carried_out: bool) -> Content {
+    note(&match (switch, carried_out) {
+        (Switch::On, _) => format!(
             ":large_green_circle: {} turned auto-response *on*. Violations are fixed every minute; what waits is checked again first.",
-            mention(by)
+            who(by)
         ),
-        Switch::Off => format!(
+        (Switch::Off, true) => format!(
             ":white_circle: {} turned auto-response *off*. Violations wait until somebody presses Fix.",
-            mention(by)
+            who(by)
+        ),
+        (Switch::Off, false) => format!(
+            ":warning: {} turned auto-response *off*. AWS did not switch the scheduled rule off; that is tried again every minute. Nothing is fixed automatically meanwhile.",
+            who(by)
         ),
     })
 }

@@ -18,14 +18,14 @@ use super::blocks::note;
 use super::client::Slack;
 use super::draw::{self, AskedFor};
 use super::error::SlackError;
-use super::finding_message::{finding_message, headline, mentioning};
+use super::finding_message::{finding_message, headline, mentioning, moved_message};
 use super::mark::Mark;
 use super::text::{actor, prose};
 use crate::aws::AwsError;
 use crate::finding::digest::Entry;
 use crate::finding::severity::Severity;
 use crate::finding::storm::Place;
-use crate::finding::table::{Listed, Posted, Record, Shown, Table, TableError};
+use crate::finding::table::{Holder, Listed, Posted, Record, Shown, Table, TableError};
 use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
 use crate::metrics;
@@ -99,21 +99,42 @@ impl Publisher {
 
     /// Brings the message of the finding `id` up to date.
     pub async fn publish(&self, id: &FindingId) -> Result<Published, PublishError> {
-        let Some(leased) = self.table.lease(id, Timestamp::now()).await? else {
+        self.publish_as(id, &Holder::new()).await
+    }
+
+    /// The same, for whoever has no longer to spare: what is not done by then is given up, and handed over
+    /// to whoever comes next at once.
+    pub async fn publish_within(
+        &self,
+        id: &FindingId,
+        patience: Duration,
+    ) -> Result<Published, PublishError> {
+        let holder = Holder::new();
+        match tokio::time::timeout(patience, self.publish_as(id, &holder)).await {
+            Ok(published) => published,
+            Err(_) => {
+                self.table.abandon(id, &holder, Timestamp::now()).await?;
+                Ok(Published::Busy)
+            }
+        }
+    }
+
+    async fn publish_as(&self, id: &FindingId, holder: &Holder) -> Result<Published, PublishError> {
+        let Some(leased) = self.table.lease(id, holder, Timestamp::now()).await? else {
             return Ok(Published::Busy);
         };
         let unsure = leased.unsure_since();
-        let shown = self.show_newest(leased.record, unsure).await;
+        let shown = self.show_newest(leased.record, holder, unsure).await;
         match &shown {
             Ok(_) => {}
             Err(PublishError::Slack(error)) if error.is_uncertain() => {
                 *self.failed_at.lock().expect("nothing panics while it holds it") = Some(Instant::now());
-                self.table.abandon(id, Timestamp::now()).await?;
+                self.table.abandon(id, holder, Timestamp::now()).await?;
             }
             Err(PublishError::Slack(_)) if unsure.is_none() => {
-                self.table.release(id, None).await?;
+                self.table.release(id, holder, None).await?;
             }
-            Err(_) => self.table.abandon(id, Timestamp::now()).await?,
+            Err(_) => self.table.abandon(id, holder, Timestamp::now()).await?,
         }
         shown
     }
@@ -134,17 +155,19 @@ impl Publisher {
     async fn show_newest(
         &self,
         mut record: Record,
+        holder: &Holder,
         unsure: Option<Timestamp>,
     ) -> Result<Published, PublishError> {
         loop {
             while !record.is_shown() {
                 let shown = self.show_step(&record, unsure).await?;
-                let Some(newer) = self.table.set_shown(&record.finding.id, &shown).await? else {
-                    return Ok(Published::Shown);
+                let Some(newer) = self.table.set_shown(&record.finding.id, holder, &shown).await? else {
+                    // Somebody else is at it by now, and shows the newest.
+                    return Ok(Published::Busy);
                 };
                 record = newer;
             }
-            match self.table.release(&record.finding.id, Some(record.version)).await? {
+            match self.table.release(&record.finding.id, holder, Some(record.version)).await? {
                 None => return Ok(Published::Shown),
                 Some(newer) => record = newer,
             }
@@ -155,6 +178,11 @@ impl Publisher {
     async fn show_step(&self, record: &Record, unsure: Option<Timestamp>) -> Result<Shown, PublishError> {
         let (finding, news) = (&record.finding, record.news());
         match &record.shown {
+            Some(Shown::Posted(posted))
+                if posted.episode == finding.episode && self.has_moved(finding, posted) =>
+            {
+                Ok(Shown::Posted(self.move_to_channel(record, posted, unsure).await?))
+            }
             Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
                 if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != news) {
                     self.enter(record, digest).await?;
@@ -197,6 +225,31 @@ impl Publisher {
         }
     }
 
+    /// Whether its route leads to another channel than when it was posted. What is over stays where it is.
+    fn has_moved(&self, finding: &Finding, posted: &Posted) -> bool {
+        let is_over = matches!(finding.state, State::Fixed { .. } | State::Deleted { .. });
+        !is_over && posted.home.as_ref().is_some_and(|home| *home != self.channel_of(finding).0)
+    }
+
+    /// Posts the finding in the channel to which its route leads now; its old message says where it is.
+    async fn move_to_channel(
+        &self,
+        record: &Record,
+        posted: &Posted,
+        unsure: Option<Timestamp>,
+    ) -> Result<Posted, SlackError> {
+        let channel = self.channel_of(&record.finding);
+        let moved = self.post(record, &channel, None, unsure).await?;
+        let (old, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
+        let link = self.slack.permalink(&moved.channel.clone().into(), &moved.ts.clone().into()).await;
+        let content = moved_message(&record.finding, &moved.channel, link.ok().as_deref());
+        if let Err(error) = self.slack.update(&old, &ts, &content).await {
+            // People have the new one.
+            tracing::warn!(%error, finding_id = %record.finding.id, "the old message does not say where the new one is");
+        }
+        Ok(Posted { digest: posted.digest.clone(), previous: posted.previous.clone(), ..moved })
+    }
+
     fn turns_of(&self, channel: &SlackChannelId) -> Arc<tokio::sync::Mutex<()>> {
         let mut placing = self.placing.lock().expect("nothing panics while it holds them");
         placing.entry(channel.clone()).or_default().clone()
@@ -236,18 +289,25 @@ impl Publisher {
     ) -> Result<Posted, SlackError> {
         let (channel, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
         if posted.version != version {
-            let content = finding_message(finding, posted.previous.as_deref());
+            let mark = Mark::finding(&finding.id, finding.episode);
+            let content = mark.put_on(&finding_message(finding, posted.previous.as_deref()));
             return match self.slack.update(&channel, &ts, &content).await {
                 // Somebody deleted it: people need a message all the same.
                 Err(error) if error.is_message_gone() => {
                     tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
-                    let (home, mark) =
-                        (self.channel_of(finding), Mark::finding(&finding.id, finding.episode));
+                    let home = self.channel_of(finding);
                     let (ts, channel) = self.post_where_it_can(&home, &content, &mark, None).await?;
                     let (channel, ts) = (channel.to_string(), ts.to_string());
                     Ok(Posted { channel, ts, version, replies: 0, ..posted.clone() })
                 }
-                updated => updated.map(|()| Posted { version, ..posted.clone() }),
+                Err(error) => Err(error),
+                Ok(()) => {
+                    // Versions before 0.2 did not note whom they had called.
+                    let is_noted = posted.home.is_some();
+                    let called =
+                        posted.called || is_noted && self.call_in_thread(finding, posted, unsure).await?;
+                    Ok(Posted { version, called, ..posted.clone() })
+                }
             };
         }
         if let Some(reply) = finding.thread.get(posted.replies) {
@@ -257,6 +317,21 @@ impl Publisher {
             self.slack.post_marked(&channel, &reply, Some(&ts), &mark, unsure).await?;
         }
         Ok(Posted { replies: posted.replies + 1, ..posted.clone() })
+    }
+
+    /// A finding that has become one of the worst calls people: an edit calls nobody. Whether it did.
+    async fn call_in_thread(
+        &self,
+        finding: &Finding,
+        posted: &Posted,
+        unsure: Option<Timestamp>,
+    ) -> Result<bool, SlackError> {
+        let Some(group) = self.whom_to_call(finding) else { return Ok(false) };
+        let (channel, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
+        let call = mentioning(note("It exposes more than when it was posted."), group);
+        let mark = Mark::call(&finding.id, finding.episode);
+        self.slack.post_marked(&channel, &call, Some(&ts), &mark, unsure).await?;
+        Ok(true)
     }
 
     async fn post(
@@ -276,7 +351,8 @@ impl Publisher {
         };
         let content = self.calling(finding, finding_message(finding, previous.as_deref()));
         let mark = Mark::finding(&finding.id, finding.episode);
-        let (ts, channel) = self.post_where_it_can(channel, &content, &mark, unsure).await?;
+        let home = channel;
+        let (ts, channel) = self.post_where_it_can(home, &content, &mark, unsure).await?;
         Ok(Posted {
             channel: channel.to_string(),
             ts: ts.to_string(),
@@ -284,6 +360,8 @@ impl Publisher {
             version: record.news(),
             replies: 0,
             previous,
+            home: Some(home.to_string()),
+            called: self.whom_to_call(finding).is_some(),
             digest: None,
         })
     }
@@ -309,14 +387,16 @@ impl Publisher {
 
     /// The worst ones call people, when they are new.
     fn calling(&self, finding: &Finding, content: Content) -> Content {
-        match &self.mention {
-            Some(group)
-                if finding.severity == Severity::Critical && matches!(finding.state, State::Open { .. }) =>
-            {
-                mentioning(content, group)
-            }
-            _ => content,
+        match self.whom_to_call(finding) {
+            Some(group) => mentioning(content, group),
+            None => content,
         }
+    }
+
+    fn whom_to_call(&self, finding: &Finding) -> Option<&SlackUserGroupId> {
+        let is_critical =
+            finding.severity == Severity::Critical && matches!(finding.state, State::Open { .. });
+        self.mention.as_ref().filter(|_| is_critical)
     }
 
     /// Nothing is lost when it cannot be asked: the message stands.

@@ -1,14 +1,14 @@
 //! The modal that says what an undo opens again, and asks why.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::action;
 use super::blocks::section;
 use super::finding_message::{changes_list, headline};
 use super::modal::{about, metadata, reason, reason_input};
 use super::text::escape;
 use crate::finding::Finding;
-use crate::ids::FindingId;
+use crate::ids::{FindingId, PlanDigest};
 use crate::remediation::Change;
 
 /// The modal's callback id.
@@ -18,13 +18,16 @@ pub const CALLBACK_ID: &str = "undo";
 pub fn undo_view(finding: &Finding) -> SlackModalView {
     let blocks = vec![
         section(&escape(&headline(finding))),
-        section(&format!("*After the undo*\n{}", changes_list(finding.removed.iter().map(Change::reopens)))),
-        section("The finding is then ignored for 24 hours, so that auto-response leaves it alone."),
+        section(&format!(
+            "*After the undo*\n{}",
+            changes_list(finding.to_put_back().iter().map(Change::reopens))
+        )),
+        section("What is put back is then ignored for 24 hours, so that auto-response leaves it alone."),
         reason_input(),
     ];
-    let of = finding.fixed_at().map_or_else(String::new, |at| at.to_string());
-    about(finding, CALLBACK_ID, "Undo a fix", "Undo", blocks)
-        .with_private_metadata(format!("{} {of}", finding.id))
+    let plan = finding.undo_plan().map(|plan| plan.digest());
+    let metadata = plan.map_or_else(|| finding.id.to_string(), |plan| action::value(&finding.id, &plan));
+    about(finding, CALLBACK_ID, "Undo a fix", "Undo", blocks).with_private_metadata(metadata)
 }
 
 /// What somebody filled in.
@@ -32,14 +35,16 @@ pub fn undo_view(finding: &Finding) -> SlackModalView {
 pub struct UndoSubmission {
     /// The finding.
     pub finding: FindingId,
-    /// When the fix was that the modal showed.
-    pub seen: Timestamp,
+    /// The plan that the modal showed. Absent in what versions before 0.2 had opened.
+    pub plan: Option<PlanDigest>,
     /// Why.
     pub reason: String,
 }
 
 /// Reads the modal; `None` where it is not filled in.
 pub fn undo_submission(view: &SlackStatefulView) -> Option<UndoSubmission> {
-    let (id, seen) = metadata(view)?.split_once(' ')?;
-    Some(UndoSubmission { finding: id.parse().ok()?, seen: seen.parse().ok()?, reason: reason(view)? })
+    let metadata = metadata(view)?;
+    let (finding, plan) =
+        action::read_value(metadata).or_else(|| Some((metadata.split(' ').next()?.parse().ok()?, None)))?;
+    Some(UndoSubmission { finding, plan, reason: reason(view)? })
 }

@@ -28,7 +28,7 @@ async fn standing(world: &World) -> (Vec<String>, Option<String>, bool, u32, Vec
 
 /// Every button that changes something, and what it carries of a finding.
 fn mutations(finding: &str) -> Vec<(&'static str, String)> {
-    let of_finding = ["fix", "fix_ignored", "ignore", "unignore", "undo", "approve", "decline"];
+    let of_finding = ["fix", "review_fix", "fix_ignored", "ignore", "unignore", "undo", "approve", "decline"];
     let mut all: Vec<_> = of_finding.iter().map(|action| (*action, finding.to_owned())).collect();
     all.extend([
         ("fix_all", "d-000000000000".to_owned()),
@@ -46,23 +46,22 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
     let world = World::seeded_with(Options { variables, ..Options::default() }).await;
     let group = world.aws.group_id("batch-workers").await;
     let finding = world.slack.finding(&group).await.finding_id();
+    let yes = world.aws.fix_value(&finding.parse().unwrap()).await;
     let before = standing(&world).await;
     for user in ["U0ALICE", BOB, DAVE] {
         let mut refusals = 0;
-        for (action, value) in mutations(&finding) {
+        for (action, value) in mutations(&yes) {
             assert_eq!(interact(&world, &click(user, action, &value)).await, 200, "{user} {action}");
             // Who may act somewhere is asked by a digest's question which accounts are meant: here
             // it is of a digest that does not exist.
             refusals += usize::from(!(user == "U0ALICE" && action == "fix_all"));
         }
-        for (callback, metadata) in
-            [("ignore", finding.clone()), ("undo", format!("{finding} 2026-01-01T00:00:00Z"))]
-        {
+        for (callback, metadata) in [("ignore", yes.clone()), ("fix", yes.clone()), ("undo", yes.clone())] {
             assert_eq!(interact(&world, &submission(user, callback, &metadata)).await, 200, "{callback}");
             refusals += 1;
         }
         if user != "U0ALICE" {
-            let all_of_it = "d-000000000000 2026-01-01T00:00:00Z";
+            let all_of_it = "d-000000000000 l-0";
             assert_eq!(interact(&world, &submission(user, "fix_all", all_of_it)).await, 200);
             refusals += 1;
         }
@@ -74,7 +73,7 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
     assert_eq!(world.slack.modal().await, "");
 
     // The same click by somebody who may: the test could have failed.
-    assert_eq!(interact(&world, &click(CAROL, "fix", &finding)).await, 200);
+    assert_eq!(interact(&world, &click(CAROL, "fix", &yes)).await, 200);
     world.slack.finding_says(&group, "Fixed by <@U0CAROL>").await;
 }
 
@@ -111,7 +110,7 @@ async fn whoever_may_not_act_changes_nothing_by_any_command() {
     let history = world.slack.command(CAROL, &format!("history {finding}")).await.words();
     assert!(history.contains("AWS Config found it non-compliant"), "{history}");
     let answer = world.slack.command(CAROL, &format!("fix {finding}")).await.words();
-    assert!(answer.contains("Fixing"), "the test could have failed: {answer}");
+    assert!(answer.contains("will\n• revoke"), "the test could have failed: {answer}");
 }
 
 #[tokio::test]
@@ -131,7 +130,7 @@ async fn values_that_nobody_was_given_change_nothing() {
             assert_eq!(interact(&world, &click("U0ALICE", action, value)).await, 200, "{action} {value:.20}");
             sent += 1;
         }
-        for callback in ["ignore", "undo", "fix_all", "show_all", "of_tomorrow"] {
+        for callback in ["ignore", "fix", "undo", "fix_all", "show_all", "of_tomorrow"] {
             assert_eq!(interact(&world, &submission("U0ALICE", callback, value)).await, 200, "{callback}");
         }
     }

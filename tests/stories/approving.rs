@@ -24,13 +24,15 @@ async fn a_fix_waits_for_another_operator_s_yes_and_so_does_its_undo() {
     world.slack.click(BOB, &waiting, "approve").await;
     world.slack.is_told(BOB, "not an operator").await;
     let again = world.slack.command(CAROL, &format!("fix {id}")).await;
-    assert!(again.words().contains("<@U0ALICE> asked for"), "{}", again.words());
+    world.slack.click(CAROL, &again, "fix").await;
+    world.slack.is_told(CAROL, "<@U0ALICE> asked for").await;
     assert_eq!(world.aws.ingress(&group).await, before, "nothing has happened");
 
     world.slack.click(CAROL, &waiting, "decline").await;
     let declined = world.slack.finding_says(&group, "Fix will").await;
     assert!(declined.button("fix").is_some());
-    world.slack.command(ALICE, &format!("fix {id}")).await;
+    let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+    world.slack.click(ALICE, &asked, "fix").await;
     world.slack.finding_says(&group, "wants this fixed").await;
     world.slack.command(CAROL, &format!("approve {id}")).await;
     let fixed = world.slack.finding_says(&group, "*What was done*").await;
@@ -105,7 +107,8 @@ async fn what_waits_for_a_yes_comes_out_of_its_digest() {
 
     let words = digest.words();
     let id = words.split('`').find(|part| part.starts_with("f-")).unwrap();
-    world.slack.command(ALICE, &format!("fix {id}")).await;
+    let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+    world.slack.click(ALICE, &asked, "fix").await;
     let waiting = eventually("it has a message of its own", async || {
         let messages = world.slack.findings().await;
         messages.into_iter().find(|message| message.finding_id() == id && message.button("approve").is_some())

@@ -138,7 +138,8 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
     let being_fixed = |finding: Option<&Finding>| {
         let waiting_for = [ViolationType::Ec2SgProhibitedPort].into();
         let (asked_by, failure, ignored) = (Actor::AutoResponse, None, None);
-        let state = State::Fixing { asked_by, since, waiting_for, failure, ignored };
+        let (plan, compliant) = (None, None);
+        let state = State::Fixing { asked_by, since, waiting_for, failure, ignored, plan, compliant };
         Ok::<_, ()>(Finding { state, ..finding.unwrap().clone() })
     };
     world.aws.table().change(&id, being_fixed).await.unwrap();

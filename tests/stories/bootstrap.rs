@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
+use defendable::ids::FindingId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::lambda::{Shared, config_service, function_command, runtime_api};
-use crate::support::{ALICE, Process, World, eventually, signed, signed_with};
+use crate::support::{
+    ALICE, Process, World, eventually, finding_of_bucket, finding_of_group, signed, signed_with,
+};
 
 fn function(world: &World, handler: &str, runtime: &str) -> Process {
     Process::spawn(&mut function_command(world, handler, runtime))
@@ -62,12 +65,11 @@ async fn the_slack_function_answers_a_function_url() {
 async fn queue_functions_and_the_schedule_run_on_lambda() {
     let world = World::seeded().await;
     let message = world.slack.finding("defendable-demo-website").await;
-    let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceType": "AWS::S3::Bucket",
-        "targetResourceId": "defendable-demo-website", "awsRegion": "us-east-1", "requestedBy": ALICE,
-        "violationType": "S3_BUCKET_PUBLIC_POLICY", "findingId": message.finding_id()});
+    let request = json!(world.aws.asked(&message.finding_id().parse().unwrap(), ALICE).await.remove(0));
     // Lambda's coordinator takes the fix; the sandbox's own remediator and notifier do the rest.
     let (runtime, shared) = runtime_api([sqs(&[request.to_string(), "poison".to_owned()])]).await;
-    let _function = function(&world, "coordinator", &runtime);
+    let mut command = function_command(&world, "coordinator", &runtime);
+    let _function = Process::spawn(command.env("DEFENDABLE_ENABLE_AUTO_RESPONSE", "true"));
     assert_eq!(
         answers(&shared, 1).await[0],
         json!({"batchItemFailures": []}),
@@ -92,19 +94,17 @@ async fn the_notifier_and_the_remediators_run_on_lambda() {
     assert_eq!(answers(&notified, 1).await[0], json!({"batchItemFailures": []}));
     world.slack.channel_says("CloudWatch alarm: On Lambda").await;
 
-    let task = |violation: &str, resource_type: &str, resource: &str| {
-        json!({"messageBody": {"raisedByRule": "r", "targetResourceType": resource_type, "awsRegion": "us-east-1",
-            "targetResourceId": resource, "violationType": violation, "requestedBy": ALICE}})
-        .to_string()
+    let task = async |id: FindingId| {
+        let request = world.aws.asked(&id, ALICE).await.remove(0);
+        json!({"messageBody": request}).to_string()
     };
     let group = world.aws.group_id("remote-desktops").await;
-    let (runtime, remediated) =
-        runtime_api([sqs(&[task("EC2_SG_PROHIBITED_PORT", "AWS::EC2::SecurityGroup", &group)])]).await;
+    let (runtime, remediated) = runtime_api([sqs(&[task(finding_of_group(&group)).await])]).await;
     let _groups = function(&world, "security-group-remediator", &runtime);
     assert_eq!(answers(&remediated, 1).await[0], json!({"batchItemFailures": []}));
     assert_eq!(world.aws.ingress(&group).await, ["tcp 3389-3389 203.0.113.0/24"]);
 
-    let bucket = task("S3_BUCKET_PUBLIC_ACL", "AWS::S3::Bucket", "defendable-demo-downloads");
+    let bucket = task(finding_of_bucket("defendable-demo-downloads")).await;
     let (runtime, remediated) = runtime_api([sqs(&[bucket])]).await;
     let _buckets = function(&world, "s3-bucket-remediator", &runtime);
     assert_eq!(answers(&remediated, 1).await[0], json!({"batchItemFailures": []}));
@@ -155,9 +155,8 @@ async fn a_message_that_fails_comes_back_alone_and_soon() {
     // A queue without dead letters: what cannot be parked must stay.
     let queue = world.aws.create_queue("fix-on-lambda").await;
     world.slack.finding("defendable-demo-website").await;
-    let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceType": "AWS::S3::Bucket",
-        "targetResourceId": "defendable-demo-website", "awsRegion": "us-east-1", "requestedBy": ALICE,
-        "violationType": "S3_BUCKET_PUBLIC_POLICY"});
+    let id = finding_of_bucket("defendable-demo-website");
+    let request = json!(world.aws.asked(&id, ALICE).await.remove(0));
     for body in [&request.to_string(), "poison"] {
         world.aws.send_text("fix-on-lambda", body).await;
     }

@@ -38,7 +38,12 @@ async fn each_kind_of_bucket_loses_only_what_is_public() {
     let policy = world.aws.policy("defendable-demo-website").await.unwrap();
     for bucket in ["defendable-demo-downloads", "defendable-demo-website"] {
         let id = world.slack.finding(bucket).await.finding_id();
-        assert!(world.slack.command(ALICE, &format!("fix {id}")).await.words().contains("Fixing"));
+        let before = (world.aws.grants(bucket).await, world.aws.policy(bucket).await);
+        let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+        assert!(asked.words().contains("will\n• remove the"), "{}", asked.words());
+        let now = (world.aws.grants(bucket).await, world.aws.policy(bucket).await);
+        assert_eq!(now, before, "the command shows the plan, and asks");
+        world.slack.click(ALICE, &asked, "fix").await;
         world.slack.finding_says(bucket, "Fixed by <@U0ALICE>").await;
     }
     let private: Vec<String> = grants.into_iter().filter(|grant| !grant.contains("AllUsers")).collect();

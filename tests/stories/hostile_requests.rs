@@ -175,7 +175,10 @@ async fn a_genuine_click_that_is_replayed_has_one_effect() {
     let world = World::seeded().await;
     let group = world.aws.group_id("remote-desktops").await;
     let message = world.slack.finding(&group).await;
-    let fix = Genuine::interaction(&world, &click(ALICE, "fix", &message.finding_id()));
+    let fix = Genuine::interaction(
+        &world,
+        &click(ALICE, "fix", message.button("fix").unwrap()["value"].as_str().unwrap()),
+    );
     futures::future::join_all((0..8).map(|_| fix.send())).await;
     world.slack.finding_says(&group, "*What was done*").await;
     fix.send_again().await;

@@ -29,7 +29,7 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
         status.contains("Auto-response is off") && status.contains("3 open, 0 fixing, 1 ignored"),
         "{status}"
     );
-    assert!(status.contains("*Waiting for auto-response:* 4 violations"), "{status}");
+    assert!(status.contains("*Waiting for auto-response:* about 4 messages"), "{status}");
 
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     assert!(asked.words().contains("About 4 violations are waiting"), "{}", asked.words());

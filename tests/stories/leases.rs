@@ -1,6 +1,6 @@
 //! Who holds a message, and what the next one is told of those who died with it.
 
-use defendable::finding::table::Shown;
+use defendable::finding::table::{Holder, Posted, Shown};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::installation::Installation;
@@ -23,7 +23,16 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     let table = world.aws.table();
 
     let first = now();
-    let lease = async |at| table.lease(&id, at).await.unwrap();
+    let holder = std::cell::RefCell::new(Holder::new());
+    // Each time somebody else.
+    let lease = async |at| {
+        let next = Holder::new();
+        let leased = table.lease(&id, &next, at).await.unwrap();
+        if leased.is_some() {
+            holder.replace(next);
+        }
+        leased
+    };
     assert_eq!(lease(first).await.unwrap().unsure_since(), None);
     assert_eq!(lease(first + LATER / 2).await, None, "it is held");
     for dead in 1..4 {
@@ -31,9 +40,10 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     }
     // An edit is noted, and then it dies too: a reply of the first one's may still be there unnoted.
     let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else { panic!() };
-    table.set_shown(&id, &Shown::Posted(posted)).await.unwrap();
+    let noted = table.set_shown(&id, &holder.borrow().clone(), &Shown::Posted(posted)).await;
+    assert!(noted.unwrap().is_some());
     assert_eq!(lease(now() + LATER).await.unwrap().unsure_since(), Some(first));
-    table.release(&id, None).await.unwrap();
+    table.release(&id, &holder.borrow().clone(), None).await.unwrap();
     assert_eq!(lease(now()).await.unwrap().unsure_since(), None);
 
     let claim = async |at| table.claim("a notice", at).await.unwrap();
@@ -42,8 +52,40 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     for dead in 1..4 {
         assert_eq!(claim(first + LATER * dead).await.unwrap().unsure_since(), Some(first));
     }
-    table.unclaim("a notice").await.unwrap();
-    assert_eq!(claim(now()).await.unwrap().unsure_since(), None);
-    table.confirm("a notice").await.unwrap();
+    let last = claim(first + LATER * 4).await.unwrap();
+    table.unclaim("a notice", &last).await.unwrap();
+    let last = claim(now()).await.unwrap();
+    assert_eq!(last.unsure_since(), None);
+    table.confirm("a notice", &last).await.unwrap();
     assert_eq!(claim(now() + LATER).await, None, "it is posted");
+}
+
+#[tokio::test]
+async fn who_was_frozen_writes_nothing_over_their_successor() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = world.aws.open_group("frozen").await;
+    let id = finding_of_group(&group);
+    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    let table = world.aws.table();
+    let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else { panic!() };
+
+    let (frozen, successor) = (Holder::new(), Holder::new());
+    table.lease(&id, &frozen, now()).await.unwrap().unwrap();
+    table.lease(&id, &successor, now() + LATER).await.unwrap().unwrap();
+    let newer = Posted { version: 77, ..posted.clone() };
+    table.set_shown(&id, &successor, &Shown::Posted(newer.clone())).await.unwrap().unwrap();
+    let older = Posted { version: 1, ..posted };
+    assert_eq!(table.set_shown(&id, &frozen, &Shown::Posted(older)).await.unwrap(), None);
+    table.abandon(&id, &frozen, now()).await.unwrap();
+    table.release(&id, &frozen, None).await.unwrap();
+    assert_eq!(table.get(&id).await.unwrap().unwrap().shown, Some(Shown::Posted(newer)));
+    assert_eq!(table.lease(&id, &Holder::new(), now()).await.unwrap(), None, "it is the successor's still");
+
+    let frozen = table.claim("a notice", now()).await.unwrap().unwrap();
+    let successor = table.claim("a notice", now() + LATER).await.unwrap().unwrap();
+    table.unclaim("a notice", &frozen).await.unwrap();
+    table.confirm("a notice", &frozen).await.unwrap();
+    assert!(!table.is_posted("a notice").await.unwrap(), "only its holder says so");
+    table.confirm("a notice", &successor).await.unwrap();
+    assert!(table.is_posted("a notice").await.unwrap());
 }

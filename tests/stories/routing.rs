@@ -42,7 +42,7 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
     eventually("it is edited where it is", async || {
         let messages = world.slack.messages_of("C0PAYMENTS").await;
         let same = |message: &&crate::support::slack::Message| message.ts() == routed.ts();
-        messages.iter().find(same)?.words().contains("Compliant again").then_some(())
+        messages.iter().find(same)?.words().contains("was deleted").then_some(())
     })
     .await;
 }

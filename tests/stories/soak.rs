@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use defendable::ids::FindingId;
-use serde_json::Value;
-
 use subject::{Fate, Subject, Wish, state};
 
 use crate::faults::cell::routing;
 use crate::support::fault_proxy::Tampering;
 use crate::support::installation::Installation;
-use crate::support::payload::{click, command, interact, submission};
+use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, Aws, BOT_TOKEN, SIGNING_SECRET, memory};
 
 /// How long it may take until everything has settled after 200 kills: a lease is 80 seconds, and a
@@ -101,8 +99,8 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     };
     let record = aws.finding(&subject.finding_id()).await;
     let existed = record.is_some();
-    let Some(wish) = subject.wish(&record.clone().unwrap_or_default()) else { return };
-    let acknowledged = ask(aws, app_url, notes, &subject, wish, &record.unwrap_or_default()).await;
+    let Some(wish) = subject.wish(&record.unwrap_or_default()) else { return };
+    let acknowledged = ask(aws, app_url, notes, &subject, wish).await;
     // Before there is a finding Alice is told that there is none, and nothing is promised.
     if acknowledged && existed {
         notes.lock().unwrap().acknowledged.insert((subject.resource, wish), Instant::now());
@@ -110,29 +108,20 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
 }
 
 /// Whether Defendable has taken it over.
-async fn ask(
-    aws: &Aws,
-    app_url: &str,
-    notes: &Shared,
-    subject: &Subject,
-    wish: Wish,
-    record: &Value,
-) -> bool {
+async fn ask(aws: &Aws, app_url: &str, notes: &Shared, subject: &Subject, wish: Wish) -> bool {
     let id = subject.finding_id();
     if matches!(wish, Wish::Fix | Wish::Undo) {
         notes.lock().unwrap().change_asked.entry(subject.resource.clone()).or_insert_with(Instant::now);
     }
     match wish {
-        // By a button, or by a command.
-        Wish::Fix if random(2) == 0 => {
-            interact(app_url, &click(ALICE, "fix", id.as_str())).await == Some(200)
+        // By a button, which is answered whether or not anything came of it; the table says what did.
+        Wish::Fix => {
+            let pressed = interact(app_url, &click(ALICE, "fix", &aws.fix_value(&id).await)).await;
+            let now = aws.finding(&id).await.unwrap_or_default();
+            pressed == Some(200) && matches!(state(&now), "fixing" | "fixed")
         }
-        Wish::Fix => command(app_url, &format!("fix {id}")).await.is_some_and(|said| said.contains("Fixing")),
-        Wish::Ignore => sent_off(aws, app_url, &id, "ignore", id.as_str()).await,
-        Wish::Undo => {
-            let seen = record["finding"]["state"]["at"].as_str().unwrap();
-            sent_off(aws, app_url, &id, "undo", &format!("{id} {seen}")).await
-        }
+        Wish::Ignore => sent_off(aws, app_url, &id, "ignore", &aws.fix_value(&id).await).await,
+        Wish::Undo => sent_off(aws, app_url, &id, "undo", &aws.undo_value(&id).await).await,
     }
 }
 
@@ -242,7 +231,7 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
             let asked =
                 |wish| notes.lock().unwrap().acknowledged.contains_key(&(subject.resource.clone(), wish));
             if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish))
-                && ask(&world.aws, &world.app_url, notes, subject, wish, &record).await
+                && ask(&world.aws, &world.app_url, notes, subject, wish).await
                 && wish != Wish::Fix
             {
                 let asked = (subject.resource.clone(), wish);

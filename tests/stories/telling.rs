@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::payload::{click, command, interact};
+use crate::support::payload::{click, interact};
 use crate::support::{ALICE, APP_TOKEN, BOB, BOT_TOKEN, SIGNING_SECRET, eventually, finding_of_group};
 
 /// A group that is open to the internet, and shown.
@@ -32,15 +32,16 @@ async fn live_through(world: &Installation) -> [String; 3] {
     let fixed = open_group(world, "fixed").await;
     let id = finding_of_group(&fixed);
     world.to_slack.inject("slack:chat.postEphemeral", "", Fault::Unavailable, 0, 1);
-    interact(&world.app_url, &click(BOB, "fix", id.as_str())).await.unwrap();
-    interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await.unwrap();
+    interact(&world.app_url, &click(BOB, "fix", &world.aws.fix_value(&id).await)).await.unwrap();
+    interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await.unwrap();
     is_in(world, &fixed, "fixed").await;
 
     world.to_slack.inject("slack:chat.postMessage", "", Fault::TooManyWait, 0, 1);
     let failed = open_group(world, "failed").await;
     let call = "ec2:RevokeSecurityGroupIngress";
     let denied = world.to_aws.inject(call, &failed, Fault::Denied, 0, 1);
-    command(&world.app_url, &format!("fix {}", finding_of_group(&failed))).await.unwrap();
+    let failed_id = finding_of_group(&failed);
+    interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&failed_id).await)).await.unwrap();
     eventually("it is denied", async || (world.to_aws.hits(denied) == 1).then_some(())).await;
     is_in(world, &failed, "open").await;
 

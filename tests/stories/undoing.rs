@@ -25,8 +25,8 @@ async fn an_undo_opens_the_range_again_and_auto_response_leaves_it_open() {
     let (before, descriptions) = (world.aws.ingress(&group).await, world.aws.descriptions(&group).await);
     let fixed = fix(&world, &group).await;
     assert_ne!(world.aws.ingress(&group).await, before);
-    let confirm = fixed.button("undo").unwrap()["confirm"]["text"]["text"].as_str().unwrap().to_owned();
-    assert!(confirm.contains("tcp 1024-65535 is reachable from 0.0.0.0/0 again"), "{confirm}");
+    world.slack.click(ALICE, &fixed, "undo").await;
+    world.slack.modal_says("tcp 1024-65535 is reachable from 0.0.0.0/0 again").await;
 
     undo(&world, &fixed, "The workers stand still <!channel>").await;
     let undone = world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;

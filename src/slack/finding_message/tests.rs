@@ -6,10 +6,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::finding::digest::{Digest, Entry, Member, Tally};
 use crate::finding::severity::Severity;
-use crate::finding::{Breach, Failure, Wish};
-use crate::remediation::{Attempt, Grant, Grantee, IngressRange};
+use crate::finding::{Breach, Covers, Failure, Repeat, Wish};
+use crate::ids::PlanListId;
+use crate::remediation::{AgreedPlan, Attempt, Control, Exposure, Grant, Grantee, IngressRange};
 use crate::slack::digest_message::digest_message;
 use crate::slack::digest_view::show_all_view;
+use crate::slack::fix_view::fix_view;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
@@ -18,6 +20,8 @@ fn at(second: i64) -> Timestamp {
 fn finding_of(resource_type: &str, id: &str, plan: Plan) -> Finding {
     let breach = Breach {
         rule: "restricted-ports".parse().unwrap(),
+        rule_arn: None,
+        control: Control::ALL.into_iter().find(|control| control.resource_type() == resource_type),
         resource: Resource {
             account: "123456789012".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
@@ -54,6 +58,109 @@ fn alice() -> Actor {
     Actor::User("U0ALICE".to_owned())
 }
 
+fn plan_of(finding: &Finding) -> Option<AgreedPlan> {
+    finding.fix_plan()
+}
+
+fn fix_asked(finding: &Finding, now: Timestamp) -> Option<Finding> {
+    finding.fix_asked(alice(), &plan_of(finding)?, false, now).ok()
+}
+
+fn asked_of_another(finding: &Finding, now: Timestamp) -> Option<Finding> {
+    let plan = plan_of(finding)?;
+    let wish = Wish::Fix { even_ignored: false, plan: Some(plan.digest()) };
+    finding.approval_asked(alice(), wish, Some(&plan), now).ok()
+}
+
+fn undo_asked(finding: &Finding, reason: &str, now: Timestamp) -> Option<Finding> {
+    finding.undo_asked(alice(), &finding.undo_plan()?.digest(), reason.to_owned(), now).ok()
+}
+
+fn ignored_by_alice(
+    finding: &Finding,
+    now: Timestamp,
+    until: Option<Timestamp>,
+    reason: &str,
+) -> Option<Finding> {
+    let changes: Vec<Change> = finding.to_fix().into_iter().map(|(_, change)| change).collect();
+    finding.ignored(alice(), now, until, reason.to_owned(), Covers::of(&changes)).ok()
+}
+
+fn breach_of(finding: &Finding, recorded_at: Timestamp) -> Breach {
+    Breach {
+        rule: finding.rule.clone(),
+        rule_arn: None,
+        control: finding.control,
+        resource: finding.resource.clone(),
+        resource_name: None,
+        annotation: None,
+        severity: Severity::High,
+        channel: None,
+        recorded_at,
+    }
+}
+
+/// A range beside the one on port 22.
+fn revoke_port(port: i32) -> (ViolationType, Change) {
+    let (kind, change) = revoke(port.unsigned_abs() as usize);
+    let Change::RevokeIngress(range) = change else { unreachable!("a range is revoked") };
+    (kind, Change::RevokeIngress(IngressRange { from_port: Some(port), to_port: Some(port), ..range }))
+}
+
+#[test]
+fn a_plan_that_has_grown_asks_again_and_says_what_is_new() {
+    let fixing = fix_asked(&group(1), at(60)).unwrap();
+    let (_, new) = revoke_port(3306);
+    let grown = fixing.has_grown(alice(), &[new], at(61)).unwrap();
+    let live = Plan::Known { changes: vec![revoke(1), revoke_port(3306)] };
+    insta::assert_json_snapshot!(finding_message(&grown.looked_at(&live, at(61)).unwrap(), None));
+}
+
+#[test]
+fn what_is_opened_beyond_an_ignore_is_open_and_the_rest_is_left() {
+    let ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
+    let live = Plan::Known { changes: vec![revoke(1), revoke_port(3306)] };
+    insta::assert_json_snapshot!(finding_message(&ignored.looked_at(&live, at(4000)).unwrap(), None));
+}
+
+#[test]
+fn a_plan_too_long_for_a_dialog_is_shown_in_a_modal() {
+    let finding = group(30);
+    let message = serde_json::to_value(finding_message(&finding, None)).unwrap().to_string();
+    assert!(message.contains("review_fix") && !message.contains(r#""action_id":"fix""#), "{message}");
+    let view = serde_json::to_value(SlackView::Modal(fix_view(&finding).unwrap())).unwrap();
+    assert_eq!(view.to_string().matches("• revoke").count(), 30, "all of it");
+}
+
+#[test]
+fn what_is_not_known_is_looked_at_again_and_cannot_be_fixed() {
+    let plan =
+        Plan::Unknown { reason: "ec2:DescribeSecurityGroups failed: throttled".to_owned(), looking: true };
+    let finding = finding_of(ResourceType::SECURITY_GROUP, "sg-0123", plan);
+    insta::assert_json_snapshot!(finding_message(&finding, None));
+}
+
+#[test]
+fn deleted() {
+    insta::assert_json_snapshot!(finding_message(&group(1).deleted(at(60)).unwrap(), None));
+}
+
+#[test]
+fn fixed_again_and_again() {
+    let mut finding = group(1);
+    let opener = Opener {
+        principal: "arn:aws:sts::123456789012:assumed-role/deploy/ci".to_owned(),
+        call: "AuthorizeSecurityGroupIngress".to_owned(),
+        at: at(-60),
+        source_address: None,
+        agent: Some("Terraform".to_owned()),
+    };
+    finding.earlier_openers = vec![opener];
+    let exposure = Exposure::of(&revoke(1).1).unwrap();
+    finding.repeats = (0..3).map(|number| Repeat { exposure: exposure.clone(), at: at(number) }).collect();
+    insta::assert_json_snapshot!(finding_message(&finding, None));
+}
+
 #[test]
 fn open() {
     insta::assert_json_snapshot!(finding_message(&group(1), None));
@@ -73,7 +180,7 @@ fn open_after_a_failure() {
         reason: "ec2:RevokeSecurityGroupIngress failed: UnauthorizedOperation".to_owned(),
         advice: "Allow it, then press Fix again.".to_owned(),
     };
-    finding.state = State::Open { last_failure: Some(failure) };
+    finding.state = State::Open { last_failure: Some(failure), asks_again: None };
     insta::assert_json_snapshot!(finding_message(&finding, None));
 }
 
@@ -84,9 +191,10 @@ fn opened_by_somebody_and_waiting_for_another_operator() {
         call: "AuthorizeSecurityGroupIngress".to_owned(),
         at: at(-60),
         source_address: Some("203.0.113.7".to_owned()),
+        agent: Some("Terraform".to_owned()),
     };
     let finding = Finding { opener: Some(opener), ..group(1) };
-    let waiting = finding.approval_asked(alice(), Wish::Fix { even_ignored: false }, at(60)).unwrap();
+    let waiting = asked_of_another(&finding, at(60)).unwrap();
     insta::assert_json_snapshot!(finding_message(&waiting, None));
 }
 
@@ -103,20 +211,23 @@ fn ignored_by_its_tag() {
 
 #[test]
 fn fixing() {
-    insta::assert_json_snapshot!(finding_message(&group(1).fix_asked(alice(), false, at(60)).unwrap(), None));
+    insta::assert_json_snapshot!(finding_message(&fix_asked(&group(1), at(60)).unwrap(), None));
 }
 
 #[test]
 fn ignored() {
-    let ignored = group(1).ignored(alice(), at(60), Some(at(86460)), "Ticket 42".to_owned()).unwrap();
+    let ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
     insta::assert_json_snapshot!(finding_message(&ignored, None));
 }
 
 #[test]
 fn ignored_when_a_fix_was_on_its_way_already() {
-    let mut ignored = group(1).ignored(alice(), at(60), Some(at(86460)), "Ticket 42".to_owned()).unwrap();
+    let mut ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
     ignored.removed = vec![revoke(1).1];
-    insta::assert_json_snapshot!(finding_message(&ignored.complied(at(70)).unwrap(), None));
+    insta::assert_json_snapshot!(finding_message(
+        &ignored.complied(&breach_of(&ignored, at(70))).unwrap(),
+        None
+    ));
 }
 
 #[test]
@@ -132,7 +243,7 @@ fn undoing_and_not_undone() {
     let mut finding = group(1);
     finding.state = State::Fixed { by: Actor::AutoResponse, at: at(60) };
     finding.removed = vec![revoke(1).1];
-    let undoing = finding.undo_asked(alice(), at(60), "The build fails".to_owned(), at(120)).unwrap();
+    let undoing = undo_asked(&finding, "The build fails", at(120)).unwrap();
     insta::assert_json_snapshot!(finding_message(&undoing, None));
     let failed = undoing.undo_not_queued(at(121));
     insta::assert_json_snapshot!(finding_message(&failed, None));
@@ -150,7 +261,7 @@ fn a_resource_that_only_people_can_fix() {
 
 impl Finding {
     fn with_undo(self, asked: bool, reason: &str) -> Self {
-        let undoing = self.undo_asked(alice(), at(1), reason.repeat(3), at(2));
+        let undoing = undo_asked(&self, &reason.repeat(3), at(2));
         if asked { undoing.unwrap_or(self) } else { self }
     }
 }
@@ -268,8 +379,13 @@ fn hostile_finding() -> impl Strategy<Value = Finding> {
             finding.resource_name = name;
             finding.annotation = Some(annotation);
             let call = principal.clone();
-            finding.opener =
-                Some(Opener { call, at: at(0), source_address: Some(principal.clone()), principal });
+            finding.opener = Some(Opener {
+                call,
+                at: at(0),
+                source_address: Some(principal.clone()),
+                principal,
+                agent: None,
+            });
             finding
         },
     )
@@ -279,10 +395,10 @@ fn hostile_finding() -> impl Strategy<Value = Finding> {
 fn in_state(finding: Finding, state: usize, reason: &str) -> Finding {
     match state {
         0 => finding,
-        1 => finding.fix_asked(alice(), false, at(1)).unwrap_or(finding),
-        2 => finding.ignored(alice(), at(1), None, reason.to_owned()).unwrap(),
+        1 => fix_asked(&finding, at(1)).unwrap_or(finding),
+        2 => ignored_by_alice(&finding, at(1), None, reason).unwrap(),
         3 => finding.tagged(reason, at(1)).unwrap(),
-        4 => finding.approval_asked(alice(), Wish::Fix { even_ignored: false }, at(1)).unwrap_or(finding),
+        4 => asked_of_another(&finding, at(1)).unwrap_or(finding),
         state => {
             let removed = match &finding.plan {
                 Plan::Known { changes } => changes.iter().map(|(_, change)| change.clone()).collect(),
@@ -302,17 +418,17 @@ proptest! {
         let again = finding_message(&finding, Some("https://demo.slack.com/archives/C1/p1"));
         check_limits(&serde_json::to_value(mentioning(again, &"S0ONCALL".into())).unwrap());
         check_limits(&serde_json::to_value(finding_message(&finding, None)).unwrap());
-        for view in [undo_view(&finding), ignore_view(&finding)] {
+        for view in [undo_view(&finding), ignore_view(&finding)].into_iter().chain(fix_view(&finding)) {
             check_limits(&serde_json::to_value(SlackView::Modal(view)).unwrap());
         }
         let mut tally = Tally::default();
-        let member = Member { entry: Entry::of(&finding, &headline(&finding)), tried: None };
+        let member = Member { entry: Entry::of(&finding, &headline(&finding)), tried: None, retired: false };
         let members = vec![member; 30];
         members.iter().for_each(|member| tally.add(member.clone(), None));
         let id = "d-3fa9c01b22de".parse().unwrap();
         let digest = Digest { channel: "C1".to_owned(), begun_at: at(0), ts: None, fix_all: None,
-            called: false, counts: tally.counts.clone() };
-        check_limits(&serde_json::to_value(digest_message(&id, &digest, &tally)).unwrap());
+            called: false, counts: tally.counts.clone(), list: None };
+        check_limits(&serde_json::to_value(digest_message(&id, &digest, &tally, Some(&PlanListId::of("l")))).unwrap());
         let shown = serde_json::to_value(SlackView::Modal(show_all_view(&id, &members, true))).unwrap();
         check_limits(&shown);
         let lines = shown.to_string().matches("• ").count();

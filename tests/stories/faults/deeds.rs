@@ -108,7 +108,7 @@ async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it
         world.aws.open_port(&group, 22).await;
         let id = finding_of_group(&group);
         eventually("it is found", async || world.aws.finding(&id).await).await;
-        interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await.unwrap();
+        interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await.unwrap();
         eventually(&format!("{group} is fixed"), async || {
             (state(&world, &group).await?.0 == "fixed" && world.aws.is_shown(&id).await).then_some(())
         })
@@ -126,10 +126,9 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     let group = world.aws.open_group("wanted").await;
     let id = finding_of_group(&group);
     eventually("it is found", async || world.aws.finding(&id).await).await;
-    interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await.unwrap();
+    interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await.unwrap();
     eventually("it is fixed", async || is_reported(&world, &group).await.then_some(())).await;
-    let (_, finding) = state(&world, &group).await.unwrap();
-    let undo = submission(ALICE, "undo", &format!("{id} {}", finding["at"].as_str().unwrap()));
+    let undo = submission(ALICE, "undo", &world.aws.undo_value(&id).await);
     interact(&world.app_url, &undo).await.unwrap();
     let undone = async || (state(&world, &group).await?.0 == "ignored").then_some(());
     eventually("it is undone", undone).await;
@@ -242,15 +241,14 @@ impl Wanted {
         let id = self.id();
         let all_told = removed(record) == if self.is_bucket { 2 } else { 1 };
         match record["state"].as_str()? {
-            "open" => Some(click(ALICE, "fix", id.as_str())),
+            "open" => Some(click(ALICE, "fix", &world.aws.fix_value(&id).await)),
             "fixed" if all_told && world.aws.is_shown(&id).await => {
                 let about = &self.resource;
                 self.injected.get_or_insert_with(|| inject(world, self.operation, about, self.fault));
-                let seen = record["finding"]["state"]["at"].as_str()?;
-                Some(submission(ALICE, "undo", &format!("{id} {seen}")))
+                Some(submission(ALICE, "undo", &world.aws.undo_value(&id).await))
             }
             // A part could not be put back: all of it once more.
-            "ignored" => Some(click(ALICE, "fix_ignored", id.as_str())),
+            "ignored" => Some(click(ALICE, "fix_ignored", &world.aws.fix_value(&id).await)),
             _ => None,
         }
     }

@@ -63,7 +63,11 @@ async fn a_refusal_stands_whether_or_not_it_can_be_told() {
     for (number, fault) in telling().into_iter().enumerate() {
         let injected = world.to_slack.inject("slack:chat.postEphemeral", BOB, fault, 0, 1);
         let begun = Instant::now();
-        assert_eq!(interact(&world.app_url, &click(BOB, "fix", id.as_str())).await, Some(200), "{fault:?}");
+        assert_eq!(
+            interact(&world.app_url, &click(BOB, "fix", &world.aws.fix_value(&id).await)).await,
+            Some(200),
+            "{fault:?}"
+        );
         assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
         let told = world.slack.told(BOB).await.len();
@@ -92,7 +96,8 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
         let group = world.aws.open_group(&format!("{fault:?}")).await;
         let id = finding_of_group(&group);
         eventually(&format!("{group} is fixed in spite of {fault:?}"), async || {
-            let status = interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
+            let status =
+                interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await;
             assert!(matches!(status, Some(200 | 503)), "{fault:?}: {status:?}");
             (world.aws.finding(&id).await?["state"] == "fixed" && world.aws.is_shown(&id).await).then_some(())
         })
@@ -124,12 +129,16 @@ async fn whoever_may_act_may_again_once_slack_says_so() {
         world.serve().await;
         let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
         let begun = Instant::now();
-        assert_eq!(interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await, Some(200), "{fault:?}");
+        assert_eq!(
+            interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await,
+            Some(200),
+            "{fault:?}"
+        );
         assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
         assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "open", "{fault:?}");
         eventually(&format!("she may again after {fault:?}"), async || {
-            interact(&world.app_url, &click(ALICE, "fix", id.as_str())).await;
+            interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await;
             (world.aws.finding(&id).await?["state"] == "fixed").then_some(())
         })
         .await;
@@ -158,7 +167,7 @@ async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() 
         let lease = world.to_aws.inject("dynamodb:UpdateItem", "SET leaseUntil", Fault::Hangs, 0, 1);
         let decided = match name {
             "ignored" => submission(ALICE, "ignore", id.as_str()),
-            _ => click(ALICE, "fix", id.as_str()),
+            _ => click(ALICE, "fix", &world.aws.fix_value(&id).await),
         };
         let (url, before) = (world.app_url.clone(), world.aws.finding(&id).await.unwrap()["version"].clone());
         let deciding = tokio::spawn(async move { interact(&url, &decided).await });

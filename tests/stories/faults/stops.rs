@@ -91,10 +91,8 @@ async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
         })
         .await;
 
-        let seen =
-            world.aws.finding(&id).await.unwrap()["finding"]["state"]["at"].as_str().unwrap().to_owned();
         let injected = world.to_aws.inject("ec2:AuthorizeSecurityGroupIngress", &group, Fault::Hangs, 0, 1);
-        interact(&world.app_url, &submission(ALICE, "undo", &format!("{id} {seen}"))).await.unwrap();
+        interact(&world.app_url, &submission(ALICE, "undo", &world.aws.undo_value(&id).await)).await.unwrap();
         is_in_hand(&world, injected, "an undo").await;
         stop_and_start(&mut world, "an undo").await;
         eventually(&format!("the fix of {group} is undone"), async || {

@@ -5,8 +5,10 @@ use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Tag};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use defendable::finding::table::Table;
+use defendable::finding::table::{Changed, Table};
+use defendable::finding::{Actor, Finding, Refusal};
 use defendable::ids::FindingId;
+use defendable::remediation::RemediationRequest;
 use serde_json::{Value, json};
 
 pub struct Aws {
@@ -181,6 +183,32 @@ impl Aws {
         let get = self.dynamodb.get_item().table_name("defendable-findings").consistent_read(true);
         let got = get.key("pk", text(&format!("FINDING#{id}"))).key("sk", text("FINDING")).send().await;
         serde_dynamo::from_item(got.unwrap().item?).ok()
+    }
+
+    /// What the **Fix** button of a finding carries now: the finding, and its plan where one is known.
+    pub async fn fix_value(&self, id: &FindingId) -> String {
+        let record = self.table().get(id).await.unwrap();
+        let plan = record.and_then(|record| record.finding.fix_plan());
+        plan.map_or_else(|| id.to_string(), |plan| format!("{id} {}", plan.digest()))
+    }
+
+    /// The requests of a fix that somebody has asked for, which are in no queue yet.
+    pub async fn asked(&self, id: &FindingId, user: &str) -> Vec<RemediationRequest> {
+        let ask = |finding: &Finding| {
+            let plan = finding.fix_plan().ok_or(Refusal::NoPlan)?;
+            finding.fix_asked(Actor::User(user.to_owned()), &plan, false, jiff::Timestamp::now())
+        };
+        match self.table().change_existing(id, ask).await.unwrap() {
+            Changed::Yes(record) => record.finding.fix_requests(),
+            Changed::No(_, refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    /// What the window of its **Undo…** button carries.
+    pub async fn undo_value(&self, id: &FindingId) -> String {
+        let record = self.table().get(id).await.unwrap();
+        let plan = record.and_then(|record| record.finding.undo_plan());
+        plan.map_or_else(|| id.to_string(), |plan| format!("{id} {}", plan.digest()))
     }
 
     /// What is recorded that people want of auto-response, `on` or `off`.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use defendable::ids::{FindingId, Resource, ResourceType};
+use defendable::ids::{FindingId, Resource};
+use defendable::remediation::Control;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -219,23 +220,24 @@ pub async fn several_ticks() {
     tokio::time::sleep(Duration::from_millis(3500)).await;
 }
 
-/// The id of the finding that a rule makes of a security group or a bucket.
-pub fn finding_of(rule: &str, resource_type: &str, resource: &str) -> FindingId {
-    let resource = Resource {
+/// A security group or a bucket of the emulated account.
+pub fn resource(control: Control, id: &str) -> Resource {
+    Resource {
         account: "123456789012".parse().unwrap(),
         region: "us-east-1".parse().unwrap(),
-        resource_type: resource_type.parse().unwrap(),
-        id: resource.parse().unwrap(),
-    };
-    FindingId::of(&rule.parse().unwrap(), &resource)
+        resource_type: control.resource_type().parse().unwrap(),
+        id: id.parse().unwrap(),
+    }
 }
 
 pub fn finding_of_group(group: &str) -> FindingId {
-    finding_of("defendable-restricted-ports", ResourceType::SECURITY_GROUP, group)
+    let control = Control::IngressProhibitedPorts;
+    control.finding(&resource(control, group))
 }
 
 pub fn finding_of_bucket(bucket: &str) -> FindingId {
-    finding_of("defendable-s3-public-access", ResourceType::BUCKET, bucket)
+    let control = Control::BucketPublic;
+    control.finding(&resource(control, bucket))
 }
 
 /// How many changes a finding has in the table that an undo would put back.

@@ -1,0 +1,110 @@
+//! What people agree to: the plan of a fix, of an undo, and what they ignore.
+
+use jiff::Timestamp;
+
+use super::history::Deed;
+use super::{Actor, AsksAgain, Finding, Plan, Refusal, State};
+use crate::remediation::{AgreedPlan, Change, Direction, ViolationType};
+
+impl Finding {
+    /// The changes that a fix would make now: the plan, less what is ignored of it. Where a part of a
+    /// policy is ignored, the policy stays.
+    pub fn to_fix(&self) -> Vec<(ViolationType, Change)> {
+        let Plan::Known { changes } = &self.plan else { return Vec::new() };
+        let Some(left) = &self.left else { return changes.clone() };
+        let covered = |change: &Change| left.covers.covers(change);
+        let keeps_policy = changes
+            .iter()
+            .any(|(_, change)| matches!(change, Change::RemoveStatement { .. }) && covered(change));
+        let is_to_fix = |(_, change): &&(ViolationType, Change)| match change {
+            Change::DeletePolicy { .. } => !keeps_policy,
+            change => !covered(change),
+        };
+        changes.iter().filter(is_to_fix).cloned().collect()
+    }
+
+    /// The changes of the plan that are ignored, while others are not.
+    pub fn left_alone(&self) -> Vec<&Change> {
+        let (Plan::Known { changes }, Some(left)) = (&self.plan, &self.left) else { return Vec::new() };
+        changes.iter().map(|(_, change)| change).filter(|change| left.covers.covers(change)).collect()
+    }
+
+    /// The plan of a fix, to be agreed to; none where nothing is known that it would change.
+    pub fn fix_plan(&self) -> Option<AgreedPlan> {
+        let changes: Vec<Change> = self.to_fix().into_iter().map(|(_, change)| change).collect();
+        self.agreed(Direction::Fix, changes)
+    }
+
+    /// The plan of an undo, likewise.
+    pub fn undo_plan(&self) -> Option<AgreedPlan> {
+        self.agreed(Direction::Undo, self.to_put_back())
+    }
+
+    fn agreed(&self, direction: Direction, changes: Vec<Change>) -> Option<AgreedPlan> {
+        if changes.is_empty() {
+            return None;
+        }
+        let control = self.control?;
+        Some(AgreedPlan { resource: self.resource.clone(), control, direction, changes })
+    }
+
+    /// The plans that its message may ask for: stored before it is shown.
+    pub fn plans(&self) -> Vec<AgreedPlan> {
+        self.fix_plan().into_iter().chain(self.undo_plan()).collect()
+    }
+
+    /// Whether a yes to `agreed` covers what a fix would change now. What has gone meanwhile does not
+    /// matter.
+    pub(super) fn check_consent(&self, agreed: &AgreedPlan) -> Result<(), Refusal> {
+        match &self.plan {
+            Plan::Unsupported => return Err(Refusal::Unsupported),
+            Plan::Unknown { .. } => return Err(Refusal::NoPlan),
+            Plan::Known { .. } => {}
+        }
+        let control = self.control.ok_or(Refusal::Unsupported)?;
+        if !agreed.is_for(&self.resource, control, Direction::Fix) {
+            return Err(Refusal::PlanNotKnown);
+        }
+        let to_fix = self.to_fix();
+        if to_fix.is_empty() {
+            return Err(Refusal::NothingToFix);
+        }
+        let new = agreed.beyond(to_fix.iter().map(|(_, change)| change));
+        if new.is_empty() { Ok(()) } else { Err(Refusal::Grown { new }) }
+    }
+
+    /// As [`Finding::not_agreed`], where that is found out before anything is asked for.
+    pub fn has_grown(&self, by: Actor, new: &[Change], now: Timestamp) -> Option<Self> {
+        let mut finding = self.clone();
+        finding.not_agreed(by, now, new);
+        (finding != *self).then_some(finding)
+    }
+
+    /// Nothing was changed, for the live plan went beyond what somebody had agreed to, or it is not
+    /// known to what: the finding is open again, and asks.
+    pub(super) fn not_agreed(&mut self, by: Actor, at: Timestamp, new: &[Change]) {
+        let ignored = match &mut self.state {
+            State::Fixing { ignored, .. } => ignored.take(),
+            State::Open { .. } => None,
+            // What is ignored, fixed, deleted or being undone asks for nothing.
+            State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+                return;
+            }
+        };
+        let asks_again = Some(AsksAgain { by: by.clone(), at, new: new.to_vec() });
+        // Where it was ignored it stays so, unless what is new goes beyond that.
+        self.state = ignored.map_or(State::Open { last_failure: None, asks_again }, |ignored| *ignored);
+        self.approval = None;
+        let new: Vec<String> = new.iter().map(Change::to_string).collect();
+        let told = if new.is_empty() {
+            "Nothing was changed: the request did not say which plan was agreed to. It asks again.".to_owned()
+        } else {
+            format!(
+                "Nothing was changed, because the plan has grown. A fix would now also: {}. It asks again.",
+                new.join("; ")
+            )
+        };
+        self.tell(None, told);
+        self.record(at, by, Deed::NotAgreed { new });
+    }
+}

@@ -1,0 +1,64 @@
+//! Resources that somebody's code opens again as often as they are fixed: auto-response stops there,
+//! and people are asked.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+use crate::opener::Opener;
+use crate::remediation::{Change, Exposure};
+
+/// Fixes within this long count together.
+pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// So many fixes of one exposure, and auto-response stops.
+pub const CONTEST_LIMIT: usize = 3;
+
+/// How many of those who opened it before are kept.
+const OPENERS: usize = 5;
+
+/// An exposure that was taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Repeat {
+    /// What.
+    pub exposure: Exposure,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Finding {
+    /// Notes what was taken away.
+    pub(super) fn count_repeats(&mut self, changes: &[Change], at: Timestamp) {
+        self.repeats.retain(|repeat| at.duration_since(repeat.at) < CONTEST_WINDOW);
+        let new = changes.iter().filter_map(Exposure::of).map(|exposure| Repeat { exposure, at });
+        self.repeats.extend(new);
+    }
+
+    /// Whether one of the exposures that a fix would take away has been taken away three times within
+    /// a day: auto-response leaves the finding to people.
+    pub fn is_contested(&self, now: Timestamp) -> bool {
+        let times = |exposure: &Exposure| {
+            let same = |repeat: &&Repeat| {
+                repeat.exposure == *exposure && now.duration_since(repeat.at) < CONTEST_WINDOW
+            };
+            self.repeats.iter().filter(same).count()
+        };
+        self.to_fix()
+            .iter()
+            .filter_map(|(_, change)| Exposure::of(change))
+            .any(|it| times(&it) >= CONTEST_LIMIT)
+    }
+
+    /// Who opens it again and again, the newest last, as far as CloudTrail has told.
+    pub fn openers(&self) -> impl Iterator<Item = &Opener> {
+        self.earlier_openers.iter().chain(&self.opener)
+    }
+
+    /// Another episode begins: who opened the last one is remembered.
+    pub(super) fn remember_opener(&mut self) {
+        self.earlier_openers.extend(self.opener.take());
+        let surplus = self.earlier_openers.len().saturating_sub(OPENERS);
+        self.earlier_openers.drain(..surplus);
+    }
+}

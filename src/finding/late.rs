@@ -1,0 +1,41 @@
+//! Reports that come after their episode has ended: what they took away is on record, and can be put
+//! back.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::history::Deed;
+use super::{Actor, Finding, UNDO_WINDOW};
+use crate::remediation::{Change, Outcome, ReportDetail};
+
+/// What was taken away in an episode that had ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LateRemoval {
+    /// What.
+    pub changes: Vec<Change>,
+    /// Who had asked.
+    pub by: Actor,
+    /// When it was taken away.
+    pub at: Timestamp,
+}
+
+impl Finding {
+    /// A report of an episode that has ended. `None` where it took nothing away, or is known.
+    pub(super) fn reported_late(&self, detail: &ReportDetail, at: Timestamp) -> Option<Self> {
+        let is_known = self.late.iter().any(|late| late.at == at && late.changes == detail.changes);
+        if detail.outcome != Outcome::Fixed || detail.changes.is_empty() || is_known {
+            return None;
+        }
+        let (changes, by) = (detail.changes.clone(), Actor::of(&detail.request));
+        let mut finding = self.clone();
+        finding.late.retain(|late| at.duration_since(late.at) < UNDO_WINDOW);
+        finding.record(at, by.clone(), Deed::fixed(&changes));
+        let done: Vec<String> = changes.iter().map(Change::done).collect();
+        finding.tell(None, format!("A report of an earlier fix came late: {}.", done.join("; ")));
+        finding.count_repeats(&changes, at);
+        finding.removed_at = finding.removed_at.max(Some(at));
+        finding.late.push(LateRemoval { changes, by, at });
+        Some(finding)
+    }
+}

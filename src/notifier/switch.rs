@@ -1,0 +1,75 @@
+//! What is recorded of auto-response, held against the scheduled rule.
+
+use jiff::Timestamp;
+
+use super::{Notifier, NotifierError};
+use crate::finding::auto_response::Switch;
+use crate::finding::table::TableError;
+use crate::ids::PlanListId;
+use crate::notice::Notice;
+use crate::slack::finding_message::finding_line;
+use crate::slack::{Content, notice_message};
+
+/// People are asked once for each "on".
+pub(super) fn switched_off_elsewhere_key(at: Timestamp) -> String {
+    format!("switched off elsewhere {at}")
+}
+
+/// How many findings of a list the question names.
+const SHOWN: usize = 10;
+
+impl Notifier {
+    /// "On" is recorded and was carried out, but the rule is disabled: somebody did that elsewhere. People
+    /// are told, and asked; only they enable it. (A rule that is on against "off" runs the coordinator,
+    /// which disables it.)
+    pub(super) async fn compare_switch(&self) -> Result<(), NotifierError> {
+        let recorded = match self.table.auto_response().await {
+            Ok(recorded) => recorded,
+            Err(TableError::Shape(error)) => {
+                tracing::error!(%error, "what is wanted of auto-response cannot be read");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(on) = recorded.wanted.filter(|wanted| wanted.switch == Switch::On) else { return Ok(()) };
+        if recorded.carried_out.is_none() {
+            return Ok(());
+        }
+        match self.schedule.state().await {
+            Ok(Switch::On) => Ok(()),
+            Ok(Switch::Off) => {
+                let notice = Notice::SwitchedOffElsewhere { at: on.at, by: on.by };
+                if self.table.is_posted(&switched_off_elsewhere_key(on.at)).await? {
+                    return Ok(());
+                }
+                Ok(self.queues.send(&self.queues.events, &notice).await?)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot compare the schedule's rule with what is recorded");
+                Ok(())
+            }
+        }
+    }
+
+    /// What people are asked when a run has stopped: with the first lines of what it would go on with.
+    pub(super) async fn held(
+        &self,
+        at: Timestamp,
+        dispatched: u32,
+        waiting: u64,
+        list: Option<&PlanListId>,
+    ) -> Result<Content, NotifierError> {
+        let Some(list) = list else {
+            return Ok(notice_message::held(at, dispatched, waiting, None, None));
+        };
+        let entries = self.table.list_part(list, 0).await?;
+        let all = self.table.list_contents(list).await?.map_or(entries.len(), |contents| contents.findings);
+        let mut lines = Vec::new();
+        for entry in entries.iter().take(SHOWN) {
+            if let Some(record) = self.table.get(&entry.finding).await? {
+                lines.push(format!("• {}", finding_line(&record.finding)));
+            }
+        }
+        Ok(notice_message::held(at, dispatched, waiting, Some(list), Some((&lines, all))))
+    }
+}
