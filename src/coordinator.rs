@@ -164,7 +164,8 @@ impl Coordinator {
             Ok(AutoResponse { wanted: None, .. }) => {
                 let by = BY_DEPLOYMENT.to_owned();
                 let wanted = Wanted { switch: self.deployed, by, at: Timestamp::now() };
-                if self.table.want_first(&wanted).await? && self.schedule.state().await? == self.deployed {
+                if self.table.want_first(&wanted).await? {
+                    // The deployment has carried it out: a rule that is otherwise was switched elsewhere.
                     self.table.carried_out(wanted.at).await?;
                 }
                 Ok(Some(self.table.auto_response().await?))
@@ -333,7 +334,7 @@ impl Coordinator {
         if !drain.left_over && self.queues.waiting(&self.remediation_queue).await? == 0 {
             return Ok(Run::Drained { dispatched });
         }
-        let list = self.list_of_what_would_be_done().await?;
+        let list = self.list_of_what_would_be_done(drain).await?;
         let hold = Hold { at: Timestamp::now(), dispatched, list };
         if self.table.hold(&hold).await? {
             let detail = format!("{dispatched} requests in one run: people are asked whether to go on");
@@ -354,13 +355,17 @@ impl Coordinator {
         Ok(self.queues.send(&self.queues.events, &notice).await?)
     }
 
-    /// The open findings that auto-response would fix now, each with its plan, the oldest first: stored,
-    /// for people to say yes to. None where there is none.
-    async fn list_of_what_would_be_done(&self) -> Result<Option<PlanListId>, CoordinatorError> {
+    /// The open findings that auto-response would fix now beside those that this run has passed on, each
+    /// with its plan, the oldest first: stored, for people to say yes to. None where there is none.
+    async fn list_of_what_would_be_done(
+        &self,
+        drain: &Drain,
+    ) -> Result<Option<PlanListId>, CoordinatorError> {
         let (now, mut entries, mut counts) = (Timestamp::now(), Vec::new(), Counts::default());
         for record in self.table.by_state(StateName::Open, Order::OldestFirst, LISTED).await? {
             let finding = &record.finding;
-            if next(finding, None, now) != Next::PassOn {
+            let is_passed_on = drain.passed_on.keys().any(|(passed_on, _)| *passed_on == finding.id);
+            if is_passed_on || next(finding, None, now) != Next::PassOn {
                 continue;
             }
             let Some(plan) = finding.fix_plan() else { continue };

@@ -101,7 +101,7 @@ impl Finding {
         self.undo_failure = None;
         self.approval = None;
         self.mended = BTreeSet::new();
-        self.reports = Vec::new();
+        self.remember_reports();
         self.thread = Vec::new();
     }
 

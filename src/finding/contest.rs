@@ -38,16 +38,18 @@ impl Finding {
     /// Whether one of the exposures that a fix would take away has been taken away three times within
     /// a day: auto-response leaves the finding to people.
     pub fn is_contested(&self, now: Timestamp) -> bool {
+        self.is_contested_by(self.to_fix().iter().map(|(_, change)| change), now)
+    }
+
+    /// The same of changes that a look has shown, which the finding may not know yet.
+    pub fn is_contested_by<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, now: Timestamp) -> bool {
         let times = |exposure: &Exposure| {
             let same = |repeat: &&Repeat| {
                 repeat.exposure == *exposure && now.duration_since(repeat.at) < CONTEST_WINDOW
             };
             self.repeats.iter().filter(same).count()
         };
-        self.to_fix()
-            .iter()
-            .filter_map(|(_, change)| Exposure::of(change))
-            .any(|it| times(&it) >= CONTEST_LIMIT)
+        changes.into_iter().filter_map(Exposure::of).any(|exposure| times(&exposure) >= CONTEST_LIMIT)
     }
 
     /// Who opens it again and again, the newest last, as far as CloudTrail has told.

@@ -20,10 +20,22 @@ pub struct LateRemoval {
     pub at: Timestamp,
 }
 
+/// How many reports of earlier episodes are remembered.
+const REPORTS: usize = 50;
+
 impl Finding {
+    /// Another episode begins: a report that counted in the last one does not count again.
+    pub(super) fn remember_reports(&mut self) {
+        self.earlier_reports.append(&mut self.reports);
+        let surplus = self.earlier_reports.len().saturating_sub(REPORTS);
+        self.earlier_reports.drain(..surplus);
+    }
+
     /// A report of an episode that has ended. `None` where it took nothing away, or is known.
     pub(super) fn reported_late(&self, detail: &ReportDetail, at: Timestamp) -> Option<Self> {
-        let is_known = self.late.iter().any(|late| late.at == at && late.changes == detail.changes);
+        let report = (detail.request.violation_type, at);
+        let is_known = self.earlier_reports.contains(&report)
+            || self.late.iter().any(|late| late.at == at && late.changes == detail.changes);
         if detail.outcome != Outcome::Fixed || detail.changes.is_empty() || is_known {
             return None;
         }

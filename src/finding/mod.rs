@@ -325,6 +325,9 @@ pub struct Finding {
     /// When something was last taken away.
     #[serde(default)]
     pub removed_at: Option<Timestamp>,
+    /// The reports that counted in earlier episodes, the newest ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_reports: Vec<(ViolationType, Timestamp)>,
     /// What was taken away in episodes that had ended before anybody heard of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<LateRemoval>,
@@ -511,6 +514,7 @@ impl Finding {
             settled_at: None,
             removed: Vec::new(),
             removed_at: None,
+            earlier_reports: Vec::new(),
             late: Vec::new(),
             repeats: Vec::new(),
             earlier_openers: Vec::new(),
@@ -563,6 +567,7 @@ impl Finding {
             recorded_at: Timestamp::MIN,
             settled_at: None,
             checked_at: None,
+            earlier_reports: Vec::new(),
             sources: BTreeMap::new(),
             begun: Vec::new(),
             undo_asked_at: None,

@@ -268,6 +268,17 @@ fn compliance_may_be_noticed_before_the_report_arrives() {
     assert_eq!(never.state, State::Fixed { by: Actor::Elsewhere, at: at(11) }, "nobody is credited");
 }
 
+#[test]
+fn a_report_that_counted_does_not_count_again_when_its_episode_has_ended() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let only = known(&[(kind, grant())]);
+    let finding = Finding::open(breach(0), only.clone());
+    let done = report(&finding, kind, None, 10, Outcome::Fixed, vec![grant()]);
+    let fixed = finding.reported(&done).unwrap().complied_at(20).unwrap();
+    let again = fixed.breached(&breach(30), &only, at(30)).unwrap();
+    assert_eq!(again.reported(&done), None, "the queue delivers it twice");
+}
+
 fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
     let range = IngressRange {
         rule_id: format!("sgr-{port}"),
@@ -307,7 +318,10 @@ fn an_ignore_covers_what_was_ignored_and_no_more() {
     let kind = ViolationType::Ec2SgProhibitedPort;
     let done = report(&fixing, kind, Some("U0ALICE"), 5, Outcome::Fixed, vec![every.1.clone()]);
     let fixed = fixing.reported(&done).unwrap();
-    assert_eq!((fixed.state_name(at(6)), &fixed.plan), (StateName::Ignored, &known(&[ssh.clone()])));
+    assert_eq!(
+        (fixed.state_name(at(6)), &fixed.plan),
+        (StateName::Ignored, &known(std::slice::from_ref(&ssh)))
+    );
     assert_eq!((fixed.removed.as_slice(), fixed.can_undo(at(7))), ([every.1.clone()].as_slice(), Ok(())));
     // Every protocol includes what was ignored before: a wider ignore covers a narrower opening.
     let wide = group(&[every]).ignored_as_planned(alice(), at(1), None).unwrap();

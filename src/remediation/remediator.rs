@@ -12,10 +12,10 @@ use super::{
     ViolationType,
 };
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::coordinator::{Decider, Next};
+use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::decision;
 use crate::finding::table::TableError;
-use crate::finding::{Actor, Covers, FIX_TIMEOUT};
+use crate::finding::{Actor, Covers, FIX_TIMEOUT, Finding};
 use crate::ids::{AccountId, FindingId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
@@ -108,11 +108,20 @@ struct Consent {
     agreed: Option<AgreedPlan>,
     /// What is ignored, and stays.
     left: Option<Covers>,
+    /// The finding as it is on record, if there is one.
+    finding: Option<Finding>,
 }
 
 impl Consent {
     fn is_wanted(&self, change: &Change) -> bool {
         self.left.as_ref().is_none_or(|left| !left.covers(change))
+    }
+
+    /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
+    /// again.
+    fn is_contested(&self, prepared: &Prepared) -> bool {
+        let now = Timestamp::now();
+        self.finding.as_ref().is_some_and(|finding| finding.is_contested_by(prepared.changes(), now))
     }
 
     /// The changes that nobody agreed to.
@@ -248,8 +257,9 @@ impl Remediator {
         };
         let now = Timestamp::now();
         let record = self.decider.record(&job.finding, &job.resource).await?;
-        let left = record.and_then(|record| record.finding.ignore(now)).map(|ignore| ignore.covers);
-        Ok(Some(Consent { agreed, left }))
+        let finding = record.map(|record| record.finding);
+        let left = finding.as_ref().and_then(|finding| finding.ignore(now)).map(|ignore| ignore.covers);
+        Ok(Some(Consent { agreed, left, finding }))
     }
 
     /// Carries out what was agreed to, and nothing else.
@@ -303,6 +313,7 @@ impl Remediator {
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match job.request().requested_by {
+                None if consent.is_contested(&own) => Some(CONTESTED),
                 None => self.objection(job).await.map_err(|error| meanwhile(&error))?,
                 Some(_) => None,
             };

@@ -25,16 +25,21 @@ pub struct Aws {
 /// A security group's ingress, a line a rule, in order.
 pub type Ingress = Vec<String>;
 
+/// How to reach an emulator, or who stands before it.
+pub fn sdk_config(url: &str) -> aws_config::SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(defendable::aws::http_client())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_sqs::config::SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
 impl Aws {
     pub fn new(url: &str) -> Self {
-        let config = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(url)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_sqs::config::SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .build();
+        let config = sdk_config(url);
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         Self {
             ec2: aws_sdk_ec2::Client::new(&config),
@@ -143,6 +148,18 @@ impl Aws {
         self.s3.put_bucket_policy().bucket(bucket).policy(policy).send().await.unwrap();
     }
 
+    /// Opens a port, unless it is open.
+    pub async fn try_open_port(&self, group: &str, port: i32) {
+        if !self.ingress(group).await.contains(&format!("tcp {port}-{port} 0.0.0.0/0")) {
+            self.open_port(group, port).await;
+        }
+    }
+
+    /// A queue of the installation.
+    pub fn queue(&self, name: &str) -> defendable::queue::QueueUrl {
+        self.queue_url(name).parse().unwrap()
+    }
+
     fn queue_url(&self, name: &str) -> String {
         format!("{}/123456789012/defendable-{name}", self.url)
     }
@@ -218,6 +235,13 @@ impl Aws {
         let got = get.key("pk", text("AUTO_RESPONSE")).key("sk", text("AUTO_RESPONSE")).send().await;
         let recorded: Value = serde_dynamo::from_item(got.unwrap().item?).ok()?;
         recorded["wanted"]["switch"].as_str().map(str::to_owned)
+    }
+
+    /// Writes an item of the findings table.
+    pub async fn put_item(&self, item: &Value) {
+        let item = serde_dynamo::to_item(item).unwrap();
+        let put = self.dynamodb.put_item().table_name("defendable-findings").set_item(Some(item));
+        put.send().await.unwrap();
     }
 
     pub async fn set_queue(&self, queue: &str, name: QueueAttributeName, value: &str) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -102,7 +103,13 @@ struct State {
     unseen: Option<(String, u32)>,
     calls: Vec<Call>,
     is_down: bool,
+    /// What happens before a call is passed on, and how many calls are passed on before that one.
+    hook: Option<(usize, Hook)>,
+    /// The operation before whose call it happened.
+    hooked: Option<String>,
 }
+
+type Hook = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 pub struct FaultProxy {
     pub url: String,
@@ -140,6 +147,20 @@ impl FaultProxy {
         let mut state = self.state.lock().unwrap();
         state.injections.push(Injection { operation, about, fault, skip, times, hits: 0 });
         Injected(state.injections.len() - 1)
+    }
+
+    /// From now on, when so many calls have been passed on, something happens before the next is.
+    pub fn before_call(&self, calls: usize, hook: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+        let mut state = self.state.lock().unwrap();
+        let hook: Hook = Box::new(hook);
+        (state.hook, state.hooked) = (Some((calls, hook)), None);
+    }
+
+    /// Nothing happens any more. The operation before whose call it has happened, if it has.
+    pub fn forget_before_call(&self) -> Option<String> {
+        let mut state = self.state.lock().unwrap();
+        state.hook = None;
+        state.hooked.take()
     }
 
     /// How often it has gone wrong as told.
@@ -201,6 +222,10 @@ async fn pass(
     let text = String::from_utf8_lossy(&body).into_owned();
     let operation = operation(&parts, &text);
     let said = format!("{} {text}", parts.uri);
+    let hook = state.lock().unwrap().due_hook(&operation);
+    if let Some(hook) = hook {
+        hook().await;
+    }
     let fault = {
         let mut state = state.lock().unwrap();
         if state.is_down {
@@ -235,6 +260,16 @@ async fn pass(
 }
 
 impl State {
+    fn due_hook(&mut self, operation: &str) -> Option<Hook> {
+        let (calls, _) = self.hook.as_mut()?;
+        if *calls > 0 {
+            *calls -= 1;
+            return None;
+        }
+        self.hooked = Some(operation.to_owned());
+        self.hook.take().map(|(_, hook)| hook)
+    }
+
     fn fault(&mut self, operation: &str, said: &str) -> Option<Fault> {
         let about = |injection: &&mut Injection| {
             injection.times > 0 && injection.operation == operation && said.contains(&injection.about)

@@ -43,6 +43,27 @@ pub struct Installation {
     variables: Vec<(&'static str, String)>,
 }
 
+/// An account with its table and queues, and nobody who takes from them. Dropped in this order.
+pub struct BareAccount {
+    _account: Process,
+    _moto: Process,
+}
+
+/// A bare account, and the emulator's address.
+pub async fn spawn_bare_account() -> (BareAccount, String) {
+    let [moto_port, port, config_port] = free_ports();
+    let (moto, aws_url) = spawn_moto(moto_port).await;
+    let config_service = format!("127.0.0.1:{config_port}");
+    let mut account = sandbox(&Options::default(), &aws_url, "http://127.0.0.1:1", port);
+    account.args(["--account-only", "--no-seed", "--config-service", &config_service]);
+    let account = Process::spawn(&mut account);
+    super::eventually("the account is prepared", async || {
+        super::status(&format!("http://{config_service}")).await
+    })
+    .await;
+    (BareAccount { _account: account, _moto: moto }, aws_url)
+}
+
 impl Installation {
     /// An empty account and a running `serve`, with channels beside the usual ones.
     pub async fn start(more_channels: &[String], variables: Vec<(&'static str, String)>) -> Self {

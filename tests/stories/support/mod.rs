@@ -1,6 +1,6 @@
 //! A world for one story: its own moto, local-slack and sandbox, on free ports.
 
-mod aws;
+pub mod aws;
 pub mod fault_proxy;
 mod http;
 pub mod installation;

@@ -1,0 +1,184 @@
+//! Ids: a request or a report speaks of the finding that follows from it, and what older versions kept
+//! goes on under its new id.
+
+use defendable::ids::{FindingId, RuleName};
+use defendable::remediation::Control;
+use serde_json::{Value, json};
+
+use super::{SSH, open_group};
+use crate::support::slack::Message;
+use crate::support::{
+    ALICE, BOB, BOT_TOKEN, FAST, World, because, eventually, finding_of_group, request, resource,
+    several_ticks,
+};
+
+#[tokio::test]
+async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
+    let world = World::seeded().await;
+    let (ignored, id, message) = open_group(&world, "ignored").await;
+    world.slack.click(ALICE, &message, "ignore").await;
+    let option = json!({"text": {"type": "plain_text", "text": "7 days"}, "value": "7d"});
+    let duration = json!({"duration": {"type": "static_select", "selected_option": option}});
+    world.slack.submit(ALICE, json!({"duration": duration, "reason": because("Ticket 42")})).await;
+    world.slack.finding_says(&ignored, "Ignored by <@U0ALICE>").await;
+    let (_, stranger, other) = open_group(&world, "stranger").await;
+
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": ignored,
+        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "findingId": stranger,
+        "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}});
+    let report = json!({"remediationSource": "security-group-remediator", "resourceId": ignored,
+        "resourceType": "AWS::EC2::SecurityGroup", "action": "RevokeSecurityGroupIngress", "message": "",
+        "actionCompleteTime": jiff::Timestamp::now(), "awsAccountId": "123456789012", "outcome": "fixed",
+        "changes": [], "request": request});
+    world.aws.send("fix", &request).await;
+    world.aws.send("security-group", &json!({"messageBody": request})).await;
+    world.aws.send("events", &report).await;
+    for queue in ["fix", "security-group", "events"] {
+        eventually(&format!("it is parked from {queue}"), async || {
+            (world.aws.messages_in(&format!("{queue}-dead-letters")).await == 1).then_some(())
+        })
+        .await;
+    }
+    world.slack.channel_says(&format!("it names the finding {stranger}, but is about {id}")).await;
+    assert_eq!(world.aws.ingress(&ignored).await, [SSH]);
+    assert!(world.slack.finding(&ignored).await.words().contains("Ignored by <@U0ALICE>"));
+    assert_eq!(world.slack.finding("stranger").await.0, other.0, "the other finding stands as it was");
+}
+
+#[tokio::test]
+async fn a_stranger_s_finding_in_the_remediation_queue_is_parked_too() {
+    let world = World::seeded_with(FAST).await;
+    let (group, _, _) = open_group(&world, "strange").await;
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
+        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1",
+        "findingId": "f-000000000000", "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}});
+    world.aws.send("remediation", &request).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.channel_says("it names the finding f-000000000000").await;
+    assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 1);
+}
+
+const RULE: &str = "defendable-restricted-ports";
+
+/// A finding as the version before this one kept it, with its message and the buttons of that time.
+struct Old {
+    group: String,
+    id: FindingId,
+    message: Message,
+}
+
+fn change(group: &str) -> Value {
+    json!({"change": "revokeIngress", "ruleId": format!("sgr-{}", &group[3..]), "protocol": "tcp",
+        "fromPort": 22, "toPort": 22, "cidr": "0.0.0.0/0"})
+}
+
+async fn slack_api(world: &World, method: &str, body: &Value) -> Value {
+    let headers = [
+        ("authorization", format!("Bearer {BOT_TOKEN}")),
+        ("content-type", "application/json; charset=utf-8".to_owned()),
+    ];
+    let url = format!("{}/api/{method}", world.slack.url());
+    let (_, answer) = request("POST", &url, &headers, &body.to_string()).await.unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+impl Old {
+    /// `state` as that version wrote it, and `removed` what it had taken away.
+    async fn kept(world: &World, name: &str, state: Value, removed: Value) -> Self {
+        let group = world.aws.create_group(name).await;
+        let address = resource(Control::IngressProhibitedPorts, &group);
+        let id = FindingId::of_rule(&RULE.parse::<RuleName>().unwrap(), &address);
+        let button = json!({"type": "button", "action_id": "fix", "value": id,
+            "text": {"type": "plain_text", "text": "Fix"}});
+        let text = format!("Security group {group} is open to the internet. Finding `{id}`");
+        let blocks = json!([{"type": "section", "text": {"type": "mrkdwn", "text": text}},
+            {"type": "actions", "elements": [button]}]);
+        let posted = slack_api(
+            world,
+            "chat.postMessage",
+            &json!({"channel": "C0ALERTS", "text": text, "blocks": blocks}),
+        )
+        .await;
+        let ts = posted["ts"].as_str().unwrap().to_owned();
+        let begun = "2026-01-01T00:00:00Z";
+        let plan = if removed == json!([]) {
+            json!({"kind": "known", "changes": [["EC2_SG_PROHIBITED_PORT", change(&group)]]})
+        } else {
+            json!({"kind": "known", "changes": []})
+        };
+        let name_of_state = state["name"].as_str().unwrap().to_owned();
+        let since = state["since"].as_str().or(state["at"].as_str()).unwrap_or(begun);
+        let finding = json!({"id": id, "rule": RULE, "resource": address, "resourceName": name,
+            "annotation": "Open to the internet.", "severity": "high", "state": state, "plan": plan, "episode": 1,
+            "openedAt": begun, "recordedAt": begun, "removed": removed, "begun": [], "mended": [], "reports": [],
+            "thread": []});
+        let shown = json!({"channel": "C0ALERTS", "ts": ts, "episode": 1, "version": 1, "replies": 0});
+        let item = json!({"pk": format!("FINDING#{id}"), "sk": "FINDING", "finding": finding, "version": 1,
+            "news": 1, "newsOf": 1, "state": name_of_state, "stateSince": since, "shown": shown});
+        world.aws.put_item(&item).await;
+        let message = world.slack.messages().await.into_iter().find(|message| message.ts() == ts).unwrap();
+        Self { group, id, message }
+    }
+}
+
+#[tokio::test]
+async fn what_the_version_before_kept_goes_on_under_its_new_id() {
+    let world = World::seeded_with(FAST).await;
+    let now = jiff::Timestamp::now();
+    let alice = json!({"kind": "user", "id": ALICE});
+    let ignored = json!({"name": "ignored", "by": alice, "since": now, "until": null, "reason": "Ticket 42"});
+    let fixing = json!({"name": "fixing", "askedBy": alice, "since": now, "failure": null,
+        "waitingFor": ["EC2_SG_PROHIBITED_PORT"]});
+    let fixed = json!({"name": "fixed", "by": alice, "at": now});
+    let open = json!({"name": "open", "lastFailure": null});
+    let ignored = Old::kept(&world, "ignored", ignored, json!([])).await;
+    let fixing = Old::kept(&world, "fixing", fixing, json!([])).await;
+    let fixed = Old::kept(&world, "fixed", fixed, json!([change("sg-fixed")])).await;
+    let queued = Old::kept(&world, "queued", open.clone(), json!([])).await;
+    let pressed = Old::kept(&world, "pressed", open, json!([])).await;
+    for old in [&ignored, &fixing, &queued, &pressed] {
+        world.aws.open_port(&old.group, 22).await;
+    }
+
+    // Ignored: it stays so, for what was ignored.
+    let message = world.slack.finding_says(&ignored.group, "Ignored by <@U0ALICE>").await;
+    assert_eq!(message.ts(), ignored.message.ts());
+    assert_eq!(message.finding_id(), finding_of_group(&ignored.group).as_str());
+    // Fixing: its request does not say which plan was agreed to.
+    let request = json!({"raisedByRule": RULE, "targetResourceId": fixing.group, "findingId": fixing.id,
+        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "askedAt": now,
+        "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}, "requestedBy": ALICE});
+    world.aws.send("fix", &request).await;
+    let asks = world.slack.finding_says(&fixing.group, "did not say which plan was agreed to").await;
+    assert!(asks.button("fix").unwrap()["value"].as_str().unwrap().contains(" p-"));
+    // An old button: it shows the plan, and asks.
+    world.slack.click(ALICE, &pressed.message, "fix").await;
+    let asked = world.slack.is_told(ALICE, "will\n• revoke tcp 22").await;
+    several_ticks().await;
+    for old in [&ignored, &fixing, &queued, &pressed] {
+        assert_eq!(world.aws.ingress(&old.group).await, [SSH], "nothing was changed");
+    }
+    world.slack.click(ALICE, &asked, "fix").await;
+    let done = world.slack.finding_says(&pressed.group, "Fixed by <@U0ALICE>").await;
+    assert_eq!(done.ts(), pressed.message.ts());
+
+    // Fixed: it can be undone by its old id.
+    world.slack.command(ALICE, &format!("undo {}", fixed.id)).await;
+    world.slack.submit(ALICE, json!({"reason": because("The build fails")})).await;
+    world.slack.finding_says(&fixed.group, "Ignored by <@U0ALICE>").await;
+    assert_eq!(world.aws.ingress(&fixed.group).await, [SSH]);
+    let story = world.slack.command(BOB, &format!("show {}", fixed.id)).await.words();
+    assert!(story.contains("undid the fix") && story.contains(finding_of_group(&fixed.group).as_str()));
+
+    // A request with the old derivation is accepted.
+    let mut request = request;
+    (request["targetResourceId"], request["findingId"]) = (json!(queued.group), json!(queued.id));
+    world.aws.send("remediation", &request).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.finding_says(&queued.group, "Fixed by auto-response").await;
+    several_ticks().await;
+    assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 0);
+    assert_eq!(world.aws.ingress(&ignored.group).await, [SSH], "it is ignored");
+}

@@ -1,0 +1,109 @@
+//! An ignore covers what was ignored, and auto-response fights nobody's code.
+
+use serde_json::json;
+
+use super::{SSH, open_for_every_protocol, open_group};
+use crate::support::peers::CloudTrail;
+use crate::support::slack::Message;
+use crate::support::{ALICE, BOB, FAST, Options, World, because, eventually, several_ticks};
+
+async fn ignore(world: &World, message: &Message) {
+    world.slack.click(ALICE, message, "ignore").await;
+    world.slack.modal_says("*This is ignored*").await;
+    let option = json!({"text": {"type": "plain_text", "text": "7 days"}, "value": "7d"});
+    let duration = json!({"duration": {"type": "static_select", "selected_option": option}});
+    world.slack.submit(ALICE, json!({"duration": duration, "reason": because("Ticket 42")})).await;
+}
+
+#[tokio::test]
+async fn a_group_opened_beyond_what_is_ignored_is_open_again_and_the_rest_is_left() {
+    let world = World::seeded().await;
+    let (group, _, message) = open_group(&world, "ignored").await;
+    ignore(&world, &message).await;
+    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    open_for_every_protocol(&world, &group).await;
+    let opened = world.slack.finding_says(&group, ":red_circle: Open · critical severity").await;
+    let words = opened.words();
+    assert_eq!(opened.ts(), message.ts());
+    assert!(words.contains("*Fix will*\n• revoke all traffic from 0.0.0.0/0"), "{words}");
+    assert!(words.contains("*Ignored by <@U0ALICE>*") && words.contains("Ticket 42"), "{words}");
+    assert!(words.contains("• tcp 22 is reachable from 0.0.0.0/0"), "{words}");
+
+    world.slack.click(ALICE, &opened, "fix").await;
+    let left = world.slack.finding_says(&group, "*Ignored*, and nothing beyond it").await;
+    assert!(left.words().contains("• revoked all traffic from 0.0.0.0/0"), "{}", left.words());
+    assert_eq!(world.aws.ingress(&group).await, [SSH], "what is ignored is left by a fix of the rest");
+    // And the fix can be undone, though the rest is ignored.
+    assert!(left.button("undo").is_some() && left.button("unignore").is_some());
+}
+
+#[tokio::test]
+async fn auto_response_takes_what_is_beyond_an_ignore_and_leaves_the_rest() {
+    let world = World::seeded_with(FAST).await;
+    let (group, _, message) = open_group(&world, "ignored").await;
+    ignore(&world, &message).await;
+    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    world.slack.finding_says("defendable-demo-website", "Fixed by auto-response").await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, [SSH]);
+    open_for_every_protocol(&world, &group).await;
+    eventually("what is new is gone", async || {
+        let calls = world.slack.finding(&group).await.words();
+        (calls.contains("• revoked all traffic") && world.aws.ingress(&group).await == [SSH]).then_some(())
+    })
+    .await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, [SSH]);
+}
+
+#[tokio::test]
+async fn a_tag_covers_all_and_its_thread_says_once_that_it_is_worse() {
+    let world = World::seeded().await;
+    let group = world.aws.create_group("tagged").await;
+    world.aws.tag(&group, "defendable:ignore", "a honeypot").await;
+    world.aws.open_port(&group, 22).await;
+    let ignored = world.slack.finding_says(&group, "Ignored by its tag").await;
+    world.aws.open_port(&group, 3306).await;
+    let told = async || {
+        let thread = world.slack.thread(&ignored).await;
+        thread.iter().filter(|reply| reply.words().contains("exposes more now: critical")).count()
+    };
+    eventually("the thread says so", async || (told().await == 1).then_some(())).await;
+    world.aws.open_port(&group, 1433).await;
+    world.slack.finding_says(&group, "• revoke tcp 1433").await;
+    assert_eq!(told().await, 1, "once");
+    assert!(world.slack.finding(&group).await.words().contains("Ignored by its tag"));
+}
+
+#[tokio::test]
+async fn what_somebody_s_code_opens_again_and_again_is_left_to_people_by_its_name() {
+    let trail = CloudTrail::start().await;
+    let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
+    let world = World::seeded_with(Options { arguments, ..FAST }).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    let group = world.aws.create_group("fought-over").await;
+    for round in 0..3 {
+        trail.learn(&group, "deploy", &format!("{:.0}", jiff::Timestamp::now()));
+        world.aws.open_port(&group, 22).await;
+        eventually(&format!("it is fixed, {round}"), async || {
+            world.aws.ingress(&group).await.is_empty().then_some(())
+        })
+        .await;
+        world.slack.finding_says(&group, "Fixed by auto-response").await;
+        // AWS Config sees that it is compliant before it is opened again.
+        several_ticks().await;
+    }
+    world.aws.open_port(&group, 22).await;
+    let asks = world.slack.finding_says(&group, "*Auto-response has stopped for this:*").await;
+    assert!(asks.words().contains("fixed 3 times within a day"), "{}", asks.words());
+    assert!(asks.words().contains("opened by `arn:aws:iam::123456789012:user/deploy`"), "{}", asks.words());
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, [SSH], "auto-response leaves it");
+    let queue = world.slack.command(BOB, "queue").await.words();
+    assert!(queue.contains("ask for 1"), "{queue}");
+    world.slack.click(ALICE, &asks, "fix").await;
+    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+}

@@ -1,0 +1,159 @@
+//! What is shown is so now: looks that fail, routes and mentions that follow, who is credited.
+
+use serde_json::json;
+
+use super::{close_port, open_group, send};
+use crate::support::fault_proxy::Fault;
+use crate::support::installation::Installation;
+use crate::support::payload::{click, interact};
+use crate::support::{ALICE, Options, World, eventually, finding_of_bucket, finding_of_group};
+
+const ROUTING: &str = r#"
+mention = "S0ONCALL"
+[[routes]]
+channel = "C0PAYMENTS"
+severity = "critical"
+"#;
+
+#[tokio::test]
+async fn the_route_and_the_mention_follow_what_is_exposed() {
+    let variables = &[("DEFENDABLE_ROUTING", ROUTING)];
+    let world = World::start(Options { variables, ..Options::default() }).await;
+    let (group, _, message) = open_group(&world, "worse").await;
+    assert!(!message.words().contains("<!subteam"), "{}", message.words());
+    world.aws.open_port(&group, 3306).await;
+    let moved = eventually("it is where the worst go", async || {
+        let messages = world.slack.messages_of("C0PAYMENTS").await;
+        messages.into_iter().find(|message| message.text().contains(&group))
+    })
+    .await;
+    assert!(moved.words().contains("critical severity") && moved.words().contains("<!subteam^S0ONCALL>"));
+    assert!(moved.button("fix").is_some() && moved.words().contains("• revoke tcp 3306"));
+    eventually("the old message says where it is", async || {
+        let messages = world.slack.channel().await;
+        let old = messages.iter().find(|old| old.ts() == message.ts())?;
+        (old.words().contains("Its route has changed") && old.button("fix").is_none()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_made_now_is_made_soon_and_the_worst_is_assumed_meanwhile() {
+    let routing = ("DEFENDABLE_ROUTING", ROUTING.to_owned());
+    let world = Installation::start(&[], vec![routing]).await;
+    let group = world.aws.create_group("unseen").await;
+    // As often as it takes until the AWS SDK gives up, and once more.
+    let injected = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Unavailable, 0, 6);
+    world.aws.open_port(&group, 22).await;
+    let unknown = eventually("it is shown as one of the worst", async || {
+        let messages = world.slack.messages_of("C0PAYMENTS").await;
+        messages.into_iter().find(|message| message.text().contains(&group))
+    })
+    .await;
+    let words = unknown.words();
+    assert!(words.contains("is being looked at again") && words.contains("· critical severity"), "{words}");
+    assert!(unknown.button("fix").is_none() && unknown.button("look_again").is_some(), "{words}");
+    let known = world.slack.finding_says(&group, "• revoke tcp 22").await;
+    assert!(known.words().contains("· high severity") && known.button("fix").is_some());
+    assert_eq!(world.to_aws.hits(injected), 6);
+}
+
+#[tokio::test]
+async fn compliance_during_a_fix_credits_nobody_before_the_report_says_who() {
+    let world = World::seeded().await;
+    let (group, id, _) = open_group(&world, "mended-elsewhere").await;
+    let requests = world.aws.asked(&id, ALICE).await;
+    close_port(&world, &group, 22).await;
+    eventually("AWS Config has said so", async || {
+        let record = world.aws.finding(&id).await?;
+        record["finding"]["state"]["compliant"].is_string().then_some(())
+    })
+    .await;
+    let record = world.aws.finding(&id).await.unwrap();
+    assert_eq!(record["state"], "fixing", "nobody is credited yet");
+    send(&world, requests).await;
+    let over = world.slack.finding_says(&group, "Compliant again").await;
+    assert!(!over.words().contains("Fixed by"), "{}", over.words());
+}
+
+#[tokio::test]
+async fn a_deleted_resource_ends_its_finding_tag_or_no_tag() {
+    let world = World::seeded().await;
+    let tagged = world.aws.create_group("tagged").await;
+    world.aws.tag(&tagged, "defendable:ignore", "a honeypot").await;
+    world.aws.open_port(&tagged, 22).await;
+    world.slack.finding_says(&tagged, "Ignored by its tag").await;
+    let (plain, _, _) = open_group(&world, "plain").await;
+    for group in [&tagged, &plain] {
+        world.aws.ec2.delete_security_group().group_id(group).send().await.unwrap();
+        let deleted = world.slack.finding_says(group, ":wastebasket: Deleted").await;
+        assert!(deleted.button("unignore").is_none() && deleted.button("fix").is_none());
+    }
+    let listed = world.slack.command(ALICE, "findings deleted").await.words();
+    assert!(listed.contains(&tagged) && listed.contains(&plain), "{listed}");
+}
+
+#[tokio::test]
+async fn an_edit_that_is_not_done_in_time_is_handed_over_at_once() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = world.aws.open_group("slow-slack").await;
+    let id = finding_of_group(&group);
+    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    // The click's own edit never ends.
+    let hangs = world.to_slack.inject("slack:chat.update", id.as_str(), Fault::Hangs, 0, 1);
+    let begun = std::time::Instant::now();
+    let pressed = click(ALICE, "fix", &world.aws.fix_value(&id).await);
+    assert_eq!(interact(&world.app_url, &pressed).await, Some(200));
+    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    assert_eq!(world.to_slack.hits(hangs), 1);
+    assert!(begun.elapsed().as_secs() < 40, "a lease of 80 seconds is not waited for: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_message_keeps_its_mark_when_it_is_edited() {
+    let world = World::seeded().await;
+    let message = world.slack.finding("defendable-demo-downloads").await;
+    let mark = format!("{}/1", message.finding_id());
+    assert_eq!(message.0["blocks"][0]["block_id"], mark.as_str());
+    world.slack.click(ALICE, &message, "fix").await;
+    let fixed = world.slack.finding_says("defendable-demo-downloads", "*What was done*").await;
+    assert_eq!(fixed.0["blocks"][0]["block_id"], mark.as_str());
+}
+
+#[tokio::test]
+async fn whoever_asked_for_an_undo_is_told_what_came_of_it_also_in_a_digest() {
+    let world = World::seeded().await;
+    for number in 0..6 {
+        world.aws.open_group(&format!("storm-{number}")).await;
+    }
+    let digest = world.slack.channel_says("*3 more findings within a short time*").await;
+    let words = digest.words();
+    let id = words.split('`').find(|part| part.starts_with("f-")).unwrap().to_owned();
+    let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+    world.slack.click(ALICE, &asked, "fix").await;
+    world.slack.channel_says("1 fixed").await;
+    eventually("the fix has reported back", async || {
+        let record = world.aws.finding(&id.parse().unwrap()).await?;
+        (crate::support::removed(&record) == 1).then_some(())
+    })
+    .await;
+    world.slack.command(ALICE, &format!("undo {id}")).await;
+    let why = json!({"reason": crate::support::because("The build fails")});
+    world.slack.submit(ALICE, why).await;
+    world.slack.is_told(ALICE, "the fix was undone").await;
+    let bucket = "defendable-demo-website";
+    let message = world.slack.finding(bucket).await;
+    world.slack.click(ALICE, &message, "fix").await;
+    let fixed = world.slack.finding_says(bucket, "*What was done*").await;
+    world
+        .aws
+        .set_policy(bucket, &world.aws.policy(bucket).await.unwrap().replace("Deployments", "Everybody"))
+        .await;
+    world.slack.click(ALICE, &fixed, "undo").await;
+    world.slack.submit(ALICE, json!({"reason": crate::support::because("The site is down")})).await;
+    world.slack.is_told(ALICE, "not undone: ").await;
+    let failed = world.slack.finding_says(bucket, "*The undo failed*").await;
+    assert!(failed.words().contains("Fixed by <@U0ALICE>"), "{}", failed.words());
+    assert_eq!(finding_of_bucket(bucket).as_str(), failed.finding_id());
+    assert_ne!(world.aws.ingress(&world.aws.group_id("storm-0").await).await, [""; 0]);
+}
