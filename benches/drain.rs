@@ -50,7 +50,7 @@ async fn drain(size: usize) {
     are_shown(&world, groups.iter().chain(settled)).await;
     for payload in [
         submission(ALICE, "ignore", finding_of_group(&ignored).as_str()),
-        click(ALICE, "fix", finding_of_group(&fixed).as_str()),
+        click(ALICE, "fix", &world.aws.fix_value(&finding_of_group(&fixed)).await),
     ] {
         interact(&world.app_url, &payload).await.unwrap();
     }

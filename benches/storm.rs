@@ -11,6 +11,7 @@ mod memory;
 use std::time::{Duration, Instant};
 
 use defendable::ids::{FindingId, Resource};
+use defendable::remediation::Control;
 use figure::row;
 use memory::{cpu_time, memory};
 use serde_json::{Value, json};
@@ -113,7 +114,7 @@ fn id(number: usize) -> FindingId {
         resource_type: text("resourceType").parse().unwrap(),
         id: text("resourceId").parse().unwrap(),
     };
-    FindingId::of(&text("configRuleName").parse().unwrap(), &resource)
+    Control::IngressProhibitedPorts.finding(&resource)
 }
 
 /// The number that stands right before some words.

@@ -12,7 +12,9 @@ use defendable::notifier::notification::Notification;
 use defendable::opener::opener;
 use defendable::remediation::{Change, IngressRange, RemediationReport, RemediationRequest, RemediationTask};
 use defendable::routing::Routing;
+use defendable::slack::action;
 use defendable::slack::digest_view::{fix_all_submission, show_all_submission};
+use defendable::slack::fix_view::fix_submission;
 use defendable::slack::ignore_view::ignore_submission;
 use defendable::slack::request::SlackRequest;
 use defendable::slack::text::{escape, prose};
@@ -49,6 +51,7 @@ fn slack_request(body: &[u8]) {
                     assert!(reason.chars().count() <= 500 && !reason.trim().is_empty());
                 }
                 _ = (show_all_submission(&event.view), fix_all_submission(&event.view));
+                _ = fix_submission(&event.view);
             }
             _ => {}
         }
@@ -62,6 +65,9 @@ fn button_value(value: &str) {
     }
     if let Ok(id) = value.parse::<DigestId>() {
         assert_eq!(id.to_string(), value);
+    }
+    if let Some((finding, Some(plan))) = action::read_value(value) {
+        assert_eq!(action::value(&finding, &plan), value);
     }
     if let Ok(cursor) = value.parse::<Cursor>() {
         assert_eq!(cursor.to_string(), value);

@@ -103,7 +103,8 @@ const WAITS: u32 = 20;
 /// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
 pub const MAX_RECEIVES: u32 = 60;
 
-/// The same for the remediation queue, where `/dd queue` looks too, which counts as a delivery.
+/// The same for the remediation queue, where every run takes up again what waits for a fix under way, or
+/// for the answer to a hold.
 pub const LOOKED_AT_RECEIVES: u32 = 500;
 
 /// What becomes of a message.

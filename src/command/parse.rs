@@ -16,7 +16,7 @@ pub enum Command {
     Status,
     /// `/dd autoresponse [on|off]`
     AutoResponse(Option<Switch>),
-    /// `/dd findings [open|fixing|ignored|fixed|undoing] [words]`
+    /// `/dd findings [open|fixing|ignored|fixed|undoing|deleted] [words]`
     Findings(FindingsFilter),
     /// `/dd fix <id>`
     Fix(FindingId),

@@ -73,7 +73,8 @@ impl Finding {
         if new.is_empty() { Ok(()) } else { Err(Refusal::Grown { new }) }
     }
 
-    /// As [`Finding::not_agreed`], where that is found out before anything is asked for.
+    /// A yes does not cover the plan as it is, which is found out before anything is asked for: the finding
+    /// asks again. `None` where it is in no state to ask.
     pub fn has_grown(&self, by: Actor, new: &[Change], now: Timestamp) -> Option<Self> {
         let mut finding = self.clone();
         finding.not_agreed(by, now, new);

@@ -40,10 +40,12 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     }
     // An edit is noted, and then it dies too: a reply of the first one's may still be there unnoted.
     let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else { panic!() };
-    let noted = table.set_shown(&id, &holder.borrow().clone(), &Shown::Posted(posted)).await;
+    let last = holder.borrow().clone();
+    let noted = table.set_shown(&id, &last, &Shown::Posted(posted)).await;
     assert!(noted.unwrap().is_some());
     assert_eq!(lease(now() + LATER).await.unwrap().unsure_since(), Some(first));
-    table.release(&id, &holder.borrow().clone(), None).await.unwrap();
+    let last = holder.borrow().clone();
+    table.release(&id, &last, None).await.unwrap();
     assert_eq!(lease(now()).await.unwrap().unsure_since(), None);
 
     let claim = async |at| table.claim("a notice", at).await.unwrap();

@@ -49,7 +49,7 @@ async fn open(aws: &Aws, resource: &Resource, control: Control, number: usize) {
     let id = resource.id.as_str();
     match control {
         Control::IngressProhibitedPorts => aws.try_open_port(id, PORTS[number]).await,
-        Control::BucketPublic if number % 2 == 0 => {
+        Control::BucketPublic if number.is_multiple_of(2) => {
             let acl = aws.s3.get_bucket_acl().bucket(id).send().await.unwrap();
             let mut grants = acl.grants().to_vec();
             let group = ["AllUsers", "AuthenticatedUsers"][number / 2];
