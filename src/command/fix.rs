@@ -9,7 +9,7 @@ use crate::finding::{Actor, Finding, Refusal, State, Wish};
 use crate::fix::{Asked, ask_for_fix};
 use crate::ids::{FindingId, PlanDigest};
 use crate::notice::Notice;
-use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_message::{changes_list, fix_button, fix_ignored_button, headline};
 use crate::slack::fix_view::{fix_submission, fix_view};
 use crate::slack::text::{actor, code, escape, prose};
@@ -50,13 +50,14 @@ fn ask(finding: &Finding) -> Content {
 fn ask_again(finding: &Finding, by: &Actor, reason: &str) -> Content {
     let changes = finding.to_fix();
     let text = format!(
-        "{} is ignored by {}: {}\nA fix would\n{}",
+        "{} is ignored by {}: {}\nA fix would",
         code(finding.id.as_str()),
         actor(by),
         prose(reason, 500),
-        changes_list(changes.iter().map(|(_, change)| change.to_string()))
     );
     let mut blocks = vec![section(&text)];
+    blocks
+        .extend(sections(changes.iter().map(|(_, change)| format!("• {}", prose(&change.to_string(), 200)))));
     blocks.extend(fix_ignored_button(finding, by, reason).map(|button| actions(vec![button])));
     message(&text, blocks)
 }
@@ -154,6 +155,12 @@ pub(super) async fn conclude(
         Asked::NotQueued(record) => Some(not_queued(id, record.as_deref())),
         Asked::Refused(Some(Refusal::Ignored { by, reason })) => {
             function.table.get(id).await?.map(|record| ask_again(&record.finding, &by, &reason))
+        }
+        // The plan that they saw is not kept any more: they are shown the one of now, and asked.
+        Asked::Refused(Some(Refusal::PlanNotKnown)) => {
+            let record = function.table.get(id).await?;
+            let waits = record.is_some_and(|record| record.finding.shows_waiting().is_some());
+            Some(if waits { refused(id, Some(&Refusal::PlanNotKnown)) } else { run(function, id).await? })
         }
         Asked::Refused(Some(refusal)) => {
             if let Refusal::Grown { new } = &refusal {

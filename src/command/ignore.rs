@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
-use super::{Answer, CommandError, SlackFunction, refused};
+use super::{Answer, CommandError, SlackFunction, fix, refused};
 use crate::finding::{Actor, Covers, Finding, Refusal, StateName};
 use crate::ids::FindingId;
 use crate::slack::Content;
@@ -63,7 +63,7 @@ pub(super) async fn submitted(
     };
     let told = function.decide(&id, ignore).await?;
     // What was opened since the window was opened is not ignored.
-    super::fix::look_again(function, &id).await?;
+    fix::look_again(function, &id).await?;
     Ok(told)
 }
 

@@ -209,6 +209,10 @@ impl SlackFunction {
                 };
                 let id = self.table.resolve(&id, &self.decider.rules).await?;
                 let plan = plan.as_ref();
+                if !matches!(about_a_finding, action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN) {
+                    // What is shown may be old; a fix looks for itself.
+                    fix::look_again(self, &id).await?;
+                }
                 match about_a_finding {
                     action::FIX => fix::clicked(self, &id, plan, user, false).await,
                     action::FIX_IGNORED => fix::clicked(self, &id, plan, user, true).await,
@@ -444,7 +448,9 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
             format!("Defendable has taken nothing away for {id}, so there is nothing to put back.")
         }
         Some(Refusal::FixedAgain) => {
-            format!("{id} has been fixed again since you looked, so nothing was undone. Press *Undo…* again.")
+            format!(
+                "What an undo of {id} would put back has changed since you looked, so nothing was undone. Press *Undo…* again."
+            )
         }
         Some(Refusal::TooLate) => format!("{id} was fixed more than seven days ago: put it back by hand."),
         Some(Refusal::Waiting { asked_by, since }) => format!(
@@ -462,7 +468,7 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
             changes_list(new.iter().map(Change::exposes))
         ),
         Some(Refusal::PlanNotKnown) => format!(
-            "Nothing was changed: this button does not say which plan of {id} you saw, or that plan is not kept any more. `/dd fix` shows the plan as it is now, and asks."
+            "Nothing was changed: it is not known which plan of {id} you saw. Its message shows the plan as it is now, and asks."
         ),
         Some(Refusal::NoPlan) => format!(
             "Nothing was changed: what a fix of {id} would change is not known. Press *Look again* in its message."

@@ -79,7 +79,7 @@ impl Finding {
             }
             Wish::Undo { reason, plan } => {
                 self.can_undo(now)?;
-                let plan = plan.as_ref().ok_or(Refusal::PlanNotKnown)?;
+                let plan = plan.as_ref().ok_or(Refusal::FixedAgain)?;
                 self.undo_asked(asked_by, plan, reason.clone(), now)
             }
         }

@@ -441,8 +441,8 @@ pub enum Refusal {
     /// Nothing was taken away by us.
     #[error("there is nothing to put back")]
     NothingToUndo,
-    /// It has been fixed again since somebody looked.
-    #[error("it has been fixed again meanwhile")]
+    /// What would be put back is not what somebody saw: it has been fixed again since, for example.
+    #[error("what would be put back has changed meanwhile")]
     FixedAgain,
     /// It was fixed too long ago.
     #[error("it was fixed too long ago")]

@@ -318,7 +318,9 @@ impl Notifier {
             Notice::CarriedOut { at, .. } => format!("carried out {at}"),
             Notice::SwitchedOffElsewhere { at, .. } => switch::switched_off_elsewhere_key(*at),
             Notice::Show { finding } => {
-                return match self.table.get(finding).await? {
+                // Of an older version it may have moved since.
+                let finding = self.table.resolve(finding, &self.remediations.rules).await?;
+                return match self.table.get(&finding).await? {
                     Some(record) => self.show_record(&record).await,
                     None => Ok(()),
                 };

@@ -350,7 +350,7 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
             buttons.extend(undo_button(finding));
         }
         State::Ignored { compliant, by, reason, .. } => {
-            let fix = if *compliant { None } else { fix_ignored_button(finding, by, reason) };
+            let fix = if *compliant { None } else { fix_ignored_below(finding, by, reason) };
             buttons.extend(fix);
             buttons.push(button(action::UNIGNORE, "Stop ignoring", id));
             buttons.extend(undo_button(finding));
@@ -382,6 +382,15 @@ pub fn fix_ignored_button(finding: &Finding, by: &Actor, reason: &str) -> Option
     let what = format!("{} left this as it is: {}", actor(by), prose(reason, 150));
     let fix = button(action::FIX_IGNORED, "Fix all the same…", &action::value(&finding.id, &plan));
     Some(fix.with_confirm(confirm("Fix what is ignored?", &what, "Fix")))
+}
+
+/// The same under a finding's message. Where the message does not list the whole plan, the button says of
+/// none: who presses it is shown all of it first, and asked.
+fn fix_ignored_below(finding: &Finding, by: &Actor, reason: &str) -> Option<SlackBlockButtonElement> {
+    if finding.to_fix().len() <= LIST_LIMIT {
+        return fix_ignored_button(finding, by, reason);
+    }
+    Some(button(action::FIX_IGNORED, "Fix all the same…", finding.id.as_str()))
 }
 
 /// The resource's id, for where there is little room.

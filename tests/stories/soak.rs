@@ -183,7 +183,11 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
         }
         // Some live long enough for a scheduled run, above all where it may do something.
         let is_on = (kills / 3..kills * 2 / 3).contains(&kill);
-        let longest = if kill % if is_on { 3 } else { 6 } == 0 { 2500 } else { 450 };
+        let longest = match (is_on, kill % 3, kill % 6) {
+            (true, 0, _) => 4000,
+            (false, _, 0) => 2500,
+            _ => 450,
+        };
         tokio::time::sleep(Duration::from_millis(80 + random(longest))).await;
         world.kill();
         notes.lock().unwrap().killed += 1;
@@ -202,7 +206,10 @@ async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String
     loop {
         let mut open = Vec::new();
         for subject in subjects.iter().filter(|subject| subject.fate == Fate::Left) {
-            if subject.is_open(world).await || !world.aws.is_shown(&subject.finding_id()).await {
+            let id = subject.finding_id();
+            // The report, and its reply in the thread, come after the change.
+            let record = world.aws.finding(&id).await.unwrap_or_default();
+            if subject.is_open(world).await || state(&record) != "fixed" || !world.aws.is_shown(&id).await {
                 open.push(format!("{} is left for good, though auto-response is on", subject.resource));
             }
         }

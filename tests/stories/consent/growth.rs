@@ -190,7 +190,7 @@ fn what_is_taken_away_was_agreed_to_whatever_is_opened_between_any_two_calls() {
         (Bench { aws: Aws::new(&aws_url), proxy, remediations, number: 0 }, clients(&aws_url))
     });
     let bench = std::cell::RefCell::new(bench);
-    let config = ProptestConfig { cases: 150, max_shrink_iters: 40, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 80, max_shrink_iters: 40, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let hits = std::cell::Cell::new((0_usize, 0_usize, 0_usize));
     let checked = runner.run(&run(), |run| {
@@ -245,5 +245,5 @@ fn what_is_taken_away_was_agreed_to_whatever_is_opened_between_any_two_calls() {
     });
     checked.unwrap();
     let (fixed, refused, opened) = hits.get();
-    assert!(fixed > 10 && refused > 10 && opened > 30, "{fixed} fixed, {refused} refused, {opened} grew");
+    assert!(fixed > 5 && refused > 5 && opened > 15, "{fixed} fixed, {refused} refused, {opened} grew");
 }
