@@ -6,6 +6,16 @@ use jiff::Timestamp;
 
 use super::history::Deed;
 use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
+use crate::remediation::exposures;
+
+/// Whether both plans are known, there is something to change, and it exposes another set than before.
+fn is_another(before: &Plan, now: &Plan) -> bool {
+    let exposed = |plan: &Plan| match plan {
+        Plan::Known { changes } => Some(exposures(changes.iter().map(|(_, change)| change))),
+        Plan::Unknown { .. } | Plan::Unsupported => None,
+    };
+    matches!((exposed(before), exposed(now)), (Some(before), Some(now)) if before != now && !now.is_empty())
+}
 
 impl Finding {
     /// AWS Config found the resource non-compliant; `plan` is what a look at it shows now. A finding
@@ -62,7 +72,13 @@ impl Finding {
     pub fn looked_at(&self, plan: &Plan, now: Timestamp) -> Option<Self> {
         let mut finding = self.clone();
         match &self.state {
-            State::Open { .. } | State::Ignored { .. } => finding.take_plan(plan, now),
+            State::Open { .. } | State::Ignored { .. } => {
+                if is_another(&self.plan, plan) {
+                    // The rule spoke of the resource as it was.
+                    finding.annotation = None;
+                }
+                finding.take_plan(plan, now);
+            }
             State::Fixed { .. } if self.relapsed(plan, now).is_some() => return self.relapsed(plan, now),
             // A fix or an undo on its way looks for itself.
             State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {

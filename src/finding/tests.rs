@@ -330,6 +330,19 @@ fn an_ignore_covers_what_was_ignored_and_no_more() {
 }
 
 #[test]
+fn what_the_rule_said_is_shown_until_something_else_is_open() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let said = Some("Open to the internet: tcp 22".to_owned());
+    let finding = Finding { annotation: said.clone(), ..group(std::slice::from_ref(&ssh)) };
+    let after = |changes: &[(ViolationType, Change)]| {
+        finding.looked_at(&known(changes), at(2)).map(|finding| finding.annotation)
+    };
+    assert_eq!(after(std::slice::from_ref(&ssh)), Some(said.clone()));
+    assert_eq!(after(&[]), Some(said), "nothing else says why it is a finding");
+    assert_eq!(after(&[ssh, mysql]), Some(None));
+}
+
+#[test]
 fn what_was_ignored_by_an_older_version_is_what_its_plan_said() {
     let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
     let mut old = group(std::slice::from_ref(&ssh)).ignored_as_planned(alice(), at(1), None).unwrap();

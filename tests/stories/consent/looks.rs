@@ -29,6 +29,11 @@ async fn the_route_and_the_mention_follow_what_is_exposed() {
     .await;
     assert!(moved.words().contains("critical severity") && moved.words().contains("<!subteam^S0ONCALL>"));
     assert!(moved.button("fix").is_some() && moved.words().contains("• revoke tcp 3306"));
+    assert!(
+        !moved.words().contains("Open to the internet: tcp 22"),
+        "what the rule said is old: {}",
+        moved.words()
+    );
     eventually("the old message says where it is", async || {
         let messages = world.slack.channel().await;
         let old = messages.iter().find(|old| old.ts() == message.ts())?;
