@@ -2,20 +2,82 @@
 //! takes two.
 
 use jiff::Timestamp;
-use slack_morphism::prelude::SlackUserId;
+use slack_morphism::prelude::*;
 
 use super::{Answer, CommandError, SlackFunction, fix, refused};
-use crate::finding::{Actor, Finding};
+use crate::finding::{Actor, Finding, Refusal, Wish};
 use crate::ids::{FindingId, PlanDigest};
 use crate::slack::Content;
+use crate::slack::approve_view::{approve_submission, approve_view};
 use crate::slack::blocks::note;
+use crate::slack::finding_message::lists_whole;
 
-pub(super) async fn run(function: &SlackFunction, id: &FindingId, user: &SlackUserId) -> Answer {
-    let done = || note(&format!("Approved. The message of `{id}` in the channel tells how it goes."));
+pub(super) async fn run(
+    function: &SlackFunction,
+    id: &FindingId,
+    user: &SlackUserId,
+    trigger: &SlackTriggerId,
+) -> Answer {
     // To the plan that the finding's message shows, and its button carries.
     let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
-    let plan = record.finding.waiting(Timestamp::now()).and_then(|approval| approval.wish.plan()).cloned();
-    Ok(approve(function, id, plan.as_ref(), user).await?.unwrap_or_else(done))
+    let wish = record.finding.waiting(Timestamp::now()).map(|approval| &approval.wish);
+    if wish.is_some_and(|wish| !lists_whole(&record.finding, wish)) {
+        let asked = || note("Read what it would do in the window that opened, and press *Approve* there.");
+        return Ok(review(function, id, user, trigger).await?.unwrap_or_else(asked));
+    }
+    let done = || note(&format!("Approved. The message of `{id}` in the channel tells how it goes."));
+    let plan = wish.and_then(Wish::plan);
+    Ok(approve(function, id, plan, user).await?.unwrap_or_else(done))
+}
+
+/// The button. One without a plan opens the modal that shows it whole.
+pub(super) async fn clicked(
+    function: &SlackFunction,
+    id: &FindingId,
+    seen: Option<&PlanDigest>,
+    user: &SlackUserId,
+    trigger: &SlackTriggerId,
+) -> Result<Option<Content>, CommandError> {
+    match seen {
+        Some(_) => approve(function, id, seen, user).await,
+        None => review(function, id, user, trigger).await,
+    }
+}
+
+/// Opens the modal that shows a long wish whole.
+async fn review(
+    function: &SlackFunction,
+    id: &FindingId,
+    user: &SlackUserId,
+    trigger: &SlackTriggerId,
+) -> Result<Option<Content>, CommandError> {
+    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    let finding = &record.finding;
+    let Some(approval) = finding.waiting(Timestamp::now()) else {
+        return Ok(Some(refused(id, Some(&Refusal::NotWaiting))));
+    };
+    if approval.asked_by == Actor::User(user.to_string()) {
+        return Ok(Some(refused(id, Some(&Refusal::OwnWish))));
+    }
+    let agreed = match approval.wish.plan() {
+        Some(plan) => function.table.plan(plan).await?,
+        None => None,
+    };
+    let Some(agreed) = agreed else { return Ok(Some(refused(id, Some(&Refusal::PlanNotKnown)))) };
+    function.slack.open_view(trigger, approve_view(finding, &approval.wish, &agreed)).await?;
+    Ok(None)
+}
+
+/// The modal's yes.
+pub(super) async fn submitted(
+    function: &SlackFunction,
+    event: &SlackInteractionViewSubmissionEvent,
+) -> Result<Option<Content>, CommandError> {
+    let Some((id, plan)) = approve_submission(&event.view) else {
+        return Ok(Some(note("Nothing is approved: the window carried no plan. Press *Approve* again.")));
+    };
+    let id = function.table.resolve(&id, &function.decider.rules).await?;
+    approve(function, &id, Some(&plan), &event.user.id).await
 }
 
 pub(super) async fn run_decline(function: &SlackFunction, id: &FindingId, user: &SlackUserId) -> Answer {
@@ -24,7 +86,7 @@ pub(super) async fn run_decline(function: &SlackFunction, id: &FindingId, user: 
 }
 
 /// What was asked for is done, in the name of whoever asked.
-pub(super) async fn approve(
+async fn approve(
     function: &SlackFunction,
     id: &FindingId,
     seen: Option<&PlanDigest>,

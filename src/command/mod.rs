@@ -46,7 +46,7 @@ use crate::slack::modal::callback_id;
 use crate::slack::publish::{Published, Publisher};
 use crate::slack::request::{BlockAction, SlackRequest};
 use crate::slack::text::{actor, code, when};
-use crate::slack::{Content, action, digest_view, fix_view, ignore_view, modal, undo_view};
+use crate::slack::{Content, action, approve_view, digest_view, fix_view, ignore_view, modal, undo_view};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -154,7 +154,7 @@ impl SlackFunction {
             Command::History(id) => history::run(self, id.as_ref()).await,
             Command::Show(id) => history::show(self, &id).await,
             Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
-            Command::Approve(id) => approve::run(self, &id, user).await,
+            Command::Approve(id) => approve::run(self, &id, user, &event.trigger_id).await,
             Command::Decline(id) => approve::run_decline(self, &id, user).await,
             Command::Report => report::run(self, user, &event.channel_id).await,
             Command::WeeklyReport(switch) => report::weekly(self, switch, user).await,
@@ -221,7 +221,7 @@ impl SlackFunction {
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
                     action::UNIGNORE => ignore::unignore(self, &id, user).await,
                     action::UNDO => undo::open(self, &id, &action.trigger_id).await,
-                    action::APPROVE => approve::approve(self, &id, plan, user).await,
+                    action::APPROVE => approve::clicked(self, &id, plan, user, &action.trigger_id).await,
                     action::DECLINE => approve::decline(self, &id, user).await,
                     _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
                 }
@@ -284,6 +284,7 @@ impl SlackFunction {
         match callback_id(&event.view) {
             Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
             Some(fix_view::CALLBACK_ID) => fix::submitted(self, event).await,
+            Some(approve_view::CALLBACK_ID) => approve::submitted(self, event).await,
             Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
             Some(digest_view::FIX_ALL_CALLBACK_ID) => digest::fix_all(self, event, reach).await,
             other => {

@@ -368,12 +368,25 @@ fn answer_buttons(finding: &Finding, Approval { wish, .. }: &Approval) -> Vec<Sl
     let decline = button(action::DECLINE, "Decline", id.as_str());
     // A wish of an older version says of no plan: it can only be declined, and asked for anew.
     let Some(plan) = wish.plan() else { return vec![decline] };
+    if !lists_whole(finding, wish) {
+        let approve = button(action::APPROVE, &format!("Approve the {word}…"), id.as_str());
+        return vec![approve.with_style(SlackBlockButtonStyle::Primary), decline];
+    }
     let what =
         format!("This will {word} it at once, as the message shows.\nResource: {}", resource_name(finding));
     let approve = button(action::APPROVE, &format!("Approve the {word}"), &action::value(id, plan))
         .with_style(SlackBlockButtonStyle::Primary)
         .with_confirm(confirm("Approve?", &what, "Approve"));
     vec![approve, decline]
+}
+
+/// Whether the finding's message lists all that a wish would do. Where it does not, a modal does.
+pub fn lists_whole(finding: &Finding, wish: &Wish) -> bool {
+    let changes = match wish {
+        Wish::Fix { .. } => finding.to_fix().len(),
+        Wish::Undo { .. } => finding.to_put_back().len(),
+    };
+    changes <= LIST_LIMIT
 }
 
 /// Fixes what somebody wanted left as it is, after asking once more. None where no plan is known.

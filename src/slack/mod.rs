@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod alarm_message;
+pub mod approve_view;
 pub mod authorisation;
 pub mod blocks;
 pub mod client;

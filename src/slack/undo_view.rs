@@ -3,28 +3,26 @@
 use slack_morphism::prelude::*;
 
 use super::action;
-use super::blocks::section;
-use super::finding_message::{changes_list, headline};
+use super::blocks::{section, sections};
+use super::finding_message::headline;
 use super::modal::{about, metadata, reason, reason_input};
-use super::text::escape;
+use super::text::{escape, prose};
 use crate::finding::Finding;
 use crate::ids::{FindingId, PlanDigest};
-use crate::remediation::Change;
 
 /// The modal's callback id.
 pub const CALLBACK_ID: &str = "undo";
 
 /// The modal for a finding.
 pub fn undo_view(finding: &Finding) -> SlackModalView {
-    let blocks = vec![
-        section(&escape(&headline(finding))),
-        section(&format!(
-            "*After the undo*\n{}",
-            changes_list(finding.to_put_back().iter().map(Change::reopens))
-        )),
+    let put_back = finding.to_put_back();
+    let lines = put_back.iter().map(|change| format!("• {}", prose(&change.reopens(), 200)));
+    let mut blocks = vec![section(&escape(&headline(finding)))];
+    blocks.extend(sections(std::iter::once("*After the undo*".to_owned()).chain(lines)));
+    blocks.extend([
         section("What is put back is then ignored for 24 hours, so that auto-response leaves it alone."),
         reason_input(),
-    ];
+    ]);
     let plan = finding.undo_plan().map(|plan| plan.digest());
     let metadata = plan.map_or_else(|| finding.id.to_string(), |plan| action::value(&finding.id, &plan));
     about(finding, CALLBACK_ID, "Undo a fix", "Undo", blocks).with_private_metadata(metadata)

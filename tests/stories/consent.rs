@@ -7,7 +7,7 @@ mod looks;
 
 use std::time::Duration;
 
-use aws_sdk_ec2::types::{IpPermission, IpRange};
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range};
 use defendable::ids::FindingId;
 use serde_json::{Value, json};
 
@@ -270,19 +270,27 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
     assert!(!asked_again, "what came later is within the cap of the next run");
 }
 
+/// Opens eight ports, each by a rule of its own: to one range, or to two.
+async fn open_widely(world: &World, group: &str, everybody: bool) {
+    for port in [22, 1433, 3306, 3389] {
+        for protocol in ["tcp", "udp"] {
+            let permission = IpPermission::builder().ip_protocol(protocol).from_port(port).to_port(port);
+            let permission = permission.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build());
+            let permission = match everybody {
+                true => permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build()),
+                false => permission,
+            };
+            let opened = world.aws.ec2.authorize_security_group_ingress().group_id(group);
+            opened.ip_permissions(permission.build()).send().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_plan_too_long_for_a_dialog_is_shown_in_a_window() {
     let world = World::seeded().await;
     let group = world.aws.create_group("long").await;
-    for port in [22, 1433, 3306, 3389] {
-        for protocol in ["tcp", "udp"] {
-            let range = IpRange::builder().cidr_ip("0.0.0.0/0").build();
-            let permission =
-                IpPermission::builder().ip_protocol(protocol).from_port(port).to_port(port).ip_ranges(range);
-            let opened = world.aws.ec2.authorize_security_group_ingress().group_id(&group);
-            opened.ip_permissions(permission.build()).send().await.unwrap();
-        }
-    }
+    open_widely(&world, &group, false).await;
     let message = world.slack.finding_says(&group, "• revoke udp 3389").await;
     assert!(message.button("fix").is_none());
     world.slack.click(ALICE, &message, "review_fix").await;
@@ -292,4 +300,30 @@ async fn a_plan_too_long_for_a_dialog_is_shown_in_a_window() {
     world.slack.submit(ALICE, json!({})).await;
     world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
     assert!(world.aws.ingress(&group).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_too_long_for_the_message_is_approved_and_undone_in_windows_that_list_it_whole() {
+    let variables =
+        &[("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012"), ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let group = world.aws.create_group("longer").await;
+    open_widely(&world, &group, true).await;
+    let message = world.slack.finding_says(&group, "• and 4 more").await;
+    world.slack.click(ALICE, &message, "review_fix").await;
+    world.slack.modal_says("Fix will").await;
+    world.slack.submit(ALICE, json!({})).await;
+    let waiting = world.slack.finding_says(&group, "<@U0ALICE> wants this fixed").await;
+    world.slack.click(ALICE, &waiting, "approve").await;
+    world.slack.is_told(ALICE, "You asked for it yourself").await;
+    world.slack.click(CAROL, &waiting, "approve").await;
+    let shown = world.slack.modal_says("Approve the fix").await;
+    assert_eq!(shown.matches("• revoke").count(), 16, "{shown}");
+    assert_eq!(world.aws.ingress(&group).await.len(), 16, "it asks first");
+    world.slack.submit(CAROL, json!({})).await;
+    let fixed = world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    assert!(world.aws.ingress(&group).await.is_empty());
+    world.slack.click(ALICE, &fixed, "undo").await;
+    let shown = world.slack.modal_says("After the undo").await;
+    assert_eq!(shown.matches("again").count(), 16, "{shown}");
 }

@@ -183,12 +183,10 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
         }
         // Some live long enough for a scheduled run, above all where it may do something.
         let is_on = (kills / 3..kills * 2 / 3).contains(&kill);
-        let longest = match (is_on, kill % 3, kill % 6) {
-            (true, 0, _) => 4000,
-            (false, _, 0) => 2500,
-            _ => 450,
-        };
-        tokio::time::sleep(Duration::from_millis(80 + random(longest))).await;
+        let longest = if kill % if is_on { 3 } else { 6 } == 0 { 2500 } else { 450 };
+        // And a few for a whole fix: the coordinator, the remediator's looks, the report.
+        let at_least = if is_on && kill % 9 == 0 { 8000 } else { 80 };
+        tokio::time::sleep(Duration::from_millis(at_least + random(longest))).await;
         world.kill();
         notes.lock().unwrap().killed += 1;
         world.spawn();
