@@ -5,7 +5,7 @@ use crate::remediation::{
     RemediationRequest, ReportDetail,
 };
 
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
 }
 
@@ -89,7 +89,7 @@ impl Asked for Finding {
     }
 }
 
-pub(super) fn open() -> Finding {
+pub(crate) fn open() -> Finding {
     Finding::open(breach(0), plan())
 }
 

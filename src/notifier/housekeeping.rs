@@ -220,3 +220,22 @@ impl Notifier {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::tests::{at, open};
+
+    #[test]
+    fn a_look_is_due_after_an_hour_or_where_the_plan_is_not_known_yet() {
+        let due = |plan: Plan, minutes: i64| {
+            is_due(&Finding { plan, checked_at: Some(at(0)), ..open() }, at(minutes * 60))
+        };
+        let known = || Plan::Known { changes: Vec::new() };
+        let unknown = |looking| Plan::Unknown { reason: "throttled".to_owned(), looking };
+        assert_eq!([59, 60].map(|minutes| due(known(), minutes)), [false, true]);
+        assert_eq!([59, 60].map(|minutes| due(unknown(false), minutes)), [false, true]);
+        assert!(due(unknown(true), 0) && !due(Plan::Unsupported, 600));
+        assert!(is_due(&Finding { plan: known(), checked_at: None, ..open() }, at(0)), "of an older version");
+    }
+}

@@ -106,12 +106,11 @@ async fn an_edit_that_is_not_done_in_time_is_handed_over_at_once() {
     eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
     // The click's own edit never ends.
     let hangs = world.to_slack.inject("slack:chat.update", id.as_str(), Fault::Hangs, 0, 1);
-    let begun = std::time::Instant::now();
     let pressed = click(ALICE, "fix", &world.aws.fix_value(&id).await);
     assert_eq!(interact(&world.app_url, &pressed).await, Some(200));
+    // Where somebody had to wait for the lease of 80 seconds, the story would lose its patience.
     world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
     assert_eq!(world.to_slack.hits(hangs), 1);
-    assert!(begun.elapsed().as_secs() < 40, "a lease of 80 seconds is not waited for: {:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -161,4 +160,55 @@ async fn whoever_asked_for_an_undo_is_told_what_came_of_it_also_in_a_digest() {
     assert!(failed.words().contains("Fixed by <@U0ALICE>"), "{}", failed.words());
     assert_eq!(finding_of_bucket(bucket).as_str(), failed.finding_id());
     assert_ne!(world.aws.ingress(&world.aws.group_id("storm-0").await).await, [""; 0]);
+}
+
+/// A group that is open on port 22 and shown as such, and on 3306, of which nobody tells: AWS Config is
+/// silent while the compliance stays.
+async fn grown_in_silence(world: &mut Installation, name: &str) -> String {
+    let group = world.aws.open_group(name).await;
+    let id = finding_of_group(&group);
+    world.slack.finding_says(&group, "• revoke tcp 22").await;
+    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    world.silence_config();
+    world.aws.open_port(&group, 3306).await;
+    group
+}
+
+#[tokio::test]
+async fn housekeeping_looks_at_what_was_last_looked_at_an_hour_ago() {
+    let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
+    let mut world = Installation::start(&[], vec![schedule]).await;
+    let group = grown_in_silence(&mut world, "unwatched").await;
+    let looks = || world.to_aws.calls("ec2:DescribeSecurityGroupRules").len();
+    let before = looks();
+    let kept_house = async |times: usize| {
+        // A place is noted each time.
+        let count = || {
+            world
+                .to_aws
+                .calls("dynamodb:UpdateItem")
+                .iter()
+                .filter(|call| call.said.contains("HOUSEKEEPING#open"))
+                .count()
+        };
+        let begun = count();
+        eventually("it has kept house", async || (count() >= begun + times).then_some(())).await;
+    };
+    kept_house(2).await;
+    assert_eq!(looks(), before, "it was looked at less than an hour ago");
+    let key = format!("FINDING#{}", finding_of_group(&group));
+    let hour_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(61)).to_string();
+    world.aws.set_text(&key, "FINDING", "finding.checkedAt", &hour_ago).await;
+    let message = world.slack.finding_says(&group, "• revoke tcp 3306").await;
+    assert!(message.words().contains("· critical severity"), "{}", message.words());
+}
+
+#[tokio::test]
+async fn a_click_on_a_message_that_is_old_brings_it_up_to_date() {
+    let mut world = Installation::start(&[], Vec::new()).await;
+    let group = grown_in_silence(&mut world, "clicked").await;
+    let message = world.slack.finding(&group).await;
+    assert!(!message.words().contains("3306"), "{}", message.words());
+    world.slack.click(ALICE, &message, "ignore").await;
+    world.slack.finding_says(&group, "• revoke tcp 3306").await;
 }

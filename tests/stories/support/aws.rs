@@ -255,7 +255,10 @@ impl Aws {
         let update = self.dynamodb.update_item().table_name("defendable-findings");
         let update = update.key("pk", text(pk)).key("sk", text(sk));
         let update = update.update_expression(format!("SET {path} = :value"));
-        let update = update.expression_attribute_names("#at", "at");
+        let update = match path.contains("#at") {
+            true => update.expression_attribute_names("#at", "at"),
+            false => update,
+        };
         update.expression_attribute_values(":value", text(value)).send().await.unwrap();
     }
 

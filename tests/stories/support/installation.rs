@@ -21,7 +21,7 @@ pub struct Installation {
     app: Option<Process>,
     /// Others that take from the same queues, as Lambda has them.
     helpers: Vec<Process>,
-    _account: Process,
+    account: Option<Process>,
     _local_slack: Process,
     _moto: Process,
     pub aws: Aws,
@@ -113,7 +113,7 @@ impl Installation {
         Self {
             app: None,
             helpers: Vec::new(),
-            _account: account,
+            account: Some(account),
             _local_slack: local_slack,
             _moto: moto,
             aws,
@@ -172,6 +172,11 @@ impl Installation {
     /// The process of `serve`.
     pub fn process_id(&self) -> u32 {
         self.app.as_ref().unwrap().0.id()
+    }
+
+    /// From now on AWS Config and its rules tell of nothing.
+    pub fn silence_config(&mut self) {
+        self.account = None;
     }
 
     /// Kills `serve` as nothing can defend against: SIGKILL.
