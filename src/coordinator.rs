@@ -13,8 +13,7 @@ pub use decision::{CONTESTED, Decider, Next, next};
 
 use crate::aws::AwsError;
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Hold, Switch, Wanted};
-use crate::finding::digest::Counts;
-use crate::finding::plan_list::Listing;
+use crate::finding::plan_list::{Counts, Listing};
 use crate::finding::table::{Order, Table, TableError};
 use crate::finding::{Actor, Finding, StateName};
 use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId};

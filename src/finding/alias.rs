@@ -1,15 +1,13 @@
 //! Findings of versions before 0.2, whose ids came from the rule: each moves under the id of its control
 //! when it is next touched, and its old id stays an alias for 400 days.
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::kept_plan::KEPT;
 use super::sources::SourceResult;
-use super::table::{Record, Shown, Table, TableError, conditional, key, number, text};
+use super::table::{Record, Shown, Table, TableError, applied, key, number};
 use super::{Finding, State};
 use crate::evaluation::RuleDefaults;
 use crate::ids::{DigestId, FindingId};
@@ -131,11 +129,7 @@ impl Table {
         self.tell_history(&record).await?;
         let (pk, sk) = key(old);
         let leave = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(pk))
-            .key("sk", text(sk))
+            .update(pk, sk)
             .update_expression(
                 "SET movedTo = :new, #version = :next, expiresAt = :expires REMOVE #state, stateSince",
             )
@@ -145,10 +139,8 @@ impl Table {
             .expression_attribute_values(":new", to_attribute_value(new)?)
             .expression_attribute_values(":version", number(record.version))
             .expression_attribute_values(":next", number(record.version + 1))
-            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()))
-            .return_values(ReturnValue::AllNew);
-        let left = conditional::<IgnoredAny, _>(leave.send().await.map(|updated| updated.attributes))?;
-        if left.is_none() {
+            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()));
+        if !applied(leave).await? {
             // Somebody has changed it meanwhile: whoever comes next moves it.
             return Err(TableError::Contended);
         }
@@ -186,15 +178,10 @@ impl Table {
         }
         let (pk, sk) = key(new);
         let update = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(pk))
-            .key("sk", text(sk))
+            .update(pk, sk)
             .update_expression("SET shown = if_not_exists(shown, :shown)")
-            .expression_attribute_values(":shown", to_attribute_value(&shown)?)
-            .return_values(ReturnValue::AllNew);
-        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
+            .expression_attribute_values(":shown", to_attribute_value(&shown)?);
+        applied(update).await.map(drop)
     }
 
     /// A digest's list has the finding by its new id.
@@ -203,9 +190,8 @@ impl Table {
             .member_update(digest, old)
             .update_expression("SET retired = :true")
             .condition_expression("attribute_exists(entry)")
-            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-            .return_values(ReturnValue::AllNew);
-        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
+            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+        applied(update).await.map(drop)
     }
 }
 

@@ -4,12 +4,11 @@
 //! finds "off" recorded does nothing, whoever flipped the rule.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::table::{Table, TableError, conditional, text};
+use super::table::{Table, TableError, applied};
 use crate::aws::AwsError;
 use crate::ids::PlanListId;
 
@@ -115,11 +114,8 @@ impl Table {
             .auto_response_update_without_hold()
             .update_expression("SET wanted = :wanted")
             .condition_expression("attribute_not_exists(wanted)")
-            .expression_attribute_values(":wanted", to_attribute_value(wanted)?)
-            .return_values(ReturnValue::AllNew);
-        let recorded =
-            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        Ok(recorded.is_some())
+            .expression_attribute_values(":wanted", to_attribute_value(wanted)?);
+        applied(update).await
     }
 
     /// The scheduled rule is as it was wanted `at`. What is wanted since then is yet to be carried out.
@@ -130,10 +126,8 @@ impl Table {
             .condition_expression("wanted.#at = :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", to_attribute_value(at)?)
-            .expression_attribute_values(":now", to_attribute_value(Timestamp::now())?)
-            .return_values(ReturnValue::AllNew);
-        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
-            .map(drop)
+            .expression_attribute_values(":now", to_attribute_value(Timestamp::now())?);
+        applied(update).await.map(drop)
     }
 
     /// Records that a run stopped; `false` when one is recorded already.
@@ -142,11 +136,8 @@ impl Table {
             .auto_response_update()
             .update_expression("SET #hold = :hold REMOVE goesOn")
             .condition_expression("attribute_not_exists(#hold)")
-            .expression_attribute_values(":hold", to_attribute_value(hold)?)
-            .return_values(ReturnValue::AllNew);
-        let held =
-            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        Ok(held.is_some())
+            .expression_attribute_values(":hold", to_attribute_value(hold)?);
+        applied(update).await
     }
 
     /// Answers the hold of `at`: the next run goes on with the hold's list. `false` when it is answered
@@ -156,17 +147,14 @@ impl Table {
             .auto_response_update()
             .condition_expression("#hold.#at = :at")
             .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":at", to_attribute_value(at)?)
-            .return_values(ReturnValue::AllNew);
+            .expression_attribute_values(":at", to_attribute_value(at)?);
         let update = match list {
             Some(list) => update
                 .update_expression("SET goesOn = :list REMOVE #hold")
                 .expression_attribute_values(":list", to_attribute_value(list)?),
             None => update.update_expression("REMOVE #hold, goesOn"),
         };
-        let released =
-            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        Ok(released.is_some())
+        applied(update).await
     }
 
     fn auto_response_update(&self) -> UpdateItemFluentBuilder {
@@ -175,6 +163,6 @@ impl Table {
     }
 
     fn auto_response_update_without_hold(&self) -> UpdateItemFluentBuilder {
-        self.dynamodb.update_item().table_name(&self.name).key("pk", text(KEY)).key("sk", text(KEY))
+        self.update(KEY, KEY)
     }
 }

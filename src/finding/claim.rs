@@ -5,10 +5,11 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::table::{HELD, Holder, LEASE, Table, TableError, conditional, number, text, unsure_since};
+use super::table::{
+    HELD, Holder, LEASE, Table, TableError, applied, conditional, number, text, unsure_since,
+};
 
 /// How long a request is remembered: a signature is good from five minutes before its time until five
 /// minutes after.
@@ -82,37 +83,29 @@ impl Table {
             .posted_update(key)
             .update_expression(expression)
             .condition_expression(HELD)
-            .expression_attribute_values(":holder", claim.holder.value())
-            .return_values(ReturnValue::AllNew);
+            .expression_attribute_values(":holder", claim.holder.value());
         if expression.contains(":true") {
             update = update.expression_attribute_values(":true", AttributeValue::Bool(true));
         }
-        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
+        applied(update).await.map(drop)
     }
 
     /// Whether a request comes for the first time, which is noted. `digest` is that of its time and
     /// body; `by` is whoever handles it, for the SDK may ask again after an answer that got lost.
     pub async fn is_new_request(&self, digest: &str, by: Uuid, now: Timestamp) -> Result<bool, TableError> {
         let noted = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(format!("REQUEST#{digest}")))
-            .key("sk", text("REQUEST"))
+            .update(format!("REQUEST#{digest}"), "REQUEST")
             .update_expression("SET handledBy = :by, expiresAt = :expires")
             .condition_expression("attribute_not_exists(pk) OR handledBy = :by")
             .expression_attribute_values(":by", text(by.to_string()))
-            .expression_attribute_values(":expires", number((now + REQUEST_RETENTION).as_second()))
-            .return_values(ReturnValue::AllNew);
-        let noted = conditional::<IgnoredAny, _>(noted.send().await.map(|updated| updated.attributes))?;
-        Ok(noted.is_some())
+            .expression_attribute_values(":expires", number((now + REQUEST_RETENTION).as_second()));
+        applied(noted).await
     }
 
     fn posted_update(
         &self,
         key: &str,
     ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        let pk = text(format!("POSTED#{key}"));
-        self.dynamodb.update_item().table_name(&self.name).key("pk", pk).key("sk", text("POSTED"))
+        self.update(format!("POSTED#{key}"), "POSTED")
     }
 }

@@ -11,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 
-use super::plan_list::Listing;
+use super::plan_list::{Counts, Listing};
 use super::severity::Severity;
-use super::table::{HELD, Holder, LEASE, Table, TableError, conditional, number, text};
+use super::table::{HELD, Holder, LEASE, Table, TableError, applied, conditional, number, text};
 use super::{Finding, Plan, State, StateName};
 use crate::aws::AwsError;
 use crate::evaluation::cut;
@@ -64,23 +64,6 @@ pub struct Digest {
     /// The open findings with a plan, as they were when it was last drawn.
     #[serde(default)]
     pub list: Option<PlanListId>,
-}
-
-/// What is counted by account and by rule.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Counts {
-    /// The open findings with a fix, by account.
-    pub to_fix: BTreeMap<AccountId, u64>,
-    /// All findings, by rule.
-    pub by_rule: BTreeMap<RuleName, u64>,
-}
-
-impl Counts {
-    /// The open findings with a fix, in accounts that `wanted` says.
-    pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
-        self.to_fix.iter().filter(|(account, _)| wanted(account)).map(|(_, number)| number).sum()
-    }
 }
 
 /// A digest's message, as it has been drawn.
@@ -294,16 +277,14 @@ impl Table {
             .condition_expression("attribute_not_exists(#version) OR #version < :version")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
-            .expression_attribute_values(":version", number(version))
-            .return_values(ReturnValue::AllNew);
+            .expression_attribute_values(":version", number(version));
         let update = expiring(
             update,
             "SET entry = :entry, #version = :version",
             None,
             entry.state == StateName::Fixed,
         );
-        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
-            .map(drop)
+        applied(update).await.map(drop)
     }
 
     /// Notes that fixing all has asked for a finding's fix.
@@ -313,10 +294,8 @@ impl Table {
             .update_expression("SET tried = :at")
             // One that has expired meanwhile must not come back as half an item.
             .condition_expression("attribute_exists(entry)")
-            .expression_attribute_values(":at", to_attribute_value(at)?)
-            .return_values(ReturnValue::AllNew);
-        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
-            .map(drop)
+            .expression_attribute_values(":at", to_attribute_value(at)?);
+        applied(update).await.map(drop)
     }
 
     /// The members of a digest behind a finding, at most `limit`, by the findings' ids; and whether
@@ -404,8 +383,7 @@ impl Table {
             .digest_update(id, "DIGEST".to_owned())
             .condition_expression(HELD)
             .expression_attribute_values(":holder", holder.value())
-            .expression_attribute_values(":next", number((now + pause).as_millisecond()))
-            .return_values(ReturnValue::AllNew);
+            .expression_attribute_values(":next", number((now + pause).as_millisecond()));
         let update = match drawn {
             Some(drawn) => expiring(
                 update
@@ -423,8 +401,7 @@ impl Table {
             ),
             None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil, leaseHolder"),
         };
-        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
-            .map(drop)
+        applied(update).await.map(drop)
     }
 
     /// Asks for a drawing: when it may be drawn again, where nobody else has asked.
@@ -478,11 +455,8 @@ impl Table {
                 "attribute_exists(begunAt) AND (attribute_not_exists(fixAll) OR fixAll.ended = :true)",
             )
             .expression_attribute_values(":fixAll", to_attribute_value(fix_all)?)
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .return_values(ReturnValue::AllNew);
-        let asked =
-            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        Ok(asked.is_some())
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        applied(update).await
     }
 
     /// Every finding has had its turn in the fixing of all that was asked for `at`.
@@ -493,10 +467,8 @@ impl Table {
             .condition_expression("fixAll.#at = :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", to_attribute_value(at)?)
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .return_values(ReturnValue::AllNew);
-        conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))
-            .map(drop)
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        applied(update).await.map(drop)
     }
 
     /// An update of a digest's member.
@@ -505,7 +477,7 @@ impl Table {
     }
 
     fn digest_update(&self, id: &DigestId, sk: String) -> UpdateItemFluentBuilder {
-        self.dynamodb.update_item().table_name(&self.name).key("pk", text(key(id))).key("sk", text(sk))
+        self.update(key(id), sk)
     }
 }
 

@@ -302,12 +302,7 @@ impl Table {
     }
 
     async fn add(&self, pk: String, place: &str, entry: &Entry) -> Result<(), TableError> {
-        let update = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(pk))
-            .key("sk", text(format!("HISTORY#{place}")))
+        let update = self.update(pk, format!("HISTORY#{place}"))
             .update_expression("SET entry = :entry, #state = :state, stateSince = :at, expiresAt = :expires ADD times :times")
             .expression_attribute_values(":times", number(entry.times))
             .expression_attribute_names("#state", "state")

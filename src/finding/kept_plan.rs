@@ -1,14 +1,12 @@
 //! Plans that were shown, each stored once under its digest: a button, a request or an approval carries
 //! the digest only.
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::table::{Table, TableError, conditional, number, text};
+use super::table::{Table, TableError, applied, number};
 use crate::ids::PlanDigest;
 use crate::remediation::AgreedPlan;
 
@@ -47,16 +45,11 @@ impl Table {
 
     async fn keep_plan(&self, digest: &PlanDigest, plan: &AgreedPlan) -> Result<(), TableError> {
         let update = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(format!("PLAN#{digest}")))
-            .key("sk", text("PLAN"))
+            .update(format!("PLAN#{digest}"), "PLAN")
             .update_expression("SET #plan = if_not_exists(#plan, :plan), expiresAt = :expires")
             .expression_attribute_names("#plan", "plan")
             .expression_attribute_values(":plan", to_attribute_value(plan)?)
-            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()))
-            .return_values(ReturnValue::None);
-        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
+            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()));
+        applied(update).await.map(drop)
     }
 }

@@ -77,8 +77,7 @@ impl Table {
         state: StateName,
         place: Option<&Cursor>,
     ) -> Result<(), TableError> {
-        let update = self.dynamodb.update_item().table_name(&self.name);
-        let update = update.key("pk", text(place_key(state))).key("sk", text("PLACE"));
+        let update = self.update(place_key(state), "PLACE");
         let update = match place {
             Some(place) => update
                 .update_expression("SET place = :place")

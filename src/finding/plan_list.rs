@@ -1,17 +1,14 @@
 //! Stored lists of findings and their plans: what **Fix all** and "go on" after a hold say yes to. A button
 //! carries the list's id only; what came later is not in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::digest::Counts;
-use super::table::{Table, TableError, conditional, number, text};
-use crate::ids::{FindingId, PlanDigest, PlanListId};
+use super::table::{Table, TableError, applied, number};
+use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId, RuleName};
 
 /// How long a list is kept: as long as a digest's message has it.
 const KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
@@ -27,6 +24,23 @@ pub struct Listing {
     pub finding: FindingId,
     /// The plan.
     pub plan: PlanDigest,
+}
+
+/// What is counted by account and by rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// The open findings with a fix, by account.
+    pub to_fix: BTreeMap<AccountId, u64>,
+    /// All findings, by rule.
+    pub by_rule: BTreeMap<RuleName, u64>,
+}
+
+impl Counts {
+    /// The open findings with a fix, in accounts that `wanted` says.
+    pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
+        self.to_fix.iter().filter(|(account, _)| wanted(account)).map(|(_, number)| number).sum()
+    }
 }
 
 /// What is known of a list without reading it whole.
@@ -83,17 +97,12 @@ impl Table {
         value: aws_sdk_dynamodb::types::AttributeValue,
     ) -> Result<(), TableError> {
         let update = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(format!("LIST#{id}")))
-            .key("sk", text(sk))
+            .update(format!("LIST#{id}"), sk)
             .update_expression("SET #name = if_not_exists(#name, :value), expiresAt = :expires")
             .expression_attribute_names("#name", name)
             .expression_attribute_values(":value", value)
-            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()))
-            .return_values(ReturnValue::None);
-        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
+            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()));
+        applied(update).await.map(drop)
     }
 
     /// What a list has; `None` where it is not there (any more).

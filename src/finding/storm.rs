@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::Finding;
-use super::table::{ATTEMPTS, Table, TableError, conditional, number, text};
+use super::table::{ATTEMPTS, Table, TableError, applied, number};
 use crate::ids::{DigestId, FindingId, RuleName};
 
 /// What counts as one storm.
@@ -132,11 +132,7 @@ impl Table {
 
     async fn write_storm(&self, channel: &str, storm: &Storm, version: u64) -> Result<bool, TableError> {
         let update = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(key(channel)))
-            .key("sk", text("STORM"))
+            .update(key(channel), "STORM")
             .update_expression("SET storm = :storm, #version = :next")
             .condition_expression(
                 "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
@@ -145,11 +141,8 @@ impl Table {
             .expression_attribute_values(":storm", to_attribute_value(storm)?)
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":next", number(version + 1))
-            .expression_attribute_values(":zero", number(0))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
-        let written =
-            conditional::<serde::de::IgnoredAny, _>(update.send().await.map(|updated| updated.attributes))?;
-        Ok(written.is_some())
+            .expression_attribute_values(":zero", number(0));
+        applied(update).await
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
 use jiff::{SignedDuration, Timestamp};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
@@ -345,12 +345,7 @@ impl Table {
         let news = same.map_or(version + 1, Record::news);
         // The index must not count an expired ignore, so it follows the state as written.
         let state = finding.state_name(Timestamp::MIN);
-        let update = self
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", text(pk))
-            .key("sk", text(sk))
+        let update = self.update(pk, sk)
             .update_expression(
                 "SET #finding = :finding, #version = :next, news = :news, newsOf = :next, keptPlans = :kept, #state = :state, #stateSince = :stateSince",
             )
@@ -480,9 +475,8 @@ impl Table {
         let update = self
             .held_update(id, holder)
             .update_expression("SET leaseUntil = :now")
-            .expression_attribute_values(":now", number(now.as_millisecond()))
-            .return_values(ReturnValue::AllNew);
-        conditional::<IgnoredAny, _>(update.send().await.map(|updated| updated.attributes)).map(drop)
+            .expression_attribute_values(":now", number(now.as_millisecond()));
+        applied(update).await.map(drop)
     }
 
     /// Notes what Slack shows now, and holds the lease for longer; returns the record as it is, which
@@ -541,9 +535,23 @@ impl Table {
         update.expression_attribute_values(":holder", holder.value())
     }
 
+    /// An update of one item of the table.
+    pub(crate) fn update(&self, pk: impl Into<String>, sk: impl Into<String>) -> UpdateItemFluentBuilder {
+        self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk))
+    }
+
     fn display_update(&self, id: &FindingId) -> UpdateItemFluentBuilder {
         let (pk, sk) = key(id);
-        self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk))
+        self.update(pk, sk)
+    }
+}
+
+/// Sends an update; whether its condition held.
+pub(super) async fn applied(update: UpdateItemFluentBuilder) -> Result<bool, TableError> {
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
     }
 }
 

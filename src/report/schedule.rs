@@ -8,7 +8,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::aws::AwsError;
 use crate::finding::auto_response::{Switch, Wanted};
-use crate::finding::table::{Table, TableError, text};
+use crate::finding::table::{Table, TableError};
 
 const KEY: &str = "WEEKLY_REPORT";
 
@@ -38,8 +38,7 @@ impl Table {
 
     /// Records what somebody said about it.
     pub async fn want_weekly_report(&self, wanted: &Wanted) -> Result<(), TableError> {
-        let update =
-            self.dynamodb.update_item().table_name(&self.name).key("pk", text(KEY)).key("sk", text(KEY));
+        let update = self.update(KEY, KEY);
         let update = update.update_expression("SET wanted = :wanted");
         let update = update.expression_attribute_values(":wanted", to_attribute_value(wanted)?).send().await;
         update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())

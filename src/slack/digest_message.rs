@@ -127,7 +127,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::finding::digest::{Counts, Member};
+    use crate::finding::digest::Member;
+    use crate::finding::plan_list::Counts;
     use crate::finding::severity::Severity;
     use crate::ids::PlanDigest;
 

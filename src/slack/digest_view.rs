@@ -7,7 +7,8 @@ use super::blocks::{context, plain, section, sections};
 use super::digest_message::entry_line;
 use super::modal::metadata;
 use super::text::{code, count};
-use crate::finding::digest::{Counts, Member};
+use crate::finding::digest::Member;
+use crate::finding::plan_list::Counts;
 use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
 
 /// The callback id of the list.
