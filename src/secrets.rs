@@ -20,9 +20,13 @@ const FRESH: Duration = Duration::from_secs(60);
 /// How much longer it is used while it cannot be read anew.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// How long until reading it anew is tried again after it failed, and how long that may take.
+/// How long until reading it is tried again after it failed.
 const PAUSE: Duration = Duration::from_secs(5);
-const READING: Duration = Duration::from_secs(1);
+
+/// How long reading it may take: where the last value still serves, and where there is none. Slack waits
+/// for three seconds.
+const READING_ANEW: Duration = Duration::from_secs(1);
+const READING: Duration = Duration::from_secs(2);
 
 /// Where a secret is.
 #[derive(Debug, Clone)]
@@ -54,6 +58,9 @@ pub enum SecretError {
     /// It took too long.
     #[error("the secret could not be read in time")]
     Slow,
+    /// It could not be read a few seconds ago, and is not asked for at every request.
+    #[error("the secret could not be read a few seconds ago; it is read again {} seconds after that", PAUSE.as_secs())]
+    JustFailed,
     /// The parameter has no value.
     #[error("the parameter {0} is empty")]
     Empty(String),
@@ -91,7 +98,7 @@ struct Cached {
     value: Option<SecretString>,
     /// When the value was read.
     read_at: Option<Instant>,
-    /// When reading it anew last failed.
+    /// When reading it last failed.
     failed_at: Option<Instant>,
     /// When a value that proved wrong was last read again.
     read_again_at: Option<Instant>,
@@ -116,9 +123,13 @@ impl Cached {
             Some(age) if age < FRESH => Standing::Fresh,
             Some(age) if age >= FRESH + KEPT => Standing::Expired,
             // While the store fails, not every request waits for it.
-            Some(_) if self.failed_at.is_some_and(|at| since(at) < PAUSE) => Standing::Fresh,
+            Some(_) if self.has_just_failed(now) => Standing::Fresh,
             Some(_) => Standing::Stale,
         }
+    }
+
+    fn has_just_failed(&self, now: Instant) -> bool {
+        self.failed_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE)
     }
 
     fn keep(&mut self, value: &SecretString, now: Instant) {
@@ -135,33 +146,32 @@ impl CachedSecret {
     /// The secret, as it was read within the last minute; where it cannot be read anew, within the last
     /// six.
     pub async fn get(&self) -> Result<SecretString, SecretError> {
+        self.get_at(Instant::now()).await
+    }
+
+    async fn get_at(&self, now: Instant) -> Result<SecretString, SecretError> {
         let mut cached = self.cached.lock().await;
-        let standing = cached.standing(Instant::now());
-        if let (Some(value), Standing::Fresh) = (&cached.value, standing) {
-            return Ok(value.clone());
-        }
-        let last = cached.value.clone().filter(|_| standing == Standing::Stale);
-        let read = match &last {
-            // Whoever waits for an answer has one that is good enough.
-            Some(_) => tokio::time::timeout(READING, self.secrets.read(&self.source)).await.ok(),
-            None => Some(self.secrets.read(&self.source).await),
+        let standing = cached.standing(now);
+        let last = match (&cached.value, standing) {
+            (Some(value), Standing::Fresh) => return Ok(value.clone()),
+            (Some(value), Standing::Stale) => Some(value.clone()),
+            _ if cached.has_just_failed(now) => return Err(SecretError::JustFailed),
+            _ => None,
         };
-        match (read, last) {
-            (Some(Ok(value)), _) => {
-                cached.keep(&value, Instant::now());
+        // Requests wait behind this one.
+        let patience = if last.is_some() { READING_ANEW } else { READING };
+        let read = tokio::time::timeout(patience, self.secrets.read(&self.source)).await;
+        match (read.unwrap_or(Err(SecretError::Slow)), last) {
+            (Ok(value), _) => {
+                cached.keep(&value, now);
                 Ok(value)
             }
-            (failed, Some(last)) => {
-                let error = failed.map_or_else(|| "it takes long".to_owned(), |failed| words(&failed));
-                tracing::error!(
-                    error,
-                    "a secret cannot be read anew: the last one is used for five minutes more"
-                );
-                cached.failed_at = Some(Instant::now());
+            (Err(error), last) => {
+                cached.failed_at = Some(now);
+                let Some(last) = last else { return Err(error) };
+                tracing::error!(%error, "a secret cannot be read anew: the last one is used for five minutes more");
                 Ok(last)
             }
-            (Some(Err(error)), None) => Err(error),
-            (None, None) => Err(SecretError::Slow),
         }
     }
 
@@ -176,16 +186,10 @@ impl CachedSecret {
             return Ok(None);
         }
         cached.read_again_at = Some(Instant::now());
-        let value = self.secrets.read(&self.source).await?;
+        let read = tokio::time::timeout(READING, self.secrets.read(&self.source)).await;
+        let value = read.unwrap_or(Err(SecretError::Slow))?;
         cached.keep(&value, Instant::now());
         Ok(Some(value).filter(differs))
-    }
-}
-
-fn words(failed: &Result<SecretString, SecretError>) -> String {
-    match failed {
-        Ok(_) => String::new(),
-        Err(error) => error.to_string(),
     }
 }
 
@@ -209,5 +213,44 @@ mod tests {
         assert_eq!(cached.standing(after(360)), Standing::Expired);
         cached.failed_at = Some(after(360));
         assert_eq!(cached.standing(after(361)), Standing::Expired, "tried or not");
+    }
+
+    /// A secret whose store nobody answers for.
+    fn unreachable() -> CachedSecret {
+        let config = aws_sdk_ssm::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_ssm::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_ssm::config::Credentials::for_tests())
+            .retry_config(aws_sdk_ssm::config::retry::RetryConfig::disabled())
+            .endpoint_url("http://127.0.0.1:1")
+            .build();
+        let ssm = aws_sdk_ssm::Client::from_conf(config);
+        CachedSecret::new(SecretSource::Parameter("/defendable/secret".to_owned()), Secrets { ssm })
+    }
+
+    #[tokio::test]
+    async fn while_the_store_cannot_be_reached_the_last_secret_serves_for_six_minutes_and_no_longer() {
+        let (secret, now) = (unreachable(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        secret.cached.lock().await.keep(&SecretString::from("last"), now);
+        for seconds in [59, 61, 64, 359] {
+            let value = secret.get_at(after(seconds)).await;
+            assert_eq!(value.unwrap().expose_secret(), "last", "after {seconds} s");
+        }
+        assert!(
+            matches!(secret.get_at(after(361)).await, Err(SecretError::JustFailed)),
+            "it was tried at 359"
+        );
+        assert!(matches!(secret.get_at(after(365)).await, Err(SecretError::Aws { .. })), "it is tried");
+        assert!(matches!(secret.get_at(after(369)).await, Err(SecretError::JustFailed)));
+        assert!(matches!(secret.get_at(after(370)).await, Err(SecretError::Aws { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_never_read_is_not_asked_for_at_every_request() {
+        let (secret, now) = (unreachable(), Instant::now());
+        assert!(matches!(secret.get_at(now).await, Err(SecretError::Aws { .. })));
+        assert!(matches!(secret.get_at(now + Duration::from_secs(4)).await, Err(SecretError::JustFailed)));
+        assert!(matches!(secret.get_at(now + Duration::from_secs(5)).await, Err(SecretError::Aws { .. })));
     }
 }
