@@ -30,17 +30,6 @@ locals {
         resources = concat(values(local.queue_arns), values(local.dead_letter_arns))
       },
       {
-        # EC2 has no resources for Describe.
-        actions    = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"]
-        resources  = ["*"]
-        conditions = local.in_this_region
-      },
-      {
-        actions    = ["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"]
-        resources  = [local.every_bucket]
-        conditions = local.in_this_account
-      },
-      {
         actions   = ["events:DescribeRule", "events:DisableRule", "events:EnableRule"]
         resources = [local.schedule_rule_arn]
       },

@@ -114,7 +114,6 @@ impl Wiring {
             authoriser: Authoriser::new(settings.slack.operators.clone(), slack.clone()),
             publisher: self.publisher(&slack).without_drawing(),
             decider: self.decider(),
-            remediations: self.remediations(),
             blast_radius: settings.blast_radius,
             two_person_accounts: settings.two_person_accounts.clone(),
             table: self.table(),

@@ -36,7 +36,7 @@ use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
-use crate::remediation::{Change, Remediations};
+use crate::remediation::Change;
 use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Reach};
 use crate::slack::blocks::note;
@@ -91,8 +91,6 @@ pub struct SlackFunction {
     pub publisher: Publisher,
     /// What auto-response would do about a request.
     pub decider: Decider,
-    /// What a fix would change now.
-    pub remediations: Remediations,
     /// The most that one run of auto-response passes on, and that fixing all has under way.
     pub blast_radius: u32,
     /// Where a fix or an undo takes two.

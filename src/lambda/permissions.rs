@@ -12,7 +12,7 @@ impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
     pub fn actions(self) -> BTreeSet<&'static str> {
         let parts: Vec<&[&str]> = match self {
-            Self::Slack => planning(&[command::ACTIONS, table::ACTIONS, secrets::ACTIONS]),
+            Self::Slack => vec![command::ACTIONS, table::ACTIONS, secrets::ACTIONS],
             Self::Notifier => planning(&[
                 notifier::ACTIONS,
                 table::ACTIONS,
