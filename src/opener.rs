@@ -42,7 +42,7 @@ pub struct Opener {
     pub at: Timestamp,
     /// From where: an address, or an AWS service's name.
     pub source_address: Option<String>,
-    /// The tool that made the call, where its name tells: `Terraform`, `elb.k8s.aws`.
+    /// The tool that made the call, where its name tells: `Terraform`, `a Kubernetes controller`.
     #[serde(default)]
     pub agent: Option<String>,
 }
@@ -160,19 +160,18 @@ pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) ->
 /// The tool behind a user agent, where it is one that puts things back as its configuration has them:
 /// a person's console, CLI or SDK is not.
 fn tool(user_agent: &str) -> Option<&'static str> {
-    const TOOLS: [(&str, &str); 9] = [
-        ("Terraform", "Terraform"),
-        ("OpenTofu", "OpenTofu"),
-        ("Pulumi", "Pulumi"),
+    const TOOLS: [(&str, &str); 8] = [
+        ("terraform", "Terraform"),
+        ("opentofu", "OpenTofu"),
+        ("pulumi", "Pulumi"),
         ("cloudformation", "CloudFormation"),
-        ("Ansible", "Ansible"),
-        ("Crossplane", "Crossplane"),
-        ("ack-", "a Kubernetes controller"),
+        ("ansible", "Ansible"),
+        ("crossplane", "Crossplane"),
         ("k8s", "a Kubernetes controller"),
         ("kubernetes", "a Kubernetes controller"),
     ];
     let lower = user_agent.to_lowercase();
-    TOOLS.iter().find(|(mark, _)| lower.contains(&mark.to_lowercase())).map(|(_, tool)| *tool)
+    TOOLS.iter().find(|(mark, _)| lower.contains(mark)).map(|(_, tool)| *tool)
 }
 
 impl Openers {
