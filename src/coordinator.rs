@@ -12,7 +12,7 @@ use tracing::Instrument;
 pub use decision::{CONTESTED, Decider, Next, next};
 
 use crate::aws::AwsError;
-use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Hold, Switch, Wanted};
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Switch, Wanted};
 use crate::finding::plan_list::{Counts, Listing};
 use crate::finding::table::{Order, Table, TableError};
 use crate::finding::{Actor, Finding, StateName};
@@ -185,6 +185,7 @@ impl Coordinator {
         while may_go_on() {
             // Read every time: "off" stops a run that has begun.
             let Some(recorded) = self.recorded().await? else { return Ok(Run::Off) };
+            let goes_on = recorded.goes_on(Timestamp::now()).cloned();
             let Some(wanted) = recorded.wanted else { return Ok(Run::Off) };
             if wanted.switch == Switch::Off {
                 return self.stay_off(wanted, recorded.carried_out.is_some()).await;
@@ -197,7 +198,7 @@ impl Coordinator {
                 self.ask(&hold).await?;
                 return Ok(Run::Waiting);
             }
-            drain.read_list(&self.table, recorded.goes_on.as_ref()).await?;
+            drain.read_list(&self.table, goes_on).await?;
             let room = self.blast_radius.saturating_sub(drain.counted);
             if room == 0 && drain.listed.is_empty() {
                 return self.hold(&drain).await;
@@ -287,7 +288,7 @@ impl Coordinator {
             }
             Next::Leave => return Ok(()),
         }
-        let plan = drain.agreed(&id, finding);
+        let plan = drain.agreed(&self.table, finding).await?;
         if plan.is_none() && drain.counted >= self.blast_radius {
             // It waits for the answer to the next hold.
             drain.left_over = true;
@@ -383,8 +384,8 @@ impl Coordinator {
 #[derive(Default)]
 struct Drain {
     passed_on: PassedOn,
-    /// The list that people let it go on with, and its findings by their plans.
-    list: Option<PlanListId>,
+    /// What people let it go on with, and the findings of that list by their plans.
+    goes_on: Option<GoesOn>,
     listed: HashMap<FindingId, PlanDigest>,
     /// How many requests were passed on.
     dispatched: u32,
@@ -395,22 +396,30 @@ struct Drain {
 }
 
 impl Drain {
-    async fn read_list(&mut self, table: &Table, list: Option<&PlanListId>) -> Result<(), TableError> {
-        if self.list.as_ref() != list {
-            self.listed = match list {
-                Some(list) => table.whole_list(list).await?,
+    async fn read_list(&mut self, table: &Table, goes_on: Option<GoesOn>) -> Result<(), TableError> {
+        if self.goes_on != goes_on {
+            self.listed = match &goes_on {
+                Some(yes) => table.whole_list(&yes.list).await?,
                 None => HashMap::new(),
             };
-            self.list = list.cloned();
+            self.goes_on = goes_on;
         }
         Ok(())
     }
 
-    /// The plan to which people said yes with the list, if the finding's is still that one, or less of it
-    /// is left.
-    fn agreed(&self, id: &FindingId, finding: Option<&Finding>) -> Option<PlanDigest> {
-        let listed = self.listed.get(id)?;
-        let plan = finding?.fix_plan()?.digest();
-        (plan == *listed).then_some(plan)
+    /// The plan to which people said yes with the list, if nothing has come to it since, and the finding
+    /// was open then.
+    async fn agreed(
+        &self,
+        table: &Table,
+        finding: Option<&Finding>,
+    ) -> Result<Option<PlanDigest>, TableError> {
+        let (Some(finding), Some(yes)) = (finding, &self.goes_on) else { return Ok(None) };
+        let Some(listed) = self.listed.get(&finding.id).filter(|_| finding.opened_at <= yes.stopped_at)
+        else {
+            return Ok(None);
+        };
+        let plan = table.plan(listed).await?;
+        Ok(plan.filter(|plan| finding.is_within(plan)).map(|_| listed.clone()))
     }
 }

@@ -104,6 +104,11 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
     },
+    /// An undo has been given up, or is just being: who asked for it is told.
+    UndoGivenUp {
+        /// Of which finding.
+        finding: FindingId,
+    },
     /// CloudTrail may know by now who opened it.
     WhoOpened {
         /// Which finding.

@@ -5,12 +5,11 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{Answer, CommandError, SlackFunction, fix, refused};
-use crate::finding::{Actor, Finding, Refusal, Wish};
+use crate::finding::{Actor, Finding, Refusal};
 use crate::ids::{FindingId, PlanDigest};
 use crate::slack::Content;
 use crate::slack::approve_view::{approve_submission, approve_view};
 use crate::slack::blocks::note;
-use crate::slack::finding_message::lists_whole;
 
 pub(super) async fn run(
     function: &SlackFunction,
@@ -18,16 +17,8 @@ pub(super) async fn run(
     user: &SlackUserId,
     trigger: &SlackTriggerId,
 ) -> Answer {
-    // To the plan that the finding's message shows, and its button carries.
-    let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
-    let wish = record.finding.waiting(Timestamp::now()).map(|approval| &approval.wish);
-    if wish.is_some_and(|wish| !lists_whole(&record.finding, wish)) {
-        let asked = || note("Read what it would do in the window that opened, and press *Approve* there.");
-        return Ok(review(function, id, user, trigger).await?.unwrap_or_else(asked));
-    }
-    let done = || note(&format!("Approved. The message of `{id}` in the channel tells how it goes."));
-    let plan = wish.and_then(Wish::plan);
-    Ok(approve(function, id, plan, user).await?.unwrap_or_else(done))
+    let asked = || note("Read what it would do in the window that opened, and press *Approve* there.");
+    Ok(review(function, id, user, trigger).await?.unwrap_or_else(asked))
 }
 
 /// The button. One without a plan opens the modal that shows it whole.
@@ -44,7 +35,7 @@ pub(super) async fn clicked(
     }
 }
 
-/// Opens the modal that shows a long wish whole.
+/// Opens the modal that shows a wish whole.
 async fn review(
     function: &SlackFunction,
     id: &FindingId,

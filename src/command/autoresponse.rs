@@ -37,8 +37,8 @@ async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
         "{heading}\n{} waiting. Each is checked again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
         match waiting {
             0 => "Nothing is".to_owned(),
-            1 => "1 violation is".to_owned(),
-            number => format!("About {} are", count(number, "violation")),
+            number =>
+                format!("About {} {}", count(number, "violation"), if number == 1 { "is" } else { "are" }),
         }
     );
     let turn_on = button(action::AUTORESPONSE_ON, "Turn on", "on").with_style(SlackBlockButtonStyle::Primary);
@@ -60,7 +60,7 @@ pub(super) async fn on_clicked(
         None => (hold, None),
     };
     let released = match at.parse::<Timestamp>() {
-        Ok(at) => function.table.release_hold(at, list.as_ref()).await?,
+        Ok(at) => function.table.release_hold(at, list, Timestamp::now()).await?,
         Err(_) => false,
     };
     if !released {

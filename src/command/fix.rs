@@ -19,8 +19,14 @@ use crate::slack::{Content, action};
 pub(super) async fn run(function: &SlackFunction, id: &FindingId) -> Answer {
     let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
     Ok(match record.finding.can_fix(false, Timestamp::now()) {
-        Ok(()) => ask(&record.finding),
-        Err(Refusal::Ignored { by, reason }) => ask_again(&record.finding, &by, &reason),
+        Ok(()) => {
+            function.table.keep_shown(&record.finding).await?;
+            ask(&record.finding)
+        }
+        Err(Refusal::Ignored { by, reason }) => {
+            function.table.keep_shown(&record.finding).await?;
+            ask_again(&record.finding, &by, &reason)
+        }
         Err(Refusal::NoPlan | Refusal::NothingToFix) => {
             look_again(function, id).await?;
             let text = format!(
@@ -158,16 +164,19 @@ pub(super) async fn conclude(
         }
         // The plan that they saw is not kept any more: they are shown the one of now, and asked.
         Asked::Refused(Some(Refusal::PlanNotKnown)) => {
-            let record = function.table.get(id).await?;
-            let waits = record.is_some_and(|record| record.finding.shows_waiting().is_some());
-            Some(if waits { refused(id, Some(&Refusal::PlanNotKnown)) } else { run(function, id).await? })
+            let now = Timestamp::now();
+            let ended = |finding: &Finding| finding.outgrown(&[], now).ok_or(Refusal::NotWaiting);
+            function.decide(id, ended).await?;
+            Some(run(function, id).await?)
         }
         Asked::Refused(Some(refusal)) => {
             if let Refusal::Grown { new } = &refusal {
                 // The message says what is new, and asks again.
                 let now = Timestamp::now();
-                let grown =
-                    |finding: &Finding| finding.has_grown(by.clone(), new, now).ok_or(Refusal::NotFixing);
+                let grown = |finding: &Finding| {
+                    let asked = finding.outgrown(new, now);
+                    asked.or_else(|| finding.has_grown(by.clone(), new, now)).ok_or(Refusal::NotFixing)
+                };
                 function.decide(id, grown).await?;
             }
             Some(refused(id, Some(&refusal)))

@@ -54,12 +54,15 @@ pub(super) async fn submitted(
         },
         None => None,
     };
-    let covers = seen.as_ref().map_or(Covers::Resource, |plan| Covers::of(&plan.changes));
     let ignore = |finding: &Finding| {
         if seen.as_ref().is_some_and(|plan| plan.resource != finding.resource) {
             return Err(Refusal::PlanNotKnown);
         }
-        finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone(), covers.clone())
+        let covers = match &seen {
+            Some(plan) => Covers::of(&plan.changes),
+            None => finding.covers_unseen()?,
+        };
+        finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone(), covers)
     };
     let told = function.decide(&id, ignore).await?;
     // What was opened since the window was opened is not ignored.

@@ -2,23 +2,14 @@
 //! when it is next touched, and its old id stays an alias for 400 days.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::kept_plan::KEPT;
 use super::sources::SourceResult;
 use super::table::{Record, Shown, Table, TableError, applied, key, number};
-use super::{Finding, State};
+use super::{Actor, Finding, State};
 use crate::evaluation::RuleDefaults;
 use crate::ids::{DigestId, FindingId};
-
-/// Where an id leads that has moved.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Moved {
-    #[serde(default)]
-    moved_to: Option<FindingId>,
-}
 
 impl Finding {
     /// The finding of an older version, under the id of its control.
@@ -30,25 +21,35 @@ impl Finding {
             || matches!(self.state, State::Fixed { at, .. } if self.recorded_at >= at);
         let result = SourceResult { arn: None, compliant, recorded_at: self.recorded_at };
         finding.sources.entry(self.rule.clone()).or_insert(result);
+        if matches!(self.state, State::Ignored { by: Actor::Tag, .. }) {
+            finding.told_severity = Some(self.severity);
+        }
         finding.aliases.insert(self.id.clone());
         finding.id = id.clone();
         finding.deeds.clear();
         finding
     }
-}
 
-impl Finding {
-    /// Two rules had a finding each about the same: what people ignored of one stays ignored. `None` where
-    /// the other says nothing new.
+    /// Two rules had a finding each about the same, and this one moved first: what is open of either is
+    /// open, what was taken away can be put back, and what people ignored of one stays ignored. `None`
+    /// where the other says nothing new.
     fn merged(&self, other: &Self) -> Option<Self> {
         let now = Timestamp::now();
-        let mut finding = self.clone();
-        finding.aliases.extend(other.aliases.iter().cloned());
-        for (rule, result) in &other.sources {
+        let is_over = |finding: &Self| finding.state_name(now).is_over();
+        let (base, rest) = if is_over(self) && !is_over(other) { (other, self) } else { (self, other) };
+        let mut finding = Self { episode: self.episode.max(other.episode), ..base.clone() };
+        finding.aliases.extend(rest.aliases.iter().cloned());
+        for (rule, result) in &rest.sources {
             finding.sources.entry(rule.clone()).or_insert_with(|| result.clone());
         }
+        let new = rest.removed.iter().filter(|change| !base.removed.contains(change));
+        finding.removed.extend(new.cloned());
+        finding.removed_at = finding.removed_at.max(rest.removed_at);
+        finding.late.extend(rest.late.iter().cloned());
         if matches!(finding.state, State::Open { .. }) && finding.left.is_none() {
-            finding.left = other.ignore(now);
+            let mut ignores = rest.ignores(now).into_iter();
+            finding.left = ignores.next();
+            finding.beside = ignores.collect();
             finding.open_beyond_ignore(now);
         }
         (finding != *self).then_some(finding)
@@ -76,15 +77,14 @@ impl Table {
     /// The id under which a finding is kept that somebody knows by `id`, an old one perhaps. A record of
     /// an older version is moved first.
     pub async fn resolve(&self, id: &FindingId, rules: &RuleDefaults) -> Result<FindingId, TableError> {
-        let (pk, sk) = key(id);
-        if let Some(Moved { moved_to: Some(moved_to) }) = self.get_item(pk, sk).await? {
+        let Some(record) = self.get(id).await? else { return Ok(id.clone()) };
+        if let Some(moved_to) = record.moved_to {
             // Whoever moved it may have died before it was there.
             if self.get(&moved_to).await?.is_none() {
                 self.move_record(id, &moved_to, rules).await?;
             }
             return Ok(moved_to);
         }
-        let Some(record) = self.get(id).await? else { return Ok(id.clone()) };
         match new_id(&record.finding, rules) {
             Some(new) => {
                 self.move_record(id, &new, rules).await?;
@@ -145,7 +145,7 @@ impl Table {
             return Err(TableError::Contended);
         }
         let finding = record.finding.under(new, rules);
-        let kept = self.keep_plans(&finding.plans(), &[]).await?;
+        let kept = self.keep_plans(&finding.plans(), None).await?;
         if self.write(&finding, None, &kept).await?.is_none() {
             // Another rule's finding about the same has moved there before.
             let merge = |there: Option<&Finding>| there.and_then(|there| there.merged(&finding)).ok_or(());
@@ -200,4 +200,32 @@ fn new_id(finding: &Finding, rules: &RuleDefaults) -> Option<FindingId> {
     let control = rules.control(&finding.rule, &finding.resource.resource_type)?;
     let new = control.finding(&finding.resource);
     (new != finding.id).then_some(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::tests::{at, open};
+    use crate::remediation::Change;
+
+    #[test]
+    fn of_two_findings_about_the_same_what_is_open_stays_open_and_what_was_taken_can_be_put_back() {
+        let taken = |policy: &str| Change::DeletePolicy { policy: policy.to_owned() };
+        let fixed = |policy: &str, second| Finding {
+            state: State::Fixed { by: Actor::AutoResponse, at: at(second) },
+            removed: vec![taken(policy)],
+            removed_at: Some(at(second)),
+            episode: 3,
+            ..open()
+        };
+        let merged = fixed("a", 5).merged(&open()).unwrap();
+        assert_eq!((&merged.state, merged.episode), (&State::OPEN, 3));
+        assert_eq!((merged.removed, merged.removed_at), (vec![taken("a")], Some(at(5))));
+        let merged = open().merged(&fixed("a", 5)).unwrap();
+        assert_eq!((&merged.state, merged.removed.len()), (&State::OPEN, 1));
+        let merged = fixed("a", 5).merged(&fixed("b", 9)).unwrap();
+        assert_eq!((merged.removed.len(), merged.removed_at), (2, Some(at(9))));
+        assert!(matches!(merged.state, State::Fixed { .. }));
+        assert_eq!(open().merged(&open()), None);
+    }
 }

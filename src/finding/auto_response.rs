@@ -4,7 +4,7 @@
 //! finds "off" recorded does nothing, whoever flipped the rule.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
@@ -60,9 +60,31 @@ pub struct AutoResponse {
     /// A hold that nobody has answered.
     #[serde(default)]
     pub hold: Option<Hold>,
-    /// The list that people let the last hold go on with: what is in it counts against no cap.
+    /// What people let the last hold go on with.
     #[serde(default)]
-    pub goes_on: Option<PlanListId>,
+    pub goes_on: Option<GoesOn>,
+}
+
+/// For this long a yes to "go on" lasts.
+const GOES_ON: SignedDuration = SignedDuration::from_hours(24);
+
+/// A yes to going on after a hold: what is in its list counts against no cap, for a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoesOn {
+    /// The list that the question showed.
+    pub list: PlanListId,
+    /// When the run had stopped. What was opened since, also again, is not meant.
+    pub stopped_at: Timestamp,
+    /// When people said yes.
+    pub since: Timestamp,
+}
+
+impl AutoResponse {
+    /// The yes to going on, while it lasts.
+    pub fn goes_on(&self, now: Timestamp) -> Option<&GoesOn> {
+        self.goes_on.as_ref().filter(|yes| now.duration_since(yes.since) < GOES_ON)
+    }
 }
 
 /// Who said what is wanted, where that was no person: the deployment, by `enable_auto_response`.
@@ -142,16 +164,24 @@ impl Table {
 
     /// Answers the hold of `at`: the next run goes on with the hold's list. `false` when it is answered
     /// already, or is another.
-    pub async fn release_hold(&self, at: Timestamp, list: Option<&PlanListId>) -> Result<bool, TableError> {
+    pub async fn release_hold(
+        &self,
+        at: Timestamp,
+        list: Option<PlanListId>,
+        now: Timestamp,
+    ) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
             .condition_expression("#hold.#at = :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", to_attribute_value(at)?);
         let update = match list {
-            Some(list) => update
-                .update_expression("SET goesOn = :list REMOVE #hold")
-                .expression_attribute_values(":list", to_attribute_value(list)?),
+            Some(list) => {
+                update.update_expression("SET goesOn = :yes REMOVE #hold").expression_attribute_values(
+                    ":yes",
+                    to_attribute_value(GoesOn { list, stopped_at: at, since: now })?,
+                )
+            }
             None => update.update_expression("REMOVE #hold, goesOn"),
         };
         applied(update).await
@@ -164,5 +194,21 @@ impl Table {
 
     fn auto_response_update_without_hold(&self) -> UpdateItemFluentBuilder {
         self.update(KEY, KEY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::tests::at;
+
+    #[test]
+    fn a_yes_to_going_on_lasts_for_a_day() {
+        let list = format!("l-{}", "0".repeat(64)).parse().unwrap();
+        let yes = GoesOn { list, stopped_at: at(0), since: at(60) };
+        let recorded = AutoResponse { goes_on: Some(yes.clone()), ..AutoResponse::default() };
+        let day = 24 * 3600;
+        assert_eq!(recorded.goes_on(at(60 + day - 1)), Some(&yes));
+        assert_eq!(recorded.goes_on(at(60 + day)), None);
     }
 }

@@ -42,8 +42,10 @@ impl Finding {
             finding.begin_episode(breach.recorded_at);
             finding.channel.clone_from(&breach.channel);
         }
-        if let State::Ignored { compliant, .. } = &mut finding.state {
-            *compliant = false;
+        match &mut finding.state {
+            State::Ignored { compliant, .. } => *compliant = false,
+            State::Fixing { compliant, .. } => *compliant = None,
+            State::Open { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {}
         }
         finding.take_plan(plan, now);
         finding.severity = breach.severity;
@@ -108,7 +110,7 @@ impl Finding {
         self.episode += 1;
         self.opened_at = opened_at;
         self.state = State::OPEN;
-        self.left = None;
+        (self.left, self.beside) = (None, Vec::new());
         self.removed = Vec::new();
         self.begun = Vec::new();
         self.ended = Vec::new();
@@ -193,7 +195,7 @@ impl Finding {
             Plan::Unsupported => Plan::Unsupported,
             Plan::Known { .. } | Plan::Unknown { .. } => Plan::Known { changes: Vec::new() },
         };
-        finding.left = None;
+        (finding.left, finding.beside) = (None, Vec::new());
         finding.approval = None;
         finding.record(at, Actor::Elsewhere, Deed::Deleted);
         finding.tell(None, "The resource was deleted.".to_owned());

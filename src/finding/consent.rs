@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 
 use super::history::Deed;
-use super::{Actor, AsksAgain, Finding, Plan, Refusal, State};
-use crate::remediation::{AgreedPlan, Change, Direction, ViolationType};
+use super::{Actor, AsksAgain, Covers, Finding, Plan, Refusal, State};
+use crate::remediation::{AgreedPlan, Change, Direction, RemediationRequest, ViolationType};
 
 impl Finding {
     /// The changes that a fix would make now: the plan, less what is ignored of it. Where a part of a
     /// policy is ignored, the policy stays.
     pub fn to_fix(&self) -> Vec<(ViolationType, Change)> {
         let Plan::Known { changes } = &self.plan else { return Vec::new() };
-        let Some(left) = &self.left else { return changes.clone() };
-        let covered = |change: &Change| left.covers.covers(change);
+        let Some(left) = self.left_covers() else { return changes.clone() };
+        let covered = |change: &Change| left.covers(change);
         let keeps_policy = changes
             .iter()
             .any(|(_, change)| matches!(change, Change::RemoveStatement { .. }) && covered(change));
@@ -25,8 +25,15 @@ impl Finding {
 
     /// The changes of the plan that are ignored, while others are not.
     pub fn left_alone(&self) -> Vec<&Change> {
-        let (Plan::Known { changes }, Some(left)) = (&self.plan, &self.left) else { return Vec::new() };
-        changes.iter().map(|(_, change)| change).filter(|change| left.covers.covers(change)).collect()
+        let (Plan::Known { changes }, Some(left)) = (&self.plan, self.left_covers()) else {
+            return Vec::new();
+        };
+        changes.iter().map(|(_, change)| change).filter(|change| left.covers(change)).collect()
+    }
+
+    /// What is ignored while something else is open.
+    fn left_covers(&self) -> Option<Covers> {
+        self.left.as_ref().and_then(|_| self.covered(Timestamp::MIN))
     }
 
     /// The plan of a fix, to be agreed to; none where nothing is known that it would change.
@@ -73,6 +80,11 @@ impl Finding {
         if new.is_empty() { Ok(()) } else { Err(Refusal::Grown { new }) }
     }
 
+    /// Whether a fix would change something now, and nothing that a yes to `agreed` does not cover.
+    pub fn is_within(&self, agreed: &AgreedPlan) -> bool {
+        self.check_consent(agreed).is_ok()
+    }
+
     /// A yes does not cover the plan as it is, which is found out before anything is asked for: the finding
     /// asks again. `None` where it is in no state to ask.
     pub fn has_grown(&self, by: Actor, new: &[Change], now: Timestamp) -> Option<Self> {
@@ -81,9 +93,19 @@ impl Finding {
         (finding != *self).then_some(finding)
     }
 
+    /// Whether a request that was not agreed to is the one that is waited for, or none is: one that comes
+    /// by another way does not end what somebody has agreed to.
+    pub(super) fn may_ask_again(&self, request: &RemediationRequest) -> bool {
+        match &self.state {
+            State::Fixing { since, plan, .. } => request.asked_at == Some(*since) && request.plan == *plan,
+            _ => true,
+        }
+    }
+
     /// Nothing was changed, for the live plan went beyond what somebody had agreed to, or it is not
     /// known to what: the finding is open again, and asks.
     pub(super) fn not_agreed(&mut self, by: Actor, at: Timestamp, new: &[Change]) {
+        self.approval = None;
         let ignored = match &mut self.state {
             State::Fixing { ignored, .. } => ignored.take(),
             State::Open { .. } => None,
@@ -93,15 +115,15 @@ impl Finding {
             }
         };
         let asks_again = Some(AsksAgain { by: by.clone(), at, new: new.to_vec() });
+        let next = if ignored.is_some() { "It is ignored as before." } else { "It asks again." };
         // Where it was ignored it stays so, unless what is new goes beyond that.
         self.state = ignored.map_or(State::Open { last_failure: None, asks_again }, |ignored| *ignored);
-        self.approval = None;
         let new: Vec<String> = new.iter().map(Change::to_string).collect();
         let told = if new.is_empty() {
-            "Nothing was changed: the request did not say which plan was agreed to. It asks again.".to_owned()
+            format!("Nothing was changed: the request did not say which plan was agreed to. {next}")
         } else {
             format!(
-                "Nothing was changed, because the plan has grown. A fix would now also: {}. It asks again.",
+                "Nothing was changed, because the plan has grown. A fix would now also: {}. {next}",
                 new.join("; ")
             )
         };

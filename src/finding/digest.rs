@@ -81,8 +81,8 @@ pub struct Drawn {
     pub list: Option<PlanListId>,
     /// How long that took.
     pub counting: SignedDuration,
-    /// Whether every finding in it is fixed.
-    pub all_fixed: bool,
+    /// Whether every finding in it is fixed or deleted.
+    pub all_over: bool,
 }
 
 /// Fixing every open finding of a digest.
@@ -278,12 +278,7 @@ impl Table {
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
             .expression_attribute_values(":version", number(version));
-        let update = expiring(
-            update,
-            "SET entry = :entry, #version = :version",
-            None,
-            entry.state == StateName::Fixed,
-        );
+        let update = expiring(update, "SET entry = :entry, #version = :version", None, entry.state.is_over());
         applied(update).await.map(drop)
     }
 
@@ -397,7 +392,7 @@ impl Table {
                     .expression_attribute_names("#counts", "counts"),
                 "SET channel = :channel, ts = :ts, #called = :called, #counts = :counts, #list = :list, nextDrawing = :next",
                 Some("leaseUntil, leaseHolder"),
-                drawn.all_fixed,
+                drawn.all_over,
             ),
             None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil, leaseHolder"),
         };

@@ -27,7 +27,7 @@ impl Finding {
             recorded_at: report.action_complete_time,
         };
         let (kind, changes) = (request.violation_type, &report.detail.as_ref()?.changes);
-        let open = |changes| Self::open(breach, Plan::Known { changes });
+        let open = |changes| Self::open(breach, Plan::Known { changes }).before_aws_config();
         match report.detail.as_ref()?.outcome {
             Outcome::Begun => open(changes.iter().map(|change| (kind, change.clone())).collect()),
             _ => open(Vec::new()).begin_fix(
@@ -171,12 +171,16 @@ impl Finding {
     /// Whether it waits for what a person asked: not when that was given up, or another followed.
     pub fn waits_for(&self, request: &RemediationRequest, home: &AccountId) -> bool {
         let undo = !request.undo.is_empty();
-        let (asked_at, plan) = match &self.state {
-            State::Fixing { since, plan, .. } if !undo => (Some(*since), plan),
-            State::Undoing { since, plan, .. } if undo => (Some(*since), plan),
+        let (asked_by, asked_at, plan) = match &self.state {
+            State::Fixing { asked_by, since, plan, .. } if !undo => (asked_by, *since, plan),
+            State::Undoing { asked_by, since, plan, .. } if undo => (asked_by, *since, plan),
             _ => return false,
         };
-        asked_at == request.asked_at && *plan == request.plan && self.resource == request.resource(home)
+        let is_person = matches!(asked_by, Actor::User(user) if request.requested_by.as_ref() == Some(user));
+        is_person
+            && request.asked_at == Some(asked_at)
+            && *plan == request.plan
+            && self.resource == request.resource(home)
     }
 
     /// Since when it waits for a fix or an undo to report back.
@@ -190,16 +194,9 @@ impl Finding {
     /// A fix has not reported back in time: the finding is open again, with its button. `None`
     /// while there is still hope.
     pub fn fix_timed_out(&self, now: Timestamp) -> Option<Self> {
-        let State::Fixing { asked_by, since, compliant, .. } = &self.state else { return None };
+        let State::Fixing { asked_by, since, .. } = &self.state else { return None };
         if now.duration_since(*since) < FIX_TIMEOUT {
             return None;
-        }
-        if let Some(at) = *compliant {
-            // Whoever mended it, nobody has said so.
-            let mut finding = self.clone();
-            finding.plan = Plan::Known { changes: Vec::new() };
-            finding.found_compliant(at);
-            return Some(finding);
         }
         let failure = Failure {
             asked_by: asked_by.clone(),
@@ -218,12 +215,26 @@ impl Finding {
         finding
     }
 
-    /// After a fix that did not work: open, or ignored where it was.
+    /// After a fix that did not work: open, or ignored where it was. Where AWS Config has found the
+    /// resource compliant meanwhile, somebody else has mended it.
     fn reopen(&mut self, failure: Failure) {
-        let ignored = match &mut self.state {
-            State::Fixing { ignored, .. } => ignored.take(),
-            _ => None,
+        let (ignored, compliant) = match &mut self.state {
+            State::Fixing { ignored, compliant, .. } => (ignored.take(), *compliant),
+            _ => (None, None),
         };
+        if let Some(at) = compliant {
+            self.plan = Plan::Known { changes: Vec::new() };
+            match ignored {
+                Some(mut ignored) => {
+                    if let State::Ignored { compliant, .. } = &mut *ignored {
+                        *compliant = true;
+                    }
+                    self.state = *ignored;
+                }
+                None => self.found_compliant(at),
+            }
+            return;
+        }
         let open = State::Open { last_failure: Some(failure), asks_again: None };
         self.state = ignored.map_or(open, |ignored| *ignored);
     }
@@ -287,7 +298,9 @@ impl Finding {
             Outcome::NotAgreed => {
                 finding.take_back(detail);
                 finding.end(&detail.attempt);
-                finding.not_agreed(by, at, &detail.changes);
+                if finding.may_ask_again(&detail.request) {
+                    finding.not_agreed(by, at, &detail.changes);
+                }
             }
             Outcome::Fixed => {
                 let taken = finding.carry_out(detail);

@@ -38,6 +38,17 @@ impl Covers {
         }
     }
 
+    /// Whether it covers all that another one covers.
+    fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Resource, _) => true,
+            (Self::Exposures(_), Self::Resource) => false,
+            (Self::Exposures(these), Self::Exposures(those)) => {
+                those.iter().all(|other| these.iter().any(|this| this.covers(other)))
+            }
+        }
+    }
+
     /// What either covers.
     pub(super) fn and(&self, other: &Self) -> Self {
         match (self, other) {
@@ -99,8 +110,9 @@ impl Finding {
             State::Open { .. } | State::Ignored { .. } | State::Fixing { .. } => {
                 let mut finding = self.clone();
                 finding.record(since, by.clone(), Deed::Ignored { reason: reason.clone(), until });
-                let covers = finding.left.take().map_or(covers.clone(), |left| covers.and(&left.covers));
-                finding.state = Ignore { by, since, until, reason, covers }.state(false);
+                let compliant = matches!(self.state, State::Ignored { compliant: true, .. });
+                finding.ignore_beside(self.newest_ignore(), &covers, since);
+                finding.state = Ignore { by, since, until, reason, covers }.state(compliant);
                 finding.approval = None;
                 // What has been opened since they looked is not ignored.
                 finding.open_beyond_ignore(since);
@@ -109,16 +121,47 @@ impl Finding {
         }
     }
 
-    /// What is ignored now, be it all that is open or a part of it; `None` where nothing is, any more.
-    pub fn ignore(&self, now: Timestamp) -> Option<Ignore> {
-        let ignore = match &self.state {
+    /// What an ignore covers of which nobody saw a plan: the resource whole, unless something is known of
+    /// what is open. What is ignored already stays so, and no more.
+    pub fn covers_unseen(&self) -> Result<Covers, Refusal> {
+        match (&self.state, &self.plan) {
+            (State::Ignored { by: Actor::User(_), .. }, _) => {
+                self.covered(Timestamp::MIN).ok_or(Refusal::NotIgnored)
+            }
+            (_, Plan::Known { .. }) if self.to_fix().is_empty() => Err(Refusal::NothingToFix),
+            (_, Plan::Known { .. }) => Err(Refusal::PlanNotKnown),
+            (_, Plan::Unknown { .. } | Plan::Unsupported) => Ok(Covers::Resource),
+        }
+    }
+
+    /// The newest ignore, be it of all that is open or of a part.
+    pub(super) fn newest_ignore(&self) -> Option<Ignore> {
+        match &self.state {
             State::Ignored { by, since, until, reason, covers, .. } => {
                 let covers = covers.clone().unwrap_or_else(|| self.covers_of_older_version());
                 Some(Ignore { by: by.clone(), since: *since, until: *until, reason: reason.clone(), covers })
             }
             _ => self.left.clone(),
-        };
-        ignore.filter(|ignore| ignore.lasts(now))
+        }
+    }
+
+    /// The ignores that last, the newest first.
+    pub fn ignores(&self, now: Timestamp) -> Vec<Ignore> {
+        let all = self.newest_ignore().into_iter().chain(self.beside.iter().cloned());
+        all.filter(|ignore| ignore.lasts(now)).collect()
+    }
+
+    /// What all of them cover together; `None` where nothing is ignored.
+    pub fn covered(&self, now: Timestamp) -> Option<Covers> {
+        self.ignores(now).into_iter().map(|ignore| ignore.covers).reduce(|these, those| these.and(&those))
+    }
+
+    /// Another ignore takes the place of the newest one. What it does not cover stays ignored beside it,
+    /// until its own end.
+    pub(super) fn ignore_beside(&mut self, newest: Option<Ignore>, covers: &Covers, now: Timestamp) {
+        let stays = |ignore: &Ignore| ignore.lasts(now) && !covers.includes(&ignore.covers);
+        self.beside = newest.into_iter().chain(std::mem::take(&mut self.beside)).filter(stays).collect();
+        self.left = None;
     }
 
     /// Versions before 0.2 did not note what was ignored: it is what their plan said.
@@ -149,22 +192,22 @@ impl Finding {
         };
         match &self.state {
             State::Ignored { by, .. } if *by != Actor::Tag => {
-                let Some(ignore) = self.ignore(Timestamp::MIN) else { return };
-                let new = beyond(&ignore.covers);
+                let Some(covered) = self.covered(Timestamp::MIN) else { return };
+                let new = beyond(&covered);
                 if new.is_empty() {
                     return;
                 }
+                let newest = self.newest_ignore();
                 let new: Vec<String> = new.iter().map(Change::exposes).collect();
                 self.tell(None, format!("Opened beyond what is ignored: {}.", new.join("; ")));
                 self.record(now, Actor::Elsewhere, Deed::OpenedBeyondIgnore { new });
                 self.state = State::OPEN;
-                self.left = Some(ignore);
+                self.left = newest;
             }
             State::Open { .. } => {
                 let only_what_is_left = self
-                    .left
-                    .as_ref()
-                    .is_some_and(|left| !changes.is_empty() && beyond(&left.covers).is_empty());
+                    .covered(Timestamp::MIN)
+                    .is_some_and(|covered| !changes.is_empty() && beyond(&covered).is_empty());
                 if only_what_is_left && let Some(left) = self.left.take() {
                     self.state = left.state(false);
                 }
@@ -196,7 +239,7 @@ impl Finding {
         let mut finding = self.clone();
         finding.record(now, by.clone(), Deed::Ignored { reason: reason.clone(), until: None });
         finding.tell(None, format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"));
-        finding.left = None;
+        (finding.left, finding.beside) = (None, Vec::new());
         finding.told_severity = Some(finding.severity);
         finding.state = Ignore { by, since: now, until: None, reason, covers: Covers::Resource }.state(false);
         finding.approval = None;
@@ -234,29 +277,35 @@ impl Finding {
         }
     }
 
-    /// An ignore ends by itself. `None` while it lasts.
+    /// An ignore ends by itself. What others cover stays ignored. `None` while all of them last.
     pub fn ignore_expired(&self, now: Timestamp) -> Option<Self> {
-        match &self.state {
-            State::Ignored { until: Some(until), compliant, .. } if *until <= now => {
-                Some(self.ignore_ended(*compliant, now))
+        let compliant = match &self.state {
+            State::Ignored { compliant, .. } => *compliant,
+            State::Open { .. } => false,
+            State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+                return None;
             }
-            State::Open { .. } if self.left.as_ref().is_some_and(|left| !left.lasts(now)) => {
-                Some(self.ignore_ended(false, now))
-            }
-            State::Open { .. }
-            | State::Fixing { .. }
-            | State::Ignored { .. }
-            | State::Fixed { .. }
-            | State::Undoing { .. }
-            | State::Deleted { .. } => None,
+        };
+        let mut lasting = self.ignores(now);
+        if lasting.len() == self.ignores(Timestamp::MIN).len() {
+            return None;
         }
-    }
-
-    fn ignore_ended(&self, compliant: bool, now: Timestamp) -> Self {
-        let mut finding = self.after_ignore(compliant, Actor::Elsewhere, now);
+        let mut finding = if lasting.is_empty() {
+            self.after_ignore(compliant, Actor::Elsewhere, now)
+        } else {
+            let mut finding = self.clone();
+            let newest = lasting.remove(0);
+            match &finding.state {
+                State::Ignored { .. } => finding.state = newest.state(compliant),
+                _ => finding.left = Some(newest),
+            }
+            finding.beside = lasting;
+            finding.open_beyond_ignore(now);
+            finding
+        };
         finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
         finding.tell(None, "The time for which this was ignored is over.".to_owned());
-        finding
+        Some(finding)
     }
 
     fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
@@ -264,7 +313,14 @@ impl Finding {
             true => State::Fixed { by: Actor::Elsewhere, at: now },
             false => State::OPEN,
         };
-        let mut finding = Self { state, approval: None, left: None, told_severity: None, ..self.clone() };
+        let mut finding = Self {
+            state,
+            approval: None,
+            left: None,
+            beside: Vec::new(),
+            told_severity: None,
+            ..self.clone()
+        };
         if by != Actor::Elsewhere {
             finding.record(now, by.clone(), Deed::Unignored);
             finding.tell(Some(by), "stopped ignoring this.".to_owned());

@@ -3,15 +3,27 @@
 
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
+use super::Finding;
 use super::table::{Table, TableError, applied, number};
 use crate::ids::PlanDigest;
 use crate::remediation::AgreedPlan;
 
 /// How long a plan is kept after a finding that shows it was last written. One that is missing asks again.
 pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// So long after they were stored, plans that are still shown are stored again: for another 400 days.
+const RENEWED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Which plans have been stored for a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    plans: Vec<PlanDigest>,
+    /// When the first of them was.
+    at: Timestamp,
+}
 
 #[derive(Deserialize)]
 struct Item {
@@ -26,21 +38,28 @@ impl Table {
         Ok(item.map(|item| item.plan).filter(|plan| plan.digest() == *digest))
     }
 
-    /// Stores the plans whose digests are not among those that are `known` to be stored; the digests of
-    /// all of them. A stored plan is never written over, only kept for longer.
+    /// Stores the plans that are not among those that were `kept` lately. A stored plan is never written
+    /// over, only kept for longer.
     pub(super) async fn keep_plans(
         &self,
         plans: &[AgreedPlan],
-        known: &[PlanDigest],
-    ) -> Result<Vec<PlanDigest>, TableError> {
+        kept: Option<&Kept>,
+    ) -> Result<Kept, TableError> {
+        let now = Timestamp::now();
+        let lately = kept.filter(|kept| now.duration_since(kept.at) < RENEWED);
         let keep = plans.iter().map(async |plan| {
             let digest = plan.digest();
-            if !known.contains(&digest) {
+            if !lately.is_some_and(|kept| kept.plans.contains(&digest)) {
                 self.keep_plan(&digest, plan).await?;
             }
             Ok::<_, TableError>(digest)
         });
-        try_join_all(keep).await
+        Ok(Kept { plans: try_join_all(keep).await?, at: lately.map_or(now, |kept| kept.at) })
+    }
+
+    /// Stores the plans that are about to be shown of a finding, whether or not they were stored before.
+    pub async fn keep_shown(&self, finding: &Finding) -> Result<(), TableError> {
+        self.keep_plans(&finding.plans(), None).await.map(drop)
     }
 
     async fn keep_plan(&self, digest: &PlanDigest, plan: &AgreedPlan) -> Result<(), TableError> {

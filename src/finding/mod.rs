@@ -230,6 +230,11 @@ impl StateName {
     pub const ALL: [Self; 6] =
         [Self::Open, Self::Fixing, Self::Ignored, Self::Fixed, Self::Undoing, Self::Deleted];
 
+    /// Whether nothing is wrong any more.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Fixed | Self::Deleted)
+    }
+
     /// `open`
     pub fn as_str(self) -> &'static str {
         match self {
@@ -311,6 +316,9 @@ pub struct Finding {
     /// The ignore of a part of what is open, while the rest is not ignored.
     #[serde(default)]
     pub left: Option<Ignore>,
+    /// Ignores that last beside the newest one, each with an end of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Ignore>,
     /// How often the resource has broken the rule; each time has a Slack message of its own.
     pub episode: u32,
     /// When this episode began.
@@ -508,6 +516,7 @@ impl Finding {
             plan,
             checked_at: None,
             left: None,
+            beside: Vec::new(),
             episode: 1,
             opened_at: breach.recorded_at,
             recorded_at: breach.recorded_at,

@@ -1,6 +1,8 @@
 //! What each rule said last. Several rules may speak of one control: a finding is over when none of
 //! them complains.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,12 @@ impl SourceResult {
 }
 
 impl Finding {
+    /// Its rule is what a request says: AWS Config has not spoken yet, and what that rule says, if there is
+    /// one, is news.
+    pub fn before_aws_config(self) -> Self {
+        Self { sources: BTreeMap::new(), recorded_at: Timestamp::MIN, ..self }
+    }
+
     /// Whether a result is older than what the same rule said last, or than an undo.
     pub(super) fn is_old_news(&self, breach: &Breach) -> bool {
         let known = match self.sources.get(&breach.rule) {
@@ -37,6 +45,14 @@ impl Finding {
             None => Timestamp::MIN,
         };
         breach.recorded_at <= known.max(self.settled_at.unwrap_or(Timestamp::MIN))
+    }
+
+    /// Without the results of rules that do not speak of it any more: one that was renamed would complain
+    /// for ever.
+    pub fn heard_only_from(&self, speaks_of_it: impl Fn(&RuleName) -> bool) -> Self {
+        let mut finding = self.clone();
+        finding.sources.retain(|rule, _| speaks_of_it(rule));
+        finding
     }
 
     /// Notes a rule's result.

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
+use super::kept_plan::Kept;
 use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
 use crate::decision;
-use crate::ids::{DigestId, FindingId, PlanDigest};
+use crate::ids::{DigestId, FindingId};
 
 /// What whoever reads and writes findings calls.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
@@ -128,7 +129,7 @@ pub struct Record {
     news_of: Option<u64>,
     /// The plans that have been stored for it.
     #[serde(default)]
-    kept_plans: Vec<PlanDigest>,
+    pub(super) kept_plans: Option<Kept>,
     /// The id under which versions from 0.2 on keep it, where this is the record of an older one.
     #[serde(default)]
     pub(super) moved_to: Option<FindingId>,
@@ -309,8 +310,8 @@ impl Table {
                 Ok(finding) => finding,
                 Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
             };
-            let known = record.as_ref().map_or(&[][..], |record| &record.kept_plans);
-            let kept = self.keep_plans(&finding.plans(), known).await?;
+            let kept = record.as_ref().and_then(|record| record.kept_plans.as_ref());
+            let kept = self.keep_plans(&finding.plans(), kept).await?;
             if let Some(record) = self.write(&finding, record.as_ref(), &kept).await? {
                 record.finding.entries().for_each(|entry| decision::tell(&entry));
                 // The change is done; its deeds stay with the finding until the next one.
@@ -337,7 +338,7 @@ impl Table {
         &self,
         finding: &Finding,
         over: Option<&Record>,
-        kept_plans: &[PlanDigest],
+        kept_plans: &Kept,
     ) -> Result<Option<Record>, TableError> {
         let (pk, sk) = key(&finding.id);
         let version = over.map_or(0, |record| record.version);

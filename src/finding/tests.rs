@@ -1,8 +1,9 @@
+mod consent;
+
 use super::*;
 use crate::ids::ResourceType;
 use crate::remediation::{
-    AgreedPlan, Attempt, Direction, Grant, Grantee, IngressRange, Outcome, RemediationReport,
-    RemediationRequest, ReportDetail,
+    Attempt, Grant, Grantee, Outcome, RemediationReport, RemediationRequest, ReportDetail,
 };
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -39,6 +40,10 @@ fn grant() -> Change {
 
 fn statement() -> Change {
     Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() }
+}
+
+fn known(changes: &[(ViolationType, Change)]) -> Plan {
+    Plan::Known { changes: changes.to_vec() }
 }
 
 /// A bucket that is public in both ways.
@@ -277,180 +282,6 @@ fn a_report_that_counted_does_not_count_again_when_its_episode_has_ended() {
     let fixed = finding.reported(&done).unwrap().complied_at(20).unwrap();
     let again = fixed.breached(&breach(30), &only, at(30)).unwrap();
     assert_eq!(again.reported(&done), None, "the queue delivers it twice");
-}
-
-fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
-    let range = IngressRange {
-        rule_id: format!("sgr-{port}"),
-        protocol: protocol.to_owned(),
-        from_port: Some(port),
-        to_port: Some(port),
-        cidr: "0.0.0.0/0".to_owned(),
-        description: None,
-    };
-    (ViolationType::Ec2SgProhibitedPort, Change::RevokeIngress(range))
-}
-
-fn known(changes: &[(ViolationType, Change)]) -> Plan {
-    Plan::Known { changes: changes.to_vec() }
-}
-
-/// A security group that opens something.
-fn group(changes: &[(ViolationType, Change)]) -> Finding {
-    let mut breach = breach(0);
-    breach.resource.resource_type = ResourceType::SECURITY_GROUP.parse().unwrap();
-    breach.control = Some(Control::IngressProhibitedPorts);
-    Finding::open(breach, known(changes))
-}
-
-#[test]
-fn an_ignore_covers_what_was_ignored_and_no_more() {
-    let (ssh, every) = (ingress(22, "tcp"), ingress(-1, "-1"));
-    let ignored = group(std::slice::from_ref(&ssh)).ignored_as_planned(alice(), at(1), None).unwrap();
-    let same = ignored.looked_at(&known(std::slice::from_ref(&ssh)), at(2)).unwrap();
-    assert_eq!(same.state, ignored.state);
-    let opened = ignored.looked_at(&known(&[ssh.clone(), every.clone()]), at(3)).unwrap();
-    assert_eq!((opened.state_name(at(3)), opened.episode), (StateName::Open, 1));
-    assert_eq!((opened.to_fix(), opened.left_alone()), (vec![every.clone()], vec![&ssh.1]));
-    assert!(opened.thread.last().unwrap().text.contains("all traffic is reachable from 0.0.0.0/0"));
-    // The fix of what is new leaves the rest, and then all that is open is ignored again.
-    let fixing = opened.agreed_fix(alice(), false, at(4)).unwrap();
-    let kind = ViolationType::Ec2SgProhibitedPort;
-    let done = report(&fixing, kind, Some("U0ALICE"), 5, Outcome::Fixed, vec![every.1.clone()]);
-    let fixed = fixing.reported(&done).unwrap();
-    assert_eq!(
-        (fixed.state_name(at(6)), &fixed.plan),
-        (StateName::Ignored, &known(std::slice::from_ref(&ssh)))
-    );
-    assert_eq!((fixed.removed.as_slice(), fixed.can_undo(at(7))), ([every.1.clone()].as_slice(), Ok(())));
-    // Every protocol includes what was ignored before: a wider ignore covers a narrower opening.
-    let wide = group(&[every]).ignored_as_planned(alice(), at(1), None).unwrap();
-    let narrow = wide.looked_at(&known(&[ssh]), at(2)).unwrap();
-    assert_eq!(narrow.state_name(at(3)), StateName::Ignored);
-}
-
-#[test]
-fn what_the_rule_said_is_shown_until_something_else_is_open() {
-    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
-    let said = Some("Open to the internet: tcp 22".to_owned());
-    let finding = Finding { annotation: said.clone(), ..group(std::slice::from_ref(&ssh)) };
-    let after = |changes: &[(ViolationType, Change)]| {
-        finding.looked_at(&known(changes), at(2)).map(|finding| finding.annotation)
-    };
-    assert_eq!(after(std::slice::from_ref(&ssh)), Some(said.clone()));
-    assert_eq!(after(&[]), Some(said), "nothing else says why it is a finding");
-    assert_eq!(after(&[ssh, mysql]), Some(None));
-}
-
-#[test]
-fn what_was_ignored_by_an_older_version_is_what_its_plan_said() {
-    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
-    let mut old = group(std::slice::from_ref(&ssh)).ignored_as_planned(alice(), at(1), None).unwrap();
-    let State::Ignored { covers, .. } = &mut old.state else { panic!() };
-    *covers = None;
-    let opened = old.looked_at(&known(&[ssh.clone(), mysql.clone()]), at(2)).unwrap();
-    assert_eq!((opened.state_name(at(2)), opened.to_fix()), (StateName::Open, vec![mysql]));
-}
-
-#[test]
-fn a_tag_covers_the_resource_whole_and_its_thread_tells_once_that_it_is_worse() {
-    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
-    let tagged = group(std::slice::from_ref(&ssh)).tagged("by design", at(1)).unwrap();
-    let mut worse = tagged.looked_at(&known(&[ssh, mysql]), at(2)).unwrap();
-    assert_eq!(worse.state_name(at(2)), StateName::Ignored);
-    let told = worse.thread.len();
-    worse.tell_of_worse(Severity::Critical);
-    worse.tell_of_worse(Severity::Critical);
-    assert_eq!(worse.thread.len(), told + 1);
-}
-
-#[test]
-fn a_deleted_resource_ends_its_finding_whatever_was_wanted() {
-    let tagged = open().tagged("by design", at(1)).unwrap();
-    let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
-    for finding in [open(), tagged, ignored, fixed()] {
-        let deleted = finding.deleted(at(50)).unwrap();
-        assert_eq!(
-            (&deleted.state, deleted.state_name(at(51))),
-            (&State::Deleted { at: at(50) }, StateName::Deleted)
-        );
-        assert!(deleted.to_fix().is_empty() && deleted.deleted(at(51)).is_none());
-        let again = deleted.breached(&breach(60), &plan(), at(60)).unwrap();
-        assert_eq!(
-            (again.state_name(at(60)), again.episode),
-            (StateName::Open, 2),
-            "a bucket of that name again"
-        );
-    }
-}
-
-#[test]
-fn after_three_fixes_within_a_day_of_the_same_exposure_people_are_asked() {
-    let kind = ViolationType::S3BucketPublicAcl;
-    let only = known(&[(kind, grant())]);
-    let mut finding = Finding::open(breach(0), only.clone());
-    for round in 0..3 {
-        assert!(!finding.is_contested(at(round * 100)), "{round}");
-        let fixed = report(&finding, kind, None, round * 100 + 10, Outcome::Fixed, vec![grant()]);
-        finding = finding.reported(&fixed).unwrap().complied_at(round * 100 + 20).unwrap();
-        finding = finding.breached(&breach(round * 100 + 30), &only, at(round * 100 + 30)).unwrap();
-    }
-    assert!(finding.is_contested(at(240)) && !finding.is_contested(at(240 + 24 * 3600)));
-    let other = known(&[(ViolationType::S3BucketPublicPolicy, statement())]);
-    assert!(!finding.looked_at(&other, at(241)).unwrap().is_contested(at(242)), "another exposure");
-}
-
-#[test]
-fn a_yes_that_does_not_cover_the_plan_changes_nothing_and_asks_again() {
-    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
-    let seen = group(std::slice::from_ref(&ssh)).fix_plan().unwrap();
-    let grown = group(&[ssh.clone(), mysql.clone()]);
-    let refused = grown.fix_asked(alice(), &seen, false, at(1));
-    assert_eq!(refused, Err(Refusal::Grown { new: vec![mysql.1.clone()] }));
-    let asks = grown.has_grown(alice(), std::slice::from_ref(&mysql.1), at(2)).unwrap();
-    assert!(matches!(&asks.state, State::Open { asks_again: Some(again), .. } if again.by == alice()));
-    // What has gone meanwhile is left out; a plan of something else is none.
-    let both = grown.fix_plan().unwrap();
-    assert!(group(std::slice::from_ref(&ssh)).fix_asked(alice(), &both, false, at(3)).is_ok());
-    let mut elsewhere = both.clone();
-    elsewhere.resource.id = "sg-other".parse().unwrap();
-    assert_eq!(grown.fix_asked(alice(), &elsewhere, false, at(3)), Err(Refusal::PlanNotKnown));
-    let undo = AgreedPlan { direction: Direction::Undo, ..both };
-    assert_eq!(grown.fix_asked(alice(), &undo, false, at(3)), Err(Refusal::PlanNotKnown));
-}
-
-#[test]
-fn a_finding_is_over_when_no_rule_complains() {
-    let of = |rule: &str, second| Breach { rule: rule.parse().unwrap(), ..breach(second) };
-    let both = open().breached(&of("restricted-ssh", 10), &plan(), at(10)).unwrap();
-    let one = both.complied(&of("s3-public-access", 20)).unwrap();
-    assert_eq!(one.state_name(at(20)), StateName::Open);
-    // An older event of the other rule is news all the same: each rule has its own order.
-    let none = one.complied(&of("restricted-ssh", 15)).unwrap();
-    assert_eq!(none.state_name(at(21)), StateName::Fixed);
-    assert_eq!(one.complied(&of("restricted-ssh", 10)), None, "it says nothing new");
-}
-
-#[test]
-fn an_ignore_ends_by_itself_by_hand_or_never() {
-    let ignored = open().ignored_as_planned(alice(), at(0), Some(at(100))).unwrap();
-    assert!(matches!(ignored.agreed_fix(alice(), false, at(50)), Err(Refusal::Ignored { .. })));
-    assert_eq!(ignored.agreed_fix(alice(), true, at(50)).unwrap().state_name(at(50)), StateName::Fixing);
-    assert_eq!(ignored.ignore_expired(at(99)), None);
-    assert_eq!(
-        (ignored.state_name(at(99)), ignored.state_name(at(100))),
-        (StateName::Ignored, StateName::Open)
-    );
-    assert_eq!(ignored.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
-    assert_eq!(ignored.unignored(&alice(), at(1)).unwrap().state_name(at(1)), StateName::Open);
-    assert_eq!(open().unignored(&alice(), at(1)), Err(Refusal::NotIgnored));
-    let compliant = ignored.complied_at(50).unwrap();
-    assert_eq!(compliant.state_name(at(51)), StateName::Ignored, "it may break again while it is ignored");
-    assert_eq!(compliant.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Fixed);
-    let broken = compliant.breached(&breach(60), &plan(), at(60)).unwrap();
-    assert_eq!(broken.ignore_expired(at(100)).unwrap().state_name(at(100)), StateName::Open);
-    let forever = open().ignored_as_planned(alice(), at(0), None).unwrap();
-    assert_eq!(forever.ignore_expired(at(1_000_000_000)), None);
 }
 
 #[test]

@@ -12,16 +12,18 @@ impl Finding {
     /// earlier ones. Nothing while a fix is on its way, or an undo.
     pub fn to_put_back(&self) -> Vec<Change> {
         let of_this_episode: &[Change] = match &self.state {
-            State::Fixed { .. } | State::Ignored { .. } => &self.removed,
-            State::Undoing { .. } => &self.removed,
+            State::Fixed { .. } | State::Ignored { .. } | State::Undoing { .. } => &self.removed,
             State::Open { .. } | State::Fixing { .. } | State::Deleted { .. } => &[],
         };
         let late = match &self.state {
             State::Fixing { .. } | State::Deleted { .. } => [].iter(),
             _ => self.late.iter(),
         };
+        // What can be put back together can be put back until the same time.
+        let lasts =
+            |at: Timestamp| self.removed_at.is_none_or(|newest| newest.duration_since(at) < UNDO_WINDOW);
         let mut all: Vec<Change> = of_this_episode.to_vec();
-        for change in late.flat_map(|late| &late.changes) {
+        for change in late.filter(|late| lasts(late.at)).flat_map(|late| &late.changes) {
             if !all.contains(change) {
                 all.push(change.clone());
             }
@@ -188,22 +190,18 @@ impl Finding {
             _ => "a fix was undone".to_owned(),
         };
         let until = Some(at + UNDO_IGNORE);
-        // Beside what is put back, what was ignored before stays so.
         let before = match &self.state {
-            State::Undoing { before: Some(before), .. } => {
-                Self { state: (**before).clone(), ..self.clone() }.ignore(at)
-            }
-            _ => self.ignore(at),
+            State::Undoing { before: Some(before), .. } => Self { state: (**before).clone(), ..self.clone() },
+            _ => self.clone(),
         };
-        let put_back_covers = Covers::of(put_back);
-        let covers = before.map_or(put_back_covers.clone(), |before| put_back_covers.and(&before.covers));
+        let covers = Covers::of(put_back);
         let state = State::Ignored {
             by: by.clone(),
             since: at,
             until,
             reason: reason.clone(),
             compliant: false,
-            covers: Some(covers),
+            covers: Some(covers.clone()),
         };
         // A look so soon may still show the resource as it was, or fail.
         let plan = match plan {
@@ -214,7 +212,9 @@ impl Finding {
         };
         // What AWS Config recorded before is of the resource as the fix had left it.
         let settled_at = Some(at);
-        let mut finding = Self { state, plan, settled_at, left: None, undo_failure: None, ..self.clone() };
+        let mut finding = Self { state, plan, settled_at, undo_failure: None, ..self.clone() };
+        // Beside what is put back, what was ignored before stays so.
+        finding.ignore_beside(before.newest_ignore(), &covers, at);
         finding.removed.retain(|change| !put_back.contains(change));
         finding.undone.extend(put_back.iter().map(|change| (change.clone(), at)));
         finding.late.iter_mut().for_each(|late| late.changes.retain(|change| !put_back.contains(change)));

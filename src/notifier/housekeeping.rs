@@ -111,7 +111,7 @@ impl Notifier {
             for finding in self.findings(state, Order::OldestFirst).await? {
                 if finding.undo_timed_out(now).is_some() {
                     count_fix_failure(FixFailure::NoReport);
-                    self.undo_given_up(&finding.id, now).await?;
+                    self.give_up_undo(&finding.id, now).await?;
                 } else if finding.fix_timed_out(now).is_some() {
                     count_fix_failure(FixFailure::NoReport);
                     self.settle(&finding.id, |finding| finding.fix_timed_out(now)).await?;

@@ -10,7 +10,7 @@ use crate::finding::severity::Severity;
 use crate::finding::{Breach, Finding, Plan, State};
 use crate::ids::{FindingId, Resource};
 use crate::notice::Notice;
-use crate::remediation::{About, Control, Outcome, RemediationReport};
+use crate::remediation::{About, Control, Outcome, RemediationReport, Tags};
 use crate::routing::Facts;
 
 /// How soon a look that failed is tried again. Seconds.
@@ -22,7 +22,8 @@ const LATER: u32 = 5;
 /// What a look showed.
 #[derive(Debug)]
 pub(super) struct Preview {
-    pub(super) about: About,
+    /// Name and tags; `None` where they cannot be read.
+    pub(super) about: Option<About>,
     pub(super) plan: Plan,
     /// When the look began.
     pub(super) at: Timestamp,
@@ -31,13 +32,17 @@ pub(super) struct Preview {
 }
 
 impl Preview {
+    fn name(&self) -> Option<String> {
+        self.about.as_ref()?.name.clone()
+    }
+
     pub(super) fn complete(&self, breach: Breach) -> Breach {
-        Breach { resource_name: self.about.name.clone(), ..breach }
+        Breach { resource_name: self.name(), ..breach }
     }
 
     /// The finding as it is where its tag says to leave it.
     pub(super) fn tagged(&self, finding: Finding) -> Finding {
-        let reason = self.about.ignored_because();
+        let reason = self.about.as_ref().and_then(About::ignored_because);
         reason.and_then(|reason| finding.tagged(reason, Timestamp::now())).unwrap_or(finding)
     }
 }
@@ -49,13 +54,21 @@ impl Notifier {
         let (about, planned) = tokio::join!(self.remediations.about(resource), self.plan(control, resource));
         let (plan, is_planned_gone) = planned;
         let is_gone = matches!(&about, Err(error) if error.kind == AwsErrorKind::NotFound) || is_planned_gone;
-        let about = about.unwrap_or_else(|error| {
+        let about = about.map_err(|error| {
             if error.kind != AwsErrorKind::NotFound {
                 tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
             }
-            About::default()
         });
+        let about = about.ok();
         Preview { about, plan, at, is_gone }
+    }
+
+    /// Name and tags, as far as they can be read now.
+    pub(super) async fn about_or_nothing(&self, resource: &Resource) -> About {
+        self.remediations.about(resource).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
+            About::default()
+        })
     }
 
     /// What a fix would change now, and whether the resource is gone. Only what our own rules complain of
@@ -92,8 +105,16 @@ impl Notifier {
             // How bad it was is what it stays.
             return finding;
         }
-        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &preview.about.tags });
-        let channel = channel.map(|channel| channel.0.clone());
+        let channel = match &preview.about {
+            // What has a place keeps it while its tags cannot be read.
+            None if finding.channel.is_some() => finding.channel.clone(),
+            about => {
+                let no_tags = Tags::new();
+                let tags = about.as_ref().map_or(&no_tags, |about| &about.tags);
+                let channel = self.routing.channel(Facts { rule, resource, severity, tags });
+                channel.map(|channel| channel.0.clone())
+            }
+        };
         let mut finding = Finding { severity, channel, ..finding.clone() };
         finding.tell_of_worse(severity);
         finding
@@ -130,9 +151,6 @@ impl Notifier {
 
     /// Whether the resource whose rule has stopped complaining is not there any more.
     pub(super) async fn is_gone(&self, breach: &Breach) -> Result<bool, NotifierError> {
-        if breach.control.is_none() {
-            return Ok(false);
-        }
         match self.remediations.about(&breach.resource).await {
             Ok(_) => Ok(false),
             Err(error) if error.kind == AwsErrorKind::NotFound => Ok(true),
@@ -198,6 +216,11 @@ impl Notifier {
         let Some(detail) = &report.detail else { return Ok(()) };
         let (request, resource) = (&detail.request, detail.request.resource(&self.home));
         let preview = self.preview(Some(request.violation_type.control()), &resource).await;
+        if let Plan::Unknown { reason, looking: true } = &preview.plan
+            && self.table.get(id).await?.is_none()
+        {
+            return Err(NotifierError::Look(reason.clone()));
+        }
         self.retry_unknown(id, &preview).await?;
         let changed = self.table.change(id, |finding| {
             let reported = match finding {
@@ -224,11 +247,11 @@ fn unknown_until_asked(report: &RemediationReport, preview: &Preview) -> Option<
         rule_arn: None,
         control: Some(detail.request.violation_type.control()),
         resource: report.resource()?,
-        resource_name: preview.about.name.clone(),
+        resource_name: preview.name(),
         annotation: None,
         severity: Severity::default(),
         channel: None,
         recorded_at: report.action_complete_time,
     };
-    Finding::first_seen(breach, &preview.plan, preview.at).reported(report)
+    Finding::first_seen(breach, &preview.plan, preview.at).before_aws_config().reported(report)
 }

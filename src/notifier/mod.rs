@@ -23,13 +23,13 @@ use crate::aws::AwsError;
 use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
 use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
-use crate::ids::{AccountId, FindingId};
+use crate::ids::{AccountId, FindingId, RuleName};
 use crate::metrics;
 use crate::notice::Notice;
 use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
 use crate::remediation::{
-    Change, ForeignFinding, Outcome, RemediationReport, Remediations, Tags, ViolationType,
+    About, Change, ForeignFinding, Outcome, RemediationReport, Remediations, ViolationType,
 };
 use crate::report::{ReportError, Reporter};
 use crate::routing::{Facts, Routing};
@@ -226,7 +226,7 @@ impl Notifier {
         let is_gone = self.is_gone(&breach).await?;
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => {
-                let complied = finding.complied(&breach).ok_or(())?;
+                let complied = self.of_today_s_rules(finding).complied(&breach).ok_or(())?;
                 // The tag is gone with the resource.
                 Ok(if is_gone { complied.deleted(recorded_at).unwrap_or(complied) } else { complied })
             }
@@ -243,12 +243,18 @@ impl Notifier {
         self.show(changed.await?).await
     }
 
+    fn of_today_s_rules(&self, finding: &Finding) -> Finding {
+        let resource_type = &finding.resource.resource_type;
+        let control = |rule: &RuleName| self.remediations.rules.control(rule, resource_type);
+        finding.heard_only_from(|rule| control(rule) == finding.control)
+    }
+
     async fn report(&self, report: &RemediationReport, message: &QueueMessage) -> Result<(), NotifierError> {
-        let Some(detail) = &report.detail else {
+        let (Some(detail), Some(id)) = (&report.detail, report.finding(&self.home)) else {
             let key = hex::encode(Sha256::digest(&message.body));
             return self.post_once(&key, &notice_message::bare_report(report)).await;
         };
-        let id = detail.request.finding(&self.home)?;
+        let id = id?;
         let resource = detail.request.resource(&self.home);
         let older = self.remediations.rules.older_ids(&resource);
         self.table.adopt(&id, &older, &self.remediations.rules).await?;
@@ -266,10 +272,15 @@ impl Notifier {
         if detail.outcome == Outcome::NotAgreed {
             return self.not_agreed(&id, report).await;
         }
+        let about = match self.table.get(&id).await? {
+            None if worth_telling => self.about_or_nothing(&resource).await,
+            _ => About::default(),
+        };
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => finding.reported(report).ok_or(()),
             None if worth_telling => {
-                Finding::fixed_at_once(report).map(|finding| self.routed(finding, &detail.changes)).ok_or(())
+                let finding = Finding::fixed_at_once(report).ok_or(())?;
+                Ok(self.routed(finding, &detail.changes, &about))
             }
             None => Err(()),
         });
@@ -287,15 +298,15 @@ impl Notifier {
     }
 
     /// A finding whose fix was quicker than its notification, in its channel. What was taken away
-    /// tells how bad it was; its tags are not known.
-    fn routed(&self, finding: Finding, changes: &[Change]) -> Finding {
+    /// tells how bad it was.
+    fn routed(&self, finding: Finding, changes: &[Change], about: &About) -> Finding {
         let plan =
             Plan::Known { changes: changes.iter().map(|change| (change.kind(), change.clone())).collect() };
         let severity = self.routing.severity(&finding.rule, &plan);
         let (rule, resource) = (&finding.rule, &finding.resource);
-        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &Tags::new() });
+        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &about.tags });
         let channel = channel.map(|channel| channel.0.clone());
-        Finding { severity, channel, ..finding }
+        Finding { severity, channel, resource_name: about.name.clone(), ..finding }
     }
 
     async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {
@@ -337,6 +348,7 @@ impl Notifier {
                 return self.fix_slice(digest, *slice, turn).await;
             }
             Notice::Look { finding, at } => return self.look(finding, *at).await,
+            Notice::UndoGivenUp { finding } => return self.undo_given_up(finding).await,
             Notice::WhoOpened { finding, episode, looks } => {
                 return self.who_opened(finding, *episode, *looks).await;
             }

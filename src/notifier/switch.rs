@@ -20,8 +20,9 @@ const SHOWN: usize = 10;
 
 impl Notifier {
     /// "On" is recorded and was carried out, but the rule is disabled: somebody did that elsewhere. People
-    /// are told, and asked; only they enable it. (A rule that is on against "off" runs the coordinator,
-    /// which disables it.)
+    /// are told, and asked; only they enable it. "Off" is recorded and was not known to be carried out, but
+    /// the rule is disabled: people are told. (A rule that is on against "off" runs the coordinator, which
+    /// disables it.)
     pub(super) async fn compare_switch(&self) -> Result<(), NotifierError> {
         let recorded = match self.table.auto_response().await {
             Ok(recorded) => recorded,
@@ -31,13 +32,20 @@ impl Notifier {
             }
             Err(error) => return Err(error.into()),
         };
-        let Some(on) = recorded.wanted.filter(|wanted| wanted.switch == Switch::On) else { return Ok(()) };
-        if recorded.carried_out.is_none() {
+        let Some(wanted) = recorded.wanted else { return Ok(()) };
+        if recorded.carried_out.is_some() != (wanted.switch == Switch::On) {
             return Ok(());
         }
         match self.schedule.state().await {
             Ok(Switch::On) => Ok(()),
+            // AWS did it, though its answer was lost: no run comes that would find that out.
+            Ok(Switch::Off) if wanted.switch == Switch::Off => {
+                let notice = Notice::CarriedOut { at: wanted.at, by: wanted.by };
+                self.queues.send(&self.queues.events, &notice).await?;
+                Ok(self.table.carried_out(wanted.at).await?)
+            }
             Ok(Switch::Off) => {
+                let on = wanted;
                 let notice = Notice::SwitchedOffElsewhere { at: on.at, by: on.by };
                 if self.table.is_posted(&switched_off_elsewhere_key(on.at)).await? {
                     return Ok(());

@@ -7,10 +7,19 @@ use super::{Notifier, NotifierError};
 use crate::finding::table::{Record, Shown};
 use crate::finding::{Actor, Finding};
 use crate::ids::FindingId;
+use crate::notice::Notice;
 use crate::remediation::{Outcome, RemediationReport};
 use crate::slack::blocks::note;
 use crate::slack::finding_message::headline;
 use crate::slack::text::{code, escape, prose};
+
+/// When it is sure to be noted that an undo was given up. Seconds.
+const SOON: u32 = 5;
+
+/// What came of an undo at some time is told once.
+fn told_key(id: &FindingId, at: Timestamp) -> String {
+    format!("undo told {id} {at}")
+}
 
 impl Notifier {
     /// What a fix would change now is looked up: what was put back may have new ids.
@@ -31,13 +40,20 @@ impl Notifier {
         self.show::<()>(changed).await
     }
 
-    /// An undo that has been given up is told to who asked, too.
-    pub(super) async fn undo_given_up(&self, id: &FindingId, now: Timestamp) -> Result<(), NotifierError> {
-        self.settle(id, |finding| finding.undo_timed_out(now)).await?;
+    /// An undo that has been given up is told to who asked, too: by a notice that is sent first, so that
+    /// nothing that happens in between keeps it from them.
+    pub(super) async fn give_up_undo(&self, id: &FindingId, now: Timestamp) -> Result<(), NotifierError> {
+        let notice = Notice::UndoGivenUp { finding: id.clone() };
+        self.queues.send_later(&self.queues.events, &notice, SOON).await?;
+        self.settle(id, |finding| finding.undo_timed_out(now)).await
+    }
+
+    /// Tells it.
+    pub(super) async fn undo_given_up(&self, id: &FindingId) -> Result<(), NotifierError> {
         let Some(record) = self.table.get(id).await? else { return Ok(()) };
         let Some(failure) = &record.finding.undo_failure else { return Ok(()) };
         let said = format!("not undone: {}. {}", prose(&failure.reason, 600), prose(&failure.advice, 300));
-        let key = format!("undo given up {id} {}", failure.at);
+        let key = told_key(id, failure.at);
         match &failure.asked_by {
             Actor::User(user) => self.tell_once(&key, &record, user, &said).await,
             _ => Ok(()),
@@ -71,7 +87,7 @@ impl Notifier {
                 return Ok(());
             }
         };
-        let key = format!("undo told {} {}", record.finding.id, report.action_complete_time);
+        let key = told_key(&record.finding.id, report.action_complete_time);
         self.tell_once(&key, record, user, &said).await
     }
 
@@ -82,7 +98,9 @@ impl Notifier {
         user: &str,
         said: &str,
     ) -> Result<(), NotifierError> {
-        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else { return Ok(()) };
+        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
+            return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
+        };
         let finding = &record.finding;
         let id = code(finding.id.as_str());
         let content =

@@ -72,21 +72,32 @@ impl RemediationRequest {
         let before = || FindingId::of_rule(&self.raised_by_rule, &resource);
         match &self.finding_id {
             Some(named) if *named != id && *named != before() => {
-                Err(ForeignFinding { named: named.clone(), follows: id })
+                Err(ForeignFinding::Named { named: named.clone(), follows: id })
             }
             _ => Ok(id),
         }
     }
 }
 
-/// A request or report names a finding of another resource, rule or control.
+/// A request or report speaks of two findings, or of two resources.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it names the finding {named}, but is about {follows}")]
-pub struct ForeignFinding {
-    /// The finding that it names.
-    named: FindingId,
-    /// The finding that follows from the rest of it.
-    follows: FindingId,
+pub enum ForeignFinding {
+    /// It names a finding of another resource, rule or control.
+    #[error("it names the finding {named}, but is about {follows}")]
+    Named {
+        /// The finding that it names.
+        named: FindingId,
+        /// The finding that follows from the rest of it.
+        follows: FindingId,
+    },
+    /// A report is of another resource than the request that it answers.
+    #[error("it is of {reported}, but answers a request for {requested}")]
+    Reported {
+        /// The report's resource.
+        reported: ResourceId,
+        /// The request's.
+        requested: ResourceId,
+    },
 }
 
 /// From the coordinator to a remediator.
@@ -206,6 +217,17 @@ impl RemediationReport {
                 request,
             }),
         }
+    }
+
+    /// The finding that it is about: its request's, which has to be for the report's own resource. `None`
+    /// for a report of DD-AWS's shape.
+    pub fn finding(&self, home: &AccountId) -> Option<Result<FindingId, ForeignFinding>> {
+        let request = &self.detail.as_ref()?.request;
+        if self.resource().is_some_and(|resource| resource != request.resource(home)) {
+            let (reported, requested) = (self.resource_id.clone(), request.target_resource_id.clone());
+            return Some(Err(ForeignFinding::Reported { reported, requested }));
+        }
+        Some(request.finding(home))
     }
 
     /// The resource's address, where the report names a region.

@@ -71,10 +71,28 @@ mod tests {
         }
     }
 
+    /// Ids in tables, messages and queues follow from these: none may ever change.
     #[test]
-    fn a_key_is_what_is_written_to_the_table() {
-        for control in Control::ALL {
-            assert_eq!(serde_json::to_value(control).unwrap(), control.key());
-        }
+    fn keys_and_the_ids_that_follow_from_them_stay() {
+        let id = |control: Control| {
+            let resource = Resource {
+                account: "123456789012".parse().unwrap(),
+                region: "eu-central-1".parse().unwrap(),
+                resource_type: control.resource_type().parse().unwrap(),
+                id: "resource-1".parse().unwrap(),
+            };
+            control.finding(&resource).to_string()
+        };
+        let stay = Control::ALL.map(|control| {
+            assert_eq!(serde_json::to_value(control).unwrap(), control.key(), "as in the table");
+            (control.key(), id(control))
+        });
+        assert_eq!(
+            stay,
+            [
+                ("ingress-prohibited-ports", "f-cd5ce2bf1289".to_owned()),
+                ("bucket-public", "f-890f0caa8f7b".to_owned()),
+            ]
+        );
     }
 }

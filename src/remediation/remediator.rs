@@ -258,7 +258,7 @@ impl Remediator {
         let now = Timestamp::now();
         let record = self.decider.record(&job.finding, &job.resource).await?;
         let finding = record.map(|record| record.finding);
-        let left = finding.as_ref().and_then(|finding| finding.ignore(now)).map(|ignore| ignore.covers);
+        let left = finding.as_ref().and_then(|finding| finding.covered(now));
         Ok(Some(Consent { agreed, left, finding }))
     }
 

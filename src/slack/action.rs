@@ -6,7 +6,7 @@ use crate::ids::{FindingId, PlanDigest};
 /// Say yes to the plan in the button's value: `<finding> <plan>`. Of versions before 0.2 only the finding:
 /// then it asks again.
 pub const FIX: &str = "fix";
-/// Show the plan in the button's value whole, where it is too long for a confirm dialog, and ask.
+/// Show whole the plan that is in the button's value, and ask: it is too long for a confirm dialog.
 pub const REVIEW_FIX: &str = "review_fix";
 /// Say yes to the plan in the button's value though the finding is ignored.
 pub const FIX_IGNORED: &str = "fix_ignored";

@@ -1,5 +1,5 @@
-//! The modal that shows a wish whole, where the finding's message is too short for it, and asks for
-//! another operator's yes.
+//! The modal that shows a wish whole, and asks for another operator's yes: for an undo, for a fix that is
+//! too long for the finding's message, and for `/dd approve`.
 
 use slack_morphism::prelude::*;
 

@@ -153,7 +153,8 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
             (channel, ts)
         }
     };
-    let all_fixed = tally.count(StateName::Fixed) == tally.total;
+    let over = StateName::ALL.into_iter().filter(|state| state.is_over());
+    let all_over = over.map(|state| tally.count(state)).sum::<u64>() == tally.total;
     Ok(Drawn {
         channel: channel.to_string(),
         ts: ts.to_string(),
@@ -161,7 +162,7 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         counts: tally.counts,
         list,
         counting,
-        all_fixed,
+        all_over,
     })
 }
 
@@ -177,7 +178,7 @@ async fn keep_list(
     }
     entries.sort();
     let id = plan_list::id_of(&entries);
-    if digest.list.as_ref() == Some(&id) {
+    if digest.list.as_ref() == Some(&id) && publisher.table.list_contents(&id).await?.is_some() {
         return Ok(Some(id));
     }
     Ok(Some(publisher.table.keep_list(entries, &tally.counts).await?))

@@ -9,11 +9,11 @@ use super::{Content, action};
 use crate::evaluation::cut;
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
-    APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Plan, State, Wish,
+    APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore, Plan, State, Wish,
 };
 use crate::ids::{Resource, ResourceType};
 use crate::opener::Opener;
-use crate::remediation::{Change, ViolationType};
+use crate::remediation::{Change, Exposure, ViolationType};
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.
 const LIST_LIMIT: usize = 12;
@@ -186,7 +186,7 @@ fn body(finding: &Finding) -> Option<String> {
     match &finding.state {
         State::Open { last_failure, asks_again } => {
             let not_fixed = last_failure.as_ref().map(|failure| failed("Not fixed", failure));
-            let asks = asks_again.as_ref().map(asks_again_text);
+            let asks = asks_again.as_ref().map(|asks| asks_again_text(finding, asks));
             let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
             Some(lines([
                 not_fixed,
@@ -219,30 +219,44 @@ fn body(finding: &Finding) -> Option<String> {
 }
 
 /// A yes that did not cover the plan.
-fn asks_again_text(AsksAgain { by, new, .. }: &AsksAgain) -> String {
+fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> String {
+    let by = actor(by);
     if new.is_empty() {
         return format!(
-            "*Nothing was changed:* the request of {} did not say which plan was agreed to.\n*Next:* read the plan, and press *Fix*.",
-            actor(by)
+            "*Nothing was changed:* the request of {by} did not say which plan was agreed to.\n*Next:* read the plan, and press *Fix*."
         );
     }
+    let to_fix: Vec<Exposure> =
+        finding.to_fix().iter().filter_map(|(_, change)| Exposure::of(change)).collect();
+    let is_there = |change: &&Change| Exposure::of(change).is_some_and(|exposure| to_fix.contains(&exposure));
+    let new: Vec<String> = new.iter().filter(is_there).map(Change::exposes).collect();
+    let what = match new.is_empty() {
+        true => "What was new has gone since.".to_owned(),
+        false => format!("New is:\n{}", changes_list(new.into_iter())),
+    };
     format!(
-        "*Nothing was changed:* {} had agreed to less. New is:\n{}\n*Next:* read the plan again, and press *Fix*.",
-        actor(by),
-        changes_list(new.iter().map(Change::exposes))
+        "*Nothing was changed:* {by} had agreed to less. {what}\n*Next:* read the plan again, and press *Fix*."
     )
 }
 
-/// The part of what is open that is ignored.
+/// The parts of what is open that are ignored.
 fn left_text(finding: &Finding) -> Option<String> {
-    let left = finding.left.as_ref()?;
+    finding.left.as_ref()?;
     let part = finding.left_alone();
-    let until = left.until.map_or_else(String::new, |until| format!(" until {}", when(until)));
+    let texts: Vec<String> =
+        finding.ignores(Timestamp::MIN).iter().filter_map(|ignore| part_text(ignore, &part)).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// An ignore, with what it covers of some changes.
+fn part_text(ignore: &Ignore, changes: &[&Change]) -> Option<String> {
+    let part: Vec<&&Change> = changes.iter().filter(|change| ignore.covers.covers(change)).collect();
+    let until = ignore.until.map_or_else(String::new, |until| format!(" until {}", when(until)));
     (!part.is_empty()).then(|| {
         format!(
             "*Ignored by {}*{until} and left as it is: {}\n{}",
-            actor(&left.by),
-            prose(&left.reason, 300),
+            actor(&ignore.by),
+            prose(&ignore.reason, 300),
             changes_list(part.iter().map(|change| change.exposes()))
         )
     })
@@ -254,10 +268,13 @@ fn ignored_text(finding: &Finding) -> Option<String> {
         State::Ignored { compliant: true, .. } => None,
         State::Ignored { by: Actor::Tag, .. } => plan_text(finding),
         _ => match &finding.plan {
-            Plan::Known { changes } if !changes.is_empty() => Some(format!(
-                "*Ignored*, and nothing beyond it\n{}",
-                changes_list(changes.iter().map(|(_, change)| change.exposes()))
-            )),
+            Plan::Known { changes } if !changes.is_empty() => {
+                let all: Vec<&Change> = changes.iter().map(|(_, change)| change).collect();
+                let list = changes_list(all.iter().map(|change| change.exposes()));
+                let others = finding.beside.iter().filter_map(|ignore| part_text(ignore, &all));
+                let text = format!("*Ignored*, and nothing beyond it\n{list}");
+                Some(std::iter::once(text).chain(others).collect::<Vec<_>>().join("\n"))
+            }
             _ => plan_text(finding),
         },
     }
@@ -269,14 +286,16 @@ fn contest_text(finding: &Finding) -> Option<String> {
     if !finding.is_contested(last) {
         return None;
     }
-    let mut who: Vec<String> = finding
-        .openers()
-        .map(|opener| match &opener.agent {
+    let mut who: Vec<String> = Vec::new();
+    for opener in finding.openers() {
+        let name = match &opener.agent {
             Some(agent) => format!("{} with {}", code(&opener.principal), escape(agent)),
             None => code(&opener.principal),
-        })
-        .collect();
-    who.dedup();
+        };
+        if !who.contains(&name) {
+            who.push(name);
+        }
+    }
     let who = match who.is_empty() {
         true => "CloudTrail has not told who opens it".to_owned(),
         false => format!("it is opened by {}", who.join(", ")),
@@ -380,13 +399,13 @@ fn answer_buttons(finding: &Finding, Approval { wish, .. }: &Approval) -> Vec<Sl
     vec![approve, decline]
 }
 
-/// Whether the finding's message lists all that a wish would do. Where it does not, a modal does.
-pub fn lists_whole(finding: &Finding, wish: &Wish) -> bool {
-    let changes = match wish {
-        Wish::Fix { .. } => finding.to_fix().len(),
-        Wish::Undo { .. } => finding.to_put_back().len(),
-    };
-    changes <= LIST_LIMIT
+/// Whether the finding's message lists all that a wish would do. It never lists what an undo opens. Where
+/// it does not, a modal does.
+fn lists_whole(finding: &Finding, wish: &Wish) -> bool {
+    match wish {
+        Wish::Fix { .. } => finding.to_fix().len() <= LIST_LIMIT,
+        Wish::Undo { .. } => false,
+    }
 }
 
 /// Fixes what somebody wanted left as it is, after asking once more. None where no plan is known.
@@ -452,9 +471,12 @@ fn fallback(finding: &Finding) -> String {
     let headline = escape(&headline(finding));
     let who = |who: &Actor| actor(who);
     let state = match &finding.state {
-        State::Open { asks_again: Some(_), .. } => {
-            "Nothing was changed, because the plan has grown.".to_owned()
-        }
+        State::Open { asks_again: Some(asks), .. } => match asks.new.is_empty() {
+            true => {
+                "Nothing was changed, because the request did not say which plan was agreed to.".to_owned()
+            }
+            false => "Nothing was changed, because the plan has grown.".to_owned(),
+        },
         State::Open { last_failure: None, .. } => match finding.to_fix().first() {
             Some((_, change)) => format!("A fix will {}.", prose(&change.to_string(), 200)),
             None => "It is open.".to_owned(),

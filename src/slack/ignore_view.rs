@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::*;
 
 use super::action;
-use super::blocks::{plain, section};
-use super::finding_message::{changes_list, headline};
+use super::blocks::{plain, section, sections};
+use super::finding_message::headline;
 use super::modal::{about, input, metadata, reason, reason_input, value};
-use super::text::escape;
-use crate::finding::Finding;
+use super::text::{escape, prose};
+use crate::finding::{Finding, State};
 use crate::ids::{FindingId, PlanDigest};
 
 /// The modal's callback id.
@@ -64,19 +64,17 @@ pub fn ignore_view(finding: &Finding) -> SlackModalView {
         .with_initial_option(options[1].clone())
         .with_options(options.to_vec());
     let changes = finding.to_fix();
-    let what = match changes.is_empty() {
-        true => "It is ignored whole, whatever is open: what that is is not known.".to_owned(),
-        false => format!(
-            "*This is ignored*, and what is opened beyond it is not:\n{}",
-            changes_list(changes.iter().map(|(_, change)| change.exposes()))
-        ),
+    let what = match (changes.is_empty(), &finding.state) {
+        (true, State::Ignored { .. }) => {
+            "*What is ignored now stays ignored.* What is opened beyond it is not."
+        }
+        (true, _) => "*The whole resource is ignored.* What is open is not known now.",
+        (false, _) => "*This is ignored*, and what is opened beyond it is not:",
     };
-    let blocks = vec![
-        section(&escape(&headline(finding))),
-        section(&what),
-        input(DURATION, "For how long?", duration.into()),
-        reason_input(),
-    ];
+    let lines = changes.iter().map(|(_, change)| format!("• {}", prose(&change.exposes(), 200)));
+    let mut blocks = vec![section(&escape(&headline(finding)))];
+    blocks.extend(sections(std::iter::once(what.to_owned()).chain(lines)));
+    blocks.extend([input(DURATION, "For how long?", duration.into()), reason_input()]);
     let view = about(finding, CALLBACK_ID, "Ignore a finding", "Ignore", blocks);
     match finding.fix_plan() {
         Some(plan) => view.with_private_metadata(action::value(&finding.id, &plan.digest())),

@@ -48,6 +48,7 @@ pub fn notice(notice: &Notice) -> Option<Content> {
         | Notice::Draw { .. }
         | Notice::FixAll { .. }
         | Notice::Look { .. }
+        | Notice::UndoGivenUp { .. }
         | Notice::WhoOpened { .. }
         | Notice::Report { .. }
         | Notice::Housekeeping {} => return None,

@@ -227,7 +227,7 @@ impl Publisher {
 
     /// Whether its route leads to another channel than when it was posted. What is over stays where it is.
     fn has_moved(&self, finding: &Finding, posted: &Posted) -> bool {
-        let is_over = matches!(finding.state, State::Fixed { .. } | State::Deleted { .. });
+        let is_over = finding.state_name(Timestamp::MIN).is_over();
         !is_over && posted.home.as_ref().is_some_and(|home| *home != self.channel_of(finding).0)
     }
 
