@@ -341,20 +341,19 @@ impl Remediator {
     }
 
     /// What this task would change, and what nobody agreed to. A person's yes is to the control as a
-    /// whole: where any part of it has grown, no part is changed.
+    /// whole: where any part of it has grown, no part is changed. What it would change is looked at last.
     async fn look(&self, job: &Job, consent: &Consent) -> Result<(Prepared, Vec<Change>), AwsError> {
         let kind = job.request().violation_type;
-        let kinds = if consent.agreed.is_some() { kind.control().kinds() } else { &[kind] };
-        let (mut own, mut new) = (None, Vec::new());
-        for other in kinds {
-            let prepared = self.remediations.prepare(*other, &job.resource).await?;
-            new.extend(consent.beyond(prepared.changes().iter()));
-            if *other == kind {
-                own = Some(prepared.only(|change| consent.is_wanted(change)));
+        let mut new = Vec::new();
+        if consent.agreed.is_some() {
+            for other in kind.control().kinds().iter().filter(|other| **other != kind) {
+                let prepared = self.remediations.prepare(*other, &job.resource).await?;
+                new.extend(consent.beyond(prepared.changes().iter()));
             }
         }
-        let own = own.ok_or_else(|| AwsError::other("plan", "NoKind", "the kind is not of its control"))?;
-        Ok((own, new))
+        let own = self.remediations.prepare(kind, &job.resource).await?;
+        new.extend(consent.beyond(own.changes().iter()));
+        Ok((own.only(|change| consent.is_wanted(change)), new))
     }
 
     /// Looks once more, for announcing took time, and changes what was announced: what somebody has
@@ -364,9 +363,8 @@ impl Remediator {
         if own.changes().is_empty() {
             return Ok(Vec::new());
         }
-        let again = self.remediations.prepare(job.request().violation_type, &job.resource).await?;
-        let again = again.only(|change| consent.is_wanted(change));
-        if again != own {
+        let (again, new) = self.look(job, consent).await?;
+        if again != own || !new.is_empty() {
             return Err(AwsError::conflict("the last look before the change", "the resource has changed"));
         }
         self.remediations.apply(&job.resource, again).await

@@ -1,6 +1,7 @@
 //! Whatever is opened between any two of the remediator's calls to AWS: what it takes away is in the plan
 //! that was agreed to, and what somebody has written beside it stays.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,8 +13,11 @@ use defendable::finding::severity::Severity;
 use defendable::finding::{Actor, Breach, Finding, Plan};
 use defendable::ids::Resource;
 use defendable::queue::{Disposition, QueueHandler, QueueMessage, Queues};
-use defendable::remediation::{AgreedPlan, Control, Exposure, Remediations, Remediator, exposures};
+use defendable::remediation::{
+    AgreedPlan, Change, Control, Direction, Exposure, Remediations, Remediator, exposures,
+};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::support::aws::sdk_config;
@@ -24,24 +28,68 @@ use crate::support::{Aws, resource};
 /// Everything that can be opened in this test, as it would be agreed to.
 const PORTS: [i32; 4] = [22, 1433, 3306, 3389];
 
-/// One run: what is open at first, what of it is agreed to, what is opened when.
+/// The calls before which something must have been opened in one run or another.
+const TOLD: [&str; 8] = [
+    "dynamodb:GetItem",
+    "ec2:DescribeSecurityGroupRules",
+    "sqs:SendMessage/defendable-events",
+    "ec2:RevokeSecurityGroupIngress",
+    "s3:GET acl",
+    "s3:GET policy",
+    "s3:PUT acl",
+    "s3:DELETE policy",
+];
+
+/// Whether a call takes something away.
+fn is_write(call: &str) -> bool {
+    call.starts_with("s3:PUT") || call.starts_with("s3:DELETE") || call.starts_with("ec2:Revoke")
+}
+
+/// What is open at first, what of it is agreed to, what is opened meanwhile.
 #[derive(Debug, Clone)]
 struct Run {
     control: Control,
     open: BTreeSet<usize>,
     agreed: BTreeSet<usize>,
     growth: usize,
-    before_call: usize,
+}
+
+impl Run {
+    /// All of two that are open is agreed to, and a third thing is opened.
+    fn of(control: Control) -> Self {
+        Self { control, open: [0, 1].into(), agreed: [0, 1].into(), growth: 3 }
+    }
+
+    /// The document of a bucket that the growth changes.
+    fn document(&self) -> &'static str {
+        if self.growth.is_multiple_of(2) { "acl" } else { "policy" }
+    }
+
+    /// The call that sees the growth.
+    fn look(&self) -> String {
+        match self.control {
+            Control::IngressProhibitedPorts => "ec2:DescribeSecurityGroupRules".to_owned(),
+            Control::BucketPublic => format!("s3:GET {}", self.document()),
+        }
+    }
 }
 
 fn run() -> impl Strategy<Value = Run> {
     let some = || prop::collection::btree_set(0..4_usize, 1..4);
-    (any::<bool>(), some(), some(), 0..4_usize, 0..9_usize).prop_map(
-        |(is_group, open, agreed, growth, before_call)| {
-            let control = if is_group { Control::IngressProhibitedPorts } else { Control::BucketPublic };
-            Run { control, open, agreed, growth, before_call }
-        },
-    )
+    (any::<bool>(), some(), some(), 0..4_usize).prop_map(|(is_group, open, agreed, growth)| {
+        let control = if is_group { Control::IngressProhibitedPorts } else { Control::BucketPublic };
+        Run { control, open, agreed, growth }
+    })
+}
+
+/// What came of a run.
+struct Seen {
+    agreed: BTreeSet<Exposure>,
+    taken: BTreeSet<Exposure>,
+    /// Whether more than what was agreed to was to be seen before anything was changed.
+    had_grown: bool,
+    /// The call before which something was opened; none where the remediator makes fewer calls.
+    grew_before: Option<String>,
 }
 
 /// Opens one thing: a port of a group; a grant (even numbers) or a statement (odd) of a bucket.
@@ -90,32 +138,40 @@ fn renamed(exposure: Exposure, from: &str, to: &str) -> Exposure {
     }
 }
 
+fn remediations(url: &str) -> Remediations {
+    let aws = Arc::new(Clients::new(sdk_config(url), "123456789012".parse().unwrap()));
+    Remediations { aws, rules: RuleDefaults::default() }
+}
+
+/// The account, beside the proxy that the remediator's calls go through.
 struct Bench {
     aws: Aws,
     proxy: FaultProxy,
-    remediations: Remediations,
+    direct: Remediations,
     number: usize,
 }
 
 impl Bench {
-    /// What is open now, seen past the proxy.
-    async fn exposed(
-        &self,
-        direct: &Remediations,
-        resource: &Resource,
-        control: Control,
-    ) -> BTreeSet<Exposure> {
-        let prepared = direct.prepare_all(control, resource).await.unwrap();
-        let changes: Vec<_> =
-            prepared.iter().flat_map(|(_, prepared)| prepared.changes().iter().cloned()).collect();
-        exposures(&changes)
+    async fn before(aws_url: &str) -> Self {
+        let (aws, proxy) = (Aws::new(aws_url), FaultProxy::before(aws_url).await);
+        Self { aws, proxy, direct: remediations(aws_url), number: 0 }
+    }
+
+    /// What a fix would change now.
+    async fn changes(&self, resource: &Resource, control: Control) -> Vec<Change> {
+        let prepared = self.direct.prepare_all(control, resource).await.unwrap();
+        prepared.iter().flat_map(|(_, prepared)| prepared.changes().iter().cloned()).collect()
+    }
+
+    async fn exposed(&self, resource: &Resource, control: Control) -> BTreeSet<Exposure> {
+        exposures(&self.changes(resource, control).await)
     }
 
     /// What the growth of a run exposes, seen at a resource that has nothing else.
-    async fn grown(&mut self, direct: &Remediations, run: &Run) -> BTreeSet<Exposure> {
+    async fn grown(&mut self, run: &Run) -> BTreeSet<Exposure> {
         let other = self.resource(run.control).await;
         open(&self.aws, &other, run.control, run.growth).await;
-        let seen = self.exposed(direct, &other, run.control).await;
+        let seen = self.exposed(&other, run.control).await;
         let name = other.id.as_str();
         let resource = format!("growth-{}", self.number - 1);
         // A statement names its bucket.
@@ -136,13 +192,14 @@ impl Bench {
 
     /// Runs the remediator for each kind of the control, as for a person who had agreed to `plan`.
     async fn remediate(&self, resource: &Resource, plan: &AgreedPlan) {
-        let table = self.aws.table();
-        let kind = plan.control.kinds()[0].remediator();
-        let queues = Queues { sqs: self.aws.sqs.clone(), events: self.aws.queue("events") };
-        let decider = Decider { table: table.clone(), rules: self.remediations.rules.clone() };
-        let home = resource.account.clone();
-        let remediations = self.remediations.clone();
-        let remediator = Remediator { kind, remediations, queues, decider, home };
+        let (table, watched) = (self.aws.table(), Aws::new(&self.proxy.url));
+        let remediator = Remediator {
+            kind: plan.control.kinds()[0].remediator(),
+            remediations: remediations(&self.proxy.url),
+            queues: Queues { sqs: watched.sqs.clone(), events: self.aws.queue("events") },
+            decider: Decider { table: watched.table(), rules: RuleDefaults::default() },
+            home: resource.account.clone(),
+        };
         let breach = Breach {
             rule: "defendable-restricted-ports".parse().unwrap(),
             rule_arn: None,
@@ -174,76 +231,89 @@ impl Bench {
             assert!(matches!(disposition, Disposition::Done | Disposition::Retry(_)), "{disposition:?}");
         }
     }
+    /// One run, in which something is opened before one of the remediator's calls.
+    async fn see(&mut self, run: &Run, before_call: usize) -> Seen {
+        let (resource, control, growth) = (self.resource(run.control).await, run.control, run.growth);
+        // What is agreed to, which may be more than what is open, or less.
+        for number in &run.agreed {
+            open(&self.aws, &resource, control, *number).await;
+        }
+        let changes = self.changes(&resource, control).await;
+        let plan = AgreedPlan { resource: resource.clone(), control, direction: Direction::Fix, changes };
+        for number in &run.open {
+            open(&self.aws, &resource, control, *number).await;
+        }
+        let (mut before, agreed) = (self.exposed(&resource, control).await, plan.exposures());
+        let had_grown = !before.is_subset(&agreed);
+        let (aws, address) = (Aws::new(self.aws.url()), resource.clone());
+        self.proxy.before_call(before_call, move || {
+            Box::pin(async move { open(&aws, &address, control, growth).await })
+        });
+        self.remediate(&resource, &plan).await;
+        let grew = self.proxy.forget_before_call();
+        let after = self.exposed(&resource, control).await;
+        let grown = if grew.is_some() { self.grown(run).await } else { BTreeSet::new() };
+        let (earlier, since) = grew.unwrap_or_default();
+        let is_seen_until = |is_write: &dyn Fn(&str) -> bool| {
+            since.iter().take_while(|call| !is_write(call)).any(|call| *call == run.look())
+        };
+        // What was opened meanwhile must be there still, but where it fell into the window that AWS
+        // leaves between the last look and a call that writes a whole document.
+        let writes_it = |call: &str| is_write(call) && call.ends_with(run.document());
+        if control == Control::IngressProhibitedPorts
+            || is_seen_until(&writes_it)
+            || !since.iter().any(|call| writes_it(call))
+        {
+            before.extend(grown.iter().cloned());
+        }
+        // What is looked at once more before anything is changed is seen in time.
+        let in_time = is_seen_until(&is_write) && !earlier.iter().any(|call| is_write(call));
+        Seen {
+            had_grown: had_grown || in_time && !grown.is_subset(&agreed),
+            taken: before.difference(&after).cloned().collect(),
+            agreed,
+            grew_before: since.into_iter().next(),
+        }
+    }
+}
+
+/// How often something came of it.
+#[derive(Debug, Default)]
+struct Tally {
+    fixed: usize,
+    refused: usize,
+    grew_before: BTreeSet<String>,
 }
 
 #[test]
 fn what_is_taken_away_was_agreed_to_whatever_is_opened_between_any_two_calls() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (_account, aws_url) = runtime.block_on(spawn_bare_account());
-    let bench = runtime.block_on(async {
-        let proxy = FaultProxy::before(&aws_url).await;
-        let clients = |url: &str| Remediations {
-            aws: Arc::new(Clients::new(sdk_config(url), "123456789012".parse().unwrap())),
-            rules: RuleDefaults::default(),
-        };
-        let remediations = clients(&proxy.url);
-        (Bench { aws: Aws::new(&aws_url), proxy, remediations, number: 0 }, clients(&aws_url))
-    });
-    let bench = std::cell::RefCell::new(bench);
-    let config = ProptestConfig { cases: 80, max_shrink_iters: 40, ..ProptestConfig::default() };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
-    let hits = std::cell::Cell::new((0_usize, 0_usize, 0_usize));
-    let checked = runner.run(&run(), |run| {
-        let mut borrowed = bench.borrow_mut();
-        let (bench, direct) = &mut *borrowed;
-        runtime.block_on(async {
-            let resource = bench.resource(run.control).await;
-            // What is agreed to, which may be more than what is open, or less.
-            for number in &run.agreed {
-                open(&bench.aws, &resource, run.control, *number).await;
-            }
-            let prepared = direct.prepare_all(run.control, &resource).await.unwrap();
-            let changes =
-                prepared.iter().flat_map(|(_, prepared)| prepared.changes().iter().cloned()).collect();
-            let direction = defendable::remediation::Direction::Fix;
-            let plan = AgreedPlan { resource: resource.clone(), control: run.control, direction, changes };
-            for number in &run.open {
-                open(&bench.aws, &resource, run.control, *number).await;
-            }
-            let mut before = bench.exposed(direct, &resource, run.control).await;
-            let had_grown = !before.is_subset(&plan.exposures());
-            let agreed = plan.exposures();
-            let (aws, address, control, growth) =
-                (Aws::new(bench.aws.url()), resource.clone(), run.control, run.growth);
-            bench.proxy.before_call(run.before_call, move || {
-                Box::pin(async move { open(&aws, &address, control, growth).await })
-            });
-            bench.remediate(&resource, &plan).await;
-            let grew = bench.proxy.forget_before_call();
-            let after = bench.exposed(direct, &resource, run.control).await;
-            // What was opened meanwhile must be there still, but where it fell into the window that AWS
-            // leaves between the last look and a call that writes a whole document.
-            let in_window = grew
-                .as_deref()
-                .is_some_and(|call| call.starts_with("s3:PUT") || call.starts_with("s3:DELETE"));
-            if grew.is_some() && !in_window {
-                before.extend(bench.grown(direct, &run).await);
-            }
-            let taken: BTreeSet<Exposure> = before.difference(&after).cloned().collect();
-            prop_assert!(taken.is_subset(&agreed), "taken away {taken:?} of agreed {agreed:?}");
-            if had_grown {
-                prop_assert!(taken.is_empty(), "the plan had grown, and {taken:?} was taken away");
-            }
-            let (fixed, refused, opened) = hits.get();
-            hits.set((
-                fixed + usize::from(!taken.is_empty()),
-                refused + usize::from(taken.is_empty()),
-                opened + usize::from(grew.is_some()),
-            ));
-            Ok(())
-        })
-    });
-    checked.unwrap();
-    let (fixed, refused, opened) = hits.get();
-    assert!(fixed > 5 && refused > 5 && opened > 15, "{fixed} fixed, {refused} refused, {opened} grew");
+    let bench = RefCell::new(runtime.block_on(Bench::before(&aws_url)));
+    let tally = RefCell::new(Tally::default());
+    let check = |run: Run| {
+        for before_call in 0.. {
+            let seen = runtime.block_on(bench.borrow_mut().see(&run, before_call));
+            let Seen { agreed, taken, had_grown, grew_before } = seen;
+            prop_assert!(
+                taken.is_subset(&agreed),
+                "call {before_call}: taken away {taken:?} of agreed {agreed:?}"
+            );
+            let held = !had_grown || taken.is_empty();
+            prop_assert!(held, "call {before_call}: the plan had grown, and {taken:?} was taken away");
+            let mut tally = tally.borrow_mut();
+            *(if taken.is_empty() { &mut tally.refused } else { &mut tally.fixed }) += 1;
+            let Some(call) = grew_before else { break };
+            tally.grew_before.insert(call);
+        }
+        Ok(())
+    };
+    for control in Control::ALL {
+        check(Run::of(control)).unwrap();
+    }
+    let config = ProptestConfig { cases: 8, max_shrink_iters: 10, ..ProptestConfig::default() };
+    TestRunner::new(config).run(&run(), check).unwrap();
+    let tally = tally.into_inner();
+    assert!(tally.fixed > 5 && tally.refused > 5, "{tally:?}");
+    assert!(TOLD.iter().all(|call| tally.grew_before.contains(*call)), "{tally:?}");
 }

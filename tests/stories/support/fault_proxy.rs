@@ -105,8 +105,10 @@ struct State {
     is_down: bool,
     /// What happens before a call is passed on, and how many calls are passed on before that one.
     hook: Option<(usize, Hook)>,
-    /// The operation before whose call it happened.
-    hooked: Option<String>,
+    /// How many calls had been passed on when it was set.
+    hook_set: usize,
+    /// How many had been when it happened.
+    hooked: Option<usize>,
 }
 
 type Hook = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
@@ -153,14 +155,16 @@ impl FaultProxy {
     pub fn before_call(&self, calls: usize, hook: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
         let mut state = self.state.lock().unwrap();
         let hook: Hook = Box::new(hook);
-        (state.hook, state.hooked) = (Some((calls, hook)), None);
+        (state.hook, state.hooked, state.hook_set) = (Some((calls, hook)), None, state.calls.len());
     }
 
-    /// Nothing happens any more. The operation before whose call it has happened, if it has.
-    pub fn forget_before_call(&self) -> Option<String> {
+    /// Nothing happens any more. If it has, the operations that were called before it, and after.
+    pub fn forget_before_call(&self) -> Option<(Vec<String>, Vec<String>)> {
         let mut state = self.state.lock().unwrap();
         state.hook = None;
-        state.hooked.take()
+        let happened = state.hooked.take()?;
+        let operations = |calls: &[Call]| calls.iter().map(|call| call.operation.clone()).collect();
+        Some((operations(&state.calls[state.hook_set..happened]), operations(&state.calls[happened..])))
     }
 
     /// How often it has gone wrong as told.
@@ -222,9 +226,11 @@ async fn pass(
     let text = String::from_utf8_lossy(&body).into_owned();
     let operation = operation(&parts, &text);
     let said = format!("{} {text}", parts.uri);
-    let hook = state.lock().unwrap().due_hook(&operation);
+    let hook = state.lock().unwrap().due_hook();
     if let Some(hook) = hook {
         hook().await;
+        let mut state = state.lock().unwrap();
+        state.hooked = Some(state.calls.len());
     }
     let fault = {
         let mut state = state.lock().unwrap();
@@ -260,13 +266,12 @@ async fn pass(
 }
 
 impl State {
-    fn due_hook(&mut self, operation: &str) -> Option<Hook> {
+    fn due_hook(&mut self) -> Option<Hook> {
         let (calls, _) = self.hook.as_mut()?;
         if *calls > 0 {
             *calls -= 1;
             return None;
         }
-        self.hooked = Some(operation.to_owned());
         self.hook.take().map(|(_, hook)| hook)
     }
 
