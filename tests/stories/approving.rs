@@ -34,7 +34,11 @@ async fn a_fix_waits_for_another_operator_s_yes_and_so_does_its_undo() {
     let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
     world.slack.click(ALICE, &asked, "fix").await;
     world.slack.finding_says(&group, "wants this fixed").await;
-    world.slack.command(CAROL, &format!("approve {id}")).await;
+    let shown = world.slack.command(CAROL, &format!("approve {id}")).await;
+    assert!(shown.words().contains("in the window that opened"), "{}", shown.words());
+    world.slack.modal_says("revoke tcp 1024-65535 from 0.0.0.0/0").await;
+    assert_eq!(world.aws.ingress(&group).await, before, "it shows what it would do, and asks");
+    world.slack.submit(CAROL, json!({})).await;
     let fixed = world.slack.finding_says(&group, "*What was done*").await;
     assert!(fixed.words().contains("Fixed by <@U0ALICE>"), "{}", fixed.words());
     assert_ne!(world.aws.ingress(&group).await, before);
@@ -45,6 +49,9 @@ async fn a_fix_waits_for_another_operator_s_yes_and_so_does_its_undo() {
     let waiting = world.slack.finding_says(&group, "wants the fix undone: The workers stand still").await;
     assert_eq!(world.aws.ingress(&group).await, closed);
     world.slack.click(ALICE, &waiting, "approve").await;
+    world.slack.modal_says("tcp 1024-65535 is reachable from 0.0.0.0/0 again").await;
+    assert_eq!(world.aws.ingress(&group).await, closed, "it shows what it would put back, and asks");
+    world.slack.submit(ALICE, json!({})).await;
     world.slack.finding_says(&group, "Ignored by <@U0CAROL>").await;
     assert_eq!(world.aws.ingress(&group).await, before);
     let history = world.slack.command(BOB, &format!("history {id}")).await.words();

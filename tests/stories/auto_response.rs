@@ -138,11 +138,14 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
     let being_fixed = |finding: Option<&Finding>| {
         let waiting_for = [ViolationType::Ec2SgProhibitedPort].into();
         let (asked_by, failure, ignored) = (Actor::AutoResponse, None, None);
-        let (plan, compliant) = (None, None);
+        let (plan, compliant) = (finding.and_then(Finding::fix_plan).map(|plan| plan.digest()), None);
         let state = State::Fixing { asked_by, since, waiting_for, failure, ignored, plan, compliant };
         Ok::<_, ()>(Finding { state, ..finding.unwrap().clone() })
     };
     world.aws.table().change(&id, being_fixed).await.unwrap();
+    let record = world.aws.finding(&id).await.unwrap();
+    request["plan"] = record["finding"]["state"]["plan"].clone();
+    assert!(request["plan"].as_str().unwrap().starts_with("p-"), "all is as in a request that counts");
     request["askedAt"] = json!(since);
     world.aws.send("fix", &request).await;
     eventually("it has been looked at", async || {

@@ -3,18 +3,20 @@
 mod growth;
 mod ids;
 mod ignores;
+mod kept;
 mod looks;
 
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range};
-use defendable::ids::FindingId;
+use defendable::finding::{Finding, Refusal, State};
+use defendable::ids::{FindingId, PlanDigest};
 use serde_json::{Value, json};
 
 use crate::support::payload::{click, interact};
 use crate::support::slack::Message;
 use crate::support::{
-    ALICE, BOB, CAROL, Options, World, eventually, finding_of_bucket, finding_of_group, within,
+    ALICE, BOB, CAROL, Options, World, eventually, finding_of_bucket, finding_of_group, several_ticks, within,
 };
 
 const SSH: &str = "tcp 22-22 0.0.0.0/0";
@@ -84,9 +86,12 @@ async fn growth_between_the_yes_and_the_act_changes_nothing() {
     let asks = world.slack.finding_says(&group, "<@U0ALICE> had agreed to less").await;
     assert_eq!(world.aws.ingress(&group).await, [SSH, MYSQL]);
     assert!(asks.button("fix").is_some() && asks.words().contains("Open. Nothing was changed"));
-    let thread = world.slack.thread(&asks).await;
-    let told = |reply: &Message| reply.words().contains("A fix would now also: revoke tcp 3306");
-    assert!(thread.iter().any(told), "{thread:?}");
+    eventually("the thread tells of it", async || {
+        let thread = world.slack.thread(&asks).await;
+        let told = |reply: &Message| reply.words().contains("A fix would now also: revoke tcp 3306");
+        thread.iter().any(told).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -150,13 +155,29 @@ async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
     assert!(asks.button("fix").is_some() && asks.words().contains("• revoke tcp 22"));
     // A plan of another resource, or one that is not kept: the same.
     let (other, other_id, _) = open_group(&world, "another").await;
-    let fixing = world.aws.asked(&id, ALICE).await.remove(0);
     let plan_of_other = world.aws.fix_value(&other_id).await.split_once(' ').unwrap().1.to_owned();
-    for plan in [plan_of_other, format!("p-{}", "0".repeat(64))] {
+    for (round, plan) in [plan_of_other, format!("p-{}", "0".repeat(64))].into_iter().enumerate() {
+        // The finding waits for this very request: only its plan is wrong.
+        let fixing = world.aws.asked(&id, ALICE).await.remove(0);
+        let digest: PlanDigest = plan.parse().unwrap();
+        let waits_for_it = |finding: &Finding| {
+            let mut finding = finding.clone();
+            let State::Fixing { plan, .. } = &mut finding.state else { return Err(Refusal::NotFixing) };
+            *plan = Some(digest.clone());
+            Ok(finding)
+        };
+        world.aws.table().change_existing(&id, waits_for_it).await.unwrap();
         let task = json!({"messageBody": {"raisedByRule": "r", "targetResourceId": group, "awsRegion": "us-east-1",
             "targetResourceType": "AWS::EC2::SecurityGroup", "violationType": "EC2_SG_PROHIBITED_PORT",
             "requestedBy": ALICE, "askedAt": fixing.asked_at, "plan": plan}});
         world.aws.send("security-group", &task).await;
+        eventually("it asks again", async || {
+            let history = world.slack.command(BOB, &format!("history {id}")).await.words();
+            let refused = history.matches("nothing was changed").count();
+            let record = world.aws.finding(&id).await?;
+            (refused == round + 2 && record["state"] == "open").then_some(())
+        })
+        .await;
     }
     request["plan"] = json!(format!("p-{}", "0".repeat(64)));
     world.aws.send("fix", &request).await;
@@ -246,28 +267,40 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
     }
     assert_eq!(interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await, Some(200));
     let question = world.slack.channel_says("*Go on* fixes 6 findings, as they are now").await;
-    let later = world.aws.open_group("later").await;
-    let id = finding_of_group(&later);
-    eventually("it is found", async || world.aws.finding(&id).await).await;
+    let mut later = Vec::new();
+    for number in 0..3 {
+        later.push(world.aws.open_group(&format!("later-{number}")).await);
+    }
+    // What is fixed and opened again is not what they said yes to either.
+    close_port(&world, &groups[0], 22).await;
+    world.slack.finding_says(&groups[0], "Compliant again").await;
+    world.aws.open_port(&groups[0], 22).await;
+    later.push(groups.remove(0));
+    for group in &later {
+        let id = finding_of_group(group);
+        eventually("it is open", async || (world.aws.finding(&id).await?["state"] == "open").then_some(()))
+            .await;
+    }
     let value = question.button("autoresponse_on").unwrap()["value"].as_str().unwrap();
     assert!(value.starts_with("hold ") && value.contains(" l-"), "{value}");
     world.slack.click(ALICE, &question, "autoresponse_on").await;
-    // Six at once, though two are the most: people have said yes to them. What came later is among the
-    // next two.
-    eventually("all of them are fixed", async || {
-        for group in groups.iter().chain([&later]) {
-            if !world.aws.ingress(group).await.is_empty() {
-                return None;
-            }
+    // Those of the list at once, though two are the most: people have said yes to them. What came later
+    // counts: two of those four, and a question.
+    let closed = async |groups: &[String]| {
+        let mut closed = 0;
+        for group in groups {
+            closed += usize::from(world.aws.ingress(group).await.is_empty());
         }
-        Some(())
-    })
-    .await;
+        closed
+    };
+    eventually("all of the list are fixed", async || (closed(&groups).await == groups.len()).then_some(()))
+        .await;
     // The first question has its answer in its place.
     world.slack.channel_says("<@U0ALICE> let auto-response go on").await;
-    let channel = world.slack.channel().await;
-    let asked_again = channel.iter().any(|message| message.words().contains("has stopped to ask"));
-    assert!(!asked_again, "what came later is within the cap of the next run");
+    let again = world.slack.channel_says("*Go on* fixes 2 findings, as they are now").await;
+    assert_ne!(again.ts(), question.ts());
+    several_ticks().await;
+    assert_eq!(closed(&later).await, 2, "what came later counts against the cap");
 }
 
 /// Opens eight ports, each by a rule of its own: to one range, or to two.

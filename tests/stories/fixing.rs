@@ -41,6 +41,7 @@ async fn each_kind_of_bucket_loses_only_what_is_public() {
         let before = (world.aws.grants(bucket).await, world.aws.policy(bucket).await);
         let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
         assert!(asked.words().contains("will\n• remove the"), "{}", asked.words());
+        several_ticks().await;
         let now = (world.aws.grants(bucket).await, world.aws.policy(bucket).await);
         assert_eq!(now, before, "the command shows the plan, and asks");
         world.slack.click(ALICE, &asked, "fix").await;

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, FAST, World, because, eventually, several_ticks};
+use crate::support::installation::Installation;
+use crate::support::payload::{click, interact};
+use crate::support::{ALICE, BOB, FAST, World, because, eventually, finding_of_group, several_ticks};
 
 fn filled_in(duration: &str) -> serde_json::Value {
     let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
@@ -142,18 +144,18 @@ async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
 
 #[tokio::test]
 async fn a_tag_that_nobody_has_seen_yet_stops_the_remediator_itself() {
-    let world = World::seeded().await;
-    let group = world.aws.group_id("batch-workers").await;
-    let before = world.aws.ingress(&group).await;
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let mut world = Installation::start(&[], every_second).await;
+    let group = world.aws.open_group("tagged").await;
+    let id = finding_of_group(&group);
+    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    // AWS Config says nothing of the tag: the coordinator passes the request on.
+    world.silence_config();
     world.aws.tag(&group, "defendable:ignore", "ticket 42").await;
-    let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
-        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1",
-        "violationType": "EC2_SG_PROHIBITED_PORT"});
-    world.aws.send("security-group", &json!({"messageBody": request})).await;
-    eventually("the task is done with", async || {
-        (world.aws.messages_in("security-group").await == 0).then_some(())
-    })
-    .await;
-    assert_eq!(world.aws.ingress(&group).await, before);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
     world.slack.finding_says(&group, "Ignored by its tag").await;
+    assert!(world.logged().contains("LeftAlone"), "the remediator has said so");
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
+    assert!(world.to_aws.calls("ec2:RevokeSecurityGroupIngress").is_empty());
 }

@@ -1,9 +1,11 @@
 //! Undo: exactly what was taken away comes back, or nothing does.
 
+use defendable::finding::table::Changed;
+use defendable::finding::{Actor, Finding};
 use serde_json::json;
 
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, FAST, World, because, eventually, several_ticks};
+use crate::support::{ALICE, BOB, FAST, World, because, eventually, finding_of_group, several_ticks};
 
 async fn fix(world: &World, resource: &str) -> Message {
     let message = world.slack.finding(resource).await;
@@ -105,7 +107,7 @@ async fn whoever_may_send_to_a_queue_cannot_open_anything() {
     let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
         "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1",
         "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": fixed.finding_id(), "requestedBy": ALICE,
-        "askedAt": "2026-01-01T00:00:00Z", "undo": [range]});
+        "askedAt": "2026-01-01T00:00:00Z", "undo": [range.clone()]});
     world.aws.send("fix", &request).await;
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
@@ -115,4 +117,31 @@ async fn whoever_may_send_to_a_queue_cannot_open_anything() {
         .await;
     assert_eq!(world.aws.messages_in("security-group").await, 0);
     assert_eq!(world.aws.ingress(&group).await, closed);
+
+    // Nor by naming the plan of what could be put back, while somebody wants that put back.
+    let id = finding_of_group(&group);
+    let undo = |finding: &Finding| {
+        let plan = finding.undo_plan().unwrap().digest();
+        let now = jiff::Timestamp::now();
+        finding.undo_asked(Actor::User(ALICE.to_owned()), &plan, "The build fails".to_owned(), now)
+    };
+    let foreign = async || {
+        let asked = world.aws.table().change_existing(&id, undo).await.unwrap();
+        let Changed::Yes(record) = asked else { panic!("it can be undone") };
+        let mut request = json!(record.finding.undo_request().unwrap());
+        assert!(request["plan"].as_str().unwrap().starts_with("p-"), "{request}");
+        request["undo"] = json!([range]);
+        request
+    };
+    world.aws.send("security-group", &json!({"messageBody": foreign().await})).await;
+    world.slack.finding_says(&group, "it is not known which plan was agreed to").await;
+    assert_eq!(world.aws.ingress(&group).await, closed);
+    // The coordinator takes what is put back from the finding, whatever a request says.
+    world.aws.send("fix", &foreign().await).await;
+    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    let open = world.aws.ingress(&group).await;
+    assert!(
+        open.len() == closed.len() + 1 && open.contains(&"tcp 1024-65535 0.0.0.0/0".to_owned()),
+        "{open:?}"
+    );
 }

@@ -40,6 +40,13 @@ async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
         .await;
     }
     world.slack.channel_says(&format!("it names the finding {stranger}, but is about {id}")).await;
+    // A report of one resource that answers a request for another.
+    let mut report = report;
+    report["resourceId"] = json!("sg-elsewhere");
+    report["request"].as_object_mut().unwrap().remove("findingId");
+    world.aws.send("events", &report).await;
+    world.slack.channel_says(&format!("it is of sg-elsewhere, but answers a request for {ignored}")).await;
+    assert_eq!(world.aws.messages_in("events-dead-letters").await, 2);
     assert_eq!(world.aws.ingress(&ignored).await, [SSH]);
     assert!(world.slack.finding(&ignored).await.words().contains("Ignored by <@U0ALICE>"));
     assert_eq!(world.slack.finding("stranger").await.0, other.0, "the other finding stands as it was");

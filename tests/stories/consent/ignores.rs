@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{SSH, open_for_every_protocol, open_group};
+use super::{MYSQL, SSH, open_for_every_protocol, open_group};
 use crate::support::peers::CloudTrail;
 use crate::support::slack::Message;
 use crate::support::{ALICE, BOB, FAST, Options, World, because, eventually, several_ticks};
@@ -56,6 +56,41 @@ async fn auto_response_takes_what_is_beyond_an_ignore_and_leaves_the_rest() {
     .await;
     several_ticks().await;
     assert_eq!(world.aws.ingress(&group).await, [SSH]);
+}
+
+#[tokio::test]
+async fn what_an_undo_has_put_back_is_ignored_and_nothing_beyond_it() {
+    let world = World::seeded().await;
+    let (group, _, message) = open_group(&world, "undone").await;
+    world.slack.click(ALICE, &message, "fix").await;
+    let fixed = world.slack.finding_says(&group, "*What was done*").await;
+    world.slack.click(ALICE, &fixed, "undo").await;
+    world.slack.submit(ALICE, json!({"reason": because("The build fails")})).await;
+    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    assert_eq!(world.aws.ingress(&group).await, [SSH]);
+    open_for_every_protocol(&world, &group).await;
+    let opened = world.slack.finding_says(&group, ":red_circle: Open · critical severity").await;
+    let words = opened.words();
+    assert!(words.contains("*Fix will*\n• revoke all traffic from 0.0.0.0/0"), "{words}");
+    assert!(words.contains("*Ignored by <@U0ALICE>*") && words.contains("The build fails"), "{words}");
+    assert!(words.contains("• tcp 22 is reachable from 0.0.0.0/0"), "{words}");
+}
+
+#[tokio::test]
+async fn a_yes_to_a_fix_of_what_is_ignored_does_not_cover_what_came_since() {
+    let world = World::seeded().await;
+    let (group, id, message) = open_group(&world, "ignored").await;
+    ignore(&world, &message).await;
+    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+    assert!(asked.words().contains("is ignored by <@U0ALICE>"), "{}", asked.words());
+    world.aws.open_port(&group, 3306).await;
+    world.slack.finding_says(&group, "• revoke tcp 3306").await;
+    world.slack.click(ALICE, &asked, "fix_ignored").await;
+    let asks = world.slack.finding_says(&group, "<@U0ALICE> had agreed to less. New is:").await;
+    assert!(asks.words().contains("• tcp 3306 is reachable from 0.0.0.0/0"), "{}", asks.words());
+    assert_eq!(world.aws.ingress(&group).await, [SSH, MYSQL], "nothing was changed");
+    assert!(asks.words().contains("*Ignored by <@U0ALICE>*"), "{}", asks.words());
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{close_port, open_group, send};
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
-use crate::support::payload::{click, interact};
-use crate::support::{ALICE, Options, World, eventually, finding_of_bucket, finding_of_group};
+use crate::support::payload::{click, interact, submission};
+use crate::support::{ALICE, Options, World, eventually, finding_of_bucket, finding_of_group, several_ticks};
 
 const ROUTING: &str = r#"
 mention = "S0ONCALL"
@@ -40,6 +40,25 @@ async fn the_route_and_the_mention_follow_what_is_exposed() {
         (old.words().contains("Its route has changed") && old.button("fix").is_none()).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_person_who_presses_look_again_need_not_wait() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = world.aws.create_group("unseen").await;
+    let denied = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Denied, 0, 2);
+    world.aws.open_port(&group, 22).await;
+    let id = finding_of_group(&group);
+    let unknown = world.slack.finding_says(&group, "What a fix would change could not be found out").await;
+    assert!(unknown.button("fix").is_none(), "{}", unknown.words());
+    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    // The violation is told twice: by AWS Config, and by its rule. What AWS denies is not asked for again.
+    eventually("it is denied twice", async || (world.to_aws.hits(denied) == 2).then_some(())).await;
+    several_ticks().await;
+    assert!(world.slack.finding(&group).await.button("fix").is_none());
+    world.slack.click(ALICE, &unknown, "look_again").await;
+    let known = world.slack.finding_says(&group, "• revoke tcp 22").await;
+    assert!(known.button("fix").is_some());
 }
 
 #[tokio::test]
@@ -122,6 +141,22 @@ async fn a_message_keeps_its_mark_when_it_is_edited() {
     world.slack.click(ALICE, &message, "fix").await;
     let fixed = world.slack.finding_says("defendable-demo-downloads", "*What was done*").await;
     assert_eq!(fixed.0["blocks"][0]["block_id"], mark.as_str());
+}
+
+#[tokio::test]
+async fn a_message_that_was_found_by_its_mark_keeps_the_mark_too() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let group = world.aws.create_group("lost").await;
+    let id = finding_of_group(&group);
+    let lost = world.to_slack.inject("slack:chat.postMessage", id.as_str(), Fault::AnswerLost, 0, 1);
+    world.aws.open_port(&group, 22).await;
+    eventually("it is found by its mark", async || world.aws.is_shown(&id).await.then_some(())).await;
+    assert_eq!(world.to_slack.hits(lost), 1);
+    let message = world.slack.finding(&group).await;
+    world.slack.click(ALICE, &message, "fix").await;
+    let fixed = world.slack.finding_says(&group, "*What was done*").await;
+    assert_eq!(fixed.0["blocks"][0]["block_id"], format!("{id}/1"));
+    assert_eq!((fixed.ts(), world.slack.findings().await.len()), (message.ts(), 1), "it is posted once");
 }
 
 #[tokio::test]
@@ -211,4 +246,53 @@ async fn a_click_on_a_message_that_is_old_brings_it_up_to_date() {
     assert!(!message.words().contains("3306"), "{}", message.words());
     world.slack.click(ALICE, &message, "ignore").await;
     world.slack.finding_says(&group, "• revoke tcp 3306").await;
+}
+
+#[tokio::test]
+async fn a_request_without_a_plan_about_what_nobody_has_heard_of_is_shown_and_asks() {
+    let mut world = Installation::start(&[], Vec::new()).await;
+    world.silence_config();
+    let group = world.aws.open_group("unheard-of").await;
+    // The look that it takes fails at first.
+    let fails = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Unavailable, 0, 3);
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
+        "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "requestedBy": ALICE,
+        "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}});
+    world.aws.send("fix", &request).await;
+    let asks = world.slack.finding_says(&group, "did not say which plan was agreed to").await;
+    let asks = match asks.button("fix") {
+        Some(_) => asks,
+        None => world.slack.finding_says(&group, "• revoke tcp 22").await,
+    };
+    assert!(world.to_aws.hits(fails) > 0 && asks.words().contains("<@U0ALICE>"), "{}", asks.words());
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
+    world.slack.click(ALICE, &asks, "fix").await;
+    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    // The rule has never spoken: its word is no old news.
+    let record = world.aws.finding(&finding_of_group(&group)).await.unwrap();
+    assert_eq!(record["finding"]["sources"], json!({}));
+}
+
+#[tokio::test]
+async fn whoever_asked_for_an_undo_that_is_given_up_is_told_so() {
+    let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
+    let world = Installation::start(&[], vec![schedule]).await;
+    let group = world.aws.open_group("given-up").await;
+    let id = finding_of_group(&group);
+    let message = world.slack.finding_says(&group, "• revoke tcp 22").await;
+    world.slack.click(ALICE, &message, "fix").await;
+    world.slack.finding_says(&group, "*What was done*").await;
+    // No remediator ever answers.
+    let mute = world.to_aws.inject("ec2:AuthorizeSecurityGroupIngress", &group, Fault::Hangs, 0, 50);
+    let submission = submission(ALICE, "undo", &world.aws.undo_value(&id).await);
+    assert_eq!(interact(&world.app_url, &submission).await, Some(200));
+    eventually("it is being undone", async || (world.to_aws.hits(mute) > 0).then_some(())).await;
+    let long_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(16)).to_string();
+    world.aws.set_text(&format!("FINDING#{id}"), "FINDING", "finding.#state.since", &long_ago).await;
+    world.slack.is_told(ALICE, "not undone: the undo has not reported back for 15 minutes").await;
+    let failed = world.slack.finding_says(&group, "*The undo failed*").await;
+    assert!(failed.words().contains("Fixed by <@U0ALICE>") && failed.button("undo").is_some());
+    several_ticks().await;
+    let told = world.slack.told(ALICE).await;
+    assert_eq!(told.iter().filter(|told| told.words().contains("has not reported back")).count(), 1, "once");
 }

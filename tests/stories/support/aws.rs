@@ -196,10 +196,7 @@ impl Aws {
 
     /// What the table's item of a finding says, as JSON.
     pub async fn finding(&self, id: &FindingId) -> Option<Value> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let get = self.dynamodb.get_item().table_name("defendable-findings").consistent_read(true);
-        let got = get.key("pk", text(&format!("FINDING#{id}"))).key("sk", text("FINDING")).send().await;
-        serde_dynamo::from_item(got.unwrap().item?).ok()
+        self.item(&format!("FINDING#{id}"), "FINDING").await
     }
 
     /// What the **Fix** button of a finding carries now: the finding, and its plan where one is known.
@@ -230,11 +227,23 @@ impl Aws {
 
     /// What is recorded that people want of auto-response, `on` or `off`.
     pub async fn auto_response_wanted(&self) -> Option<String> {
+        let recorded = self.item("AUTO_RESPONSE", "AUTO_RESPONSE").await?;
+        recorded["wanted"]["switch"].as_str().map(str::to_owned)
+    }
+
+    /// An item of the findings table, as JSON.
+    pub async fn item(&self, pk: &str, sk: &str) -> Option<Value> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let get = self.dynamodb.get_item().table_name("defendable-findings").consistent_read(true);
-        let got = get.key("pk", text("AUTO_RESPONSE")).key("sk", text("AUTO_RESPONSE")).send().await;
-        let recorded: Value = serde_dynamo::from_item(got.unwrap().item?).ok()?;
-        recorded["wanted"]["switch"].as_str().map(str::to_owned)
+        let got = get.key("pk", text(pk)).key("sk", text(sk)).send().await;
+        serde_dynamo::from_item(got.unwrap().item?).ok()
+    }
+
+    /// Deletes an item of the findings table.
+    pub async fn delete_item(&self, pk: &str, sk: &str) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let delete = self.dynamodb.delete_item().table_name("defendable-findings");
+        delete.key("pk", text(pk)).key("sk", text(sk)).send().await.unwrap();
     }
 
     /// Writes an item of the findings table.
@@ -255,10 +264,10 @@ impl Aws {
         let update = self.dynamodb.update_item().table_name("defendable-findings");
         let update = update.key("pk", text(pk)).key("sk", text(sk));
         let update = update.update_expression(format!("SET {path} = :value"));
-        let update = match path.contains("#at") {
-            true => update.expression_attribute_names("#at", "at"),
-            false => update,
-        };
+        let reserved = path.split('.').filter(|part| part.starts_with('#'));
+        let update = reserved.fold(update, |update, part| {
+            update.expression_attribute_names(part, part.trim_start_matches('#'))
+        });
         update.expression_attribute_values(":value", text(value)).send().await.unwrap();
     }
 
