@@ -2,16 +2,17 @@
 //!
 //! S3 user guide,
 //! [The meaning of "public"](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status):
-//! a statement that allows everybody is public unless one of its conditions limits it to *fixed
-//! values* (no wildcard, no policy variable) of certain keys. The rule (AWS Config's items) and
-//! the remediation (the live policy) both ask here.
+//! a statement that allows everybody is public unless one of its [conditions](super::condition) limits
+//! it to fixed values of certain keys. The rule (AWS Config's items) and the remediation (the live
+//! policy) both ask here.
 
 use std::collections::BTreeMap;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::condition::{Conditions, OneOrMany, narrow};
 
 /// A bucket policy over its own text, so that statements can be taken out and everything
 /// beside them stays byte for byte.
@@ -62,7 +63,7 @@ struct Statement {
     principal: Option<Principal>,
     not_principal: Option<Principal>,
     #[serde(default)]
-    condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+    condition: Conditions,
 }
 
 #[derive(Deserialize)]
@@ -76,22 +77,6 @@ struct Sid {
 enum Principal {
     Anyone(String),
     Named(BTreeMap<String, OneOrMany>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<Value>),
-    One(Value),
-}
-
-impl OneOrMany {
-    fn values(&self) -> &[Value] {
-        match self {
-            Self::Many(values) => values,
-            Self::One(value) => std::slice::from_ref(value),
-        }
-    }
 }
 
 impl<'a> BucketPolicy<'a> {
@@ -158,80 +143,22 @@ impl<'a> BucketPolicy<'a> {
 
 impl Statement {
     fn is_public(&self) -> bool {
-        self.effect == "Allow" && self.is_for_everybody() && !self.is_narrowed()
+        self.effect == "Allow" && self.is_for_everybody() && !narrow(&self.condition)
     }
 
+    /// Whoever is not named one by one may be anybody: a wildcard among AWS principals, services or
+    /// federated users alike.
     fn is_for_everybody(&self) -> bool {
         self.not_principal.is_some()
             || self.principal.as_ref().is_some_and(|principal| match principal {
                 Principal::Anyone(text) => text == "*",
-                Principal::Named(kinds) => {
-                    kinds.get("AWS").is_some_and(|names| names.values().iter().any(|name| name == "*"))
-                }
+                Principal::Named(kinds) => kinds.values().flat_map(OneOrMany::values).any(is_anybody),
             })
     }
-
-    /// Conditions are joined by "and": one that narrows is enough.
-    fn is_narrowed(&self) -> bool {
-        self.condition
-            .iter()
-            .filter(|(operator, _)| can_narrow(operator))
-            .flat_map(|(_, keys)| keys)
-            .any(|(key, values)| all_fixed(key, values.values()))
-    }
 }
 
-/// Whether a condition operator can only match what it names. Negated ones let everybody else
-/// in, `…IfExists` lets a request without the key in, and so does `ForAllValues:`.
-fn can_narrow(operator: &str) -> bool {
-    let operator = operator.to_ascii_lowercase();
-    let operator = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
-    matches!(
-        operator,
-        "stringequals" | "stringequalsignorecase" | "stringlike" | "arnequals" | "arnlike" | "ipaddress"
-    )
-}
-
-/// Values are joined by "or": each must be fixed.
-fn all_fixed(key: &str, values: &[Value]) -> bool {
-    let fixed: fn(&str) -> bool = match key.to_ascii_lowercase().as_str() {
-        "aws:sourceip" => is_narrow_range,
-        "s3:dataaccesspointarn" => has_fixed_account,
-        "aws:sourcearn"
-        | "aws:sourcevpc"
-        | "aws:sourcevpce"
-        | "aws:sourceowner"
-        | "aws:sourceaccount"
-        | "aws:sourceorgid"
-        | "aws:principalarn"
-        | "aws:principalaccount"
-        | "aws:principalorgid"
-        | "aws:userid"
-        | "s3:x-amz-server-side-encryption-aws-kms-key-id"
-        | "s3:dataaccesspointaccount" => is_fixed,
-        _ => return false,
-    };
-    !values.is_empty() && values.iter().all(|value| value.as_str().is_some_and(fixed))
-}
-
-fn is_fixed(value: &str) -> bool {
-    !value.is_empty() && !value.contains(['*', '?']) && !value.contains("${")
-}
-
-/// Ranges broader than /8 (IPv4) or /32 (IPv6) are public all the same.
-fn is_narrow_range(value: &str) -> bool {
-    let range =
-        value.parse::<IpNet>().or_else(|_| value.parse().map(|address: std::net::IpAddr| address.into()));
-    range.is_ok_and(|range| match range {
-        IpNet::V4(range) => range.prefix_len() >= 8,
-        IpNet::V6(range) => range.prefix_len() >= 32,
-    })
-}
-
-/// An access point's name may be a wildcard while its account is fixed:
-/// `arn:aws:s3:us-west-2:123456789012:accesspoint/*`.
-fn has_fixed_account(value: &str) -> bool {
-    value.split(':').nth(4).is_some_and(is_fixed)
+fn is_anybody(name: &Value) -> bool {
+    name == "*"
 }
 
 #[cfg(test)]
@@ -258,7 +185,13 @@ mod tests {
 
     #[test]
     fn everybody_has_several_spellings() {
-        for principal in [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["arn:aws:iam::1:root", "*"]})] {
+        for principal in [
+            json!("*"),
+            json!({"AWS": "*"}),
+            json!({"AWS": ["arn:aws:iam::1:root", "*"]}),
+            json!({"Service": "*"}),
+            json!({"Federated": ["*"]}),
+        ] {
             assert!(public(allow(principal.clone())), "{principal}");
         }
         assert!(public(
@@ -270,40 +203,6 @@ mod tests {
             assert!(!public(allow(principal.clone())), "{principal}");
         }
         assert!(!public(json!({"Effect": "Deny", "Principal": "*"})));
-    }
-
-    #[test]
-    fn a_condition_on_a_fixed_value_narrows() {
-        for condition in [
-            json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}),
-            json!({"StringLike": {"AWS:SOURCEVPC": ["vpc-1", "vpc-2"]}}),
-            json!({"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7"]}}),
-            json!({"ForAnyValue:StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
-            json!({"StringLike": {"s3:DataAccessPointArn": "arn:aws:s3:us-west-2:123456789012:accesspoint/*"}}),
-            json!({"StringLike": {"aws:SourceVpc": "*"}, "StringEquals": {"aws:SourceAccount": "123456789012"}}),
-        ] {
-            assert!(!public(with_condition(condition.clone())), "{condition}");
-        }
-    }
-
-    #[test]
-    fn a_condition_on_anything_else_does_not() {
-        for condition in [
-            json!({"StringLike": {"aws:SourceVpc": "vpc-*"}}),
-            json!({"StringLike": {"aws:SourceVpc": ["vpc-1", "vpc-*"]}}),
-            json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}),
-            json!({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}),
-            json!({"ForAllValues:StringEquals": {"aws:SourceVpc": "vpc-1"}}),
-            json!({"StringEquals": {"aws:userid": "${aws:userid}"}}),
-            json!({"StringEquals": {"aws:Referer": "https://example.com"}}),
-            json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/1"}}),
-            json!({"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "::/0"]}}),
-            json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
-            json!({"Bool": {"aws:SecureTransport": "true"}}),
-            json!({"StringLike": {"s3:DataAccessPointArn": "arn:aws:s3:us-west-2:*:accesspoint/x"}}),
-        ] {
-            assert!(public(with_condition(condition.clone())), "{condition}");
-        }
     }
 
     #[test]
@@ -351,13 +250,10 @@ mod tests {
     /// AWS's page again, slowly and in other words: the requests that a statement lets in are tried
     /// one by one, and it is public if one of a stranger's is among them.
     fn lets_a_stranger_in(statement: &Value) -> bool {
+        let many = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         let everybody = match (&statement["Principal"], &statement["NotPrincipal"]) {
             (Value::String(all), _) => all == "*",
-            (Value::Object(kinds), _) => match &kinds.get("AWS") {
-                Some(Value::String(one)) => one == "*",
-                Some(Value::Array(many)) => many.iter().any(|one| one == "*"),
-                _ => false,
-            },
+            (Value::Object(kinds), _) => kinds.values().any(|names| many(names).contains(&json!("*"))),
             (_, except) => !except.is_null(),
         };
         let empty = serde_json::Map::new();
@@ -366,24 +262,61 @@ mod tests {
             && everybody
             && conditions.iter().all(|(operator, keys)| {
                 keys.as_object().unwrap().iter().all(|(key, values)| {
-                    let values = values.as_array().cloned().unwrap_or_else(|| vec![values.clone()]);
-                    // One value that a stranger may have is enough to let one in.
-                    values.iter().any(|value| a_stranger_may_have(operator, key, value.as_str().unwrap()))
+                    let values: Vec<String> = many(values)
+                        .iter()
+                        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                        .collect();
+                    a_stranger_meets(operator, key, &values)
                 })
             })
     }
 
-    fn a_stranger_may_have(operator: &str, key: &str, value: &str) -> bool {
-        let trusted = ["aws:SourceVpc", "aws:PrincipalOrgID", "aws:SourceArn"].contains(&key);
+    fn a_stranger_meets(operator: &str, key: &str, values: &[String]) -> bool {
         match operator {
-            "IpAddress" if key == "aws:SourceIp" => ["0.0.0.0/0", "0.0.0.0/7", "::/31"].contains(&value),
-            "StringEquals" | "StringLike" | "ForAnyValue:StringEquals" if trusted => {
-                value.contains('*') || value.contains('?') || value.contains("${")
+            "IpAddress" if key == "aws:SourceIp" => lets_many_in(values),
+            // One value that a stranger may have is enough to let one in.
+            "StringEquals" | "StringLike" | "ForAnyValue:StringEquals" => {
+                values.iter().any(|value| a_stranger_may_have(key, value))
             }
-            // Another key is the caller's to choose; another operator lets in whoever lacks the key,
-            // or has anything but the value.
+            // Another operator lets in whoever lacks the key, or has anything but the value.
             _ => true,
         }
+    }
+
+    fn a_stranger_may_have(key: &str, value: &str) -> bool {
+        let wildcards = value.matches(['*', '?']).count();
+        let anybody_s = value.contains("${") || value == "anonymous";
+        match key {
+            "aws:SourceVpc" | "aws:PrincipalOrgID" | "aws:SourceArn" | "aws:SourceAccount" => {
+                anybody_s || wildcards > 0
+            }
+            "aws:PrincipalOrgPaths" => {
+                let of_one =
+                    value.starts_with("o-1/") && (wildcards == 0 || wildcards == 1 && value.ends_with('*'));
+                anybody_s || !of_one
+            }
+            "aws:userid" => anybody_s || wildcards > 0 && value != "AROA1:*",
+            // Another key is the caller's to choose.
+            _ => true,
+        }
+    }
+
+    /// Whether more than a /8 is let in without a gap, half a /8 at a time; of IPv6, whether one of the
+    /// ranges of this test is, or two neighbours are.
+    fn lets_many_in(values: &[String]) -> bool {
+        let mut halves = [false; 512];
+        for value in values.iter().filter(|value| !value.contains(':')) {
+            let (net, prefix) = value.split_once('/').unwrap();
+            let mut octets = net.split('.').map(|octet| octet.parse::<usize>().unwrap());
+            let first = octets.next().unwrap() * 2 + octets.next().unwrap() / 128;
+            let many = 512 >> prefix.parse::<u32>().unwrap().min(10);
+            halves[first..first + many].fill(true);
+        }
+        let has = |range: &str| values.iter().any(|value| value == range);
+        halves.windows(3).any(|three| three.iter().all(|half| *half))
+            || has("::/0")
+            || has("::/31")
+            || has("2001:db8::/32") && has("2001:db9::/32")
     }
 
     fn any_condition() -> impl Strategy<Value = (String, String, Vec<String>)> {
@@ -398,10 +331,47 @@ mod tests {
             "Null",
             "DateLessThan",
         ];
-        let keys =
-            ["aws:SourceVpc", "aws:PrincipalOrgID", "aws:SourceArn", "aws:Referer", "aws:SecureTransport"];
-        let values = ["vpc-1", "vpc-*", "o-1?", "${aws:PrincipalTag/x}", "true", "arn:aws:s3:::b"];
-        let ranges = ["203.0.113.0/24", "10.0.0.0/8", "0.0.0.0/0", "0.0.0.0/7", "2001:db8::/32", "::/31"];
+        let keys = [
+            "aws:SourceVpc",
+            "aws:PrincipalOrgID",
+            "aws:PrincipalOrgPaths",
+            "aws:SourceArn",
+            "aws:SourceAccount",
+            "aws:userid",
+            "aws:Referer",
+            "aws:SecureTransport",
+        ];
+        let values = [
+            "vpc-1",
+            "vpc-*",
+            "o-1?",
+            "o-1/r-1/*",
+            "o-1/r-1/ou-1/",
+            "o-1*",
+            "o-?/r-1/*",
+            "AROA1:*",
+            "AIDA1:*",
+            "anonymous",
+            "123456789012",
+            "${aws:PrincipalTag/x}",
+            "true",
+            "arn:aws:s3:::b",
+        ];
+        let ranges = [
+            "203.0.113.0/24",
+            "10.0.0.0/8",
+            "11.0.0.0/8",
+            "11.128.0.0/9",
+            "12.0.0.0/9",
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "0.0.0.0/0",
+            "2.0.0.0/7",
+            "2001:db8::/32",
+            "2001:db9::/32",
+            "::/31",
+            "::/0",
+        ];
         let (operators, keys) =
             (prop::sample::select(operators.to_vec()), prop::sample::select(keys.to_vec()));
         let of_words = prop::collection::vec(prop::sample::select(values.to_vec()), 1..4);
@@ -424,6 +394,8 @@ mod tests {
             json!({"Principal": {"AWS": ["arn:aws:iam::123456789012:root", "*"]}}),
             json!({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}),
             json!({"Principal": {"Service": "config.amazonaws.com"}}),
+            json!({"Principal": {"Service": "*"}}),
+            json!({"Principal": {"Federated": ["cognito-identity.amazonaws.com", "*"]}}),
             json!({"NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}}),
         ]);
         let effect = prop::sample::select(vec!["Allow", "Deny"]);
@@ -431,7 +403,14 @@ mod tests {
             |(mut statement, effect, conditions)| {
                 statement["Effect"] = json!(effect);
                 for (operator, key, values) in conditions {
-                    let values = if values.len() == 1 { json!(values[0]) } else { json!(values) };
+                    // Numbers and booleans may stand without quotation marks.
+                    let value = |text: &String| match text.parse::<u64>() {
+                        Ok(number) => json!(number),
+                        Err(_) if text == "true" => json!(true),
+                        Err(_) => json!(text),
+                    };
+                    let values: Vec<Value> = values.iter().map(value).collect();
+                    let values = if values.len() == 1 { values[0].clone() } else { json!(values) };
                     statement["Condition"][operator][key] = values;
                 }
                 statement

@@ -1,6 +1,8 @@
 //! Rules: a configuration item in, an evaluation out. Pure, but for [`rule_function`].
 
+pub mod address_block;
 pub mod bucket_policy;
+mod condition;
 mod configuration_item;
 pub mod ingress;
 pub mod lines;
