@@ -2,7 +2,7 @@
 //!
 //! S3 user guide,
 //! [The meaning of "public"](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status):
-//! a statement that allows everybody is public unless one of its [conditions](super::condition) limits
+//! a statement that allows everybody is public unless one of its conditions limits
 //! it to fixed values of certain keys. The rule (AWS Config's items) and the remediation (the live
 //! policy) both ask here.
 
