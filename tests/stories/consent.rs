@@ -273,7 +273,11 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
     }
     // What is fixed and opened again is not what they said yes to either.
     close_port(&world, &groups[0], 22).await;
-    world.slack.finding_says(&groups[0], "Compliant again").await;
+    let id = finding_of_group(&groups[0]);
+    eventually("it is compliant again", async || {
+        (world.aws.finding(&id).await?["state"] == "fixed").then_some(())
+    })
+    .await;
     world.aws.open_port(&groups[0], 22).await;
     later.push(groups.remove(0));
     for group in &later {
