@@ -230,7 +230,8 @@ async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
     assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"));
 
     let finding = world.slack.finding("defendable-demo-website").await.finding_id();
-    let ignore = Genuine::interaction(&world, &submission(ALICE, "ignore", &finding));
+    let seen = world.aws.fix_value(&finding.parse().unwrap()).await;
+    let ignore = Genuine::interaction(&world, &submission(ALICE, "ignore", &seen));
     ignore.send().await;
     world.slack.finding_says("defendable-demo-website", "Ignored by <@U0ALICE>").await;
     Genuine::interaction(&world, &click(ALICE, "unignore", &finding)).send().await;

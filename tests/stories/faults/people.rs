@@ -166,7 +166,7 @@ async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() 
         // Whoever wants to edit a message takes a lease first.
         let lease = world.to_aws.inject("dynamodb:UpdateItem", "SET leaseUntil", Fault::Hangs, 0, 1);
         let decided = match name {
-            "ignored" => submission(ALICE, "ignore", id.as_str()),
+            "ignored" => submission(ALICE, "ignore", &world.aws.fix_value(&id).await),
             _ => click(ALICE, "fix", &world.aws.fix_value(&id).await),
         };
         let (url, before) = (world.app_url.clone(), world.aws.finding(&id).await.unwrap()["version"].clone());
