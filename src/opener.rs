@@ -1,10 +1,13 @@
 //! Who opened it: CloudTrail knows whose call broke the rule, often some minutes later.
 
+mod effect;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
+use effect::{Effect, Part};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,14 +15,17 @@ use serde_json::Value;
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::cut;
 use crate::ids::{Resource, ResourceType};
-use crate::remediation::{Change, IngressRange, protocol_name};
+use crate::remediation::Change;
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
 /// ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)).
 pub const ACTIONS: &[&str] = &["cloudtrail:LookupEvents"];
 
 /// How long one look may take.
-const BUDGET: Duration = Duration::from_secs(3);
+const BUDGET: Duration = Duration::from_secs(6);
+
+/// How many pages of calls one look reads: most are reads, which say nothing.
+const PAGES: usize = 5;
 
 /// When to look, seconds after the finding was shown and after each look that found nothing:
 /// CloudTrail
@@ -73,7 +79,7 @@ struct Trace {
     request_parameters: Value,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
     #[serde(default)]
@@ -91,70 +97,44 @@ pub fn can_be_known(resource: &Resource) -> bool {
     matches!(resource.resource_type.as_str(), ResourceType::SECURITY_GROUP | ResourceType::BUCKET)
 }
 
-/// Whether a call can have brought about one of the changes that a fix takes away, or has. Only what
-/// it asked for tells: elsewhere a record has stars, and `false`, of its own.
-fn opens(trace: &Trace, change: &Change) -> bool {
-    let parameters = &trace.request_parameters;
-    let asked = parameters.to_string();
-    let says = |words: &[&str]| words.iter().any(|word| asked.contains(word));
-    match (change, trace.event_name.as_str()) {
-        (Change::RevokeIngress(range), "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules") => {
-            names_range(parameters, range)
-        }
-        (Change::RemoveGrant(_), "PutBucketAcl" | "CreateBucket") => {
-            says(&["AllUsers", "AuthenticatedUsers", "public-read", "authenticated-read"])
-        }
-        (Change::RemoveStatement { .. } | Change::DeletePolicy { .. }, "PutBucketPolicy") => says(&["*"]),
-        (
-            Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. },
-            "DeleteBucketPublicAccessBlock" | "DeletePublicAccessBlock",
-        ) => true,
-        (
-            Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. },
-            "PutBucketPublicAccessBlock" | "PutPublicAccessBlock",
-        ) => says(&[":false", ":\"false\""]),
-        _ => false,
-    }
-}
-
-/// Whether a permission somewhere in the parameters has a range's protocol, ports and addresses.
-fn names_range(parameters: &Value, range: &IngressRange) -> bool {
-    let field = |names: [&str; 2]| names.iter().find_map(|name| parameters.get(name));
-    let here = field(["ipProtocol", "IpProtocol"]).is_some_and(|protocol| {
-        let said = protocol.as_str().map_or_else(|| protocol.to_string(), str::to_owned);
-        let port = |names| field(names).and_then(Value::as_i64).unwrap_or(-1);
-        let ports = (port(["fromPort", "FromPort"]), port(["toPort", "ToPort"]));
-        let wanted = (range.from_port.map_or(-1, i64::from), range.to_port.map_or(-1, i64::from));
-        protocol_name(&said) == protocol_name(&range.protocol)
-            && (range.protocol == "-1" || ports == wanted)
-            && parameters.to_string().contains(&format!("\"{}\"", range.cidr))
-    });
-    here || match parameters {
-        Value::Object(fields) => fields.values().any(|value| names_range(value, range)),
-        Value::Array(items) => items.iter().any(|value| names_range(value, range)),
-        _ => false,
-    }
-}
-
 /// Of CloudTrail's records, each a JSON object in text, the newest call before `recorded_at` that
-/// can have brought about one of the changes; what cannot be read is nobody's.
+/// opened one of the changes: a call after which it was still open, or closed, is nobody's whom we would
+/// name. What cannot be read is nobody's.
 pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
-    let traces = records.iter().filter_map(|record| {
-        let trace: Trace = serde_json::from_str(record).ok()?;
-        let meant = trace.error_code.is_none()
-            && trace.event_time <= recorded_at + SKEW
-            && changes.iter().any(|change| opens(&trace, change));
-        meant.then_some(trace)
-    });
-    let trace = traces.max_by_key(|trace| trace.event_time)?;
-    let Identity { arn, user_name, invoked_by, kind } = trace.user_identity;
+    let meant = |trace: &Trace| trace.error_code.is_none() && trace.event_time <= recorded_at + SKEW;
+    let mut traces: Vec<Trace> =
+        records.iter().filter_map(|record| serde_json::from_str(record).ok()).filter(meant).collect();
+    traces.sort_by_key(|trace| trace.event_time);
+    let openings =
+        changes.iter().flat_map(|change| Part::ALL.map(|part| last_opening(&traces, part, change))).flatten();
+    let trace = &traces[openings.max()?];
+    let Identity { arn, user_name, invoked_by, kind } = trace.user_identity.clone();
     Some(Opener {
         principal: cut(&arn.or(user_name).or(invoked_by).or(kind)?, 300),
-        call: trace.event_name,
+        call: trace.event_name.clone(),
         at: trace.event_time,
-        source_address: trace.source_ip_address.map(|address| cut(&address, 100)),
+        source_address: trace.source_ip_address.as_deref().map(|address| cut(address, 100)),
         agent: trace.user_agent.as_deref().and_then(tool).map(str::to_owned),
     })
+}
+
+/// The place of the newest call that opened a part which was closed until then, or of which nothing is
+/// known. Ingress is added to, so that the newest call is always one.
+fn last_opening(traces: &[Trace], part: Part, change: &Change) -> Option<usize> {
+    let (mut opening, mut before) = (None, None);
+    for (place, trace) in traces.iter().enumerate() {
+        let Some(effect) = part.effect(trace, change) else { continue };
+        let has_opened = match effect {
+            Effect::Opened => matches!(part, Part::Ingress) || matches!(before, None | Some(Effect::Closed)),
+            Effect::LeftOpen => before == Some(Effect::Closed),
+            Effect::Closed => false,
+        };
+        if has_opened {
+            opening = Some(place);
+        }
+        before = Some(effect);
+    }
+    opening
 }
 
 /// The tool behind a user agent, where it is one that puts things back as its configuration has them:
@@ -189,18 +169,35 @@ impl Openers {
             .attribute_value(resource.id.as_str())
             .build()
             .map_err(|error| AwsError::other("cloudtrail:LookupEvents", "Invalid", error.to_string()))?;
-        let found = client
+        let look = client
             .lookup_events()
             .lookup_attributes(name)
             .end_time(DateTime::from_secs((recorded_at + SKEW).as_second()))
-            .max_results(50)
-            .send();
-        let found = tokio::time::timeout(BUDGET, found).await.map_err(|_| {
-            AwsError::transient("cloudtrail:LookupEvents", Some("Slow"), "CloudTrail takes too long")
-        })?;
-        let found = found.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
-        let records = found.events().iter().filter_map(|event| event.cloud_trail_event());
-        let records: Vec<String> = records.map(str::to_owned).collect();
+            .max_results(50);
+        let mut records = Vec::new();
+        let read = async {
+            let mut next = None;
+            for _ in 0..PAGES {
+                let page = look.clone().set_next_token(next.take()).send().await;
+                let page = page.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
+                let calls = page.events().iter().filter(|event| event.read_only() != Some("true"));
+                records.extend(calls.filter_map(|event| event.cloud_trail_event()).map(str::to_owned));
+                next = page.next_token;
+                if next.is_none() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        // CloudTrail answers twice a second: what was read in time is better than nothing.
+        match tokio::time::timeout(BUDGET, read).await {
+            Ok(read) => read?,
+            Err(_) if !records.is_empty() => {}
+            Err(_) => {
+                let words = "CloudTrail takes too long";
+                return Err(AwsError::transient("cloudtrail:LookupEvents", Some("Slow"), words));
+            }
+        }
         Ok(opener(&records, changes, recorded_at))
     }
 }
@@ -210,6 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::remediation::{Grant, Grantee, IngressRange};
 
     fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
         json!({"eventVersion": "1.08", "eventName": name, "eventTime": time, "sourceIPAddress": "203.0.113.7",
@@ -280,23 +278,103 @@ mod tests {
         assert_eq!(found(&records, range("tcp", 443)).as_deref(), Some("mixed"));
     }
 
+    fn call(name: &str, minute: u8, user: &str, parameters: &serde_json::Value) -> String {
+        json!({"eventName": name, "eventTime": format!("2026-01-01T00:{minute:02}:00Z"), "readOnly": false,
+            "managementEvent": true, "requestParameters": parameters,
+            "userIdentity": {"userName": user, "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}}})
+        .to_string()
+    }
+
+    fn everybody() -> serde_json::Value {
+        json!({"Sid": "World", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"})
+    }
+
+    fn put_policy(minute: u8, user: &str, statements: &[serde_json::Value]) -> String {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements});
+        call(
+            "PutBucketPolicy",
+            minute,
+            user,
+            &json!({"bucketName": "b", "bucketPolicy": policy, "policy": [""]}),
+        )
+    }
+
+    fn put_block(minute: u8, user: &str, settings: [bool; 4]) -> String {
+        let [block_acls, block_policy, ignore, restrict] = settings;
+        let settings = json!({"BlockPublicAcls": block_acls, "BlockPublicPolicy": block_policy,
+            "IgnorePublicAcls": ignore, "RestrictPublicBuckets": restrict});
+        let parameters = json!({"bucketName": "b", "PublicAccessBlockConfiguration": settings});
+        call("PutBucketPublicAccessBlock", minute, user, &parameters)
+    }
+
+    fn statement() -> Change {
+        Change::RemoveStatement {
+            index: 0,
+            sid: Some("World".to_owned()),
+            statement: everybody().to_string(),
+            limited_by: Vec::new(),
+        }
+    }
+
+    fn grant() -> Change {
+        let grantee = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
+        Change::RemoveGrant(Grant { grantee, permission: "READ".to_owned() })
+    }
+
     #[test]
-    fn a_call_that_closed_a_bucket_did_not_open_it() {
-        let policy = Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() };
-        let call = |name: &str, user: &str, parameters: serde_json::Value| {
-            json!({"eventName": name, "eventTime": "2026-01-01T00:03:00Z", "readOnly": false, "managementEvent": true,
-                "userIdentity": {"userName": user, "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}},
-                "requestParameters": parameters})
-            .to_string()
+    fn who_answers_with_a_policy_that_is_not_public_did_not_open_the_bucket() {
+        let service = json!({"Sid": "Trail", "Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"},
+            "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/AWSLogs/*"});
+        let opened = put_policy(2, "opener", &[everybody()]);
+        let responded = put_policy(4, "responder", std::slice::from_ref(&service));
+        assert_eq!(found(&[responded, opened.clone()], statement()).as_deref(), Some("opener"));
+        // Nor did who changes something else while it is public, or takes another statement away.
+        let beside = put_policy(3, "beside", &[service, everybody()]);
+        assert_eq!(found(&[beside.clone(), opened.clone()], statement()).as_deref(), Some("opener"));
+        let closed = call("DeleteBucketPolicy", 3, "closer", &json!({"bucketName": "b"}));
+        let again = put_policy(4, "again", &[everybody()]);
+        assert_eq!(found(&[again, closed, opened.clone()], statement()).as_deref(), Some("again"));
+        let whole = Change::DeletePolicy { policy: "{}".to_owned() };
+        assert_eq!(found(&[beside, opened], whole).as_deref(), Some("opener"));
+    }
+
+    #[test]
+    fn an_acl_opens_by_its_grants_and_not_by_the_bucket_s_name() {
+        let acl = |minute, user, acl: &str| {
+            call(
+                "PutBucketAcl",
+                minute,
+                user,
+                &json!({"bucketName": "public-read", "acl": "", "x-amz-acl": acl}),
+            )
         };
-        let block = |on: bool| json!({"PublicAccessBlockConfiguration": {"RestrictPublicBuckets": on}});
-        let closed = call("PutBucketPublicAccessBlock", "closer", block(true));
-        let private = call("PutBucketAcl", "private", json!({"x-amz-acl": "private"}));
-        let opened =
-            call("PutBucketPolicy", "opener", json!({"bucketPolicy": {"Statement": [{"Principal": "*"}]}}));
-        assert_eq!(found(&[closed, private, opened], policy.clone()).as_deref(), Some("opener"));
-        let unblocked = call("PutBucketPublicAccessBlock", "unblocker", block(false));
-        assert_eq!(found(&[unblocked], policy).as_deref(), Some("unblocker"));
+        let opened = acl(1, "opener", "public-read");
+        let closed = acl(3, "closer", "private");
+        assert_eq!(found(&[closed, opened.clone()], grant()).as_deref(), Some("opener"));
+        let signed_in = acl(3, "other", "authenticated-read");
+        assert_eq!(found(&[signed_in, opened.clone()], grant()).as_deref(), Some("opener"));
+        let header = json!({"bucketName": "b", "x-amz-grant-read": "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\""});
+        let by_header = call("PutBucketAcl", 1, "by-header", &header);
+        assert_eq!(found(&[by_header], grant()).as_deref(), Some("by-header"));
+        assert_eq!(found(&[opened], statement()), None);
+    }
+
+    #[test]
+    fn block_settings_open_where_they_are_lowered() {
+        let opened = put_policy(1, "opener", &[everybody()]);
+        let raised = put_block(3, "responder", [false, false, true, true]);
+        assert_eq!(found(&[raised.clone(), opened.clone()], statement()).as_deref(), Some("opener"));
+        let lowered = put_block(4, "unblocker", [false; 4]);
+        let all = [lowered.clone(), raised, opened.clone()];
+        assert_eq!(found(&all, statement()).as_deref(), Some("unblocker"));
+        // Whether a mixture was a step down is known where it was closed before; a second step is none.
+        let mixed = put_block(4, "mixed", [true, false, true, false]);
+        assert_eq!(found(&[mixed.clone(), opened.clone()], statement()).as_deref(), Some("opener"));
+        assert_eq!(found(&[mixed, all[1].clone(), opened], statement()).as_deref(), Some("mixed"));
+        let again = put_block(5, "again", [false; 4]);
+        assert_eq!(found(&[again, lowered], statement()).as_deref(), Some("unblocker"));
+        let deleted = call("DeleteBucketPublicAccessBlock", 2, "deleter", &json!({"bucketName": "b"}));
+        assert_eq!(found(&[deleted], grant()).as_deref(), Some("deleter"));
     }
 
     #[test]
