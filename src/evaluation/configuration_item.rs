@@ -29,9 +29,11 @@ pub struct ConfigurationItem<'a> {
     /// The name beside the id, where the resource has one.
     #[serde(borrow, default)]
     pub resource_name: Option<Cow<'a, str>>,
-    /// The owning account (`accountId` in the History API).
-    #[serde(borrow, default, alias = "accountId")]
-    pub aws_account_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    aws_account_id: Option<Cow<'a, str>>,
+    /// The History API's spelling.
+    #[serde(borrow, default)]
+    account_id: Option<Cow<'a, str>>,
     /// The region of the resource.
     #[serde(borrow, default)]
     pub aws_region: Option<Cow<'a, str>>,
@@ -56,6 +58,11 @@ impl ConfigurationItem<'_> {
     /// else not applicable.
     pub fn exists(&self) -> bool {
         matches!(self.configuration_item_status.as_ref(), "OK" | "ResourceDiscovered")
+    }
+
+    /// The owning account, by either spelling, or both.
+    pub fn account(&self) -> Option<&str> {
+        self.aws_account_id.as_deref().or(self.account_id.as_deref())
     }
 
     /// The resource's tags, if they are of the documented shape. They decide nothing about compliance,
@@ -151,7 +158,7 @@ mod tests {
                 "configuration":"{\"ipPermissions\":[]}"}"#,
         )
         .unwrap();
-        assert_eq!(item.aws_account_id.as_deref(), Some("123456789012"));
+        assert_eq!(item.account(), Some("123456789012"));
         let configuration: serde_json::Value = item.configuration().unwrap();
         assert_eq!(configuration, serde_json::json!({"ipPermissions": []}));
     }

@@ -1,11 +1,14 @@
-//! The parameters of a custom rule: a JSON object of strings, in a string.
+//! The parameters of a custom rule: a JSON object, in a string. AWS Config passes on what the operator
+//! wrote, be it `"22"` or `22`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// `{"prohibitedPorts": "22,3389", "sqsUrl": "https://sqs…"}`; names that nobody asks for are
-/// ignored, since AWS Config lets operators add their own.
+use serde_json::Value;
+
+/// `{"prohibitedPorts": "22,3389", "sqsUrl": "https://sqs…"}`; names that nobody asks for change nothing,
+/// since AWS Config lets operators add their own, and are [told of](Self::unknown).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleParameters(BTreeMap<String, String>);
 
@@ -26,7 +29,18 @@ impl<'a> FromIterator<(&'a str, &'a str)> for RuleParameters {
 impl RuleParameters {
     /// Reads the `ruleParameters` of a rule event; it may be absent.
     pub fn from_json(text: Option<&str>) -> serde_json::Result<Self> {
-        super::from_stringified(text.unwrap_or_default()).map(Self)
+        let values: BTreeMap<String, Value> = super::from_stringified(text.unwrap_or_default())?;
+        let text = |value| match value {
+            Value::String(text) => text,
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        Ok(Self(values.into_iter().map(|(name, value)| (name, text(value))).collect()))
+    }
+
+    /// The names that are not among those that a rule `knows`: misspelt ones, perhaps.
+    pub fn unknown<'a>(&'a self, knows: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.0.keys().map(String::as_str).filter(|name| !knows.contains(name))
     }
 
     /// A parameter's text; blank is absent.
@@ -44,4 +58,33 @@ impl RuleParameters {
 /// The items of a list with commas: `a, b` is `a` and `b`.
 pub fn list(text: &str) -> BTreeSet<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> RuleParameters {
+        RuleParameters::from_json(Some(json)).unwrap()
+    }
+
+    #[test]
+    fn numbers_may_stand_without_quotation_marks() {
+        let parameters = read(r#"{"prohibitedPorts": 22, "strict": true, "none": null, "smtp": [25, 587]}"#);
+        assert_eq!(parameters.text("prohibitedPorts"), Some("22"));
+        assert_eq!((parameters.text("strict"), parameters.text("none")), (Some("true"), None));
+        assert_eq!(parameters.parse::<u16>("prohibitedPorts"), Ok(Some(22)));
+        let wrong = parameters.parse::<u16>("smtp").unwrap_err().to_string();
+        assert!(wrong.starts_with("the rule parameter smtp is wrong"), "{wrong}");
+    }
+
+    #[test]
+    fn what_no_rule_knows_is_named() {
+        let parameters = read(r#"{"prohibitedPort": "22", "sqsUrl": "https://sqs"}"#);
+        assert_eq!(
+            parameters.unknown(&["prohibitedPorts", "sqsUrl"]).collect::<Vec<_>>(),
+            ["prohibitedPort"]
+        );
+        assert_eq!(RuleParameters::from_json(None).unwrap().unknown(&[]).count(), 0);
+    }
 }

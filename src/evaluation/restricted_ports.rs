@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::configuration_item::{ConfigurationItem, nullable};
-use super::ingress::{opened_ports, traffic};
+use super::ingress::{opened_ports, opens_prohibited, traffic};
 use super::open_ranges::{Cidr, OpenRanges};
 use super::parameters::{InvalidParameter, RuleParameters, list};
 use super::ports::ProhibitedPorts;
@@ -42,6 +42,14 @@ struct IpPermission {
     ipv4_ranges: OpenRanges<Ipv4Range>,
     #[serde(default)]
     ipv6_ranges: OpenRanges<Ipv6Range>,
+    #[serde(default, deserialize_with = "nullable")]
+    prefix_list_ids: Vec<PrefixListId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PrefixListId {
+    prefix_list_id: String,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +97,35 @@ impl RestrictedPorts {
         let group: SecurityGroup = item.configuration()?;
         let (violations, openings): (Vec<_>, Vec<_>) =
             group.ip_permissions.iter().filter_map(|permission| self.violation(permission)).unzip();
+        let unseen = self.lists_not_looked_into(&group);
         if violations.is_empty() {
-            return Ok(Verdict::compliant("No prohibited port is open to the internet."));
+            return Ok(Verdict::compliant(&format!("No prohibited port is open to the internet.{unseen}")));
         }
         Ok(Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!("Open to the internet: {}.", openings.join("; ")),
+            annotation: format!("Open to the internet: {}.{unseen}", openings.join("; ")),
             violations,
         })
+    }
+
+    /// What to say of the prefix lists for which prohibited ports are open: their entries are not in the
+    /// item, and may be any ranges.
+    fn lists_not_looked_into(&self, group: &SecurityGroup) -> String {
+        let touched = group.ip_permissions.iter().filter(|permission| {
+            let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
+            opens_prohibited(&self.prohibited_ports, ip_protocol, *from_port, *to_port)
+        });
+        let lists: BTreeSet<&str> = touched
+            .flat_map(|permission| &permission.prefix_list_ids)
+            .map(|list| list.prefix_list_id.as_str())
+            .collect();
+        match lists.is_empty() {
+            true => String::new(),
+            false => {
+                let lists: Vec<&str> = lists.into_iter().collect();
+                format!(" Prefix lists were not looked into: {}.", lists.join(", "))
+            }
+        }
     }
 
     /// The minimal permission that breaks the rule (the open ranges, none of the sources beside
@@ -196,5 +225,17 @@ mod tests {
         ] {
             assert_eq!(evaluate(&[], permissions).compliance_type, ComplianceType::Compliant);
         }
+    }
+
+    #[test]
+    fn prefix_lists_that_were_not_looked_into_are_named() {
+        let to_list = |port: u16| json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port, "prefixListIds": [{"prefixListId": "pl-1"}]});
+        let named = "Prefix lists were not looked into: pl-1.";
+        let closed = evaluate(&[], json!([to_list(22)]));
+        assert_eq!(closed.compliance_type, ComplianceType::Compliant);
+        assert!(closed.annotation.ends_with(named), "{}", closed.annotation);
+        let open = evaluate(&[], json!([to_list(22), tcp(22, 22, &["0.0.0.0/0"])]));
+        assert!(open.annotation.ends_with(named), "{}", open.annotation);
+        assert!(!evaluate(&[], json!([to_list(443)])).annotation.contains("pl-1"), "another port");
     }
 }

@@ -74,6 +74,10 @@ impl RuleFunction {
     /// the evaluation is put and the function then dies; a repeat finds nothing left to fix.
     pub async fn handle(&self, event: &RuleEvent) -> Result<Evaluation, RuleFunctionError> {
         let parameters = event.parameters()?;
+        let unknown: Vec<&str> = parameters.unknown(self.rule.parameters()).collect();
+        if !unknown.is_empty() {
+            tracing::warn!(parameters = ?unknown, "the rule has parameters that change nothing");
+        }
         match event.subject()? {
             Subject::Oversized(summary) if summary.exists() => {
                 let history = self.history(&summary).await?;
@@ -153,7 +157,7 @@ impl RuleFunction {
         evaluation: &Evaluation,
     ) -> Result<Vec<RemediationRequest>, InvalidId> {
         let (home_account, home_region) = &self.home;
-        let account = item.aws_account_id.as_deref().or(event.account_id.as_deref());
+        let account = item.account().or(event.account_id.as_deref());
         let account = account.map_or_else(|| Ok(home_account.clone()), str::parse)?;
         let region = item.aws_region.as_deref().map_or_else(|| Ok(home_region.clone()), str::parse)?;
         let rule = event.config_rule_name.as_deref().unwrap_or(match self.rule {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{Grant, Owner};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -89,10 +90,10 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
         s3.get_bucket_tagging().bucket(name).send(),
     );
     let acl = acl?;
-    // A bucket without a policy, block or tags answers with an error.
-    let tags = tagging.map(|tagging| tagging.tag_set).unwrap_or_default();
-    let policy = policy.ok().and_then(|policy| policy.policy);
-    let block = block.ok().and_then(|block| block.public_access_block_configuration);
+    let tags = unless_none(tagging, "NoSuchTagSet")?.map(|tagging| tagging.tag_set).unwrap_or_default();
+    let policy = unless_none(policy, "NoSuchBucketPolicy")?.and_then(|policy| policy.policy);
+    let block = unless_none(block, "NoSuchPublicAccessBlockConfiguration")?
+        .and_then(|block| block.public_access_block_configuration);
     let owner =
         acl.owner().map(|owner: &Owner| json!({"id": owner.id(), "displayName": owner.display_name()}));
     let list = json!({
@@ -118,6 +119,19 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
         configuration: json!({"name": name, "owner": owner}),
         supplementary_configuration: supplement,
     })
+}
+
+/// A bucket without a policy, block or tags answers with an error that says so; any other is one, and
+/// nothing is known then.
+fn unless_none<T, E>(answer: Result<T, SdkError<E>>, none: &str) -> Result<Option<T>>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code() == Some(none) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn grant(grant: &Grant) -> Value {
