@@ -54,7 +54,14 @@ fn events() -> [(&'static str, Value); 7] {
             "restricted-ports-rule",
             item("AWS::EC2::SecurityGroup", json!({"configuration": {"ipPermissions": []}})),
         ),
-        ("s3-public-access-rule", item("AWS::S3::Bucket", json!({"supplementaryConfiguration": {}}))),
+        (
+            "s3-public-access-rule",
+            item(
+                "AWS::S3::Bucket",
+                json!({"supplementaryConfiguration": {
+            "AccessControlList": {"grantList": []}, "BucketPolicy": {"policyText": null}}}),
+            ),
+        ),
     ]
 }
 

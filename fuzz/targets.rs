@@ -180,7 +180,8 @@ fn cloudtrail_record(lines: &[u8]) {
         cidr: "0.0.0.0/0".to_owned(),
         description: None,
     };
-    let statement = Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() };
+    let statement =
+        Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned(), limited_by: Vec::new() };
     for change in [Change::RevokeIngress(range), statement] {
         if let Some(opener) = opener(&records, &[change], Timestamp::MAX - SignedDuration::from_hours(1)) {
             assert!(opener.principal.chars().count() <= 300);

@@ -13,6 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::condition::{Conditions, OneOrMany, narrow};
+use super::deny;
 
 /// A bucket policy over its own text, so that statements can be taken out and everything
 /// beside them stays byte for byte.
@@ -47,6 +48,9 @@ pub struct PublicStatement {
     pub sid: Option<String>,
     /// Its JSON, as the policy spells it.
     pub text: String,
+    /// The statements that deny a part of it to strangers, by `Sid` or number: taking it out takes it
+    /// away from those who are meant, too.
+    pub limited_by: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,15 +59,18 @@ struct Document<'a> {
     statement: &'a RawValue,
 }
 
+/// A statement, as far as it says who may do what.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Statement {
+pub(super) struct Statement {
     sid: Option<String>,
-    effect: String,
+    pub(super) effect: String,
     principal: Option<Principal>,
     not_principal: Option<Principal>,
+    pub(super) action: Option<OneOrMany>,
+    pub(super) resource: Option<OneOrMany>,
     #[serde(default)]
-    condition: Conditions,
+    pub(super) condition: Conditions,
 }
 
 #[derive(Deserialize)]
@@ -91,16 +98,31 @@ impl<'a> BucketPolicy<'a> {
         Ok(Self { text, element, statements })
     }
 
-    /// The statements that AWS calls public, in their order.
+    /// The statements that AWS calls public, in their order. One that a Deny leaves to one's own alone is
+    /// none.
     pub fn public_statements(&self) -> serde_json::Result<Vec<PublicStatement>> {
-        let mut public = Vec::new();
-        for (index, text) in self.statements.iter().enumerate() {
-            let statement: Statement = serde_json::from_str(text)?;
-            if statement.is_public() {
-                public.push(PublicStatement { index, sid: statement.sid, text: (*text).to_owned() });
-            }
+        let statements: Vec<Statement> =
+            self.statements.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
+        if !statements.iter().any(Statement::is_public) {
+            return Ok(Vec::new());
         }
-        Ok(public)
+        let limiting: Vec<(usize, &Statement)> =
+            statements.iter().enumerate().filter(|(_, statement)| deny::limits(statement)).collect();
+        let named_by = |allow: &Statement| {
+            let about_it = limiting.iter().filter(|(_, deny)| deny::touches(deny, allow));
+            about_it.map(|(index, deny)| deny.name(*index)).collect()
+        };
+        let public = statements
+            .iter()
+            .enumerate()
+            .filter(|(_, statement)| statement.is_public() && !deny::cover(&limiting, statement))
+            .map(|(index, statement)| PublicStatement {
+                index,
+                sid: statement.sid.clone(),
+                text: self.statements[index].to_owned(),
+                limited_by: named_by(statement),
+            });
+        Ok(public.collect())
     }
 
     /// The policy's text without some statements; `None` when none is left.
@@ -146,14 +168,32 @@ impl Statement {
         self.effect == "Allow" && self.is_for_everybody() && !narrow(&self.condition)
     }
 
-    /// Whoever is not named one by one may be anybody: a wildcard among AWS principals, services or
-    /// federated users alike.
+    /// `"Read"`, or `number 2`.
+    fn name(&self, index: usize) -> String {
+        self.sid.as_ref().map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
+    }
+
+    /// Whoever is not named one by one may be anybody.
     fn is_for_everybody(&self) -> bool {
-        self.not_principal.is_some()
-            || self.principal.as_ref().is_some_and(|principal| match principal {
-                Principal::Anyone(text) => text == "*",
-                Principal::Named(kinds) => kinds.values().flat_map(OneOrMany::values).any(is_anybody),
-            })
+        self.not_principal.is_some() || self.principal_is_everybody()
+    }
+
+    /// Whether its principal is everybody, and not everybody of a kind.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| match principal {
+            Principal::Anyone(text) => text == "*",
+            Principal::Named(kinds) => {
+                kinds.get("AWS").is_some_and(|names| names.values().iter().any(is_anybody))
+            }
+        })
+    }
+
+    /// A wildcard among AWS principals, services or federated users alike.
+    fn principal_is_everybody(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| match principal {
+            Principal::Anyone(text) => text == "*",
+            Principal::Named(kinds) => kinds.values().flat_map(OneOrMany::values).any(is_anybody),
+        })
     }
 }
 
@@ -203,6 +243,50 @@ mod tests {
             assert!(!public(allow(principal.clone())), "{principal}");
         }
         assert!(!public(json!({"Effect": "Deny", "Principal": "*"})));
+    }
+
+    fn names(statements: Value) -> Vec<(String, Vec<String>)> {
+        let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let public = BucketPolicy::parse(&text).unwrap().public_statements().unwrap();
+        public.into_iter().map(|public| (public.sid.unwrap(), public.limited_by)).collect()
+    }
+
+    #[test]
+    fn an_allow_that_a_deny_leaves_to_one_s_own_is_not_public() {
+        let all = |sid: &str, effect: &str, action: Value, resource: Value| json!({"Sid": sid, "Effect": effect, "Principal": "*", "Action": action, "Resource": resource});
+        let objects = json!("arn:aws:s3:::b/*");
+        let read = all("Read", "Allow", json!("s3:GetObject"), objects.clone());
+        let only_vpc = |action: Value, resource: Value| {
+            let mut deny = all("OnlyVpc", "Deny", action, resource);
+            deny["Condition"] = json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}});
+            deny
+        };
+        let none: Vec<(String, Vec<String>)> = Vec::new();
+        for deny in [
+            only_vpc(json!("s3:GetObject"), objects.clone()),
+            only_vpc(json!("s3:*"), json!(["arn:aws:s3:::b", "arn:aws:s3:::b/*"])),
+            only_vpc(json!(["s3:PutObject", "S3:getobject"]), json!("*")),
+        ] {
+            assert_eq!(names(json!([read, deny])), none, "{deny}");
+        }
+        let limited = [("Read".to_owned(), vec!["\"OnlyVpc\"".to_owned()])];
+        // It covers a part only, or has an exception.
+        let part = only_vpc(json!("s3:GetObject"), json!("arn:aws:s3:::b/private/*"));
+        assert_eq!(names(json!([read, part])), limited);
+        let mut exception = only_vpc(json!("s3:*"), json!("*"));
+        exception["Condition"]["Bool"] = json!({"aws:PrincipalIsAWSService": "false"});
+        assert_eq!(names(json!([read, exception])), limited);
+        let unlimited = [("Read".to_owned(), Vec::new())];
+        let elsewhere = only_vpc(json!("s3:PutObject"), objects.clone());
+        assert_eq!(names(json!([read, elsewhere])), unlimited);
+        let mut of_services = only_vpc(json!("s3:*"), json!("*"));
+        of_services["Principal"] = json!({"Service": "*"});
+        assert_eq!(names(json!([read, of_services])), unlimited);
+        let mut not_action = read.clone();
+        not_action.as_object_mut().unwrap().remove("Action");
+        not_action["NotAction"] = json!("s3:DeleteBucket");
+        assert_eq!(names(json!([not_action, only_vpc(json!("s3:GetObject"), json!("*"))])), limited);
+        assert_eq!(names(json!([not_action, only_vpc(json!("*"), json!("*"))])), none);
     }
 
     #[test]

@@ -63,6 +63,42 @@ fn can_narrow(operator: &str) -> bool {
     )
 }
 
+/// Whether a Deny with these conditions denies to all strangers: each lets out only what is one's own, and a
+/// request that lacks a key meets it. Conditions are joined by "and", so that one of another kind is an
+/// exception for others.
+pub(super) fn deny_to_strangers(conditions: &Conditions) -> bool {
+    !conditions.is_empty()
+        && conditions.iter().all(|(operator, keys)| {
+            is_negated(operator) && keys.iter().all(|(key, values)| narrows(key, values.values()))
+        })
+}
+
+/// Whether a Deny with these conditions lets out some of one's own, whatever else they say.
+pub(super) fn deny_to_others(conditions: &Conditions) -> bool {
+    conditions.iter().any(|(operator, keys)| {
+        let operator = operator.to_ascii_lowercase();
+        let negated = is_negated(operator.strip_prefix("foranyvalue:").unwrap_or(&operator));
+        negated && keys.iter().any(|(key, values)| narrows(key, values.values()))
+    })
+}
+
+/// Whether a condition operator is met by whoever has not what it names, or lacks the key.
+/// `ForAnyValue:` is not met without the key.
+fn is_negated(operator: &str) -> bool {
+    let operator = operator.to_ascii_lowercase();
+    let operator = operator.strip_prefix("forallvalues:").unwrap_or(&operator);
+    let operator = operator.strip_suffix("ifexists").unwrap_or(operator);
+    matches!(
+        operator,
+        "stringnotequals"
+            | "stringnotequalsignorecase"
+            | "stringnotlike"
+            | "arnnotequals"
+            | "arnnotlike"
+            | "notipaddress"
+    )
+}
+
 /// Values are joined by "or": each must be fixed.
 fn narrows(key: &str, values: &[Value]) -> bool {
     let Some(texts) = values.iter().map(text).collect::<Option<Vec<String>>>() else { return false };
@@ -145,6 +181,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_deny_of_all_but_one_s_own_denies_to_strangers() {
+        let denies =
+            |condition: &Value| deny_to_strangers(&serde_json::from_value(condition.clone()).unwrap());
+        for condition in [
+            json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}),
+            json!({"StringNotEqualsIfExists": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}}),
+            json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1", "aws:PrincipalOrgID": "o-1"}}),
+            json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}, "NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
+            json!({"ForAllValues:StringNotLike": {"aws:PrincipalOrgPaths": "o-1/r-1/*"}}),
+            json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/x"}}),
+        ] {
+            assert!(denies(&condition), "{condition}");
+        }
+        for condition in [
+            json!({}),
+            json!({"StringNotLike": {"aws:SourceVpc": "vpc-*"}}),
+            json!({"NotIpAddress": {"aws:SourceIp": "0.0.0.0/1"}}),
+            json!({"StringNotEquals": {"aws:Referer": "https://example.com"}}),
+            json!({"StringEquals": {"aws:SourceVpc": "vpc-1"}}),
+            json!({"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-1/r-1/*"}}),
+            json!({"Bool": {"aws:SecureTransport": "false"}}),
+            json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}, "Bool": {"aws:ViaAWSService": "false"}}),
+        ] {
+            assert!(!denies(&condition), "{condition}");
+        }
+    }
 
     fn narrows(condition: Value) -> bool {
         narrow(&serde_json::from_value(condition).unwrap())

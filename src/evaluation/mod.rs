@@ -4,6 +4,7 @@ pub mod address_block;
 pub mod bucket_policy;
 mod condition;
 mod configuration_item;
+mod deny;
 pub mod ingress;
 pub mod lines;
 mod open_ranges;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use serde::de::Error;
 use serde_json::{Value, json};
 
 use super::bucket_policy::BucketPolicy;
@@ -21,10 +22,11 @@ pub struct S3PublicAccess {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Supplement {
+    /// Absent where AWS Config could not read it, which is not to have none.
     #[serde(default, deserialize_with = "stringified")]
-    access_control_list: AccessControlList,
+    access_control_list: Option<AccessControlList>,
     #[serde(default, deserialize_with = "stringified")]
-    bucket_policy: PolicyHolder,
+    bucket_policy: Option<PolicyHolder>,
     #[serde(default, deserialize_with = "stringified")]
     public_access_block_configuration: PublicAccessBlock,
 }
@@ -104,12 +106,25 @@ impl S3PublicAccess {
         let supplement: Supplement = item.supplementary_configuration()?;
         let exposures: Vec<Exposure> =
             acl_exposure(&supplement).into_iter().chain(policy_exposure(&supplement)?).collect();
-        Ok(verdict(exposures))
+        let verdict = verdict(exposures);
+        let unread = match (&supplement.access_control_list, &supplement.bucket_policy) {
+            (Some(_), Some(_)) => return Ok(verdict),
+            (None, None) => "ACL and policy",
+            (None, Some(_)) => "ACL",
+            (Some(_), None) => "policy",
+        };
+        match verdict.compliance_type {
+            // What is public is so, whatever else is not known.
+            ComplianceType::NonCompliant => Ok(verdict),
+            _ => Err(serde_json::Error::custom(format!(
+                "it does not say what the bucket's {unread} is, so that nothing can be said of it"
+            ))),
+        }
     }
 }
 
 fn acl_exposure(supplement: &Supplement) -> Option<Exposure> {
-    let acl = &supplement.access_control_list;
+    let acl = supplement.access_control_list.as_ref()?;
     let public = acl.grant_list.iter().chain(&acl.grant_set);
     let public: BTreeSet<(&str, &str)> =
         public.filter_map(|grant| Some((grant.public_group()?, grant.permission.as_str()))).collect();
@@ -131,17 +146,21 @@ fn acl_exposure(supplement: &Supplement) -> Option<Exposure> {
 }
 
 fn policy_exposure(supplement: &Supplement) -> serde_json::Result<Option<Exposure>> {
-    let Some(text) = supplement.bucket_policy.policy_text.as_deref().filter(|text| !text.trim().is_empty())
-    else {
-        return Ok(None);
-    };
+    let text = supplement.bucket_policy.as_ref().and_then(|policy| policy.policy_text.as_deref());
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     let public = BucketPolicy::parse(text)?.public_statements()?;
     if public.is_empty() {
         return Ok(None);
     }
-    let names = public.iter().map(|statement| match &statement.sid {
-        Some(sid) => format!("{sid:?}"),
-        None => format!("number {}", statement.index + 1),
+    let names = public.iter().map(|statement| {
+        let name = match &statement.sid {
+            Some(sid) => format!("{sid:?}"),
+            None => format!("number {}", statement.index + 1),
+        };
+        match statement.limited_by.is_empty() {
+            true => name,
+            false => format!("{name}, which the Deny {} limits", statement.limited_by.join(" and ")),
+        }
     });
     let statements = public.iter().map(|statement| serde_json::from_str(&statement.text));
     Ok(Some(Exposure {
@@ -188,13 +207,20 @@ mod tests {
     const PUBLIC_POLICY: &str =
         r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
 
-    fn bucket(supplement: Value) -> Verdict {
+    fn judge(supplement: &Value) -> serde_json::Result<Verdict> {
         let item = json!({
             "resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
             "configuration": {"name": "b"}, "supplementaryConfiguration": supplement,
         })
         .to_string();
-        S3PublicAccess::default().evaluate(&serde_json::from_str(&item).unwrap()).unwrap()
+        S3PublicAccess::default().evaluate(&serde_json::from_str(&item).unwrap())
+    }
+
+    /// A bucket that is private but for what a test says.
+    fn bucket(supplement: Value) -> Verdict {
+        let mut whole = json!({"AccessControlList": {"grantList": []}, "BucketPolicy": {"policyText": null}});
+        whole.as_object_mut().unwrap().extend(supplement.as_object().unwrap().clone());
+        judge(&whole).unwrap()
     }
 
     fn acl(grantee: &Value) -> Value {
@@ -253,9 +279,25 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_without_acl_or_policy_is_private() {
-        for supplement in [json!({}), json!({"BucketPolicy": {"policyText": null}})] {
+    fn a_bucket_without_grants_or_policy_is_private() {
+        for supplement in [json!({}), json!({"BucketPolicy": {"policyText": " "}})] {
             assert_eq!(bucket(supplement).compliance_type, ComplianceType::Compliant);
         }
+    }
+
+    #[test]
+    fn what_aws_config_could_not_read_is_not_called_private() {
+        let (no_grants, no_policy) = (json!({"grantList": []}), json!({"policyText": null}));
+        for (supplement, unread) in [
+            (json!({}), "ACL and policy"),
+            (json!({"AccessControlList": no_grants}), "policy"),
+            (json!({"AccessControlList": no_grants, "BucketPolicy": null}), "policy"),
+            (json!({"BucketPolicy": no_policy}), "ACL"),
+        ] {
+            let error = judge(&supplement).unwrap_err().to_string();
+            assert!(error.contains(&format!("what the bucket's {unread} is")), "{error}");
+        }
+        let public = judge(&json!({"BucketPolicy": {"policyText": PUBLIC_POLICY}})).unwrap();
+        assert_eq!(public.compliance_type, ComplianceType::NonCompliant, "that much is known");
     }
 }

@@ -146,7 +146,12 @@ mod tests {
         assert_eq!((grant("READ"), grant("FULL_CONTROL")), (Severity::High, Severity::Critical));
         let statement = |action: &str| {
             let statement = format!(r#"{{"Effect":"Allow","Principal":"*","Action":{action}}}"#);
-            Severity::of_change(&Change::RemoveStatement { index: 0, sid: None, statement })
+            Severity::of_change(&Change::RemoveStatement {
+                index: 0,
+                sid: None,
+                statement,
+                limited_by: Vec::new(),
+            })
         };
         assert_eq!(statement(r#"["s3:GetObject","s3:ListBucket"]"#), Severity::High);
         for action in [r#""s3:*""#, r#""*""#, r#"["s3:GetObject","s3:PutObject"]"#, "[]"] {

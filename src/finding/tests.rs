@@ -39,7 +39,7 @@ fn grant() -> Change {
 }
 
 fn statement() -> Change {
-    Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned() }
+    Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned(), limited_by: Vec::new() }
 }
 
 fn known(changes: &[(ViolationType, Change)]) -> Plan {

@@ -211,7 +211,8 @@ mod tests {
         let list = json!({"grantSet": null, "grantList": grants}).to_string();
         let block = json!({"ignorePublicAcls": live.block.ignore_public_acls});
         let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
-            "supplementaryConfiguration": {"AccessControlList": list, "PublicAccessBlockConfiguration": block}});
+            "supplementaryConfiguration": {"AccessControlList": list, "BucketPolicy": {"policyText": null},
+                "PublicAccessBlockConfiguration": block}});
         let item = item.to_string();
         let item: ConfigurationItem = serde_json::from_str(&item).unwrap();
         let rules = RuleDefaults { s3_public_access: rule.clone(), ..RuleDefaults::default() };

@@ -52,6 +52,7 @@ fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Chang
         index: public.index,
         sid: public.sid,
         statement: public.text,
+        limited_by: public.limited_by,
     });
     Ok(live.only(statements.collect(), |_| true))
 }
@@ -226,7 +227,8 @@ mod tests {
     /// What the rule says of a bucket with this policy.
     fn judged(policy: Option<&str>) -> ComplianceType {
         let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
-            "configuration": {}, "supplementaryConfiguration": {"BucketPolicy": {"policyText": policy}}});
+            "configuration": {}, "supplementaryConfiguration": {"AccessControlList": {"grantList": []},
+                "BucketPolicy": {"policyText": policy}}});
         let item = item.to_string();
         let item: ConfigurationItem = serde_json::from_str(&item).unwrap();
         let parameters = RuleParameters::default();

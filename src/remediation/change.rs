@@ -78,6 +78,9 @@ pub enum Change {
         sid: Option<String>,
         /// Its JSON, as the policy had it.
         statement: String,
+        /// The statements by which a part of it was denied to strangers: those who are meant lose it, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        limited_by: Vec<String>,
     },
     /// The whole bucket policy, in which no other statement is left.
     DeletePolicy {
@@ -138,11 +141,19 @@ impl fmt::Display for Change {
             Self::RemoveGrant(Grant { grantee, permission }) => {
                 write!(f, "remove the ACL grant {permission} to {grantee}")
             }
-            Self::RemoveStatement { index, sid: None, .. } => {
-                write!(f, "remove statement number {} from the bucket policy", index + 1)
-            }
-            Self::RemoveStatement { sid: Some(sid), .. } => {
-                write!(f, "remove the statement \"{sid}\" from the bucket policy")
+            Self::RemoveStatement { index, sid, limited_by, .. } => {
+                match sid {
+                    Some(sid) => write!(f, "remove the statement \"{sid}\" from the bucket policy")?,
+                    None => write!(f, "remove statement number {} from the bucket policy", index + 1)?,
+                }
+                match limited_by.is_empty() {
+                    true => Ok(()),
+                    false => write!(
+                        f,
+                        ", which the Deny {} limits: whoever it leaves in loses access as well",
+                        limited_by.join(" and ")
+                    ),
+                }
             }
             Self::DeletePolicy { .. } => {
                 f.write_str("delete the bucket policy, in which no other statement is left")

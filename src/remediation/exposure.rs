@@ -188,7 +188,12 @@ mod tests {
     }
 
     fn statement(statement: &str) -> Exposure {
-        let change = Change::RemoveStatement { index: 0, sid: None, statement: statement.to_owned() };
+        let change = Change::RemoveStatement {
+            index: 0,
+            sid: None,
+            statement: statement.to_owned(),
+            limited_by: Vec::new(),
+        };
         Exposure::of(&change).unwrap()
     }
 
@@ -218,8 +223,12 @@ mod tests {
         let other = r#"{ "Action": ["s3:ListBucket", "s3:GetObject"], "Principal": ["*"], "Sid": "A", "Effect": "Allow" }"#;
         assert_eq!(statement(one), statement(other));
         assert_ne!(statement(one), statement(&one.replace("GetObject", "PutObject")));
-        let moved =
-            Change::RemoveStatement { index: 7, sid: Some("A".to_owned()), statement: one.to_owned() };
+        let moved = Change::RemoveStatement {
+            index: 7,
+            sid: Some("A".to_owned()),
+            statement: one.to_owned(),
+            limited_by: Vec::new(),
+        };
         assert_eq!(Exposure::of(&moved), Some(statement(one)));
         assert_eq!(Exposure::of(&Change::DeletePolicy { policy: "{}".to_owned() }), None);
     }

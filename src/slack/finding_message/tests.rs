@@ -361,7 +361,10 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
         (ViolationType::S3BucketPublicAcl, Change::RemoveGrant(Grant { grantee, permission: name }))
     });
     let statement = (hostile(), prop::option::of(hostile())).prop_map(|(statement, sid)| {
-        (ViolationType::S3BucketPublicPolicy, Change::RemoveStatement { index: 1, sid, statement })
+        (
+            ViolationType::S3BucketPublicPolicy,
+            Change::RemoveStatement { index: 1, sid, statement, limited_by: Vec::new() },
+        )
     });
     prop_oneof![range, grant, statement]
 }
