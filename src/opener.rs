@@ -1,6 +1,7 @@
 //! Who opened it: CloudTrail knows whose call broke the rule, often some minutes later.
 
 mod effect;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use effect::{Effect, Part};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use trace::{Identity, Trace};
 
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::cut;
@@ -58,38 +59,6 @@ pub struct Opener {
 pub struct Openers {
     /// AWS clients by account and region.
     pub aws: Arc<Aws>,
-}
-
-/// A record of CloudTrail, as far as we read it.
-/// ([Record contents](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html))
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Trace {
-    event_name: String,
-    event_time: Timestamp,
-    #[serde(default, rename = "sourceIPAddress")]
-    source_ip_address: Option<String>,
-    #[serde(default)]
-    user_agent: Option<String>,
-    #[serde(default)]
-    user_identity: Identity,
-    #[serde(default)]
-    error_code: Option<String>,
-    #[serde(default)]
-    request_parameters: Value,
-}
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Identity {
-    #[serde(default)]
-    arn: Option<String>,
-    #[serde(default)]
-    user_name: Option<String>,
-    #[serde(default)]
-    invoked_by: Option<String>,
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
 }
 
 /// Whether it is worth asking about a resource.

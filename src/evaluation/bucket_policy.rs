@@ -6,14 +6,11 @@
 //! it to fixed values of certain keys. The rule (AWS Config's items) and the remediation (the live
 //! policy) both ask here.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::condition::{Conditions, OneOrMany, narrow};
 use super::deny;
+use super::statement::Statement;
 
 /// A bucket policy over its own text, so that statements can be taken out and everything
 /// beside them stays byte for byte.
@@ -59,31 +56,10 @@ struct Document<'a> {
     statement: &'a RawValue,
 }
 
-/// A statement, as far as it says who may do what.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Statement {
-    sid: Option<String>,
-    pub(super) effect: String,
-    principal: Option<Principal>,
-    not_principal: Option<Principal>,
-    pub(super) action: Option<OneOrMany>,
-    pub(super) resource: Option<OneOrMany>,
-    #[serde(default)]
-    pub(super) condition: Conditions,
-}
-
 #[derive(Deserialize)]
 struct Sid {
     #[serde(rename = "Sid")]
     sid: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Principal {
-    Anyone(String),
-    Named(BTreeMap<String, OneOrMany>),
 }
 
 impl<'a> BucketPolicy<'a> {
@@ -163,48 +139,10 @@ impl<'a> BucketPolicy<'a> {
     }
 }
 
-impl Statement {
-    fn is_public(&self) -> bool {
-        self.effect == "Allow" && self.is_for_everybody() && !narrow(&self.condition)
-    }
-
-    /// `"Read"`, or `number 2`.
-    fn name(&self, index: usize) -> String {
-        self.sid.as_ref().map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
-    }
-
-    /// Whoever is not named one by one may be anybody.
-    fn is_for_everybody(&self) -> bool {
-        self.not_principal.is_some() || self.principal_is_everybody()
-    }
-
-    /// Whether its principal is everybody, and not everybody of a kind.
-    pub(super) fn is_for_all(&self) -> bool {
-        self.principal.as_ref().is_some_and(|principal| match principal {
-            Principal::Anyone(text) => text == "*",
-            Principal::Named(kinds) => {
-                kinds.get("AWS").is_some_and(|names| names.values().iter().any(is_anybody))
-            }
-        })
-    }
-
-    /// A wildcard among AWS principals, services or federated users alike.
-    fn principal_is_everybody(&self) -> bool {
-        self.principal.as_ref().is_some_and(|principal| match principal {
-            Principal::Anyone(text) => text == "*",
-            Principal::Named(kinds) => kinds.values().flat_map(OneOrMany::values).any(is_anybody),
-        })
-    }
-}
-
-fn is_anybody(name: &Value) -> bool {
-    name == "*"
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

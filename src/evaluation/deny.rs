@@ -2,8 +2,8 @@
 //! [Policy evaluation logic](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
 //! The usual one denies everything to whoever is not in one's own network or organisation.
 
-use super::bucket_policy::Statement;
 use super::condition::{OneOrMany, deny_to_others, deny_to_strangers};
+use super::statement::Statement;
 
 /// Whether a statement denies something to everybody but some of one's own.
 pub(super) fn limits(deny: &Statement) -> bool {

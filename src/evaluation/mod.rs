@@ -14,6 +14,7 @@ mod restricted_ports;
 pub mod rule_event;
 pub mod rule_function;
 mod s3_public_access;
+mod statement;
 
 use std::collections::BTreeSet;
 

@@ -3,11 +3,11 @@
 
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::Finding;
-use super::table::{Table, TableError, applied, number};
+use super::table::{KeptPlans, Table, TableError, applied, number};
 use crate::ids::PlanDigest;
 use crate::remediation::AgreedPlan;
 
@@ -16,14 +16,6 @@ pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// So long after they were stored, plans that are still shown are stored again: for another 400 days.
 const RENEWED: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// Which plans have been stored for a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
-    plans: Vec<PlanDigest>,
-    /// When the first of them was.
-    at: Timestamp,
-}
 
 #[derive(Deserialize)]
 struct Item {
@@ -43,8 +35,8 @@ impl Table {
     pub(super) async fn keep_plans(
         &self,
         plans: &[AgreedPlan],
-        kept: Option<&Kept>,
-    ) -> Result<Kept, TableError> {
+        kept: Option<&KeptPlans>,
+    ) -> Result<KeptPlans, TableError> {
         let now = Timestamp::now();
         let lately = kept.filter(|kept| now.duration_since(kept.at) < RENEWED);
         let keep = plans.iter().map(async |plan| {
@@ -54,7 +46,7 @@ impl Table {
             }
             Ok::<_, TableError>(digest)
         });
-        Ok(Kept { plans: try_join_all(keep).await?, at: lately.map_or(now, |kept| kept.at) })
+        Ok(KeptPlans { plans: try_join_all(keep).await?, at: lately.map_or(now, |kept| kept.at) })
     }
 
     /// Stores the plans that are about to be shown of a finding, whether or not they were stored before.

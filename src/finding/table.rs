@@ -15,12 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
-use super::kept_plan::Kept;
 use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
 use crate::decision;
-use crate::ids::{DigestId, FindingId};
+use crate::ids::{DigestId, FindingId, PlanDigest};
 
 /// What whoever reads and writes findings calls.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
@@ -113,6 +112,14 @@ pub struct Posted {
     pub digest: Option<DigestId>,
 }
 
+/// Which plans have been stored for a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptPlans {
+    pub(super) plans: Vec<PlanDigest>,
+    /// When the first of them was.
+    pub(super) at: Timestamp,
+}
+
 /// A finding with what belongs to it in the table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,7 +136,7 @@ pub struct Record {
     news_of: Option<u64>,
     /// The plans that have been stored for it.
     #[serde(default)]
-    pub(super) kept_plans: Option<Kept>,
+    pub(super) kept_plans: Option<KeptPlans>,
     /// The id under which versions from 0.2 on keep it, where this is the record of an older one.
     #[serde(default)]
     pub(super) moved_to: Option<FindingId>,
@@ -338,7 +345,7 @@ impl Table {
         &self,
         finding: &Finding,
         over: Option<&Record>,
-        kept_plans: &Kept,
+        kept_plans: &KeptPlans,
     ) -> Result<Option<Record>, TableError> {
         let (pk, sk) = key(&finding.id);
         let version = over.map_or(0, |record| record.version);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Trace;
+use super::trace::Trace;
 use crate::evaluation::bucket_policy::BucketPolicy;
 use crate::remediation::{Change, Grant, Grantee, IngressRange, protocol_name};
 

@@ -1,0 +1,67 @@
+//! One statement of a bucket policy: who may do what.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::condition::{Conditions, OneOrMany, narrow};
+
+/// A statement, as far as it says who may do what.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Statement {
+    pub(super) sid: Option<String>,
+    pub(super) effect: String,
+    principal: Option<Principal>,
+    not_principal: Option<Principal>,
+    pub(super) action: Option<OneOrMany>,
+    pub(super) resource: Option<OneOrMany>,
+    #[serde(default)]
+    pub(super) condition: Conditions,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Principal {
+    Anyone(String),
+    Named(BTreeMap<String, OneOrMany>),
+}
+
+impl Statement {
+    pub(super) fn is_public(&self) -> bool {
+        self.effect == "Allow" && self.is_for_everybody() && !narrow(&self.condition)
+    }
+
+    /// `"Read"`, or `number 2`.
+    pub(super) fn name(&self, index: usize) -> String {
+        self.sid.as_ref().map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
+    }
+
+    /// Whoever is not named one by one may be anybody.
+    fn is_for_everybody(&self) -> bool {
+        self.not_principal.is_some() || self.principal_is_everybody()
+    }
+
+    /// Whether its principal is everybody, and not everybody of a kind.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| match principal {
+            Principal::Anyone(text) => text == "*",
+            Principal::Named(kinds) => {
+                kinds.get("AWS").is_some_and(|names| names.values().iter().any(is_anybody))
+            }
+        })
+    }
+
+    /// A wildcard among AWS principals, services or federated users alike.
+    fn principal_is_everybody(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| match principal {
+            Principal::Anyone(text) => text == "*",
+            Principal::Named(kinds) => kinds.values().flat_map(OneOrMany::values).any(is_anybody),
+        })
+    }
+}
+
+fn is_anybody(name: &Value) -> bool {
+    name == "*"
+}
