@@ -150,7 +150,7 @@ impl fmt::Display for Change {
                     true => Ok(()),
                     false => write!(
                         f,
-                        ", which the Deny {} limits: whoever it leaves in loses access as well",
+                        " (the Deny {} limits it: those who are meant lose access, too)",
                         limited_by.join(" and ")
                     ),
                 }
