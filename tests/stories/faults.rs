@@ -12,7 +12,7 @@ mod views;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use boundary::{AT_LENGTH, BOUNDARIES, Boundary, is_promised, is_telling};
+use boundary::{AT_LENGTH, BOUNDARIES, Boundary, UPDATE, is_promised, is_telling};
 use cell::{
     LOOK, PUBLIC_POLICY, break_open, channel, check, create_bucket, fix_everything, is_at_length, patience,
     prepare, routing, waiting,
@@ -60,6 +60,8 @@ async fn every_boundary_stands_every_fault() {
     }
     let broken = join_all(cells.iter().map(|cell| check(&world, cell))).await.concat();
     assert!(broken.is_empty(), "{} of {}:\n  {}", broken.len(), cells.len(), broken.join("\n  "));
+    let second_edits = cells.iter().filter(|cell| cell.boundary.operation == UPDATE.operation);
+    assert!(second_edits.filter(|cell| cell.boundary.skip > 0).any(|cell| cell.hits(&world) > 0));
     for queue in ["events", "remediation", "fix", "security-group", "s3-bucket"] {
         assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0, "{queue}");
     }
