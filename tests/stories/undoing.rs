@@ -2,10 +2,16 @@
 
 use defendable::finding::table::Changed;
 use defendable::finding::{Actor, Finding};
+use defendable::ids::FindingId;
 use serde_json::json;
 
+use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
+use crate::support::fault_proxy::Fault;
+use crate::support::installation::Installation;
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, FAST, World, because, eventually, finding_of_group, several_ticks};
+use crate::support::{
+    ALICE, BOB, FAST, World, because, eventually, finding_of_bucket, finding_of_group, removed, several_ticks,
+};
 
 async fn fix(world: &World, resource: &str) -> Message {
     let message = world.slack.finding(resource).await;
@@ -144,4 +150,78 @@ async fn whoever_may_send_to_a_queue_cannot_open_anything() {
         open.len() == closed.len() + 1 && open.contains(&"tcp 1024-65535 0.0.0.0/0".to_owned()),
         "{open:?}"
     );
+}
+
+/// Made public by its ACL and by its policy.
+async fn publish(world: &Installation, bucket: &str) {
+    create_bucket(world, bucket, &[]).await;
+    world.aws.set_acl(bucket, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
+    world.aws.set_policy(bucket, &PUBLIC_POLICY.replace("BUCKET", bucket)).await;
+}
+
+#[tokio::test]
+async fn an_undo_that_fails_in_a_digest_is_told_to_the_person_who_asked() {
+    let world = Installation::start(&[], Vec::new()).await;
+    for number in 0..6 {
+        publish(&world, &format!("storm-{number}")).await;
+    }
+    let digest = world.slack.channel_says("*1 more finding within a short time*").await;
+    let words = digest.words();
+    let id: FindingId = words.split('`').find(|part| part.starts_with("f-")).unwrap().parse().unwrap();
+    let bucket =
+        world.aws.finding(&id).await.unwrap()["finding"]["resource"]["id"].as_str().unwrap().to_owned();
+    let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
+    world.slack.click(ALICE, &asked, "fix").await;
+    eventually("the fix has reported back", async || {
+        (removed(&world.aws.finding(&id).await?) == 2).then_some(())
+    })
+    .await;
+    world
+        .aws
+        .set_policy(&bucket, &world.aws.policy(&bucket).await.unwrap().replace("Team", "Everybody"))
+        .await;
+    let left = (world.aws.grants(&bucket).await, world.aws.policy(&bucket).await);
+
+    world.slack.command(ALICE, &format!("undo {id}")).await;
+    world.slack.submit(ALICE, json!({"reason": because("The build fails")})).await;
+    let told = world.slack.is_told(ALICE, "not undone: ").await.words();
+    assert!(told.contains(id.as_str()) && told.contains("another statement \"Everybody\""), "{told}");
+    assert_eq!((world.aws.grants(&bucket).await, world.aws.policy(&bucket).await), left);
+    let shown = world.slack.command(BOB, &format!("show {id}")).await.words();
+    assert!(shown.contains("Fixed by <@U0ALICE>") && shown.contains("*Not undone:*"), "{shown}");
+}
+
+#[tokio::test]
+async fn an_undo_that_puts_back_a_part_says_what_is_open_again_and_what_is_not() {
+    let world = Installation::start(&[], Vec::new()).await;
+    let bucket = "half";
+    publish(&world, bucket).await;
+    let message = world.slack.finding_says(bucket, "• remove").await;
+    world.slack.click(ALICE, &message, "fix").await;
+    let id = finding_of_bucket(bucket);
+    eventually("the fix has reported back", async || {
+        (removed(&world.aws.finding(&id).await?) == 2).then_some(())
+    })
+    .await;
+    let fixed = world.slack.finding_says(bucket, "*What was done*").await;
+    let denied = world.to_aws.inject("s3:PUT policy", bucket, Fault::Denied, 0, 1);
+    world.slack.click(ALICE, &fixed, "undo").await;
+    world.slack.submit(ALICE, json!({"reason": because("The site is down")})).await;
+    let told = world.slack.is_told(ALICE, "undone in part. The rest was not put back: ").await;
+    assert_eq!(world.to_aws.hits(denied), 1, "{}", told.words());
+    assert_eq!(world.aws.grants(bucket).await.len(), 2, "the grant is back");
+    assert!(!world.aws.policy(bucket).await.unwrap().contains("Everybody"), "the statement is not");
+    let shown = world.slack.finding_says(bucket, "the rest was not put back: ").await;
+    assert!(shown.words().contains("Ignored by <@U0ALICE>"), "{}", shown.words());
+
+    // The rest can be put back later.
+    world.slack.click(ALICE, &shown, "undo").await;
+    let asked = world.slack.modal().await;
+    world.slack.submit(ALICE, json!({"reason": because("The site is still down")})).await;
+    eventually("the statement is back", async || {
+        world.aws.policy(bucket).await?.contains("Everybody").then_some(())
+    })
+    .await;
+    assert!(asked.contains("Everybody") && !asked.contains("AllUsers"), "only the rest: {asked}");
+    world.slack.is_told(ALICE, "the fix was undone").await;
 }
