@@ -179,6 +179,7 @@ fn cloudtrail_record(lines: &[u8]) {
         to_port: Some(22),
         cidr: "0.0.0.0/0".to_owned(),
         description: None,
+        is_left_to_people: false,
     };
     let statement =
         Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned(), limited_by: Vec::new() };

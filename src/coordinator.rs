@@ -365,7 +365,7 @@ impl Coordinator {
         for record in self.table.by_state(StateName::Open, Order::OldestFirst, LISTED).await? {
             let finding = &record.finding;
             let is_passed_on = drain.passed_on.keys().any(|(passed_on, _)| *passed_on == finding.id);
-            if is_passed_on || next(finding, None, now) != Next::PassOn {
+            if is_passed_on || finding.is_left_to_people() || next(finding, None, now) != Next::PassOn {
                 continue;
             }
             let Some(plan) = finding.fix_plan() else { continue };

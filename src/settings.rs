@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use slack_morphism::prelude::SlackChannelId;
 
+use crate::evaluation::address_block::Broadest;
 use crate::evaluation::{ProhibitedPorts, RestrictedPorts, RuleDefaults, S3PublicAccess, list};
 use crate::ids::{AccountId, RuleName};
 use crate::queue::QueueUrl;
@@ -232,6 +233,10 @@ impl Settings {
         let prohibited_ports: Option<ProhibitedPorts> =
             reader.optional("DEFENDABLE_PROHIBITED_PORTS", "22,3389,5432-5433");
         let exempt = reader.list("DEFENDABLE_EXEMPT_SECURITY_GROUPS", "sg-0123456789abcdef0");
+        let broadest_ipv4 = reader.optional("DEFENDABLE_BROADEST_IPV4", "8");
+        let broadest_ipv6 = reader.optional("DEFENDABLE_BROADEST_IPV6", "32");
+        let takes_broad_ranges: Option<bool> =
+            reader.optional("DEFENDABLE_AUTO_RESPONSE_BROAD_RANGES", "false");
         let whitelist = reader.list("DEFENDABLE_BUCKET_WHITELIST", "assets,downloads");
         let port_rules = reader.names("DEFENDABLE_RESTRICTED_PORTS_RULES", "defendable-restricted-ports");
         let bucket_rules = reader.names("DEFENDABLE_S3_PUBLIC_ACCESS_RULES", "defendable-s3-public-access");
@@ -251,6 +256,11 @@ impl Settings {
                 restricted_ports: RestrictedPorts {
                     prohibited_ports: prohibited_ports.unwrap_or_default(),
                     exempt_security_groups: BTreeSet::from_iter(exempt),
+                    broadest: Broadest {
+                        ipv4: broadest_ipv4.unwrap_or(Broadest::default().ipv4),
+                        ipv6: broadest_ipv6.unwrap_or(Broadest::default().ipv6),
+                    },
+                    auto_response_takes_broad_ranges: takes_broad_ranges.unwrap_or_default(),
                 },
                 s3_public_access: S3PublicAccess { bucket_whitelist: BTreeSet::from_iter(whitelist) },
                 restricted_ports_names: port_rules,

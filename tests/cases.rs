@@ -67,6 +67,7 @@ fn who_opened_it_is_named_and_nobody_else() {
             to_port: Some(port),
             cidr: cidr.to_owned(),
             description: None,
+            is_left_to_people: false,
         })
     };
     let grantee = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::address_block::blocks;
+use super::address_block::{Broadest, blocks};
 
 /// `{"StringEquals": {"aws:SourceVpc": ["vpc-1"]}}`
 pub(super) type Conditions = BTreeMap<String, BTreeMap<String, OneOrMany>>;
@@ -167,7 +167,9 @@ fn are_narrow(values: &[String]) -> bool {
     let range =
         |value: &String| value.parse::<IpNet>().ok().or_else(|| Some(value.parse::<IpAddr>().ok()?.into()));
     let ranges: Option<Vec<IpNet>> = values.iter().map(range).collect();
-    ranges.is_some_and(|ranges| !blocks(ranges).into_iter().any(|block| block.is_too_broad()))
+    ranges.is_some_and(|ranges| {
+        !blocks(ranges).into_iter().any(|block| block.is_broader_than(Broadest::default()))
+    })
 }
 
 /// An access point's name may be a wildcard while its account is fixed:

@@ -1,15 +1,7 @@
 //! What one ingress range of a security group opens. The rule (AWS Config's items) and the
 //! remediation (EC2's live rules) both ask here, so that they cannot disagree.
 
-use ipnet::IpNet;
-
 use super::ports::{PortRange, ProhibitedPorts};
-
-/// Whether a range lets everybody in: an IPv4 or IPv6 range of prefix length 0.
-pub fn is_everybody(cidr: &str) -> bool {
-    // Looking at the end first spares most ranges the parsing.
-    cidr.ends_with('0') && cidr.parse::<IpNet>().is_ok_and(|range| range.prefix_len() == 0)
-}
 
 /// The TCP and UDP ports that a permission opens.
 ///
@@ -50,16 +42,6 @@ pub fn traffic(protocol: &str, from_port: Option<i64>, to_port: Option<i64>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn everybody_is_prefix_length_zero() {
-        for cidr in ["0.0.0.0/0", "::/0", "10.0.0.0/0"] {
-            assert!(is_everybody(cidr), "{cidr}");
-        }
-        for cidr in ["0.0.0.0/1", "10.0.0.0/8", "::/10", "nonsense/0", ""] {
-            assert!(!is_everybody(cidr), "{cidr}");
-        }
-    }
 
     #[test]
     fn icmp_types_are_not_ports() {

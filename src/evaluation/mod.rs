@@ -7,9 +7,10 @@ mod configuration_item;
 mod deny;
 pub mod ingress;
 pub mod lines;
-mod open_ranges;
+pub mod openings;
 mod parameters;
 mod ports;
+mod ranges;
 mod restricted_ports;
 pub mod rule_event;
 pub mod rule_function;
@@ -54,6 +55,9 @@ pub struct Violation {
     pub violation_type: ViolationType,
     /// The offending part: a permission, grants, statements.
     pub details: Value,
+    /// Whether auto-response leaves it to people.
+    #[serde(skip)]
+    pub is_left_to_people: bool,
 }
 
 /// What a rule says of a resource that exists.
@@ -119,7 +123,9 @@ impl RuleKind {
     /// The parameters that the rule reads.
     pub fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::RestrictedPorts => &["prohibitedPorts", "exemptSecurityGroups", "sqsUrl"],
+            Self::RestrictedPorts => {
+                &["prohibitedPorts", "exemptSecurityGroups", "broadestIpv4", "broadestIpv6", "sqsUrl"]
+            }
             Self::S3PublicAccess => &["bucketWhitelist", "sqsUrl"],
         }
     }

@@ -23,6 +23,21 @@ impl PortRange {
         (first <= last).then_some(Self { first, last })
     }
 
+    /// Its first port.
+    pub fn first(self) -> u16 {
+        self.first
+    }
+
+    /// Whether it has a port.
+    pub fn has(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+
+    /// The first port behind it, where there is one.
+    pub fn next(self) -> Option<u16> {
+        self.last.checked_add(1)
+    }
+
     fn intersection(self, other: Self) -> Option<Self> {
         let (first, last) = (self.first.max(other.first), self.last.min(other.last));
         (first <= last).then_some(Self { first, last })

@@ -1,15 +1,18 @@
-//! The rule *restricted-ports*: no security group opens a prohibited port to everybody.
+//! The rule *restricted-ports*: no security group opens a prohibited port to the internet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::address_block::Broadest;
 use super::configuration_item::{ConfigurationItem, nullable};
-use super::ingress::{opened_ports, opens_prohibited, traffic};
-use super::open_ranges::{Cidr, OpenRanges};
+use super::ingress::{opens_prohibited, traffic};
+use super::openings::{Opening, prohibited};
 use super::parameters::{InvalidParameter, RuleParameters, list};
 use super::ports::ProhibitedPorts;
+use super::ranges::{Cidr, Ranges};
 use super::{ComplianceType, Verdict, Violation};
 use crate::remediation::ViolationType;
 
@@ -20,6 +23,10 @@ pub struct RestrictedPorts {
     pub prohibited_ports: ProhibitedPorts,
     /// `exemptSecurityGroups`: ids of groups that may stay open, `sg-1,sg-2`.
     pub exempt_security_groups: BTreeSet<String>,
+    /// `broadestIpv4` and `broadestIpv6`: ranges broader than these, once merged, count as the internet.
+    pub broadest: Broadest,
+    /// Whether auto-response also takes ranges that are less than everybody.
+    pub auto_response_takes_broad_ranges: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -37,11 +44,11 @@ struct IpPermission {
     to_port: Option<i64>,
     /// Repeats `ipv4_ranges` without descriptions; old items have nothing else.
     #[serde(default)]
-    ip_ranges: OpenRanges<Cidr>,
+    ip_ranges: Ranges<Cidr>,
     #[serde(default)]
-    ipv4_ranges: OpenRanges<Ipv4Range>,
+    ipv4_ranges: Ranges<Ipv4Range>,
     #[serde(default)]
-    ipv6_ranges: OpenRanges<Ipv6Range>,
+    ipv6_ranges: Ranges<Ipv6Range>,
     #[serde(default, deserialize_with = "nullable")]
     prefix_list_ids: Vec<PrefixListId>,
 }
@@ -86,6 +93,11 @@ impl RestrictedPorts {
             exempt_security_groups: parameters
                 .text("exemptSecurityGroups")
                 .map_or_else(|| self.exempt_security_groups.clone(), list),
+            broadest: Broadest {
+                ipv4: parameters.parse("broadestIpv4")?.unwrap_or(self.broadest.ipv4),
+                ipv6: parameters.parse("broadestIpv6")?.unwrap_or(self.broadest.ipv6),
+            },
+            auto_response_takes_broad_ranges: self.auto_response_takes_broad_ranges,
         })
     }
 
@@ -95,17 +107,52 @@ impl RestrictedPorts {
             return Ok(Verdict::compliant("Exempt: the rule's exemptSecurityGroups names this group."));
         }
         let group: SecurityGroup = item.configuration()?;
-        let (violations, openings): (Vec<_>, Vec<_>) =
-            group.ip_permissions.iter().filter_map(|permission| self.violation(permission)).unzip();
+        let open = self.open_ranges(&group);
         let unseen = self.lists_not_looked_into(&group);
-        if violations.is_empty() {
+        if open.is_empty() {
             return Ok(Verdict::compliant(&format!("No prohibited port is open to the internet.{unseen}")));
         }
+        let openings: Vec<String> =
+            open.iter().map(|(permission, ranges)| opening(permission, ranges)).collect();
+        let broad = self.what_counts_as_broad(open.iter().flat_map(|(_, ranges)| ranges));
+        let violations = open.iter().map(|(permission, ranges)| self.violation(permission, ranges)).collect();
         Ok(Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!("Open to the internet: {}.{unseen}", openings.join("; ")),
+            annotation: format!("Open to the internet: {}.{broad}{unseen}", openings.join("; ")),
             violations,
         })
+    }
+
+    /// The permissions that break the rule, each with its ranges that do so: never the sources beside them.
+    fn open_ranges<'a>(&self, group: &'a SecurityGroup) -> Vec<(&'a IpPermission, BTreeSet<IpNet>)> {
+        let of_permission = |(place, permission): (usize, &'a IpPermission)| {
+            let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
+            permission.ranges().into_iter().filter_map(move |range| {
+                Some((place, range, Opening::new(ip_protocol, *from_port, *to_port, range)?))
+            })
+        };
+        let all: Vec<(usize, IpNet, Opening)> =
+            group.ip_permissions.iter().enumerate().flat_map(of_permission).collect();
+        let openings: Vec<Opening> = all.iter().map(|(_, _, opening)| *opening).collect();
+        let mut open: BTreeMap<usize, BTreeSet<IpNet>> = BTreeMap::new();
+        for gone in prohibited(&openings, &self.prohibited_ports, self.broadest) {
+            let (place, range, _) = all[gone];
+            open.entry(place).or_default().insert(range);
+        }
+        open.into_iter().map(|(place, ranges)| (&group.ip_permissions[place], ranges)).collect()
+    }
+
+    /// What to say where ranges are open that are less than everybody.
+    fn what_counts_as_broad<'a>(&self, mut ranges: impl Iterator<Item = &'a IpNet>) -> String {
+        if ranges.all(|range| is_everybody(*range)) {
+            return String::new();
+        }
+        let Broadest { ipv4, ipv6 } = self.broadest;
+        let left = match self.auto_response_takes_broad_ranges {
+            true => "",
+            false => ", and auto-response leaves them to people",
+        };
+        format!(" Ranges that are together broader than {ipv4} (IPv6: {ipv6}) count{left}.")
     }
 
     /// What to say of the prefix lists for which prohibited ports are open: their entries are not in the
@@ -128,34 +175,52 @@ impl RestrictedPorts {
         }
     }
 
-    /// The minimal permission that breaks the rule (the open ranges, none of the sources beside
-    /// them), and how to say it.
-    fn violation(&self, permission: &IpPermission) -> Option<(Violation, String)> {
-        let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
-        let ports = opened_ports(ip_protocol, *from_port, *to_port)?;
-        if !self.prohibited_ports.touch(ports) {
-            return None;
-        }
-        let ipv4: BTreeSet<_> = permission.ipv4_ranges.iter().chain(permission.ip_ranges.iter()).collect();
-        let ipv6: BTreeSet<_> = permission.ipv6_ranges.iter().collect();
-        if ipv4.is_empty() && ipv6.is_empty() {
-            return None;
-        }
+    /// The minimal permission that breaks the rule.
+    fn violation(&self, permission: &IpPermission, ranges: &BTreeSet<IpNet>) -> Violation {
+        let (ipv4, ipv6): (Vec<IpNet>, Vec<IpNet>) =
+            ranges.iter().partition(|range| matches!(range, IpNet::V4(_)));
+        let [ipv4, ipv6] = [ipv4, ipv6].map(|ranges| ranges.iter().map(IpNet::to_string).collect::<Vec<_>>());
         let mut details = json!({
-            "ipProtocol": ip_protocol,
-            "ipv4Ranges": ipv4.iter().map(|cidr| json!({"cidrIp": cidr})).collect::<Vec<_>>(),
-            "ipv6Ranges": ipv6.iter().map(|cidr| json!({"cidrIpv6": cidr})).collect::<Vec<_>>(),
+            "ipProtocol": permission.ip_protocol,
+            "ipv4Ranges": ipv4.iter().map(|range| json!({"cidrIp": range})).collect::<Vec<_>>(),
+            "ipv6Ranges": ipv6.iter().map(|range| json!({"cidrIpv6": range})).collect::<Vec<_>>(),
             "ipRanges": ipv4,
         });
-        for (name, port) in [("fromPort", from_port), ("toPort", to_port)] {
+        for (name, port) in [("fromPort", permission.from_port), ("toPort", permission.to_port)] {
             if let Some(port) = port {
                 details[name] = json!(port);
             }
         }
-        let ranges: Vec<&str> = ipv4.into_iter().chain(ipv6).collect();
-        let opening = format!("{} from {}", traffic(ip_protocol, *from_port, *to_port), ranges.join(" and "));
-        Some((Violation { violation_type: ViolationType::Ec2SgProhibitedPort, details }, opening))
+        Violation {
+            violation_type: ViolationType::Ec2SgProhibitedPort,
+            details,
+            is_left_to_people: ranges.iter().all(|range| self.leaves_to_people(*range)),
+        }
     }
+
+    /// Whether auto-response leaves a range that breaks the rule to people: before version 0.3 it did not
+    /// break it, and an update of this program must revoke nothing by itself.
+    pub fn leaves_to_people(&self, range: IpNet) -> bool {
+        !self.auto_response_takes_broad_ranges && !is_everybody(range)
+    }
+}
+
+impl IpPermission {
+    fn ranges(&self) -> BTreeSet<IpNet> {
+        self.ipv4_ranges.iter().chain(self.ip_ranges.iter()).chain(self.ipv6_ranges.iter()).collect()
+    }
+}
+
+/// How to say that a permission is open: `tcp 22 from 0.0.0.0/0 and ::/0`.
+fn opening(permission: &IpPermission, ranges: &BTreeSet<IpNet>) -> String {
+    let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
+    let ranges: Vec<String> = ranges.iter().map(IpNet::to_string).collect();
+    format!("{} from {}", traffic(ip_protocol, *from_port, *to_port), ranges.join(" and "))
+}
+
+/// Whether a range is all addresses.
+fn is_everybody(range: IpNet) -> bool {
+    range.prefix_len() == 0
 }
 
 #[cfg(test)]
@@ -187,6 +252,29 @@ mod tests {
             verdict.violations[0].details,
             json!({"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipv4Ranges": [{"cidrIp": "0.0.0.0/0"}],
                    "ipv6Ranges": [], "ipRanges": ["0.0.0.0/0"]})
+        );
+    }
+
+    #[test]
+    fn ranges_that_are_the_internet_together_are_a_violation_that_auto_response_leaves() {
+        let halves = json!([tcp(22, 22, &["0.0.0.0/1", "8.8.8.8/32"]), tcp(20, 25, &["128.0.0.0/1"])]);
+        let verdict = evaluate(&[], halves.clone());
+        assert_eq!(
+            verdict.annotation,
+            "Open to the internet: tcp 22 from 0.0.0.0/1; tcp 20-25 from 128.0.0.0/1. Ranges that are together \
+             broader than /8 (IPv6: /32) count, and auto-response leaves them to people."
+        );
+        assert!(verdict.violations.iter().all(|violation| violation.is_left_to_people));
+        let both = evaluate(&[], json!([tcp(22, 22, &["0.0.0.0/0", "64.0.0.0/7"])]));
+        assert!(!both.violations[0].is_left_to_people, "auto-response takes what is for everybody");
+        let bound = ("broadestIpv4", "1");
+        assert_eq!(evaluate(&[bound], json!([tcp(22, 22, &["0.0.0.0/1"])])).violations, []);
+        assert_eq!(evaluate(&[bound], halves).violations.len(), 2, "the two are everybody");
+        let wrong = [("broadestIpv4", "eight")].into_iter().collect();
+        let wrong = RestrictedPorts::default().with_parameters(&wrong).unwrap_err().to_string();
+        assert_eq!(
+            wrong,
+            "the rule parameter broadestIpv4 is wrong: \"eight\" is no prefix length from 1 to 32"
         );
     }
 

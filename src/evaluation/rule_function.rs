@@ -8,6 +8,7 @@ use serde_json::json;
 use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use super::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
+    Violation,
 };
 use crate::aws::AwsError;
 use crate::ids::{AccountId, InvalidId, Region};
@@ -114,7 +115,8 @@ impl RuleFunction {
         item: &ConfigurationItem<'_>,
         evaluation: &Evaluation,
     ) -> Result<(), RuleFunctionError> {
-        let requests = self.requests(event, item, evaluation)?;
+        let all = || evaluation.violations.iter();
+        let requests = self.requests(event, item, evaluation, all())?;
         // Compliance may not change by what was opened beside the rest, nor by a tag, so that AWS Config has
         // nothing to tell of: the notifier is asked to look.
         self.ask_for_a_look(&requests).await?;
@@ -122,6 +124,8 @@ impl RuleFunction {
             // What is tagged is never fixed automatically.
             return Ok(());
         }
+        let automatic = all().filter(|violation| !violation.is_left_to_people);
+        let requests = self.requests(event, item, evaluation, automatic)?;
         let queue = parameters.text("sqsUrl").unwrap_or(self.remediation_queue.as_str());
         // SendMessageBatch takes ten entries.
         for batch in requests.chunks(10) {
@@ -150,11 +154,12 @@ impl RuleFunction {
         Ok(queues.send_later(&self.events_queue, &notice, AFTER_THE_NEWS).await?)
     }
 
-    fn requests(
+    fn requests<'a>(
         &self,
         event: &RuleEvent,
         item: &ConfigurationItem<'_>,
         evaluation: &Evaluation,
+        violations: impl Iterator<Item = &'a Violation>,
     ) -> Result<Vec<RemediationRequest>, InvalidId> {
         let (home_account, home_region) = &self.home;
         let account = item.account().or(event.account_id.as_deref());
@@ -164,7 +169,7 @@ impl RuleFunction {
             RuleKind::RestrictedPorts => "restricted-ports",
             RuleKind::S3PublicAccess => "s3-public-access",
         });
-        let requests = evaluation.violations.iter().map(|violation| {
+        let requests = violations.map(|violation| {
             Ok(RemediationRequest {
                 raised_by_rule: rule.parse()?,
                 target_resource_type: evaluation.resource_type.parse()?,

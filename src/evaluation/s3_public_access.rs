@@ -137,6 +137,7 @@ fn acl_exposure(supplement: &Supplement) -> Option<Exposure> {
                 .iter()
                 .map(|(grantee, permission)| json!({"grantee": grantee, "permission": permission}))
                 .collect(),
+            is_left_to_people: false,
         },
         blocked_by: supplement
             .public_access_block_configuration
@@ -168,6 +169,7 @@ fn policy_exposure(supplement: &Supplement) -> serde_json::Result<Option<Exposur
         violation: Violation {
             violation_type: ViolationType::S3BucketPublicPolicy,
             details: Value::Array(statements.collect::<Result<_, _>>()?),
+            is_left_to_people: false,
         },
         blocked_by: supplement
             .public_access_block_configuration

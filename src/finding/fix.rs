@@ -137,11 +137,18 @@ impl Finding {
         waiting_for.iter().map(request).collect()
     }
 
+    /// Whether all that a fix would change is what auto-response leaves to people.
+    pub fn is_left_to_people(&self) -> bool {
+        let to_fix = self.to_fix();
+        !to_fix.is_empty() && to_fix.iter().all(|(_, change)| change.is_left_to_people())
+    }
+
     /// The requests by which an open finding goes back to where auto-response looks.
     pub fn auto_requests(&self) -> Vec<RemediationRequest> {
         let kinds: BTreeSet<ViolationType> = match (&self.state, &self.plan) {
             (State::Open { .. }, Plan::Known { .. }) => {
-                self.to_fix().into_iter().map(|(kind, _)| kind).collect()
+                let to_fix = self.to_fix().into_iter();
+                to_fix.filter(|(_, change)| !change.is_left_to_people()).map(|(kind, _)| kind).collect()
             }
             // Whatever it is: a remediator looks.
             (State::Open { .. }, Plan::Unknown { .. }) => self.kinds_to_fix(),

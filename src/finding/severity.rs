@@ -123,6 +123,7 @@ mod tests {
             to_port: Some(to),
             cidr: "0.0.0.0/0".to_owned(),
             description: None,
+            is_left_to_people: false,
         })
     }
 

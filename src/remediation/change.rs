@@ -24,6 +24,9 @@ pub struct IngressRange {
     /// What somebody wrote beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Whether auto-response leaves it to people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_left_to_people: bool,
 }
 
 impl IngressRange {
@@ -97,6 +100,11 @@ impl Change {
             Self::RemoveGrant(_) => ViolationType::S3BucketPublicAcl,
             Self::RemoveStatement { .. } | Self::DeletePolicy { .. } => ViolationType::S3BucketPublicPolicy,
         }
+    }
+
+    /// Whether auto-response leaves it to people.
+    pub fn is_left_to_people(&self) -> bool {
+        matches!(self, Self::RevokeIngress(range) if range.is_left_to_people)
     }
 
     /// What it exposes while it is there, as a sentence without its end: "tcp 22 is reachable from …".

@@ -180,6 +180,7 @@ mod tests {
             to_port: Some(to),
             cidr: cidr.to_owned(),
             description: None,
+            is_left_to_people: false,
         }
     }
 

@@ -83,6 +83,7 @@ mod tests {
             to_port: Some(port),
             cidr: "0.0.0.0/0".to_owned(),
             description: None,
+            is_left_to_people: false,
         })
     }
 

@@ -70,7 +70,14 @@ impl QueueHandler for Remediator {
         }
         let attempt = Attempt::begin();
         let (outcome, changes) = match self.attempt(&job, &attempt).await {
-            Ok(settled) => settled,
+            Ok(Some(settled)) => settled,
+            Ok(None) => {
+                Self::tell_not_done(&job, "what is open is left to people");
+                return match self.delete_request(&job).await {
+                    Ok(()) => Disposition::Done,
+                    Err(error) => Disposition::Retry(error.to_string()),
+                };
+            }
             // Auto-response's request is still in its queue and comes back from there, past the
             // coordinator's checks: people may have said "off" or "ignore" meanwhile.
             Err(error) if job.task.sqs_url.is_some() => {
@@ -114,7 +121,12 @@ struct Consent {
 
 impl Consent {
     fn is_wanted(&self, change: &Change) -> bool {
-        self.left.as_ref().is_none_or(|left| !left.covers(change))
+        !self.leaves_to_people(change) && self.left.as_ref().is_none_or(|left| !left.covers(change))
+    }
+
+    /// Whether nobody has said yes to it, and auto-response's standing consent does not cover it.
+    fn leaves_to_people(&self, change: &Change) -> bool {
+        self.agreed.is_none() && change.is_left_to_people()
     }
 
     /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
@@ -137,11 +149,31 @@ enum Applied {
     Changed(Vec<Change>),
     /// Nothing was, for these were not agreed to.
     NotAgreed(Vec<Change>),
+    /// Nothing was, for auto-response leaves what is open to people.
+    LeftToPeople,
 }
 
-/// What an attempt means: an end to report, or an error after which to try again.
-fn settle(applied: Result<Applied, AwsError>) -> Result<(Outcome, Vec<Change>), AwsError> {
-    match applied {
+impl Applied {
+    fn changed(changes: Vec<Change>, leaves_some: bool) -> Self {
+        if changes.is_empty() && leaves_some { Self::LeftToPeople } else { Self::Changed(changes) }
+    }
+}
+
+/// What a look showed.
+struct Look {
+    /// What the task would change.
+    own: Prepared,
+    /// What nobody agreed to.
+    new: Vec<Change>,
+    /// Whether beside that something is left to people.
+    leaves_some: bool,
+}
+
+/// What an attempt means: an end to report, none where what is open is left to people, or an error after
+/// which to try again.
+fn settle(applied: Result<Applied, AwsError>) -> Result<Option<(Outcome, Vec<Change>)>, AwsError> {
+    let settled = match applied {
+        Ok(Applied::LeftToPeople) => return Ok(None),
         Ok(Applied::Changed(changes)) if changes.is_empty() => Ok((Outcome::NothingToDo, changes)),
         Ok(Applied::Changed(changes)) => Ok((Outcome::Fixed, changes)),
         Ok(Applied::NotAgreed(new)) => Ok((Outcome::NotAgreed, new)),
@@ -160,7 +192,8 @@ fn settle(applied: Result<Applied, AwsError>) -> Result<(Outcome, Vec<Change>), 
                 Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
             }
         },
-    }
+    };
+    settled.map(Some)
 }
 
 /// What an attempt to put back means, likewise.
@@ -263,21 +296,25 @@ impl Remediator {
     }
 
     /// Carries out what was agreed to, and nothing else.
-    async fn attempt(&self, job: &Job, attempt: &Attempt) -> Result<(Outcome, Vec<Change>), AwsError> {
+    async fn attempt(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+    ) -> Result<Option<(Outcome, Vec<Change>)>, AwsError> {
         let consent = self.consent(job).await.map_err(|error| meanwhile(&error))?;
-        let Some(consent) = consent else { return Ok((Outcome::NotAgreed, Vec::new())) };
+        let Some(consent) = consent else { return Ok(Some((Outcome::NotAgreed, Vec::new()))) };
         let removed = job.request().undo.as_slice();
         if removed.is_empty() {
             return match self.exemption(job).await {
-                Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
+                Ok(Some(reason)) => Ok(Some((Outcome::LeftAlone { reason }, Vec::new()))),
                 Ok(None) => settle(self.remediate(job, attempt, &consent).await),
                 Err(error) => settle(Err(error)),
             };
         }
         if !consent.agreed.as_ref().is_some_and(|agreed| agreed.beyond(removed).is_empty()) {
-            return Ok((Outcome::NotAgreed, Vec::new()));
+            return Ok(Some((Outcome::NotAgreed, Vec::new())));
         }
-        settle_undo(self.remediations.put_back(&job.resource, removed).await)
+        settle_undo(self.remediations.put_back(&job.resource, removed).await).map(Some)
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
@@ -307,9 +344,9 @@ impl Remediator {
     async fn remediate(&self, job: &Job, attempt: &Attempt, consent: &Consent) -> Result<Applied, AwsError> {
         let mut attempts = 0..ATTEMPTS;
         loop {
-            let (own, new) = self.look(job, consent).await?;
+            let Look { own, new, leaves_some } = self.look(job, consent).await?;
             if own.changes().is_empty() && new.is_empty() && attempts.start == 0 {
-                return Ok(Applied::Changed(Vec::new()));
+                return Ok(Applied::changed(Vec::new(), leaves_some));
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match job.request().requested_by {
@@ -335,14 +372,14 @@ impl Remediator {
                 Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
                     tracing::info!(%error, resource = %job.resource.id, "changed meanwhile, planning again");
                 }
-                applied => return applied.map(Applied::Changed),
+                applied => return applied.map(|changes| Applied::changed(changes, leaves_some)),
             }
         }
     }
 
     /// What this task would change, and what nobody agreed to. A person's yes is to the control as a
     /// whole: where any part of it has grown, no part is changed. What it would change is looked at last.
-    async fn look(&self, job: &Job, consent: &Consent) -> Result<(Prepared, Vec<Change>), AwsError> {
+    async fn look(&self, job: &Job, consent: &Consent) -> Result<Look, AwsError> {
         let kind = job.request().violation_type;
         let mut new = Vec::new();
         if consent.agreed.is_some() {
@@ -353,7 +390,8 @@ impl Remediator {
         }
         let own = self.remediations.prepare(kind, &job.resource).await?;
         new.extend(consent.beyond(own.changes().iter()));
-        Ok((own.only(|change| consent.is_wanted(change)), new))
+        let leaves_some = own.changes().iter().any(|change| consent.leaves_to_people(change));
+        Ok(Look { own: own.only(|change| consent.is_wanted(change)), new, leaves_some })
     }
 
     /// Looks once more, for announcing took time, and changes what was announced: what somebody has
@@ -363,7 +401,7 @@ impl Remediator {
         if own.changes().is_empty() {
             return Ok(Vec::new());
         }
-        let (again, new) = self.look(job, consent).await?;
+        let Look { own: again, new, .. } = self.look(job, consent).await?;
         if again != own || !new.is_empty() {
             return Err(AwsError::conflict("the last look before the change", "the resource has changed"));
         }
@@ -380,12 +418,18 @@ impl Remediator {
         // It tells when it was done.
         let report = self.report(&job, attempt, outcome, changes);
         let stays = matches!(&report.detail, Some(detail) if detail.outcome == Outcome::NotAgreed);
-        if let (Some(queue), Some(receipt_handle), false) =
-            (&job.task.sqs_url, &job.task.receipt_handle, stays)
-        {
-            self.queues.delete(queue, receipt_handle).await?;
+        if !stays {
+            self.delete_request(&job).await?;
         }
         self.queues.send(&self.queues.events, &report).await
+    }
+
+    /// Takes auto-response's request out of its queue.
+    async fn delete_request(&self, job: &Job) -> Result<(), AwsError> {
+        match (&job.task.sqs_url, &job.task.receipt_handle) {
+            (Some(queue), Some(receipt_handle)) => self.queues.delete(queue, receipt_handle).await,
+            _ => Ok(()),
+        }
     }
 
     fn report(
@@ -461,10 +505,11 @@ mod tests {
     fn errors_are_told_apart() {
         assert!(settle(Err(error(AwsErrorKind::Transient))).is_err());
         assert!(settle(Err(error(AwsErrorKind::Conflict))).is_err());
-        assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().0, Outcome::Gone);
-        assert_eq!(settle(Ok(Applied::Changed(Vec::new()))).unwrap().0, Outcome::NothingToDo);
-        assert_eq!(settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0, Outcome::NotAgreed);
-        let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
+        assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().unwrap().0, Outcome::Gone);
+        assert_eq!(settle(Ok(Applied::changed(Vec::new(), false))).unwrap().unwrap().0, Outcome::NothingToDo);
+        assert_eq!(settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().unwrap().0, Outcome::NotAgreed);
+        assert_eq!(settle(Ok(Applied::changed(Vec::new(), true))).unwrap(), None, "nothing to report");
+        let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap().unwrap();
         assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke")));
     }
 

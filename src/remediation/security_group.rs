@@ -4,11 +4,13 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, SecurityGroupRule};
 
+use ipnet::IpNet;
+
 use super::change::{Change, IngressRange};
 use super::undo::UndoError;
 use crate::aws::AwsError;
 use crate::evaluation::RestrictedPorts;
-use crate::evaluation::ingress::{is_everybody, opens_prohibited};
+use crate::evaluation::openings::{Opening, prohibited};
 use crate::ids::ResourceId;
 
 pub(super) const PLAN_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
@@ -41,19 +43,29 @@ fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
         to_port: rule.to_port,
         rule_id: rule.security_group_rule_id?,
         description: rule.description.filter(|text| !text.is_empty()),
+        is_left_to_people: false,
     })
 }
 
-/// The open ranges on prohibited ports.
+/// The ranges on prohibited ports that let the internet in, by themselves or together.
 fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<Change> {
     if rule.exempt_security_groups.contains(id.as_str()) {
         return Vec::new();
     }
-    let violates = |range: &&IngressRange| {
+    let opening = |range: &IngressRange| {
         let (from, to) = (range.from_port.map(i64::from), range.to_port.map(i64::from));
-        is_everybody(&range.cidr) && opens_prohibited(&rule.prohibited_ports, &range.protocol, from, to)
+        let net = range.cidr.parse().ok()?;
+        Some((range.clone(), net, Opening::new(&range.protocol, from, to, net)?))
     };
-    group.iter().filter(violates).cloned().map(Change::RevokeIngress).collect()
+    let ranges: Vec<(IngressRange, IpNet, Opening)> = group.iter().filter_map(opening).collect();
+    let openings: Vec<Opening> = ranges.iter().map(|(_, _, opening)| *opening).collect();
+    let gone = prohibited(&openings, &rule.prohibited_ports, rule.broadest);
+    let change = |place: usize| {
+        let (range, net, _) = &ranges[place];
+        let is_left_to_people = rule.leaves_to_people(*net);
+        Change::RevokeIngress(IngressRange { is_left_to_people, ..range.clone() })
+    };
+    gone.into_iter().map(change).collect()
 }
 
 /// A group as it was read: its open ranges are the changes themselves.
@@ -161,6 +173,7 @@ mod tests {
             to_port: Some(to),
             cidr: cidr.to_owned(),
             description: None,
+            is_left_to_people: false,
         }
     }
 
@@ -217,7 +230,18 @@ mod tests {
 
     fn any_range() -> impl Strategy<Value = IngressRange> {
         let protocol = prop::sample::select(vec!["tcp", "udp", "icmp", "-1", "50"]);
-        let cidr = prop::sample::select(vec!["0.0.0.0/0", "::/0", "10.0.0.0/8", "2001:db8::/32"]);
+        let cidr = prop::sample::select(vec![
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "64.0.0.0/8",
+            "65.0.0.0/8",
+            "::/0",
+            "2600::/32",
+            "2600:1::/32",
+            "10.0.0.0/8",
+            "2001:db8::/32",
+        ]);
         (protocol, cidr, 0..4000i32, 0..2000i32, 0..1_000_000u32).prop_map(
             |(protocol, cidr, from, width, id)| {
                 range(&format!("sgr-{id}"), protocol, from, from + width, cidr)
@@ -304,10 +328,16 @@ mod tests {
             let fixed: Vec<IngressRange> =
                 group.iter().filter(|range| !revoked.contains(&range.rule_id.as_str())).cloned().collect();
             prop_assert_eq!(judged(&fixed, &prohibited), "COMPLIANT");
-            // Everything that did not violate by itself is still there, as it was.
+            // What violates by itself is gone, and what went would violate still, with all that is no broader.
             for range in &group {
                 let alone = judged(std::slice::from_ref(range), &prohibited) == "NON_COMPLIANT";
-                prop_assert_eq!(fixed.contains(range), !alone, "{:?}", range);
+                prop_assert!(!alone || !fixed.contains(range), "{:?}", range);
+                if !fixed.contains(range) {
+                    let length = |range: &IngressRange| range.cidr.parse::<IpNet>().unwrap().prefix_len();
+                    let no_broader: Vec<IngressRange> =
+                        group.iter().filter(|other| length(other) >= length(range)).cloned().collect();
+                    prop_assert_eq!(judged(&no_broader, &prohibited), "NON_COMPLIANT", "{:?}", range);
+                }
             }
 
             let back = missing(&fixed, &changes).unwrap();

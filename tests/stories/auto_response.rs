@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::fault_proxy::{Fault, Tampering};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact};
-use crate::support::{ALICE, BOB, Options, World, eventually, finding_of_group, several_ticks};
+use crate::support::{ALICE, BOB, FAST, Options, World, eventually, finding_of_group, several_ticks};
 
 #[tokio::test]
 async fn a_run_stops_at_its_cap_and_asks() {
@@ -185,4 +185,45 @@ async fn off_holds_for_what_is_being_looked_at() {
     assert!(world.to_aws.calls("ec2:RevokeSecurityGroupIngress").is_empty());
     switch("on").await;
     eventually("it is fixed", async || world.aws.ingress(&group).await.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn ranges_that_are_the_internet_together_are_for_people_unless_a_setting_says_otherwise() {
+    let world = World::seeded_with(FAST).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    let group = world.aws.create_group("halves").await;
+    world.aws.open_port_to(&group, 22, &["0.0.0.0/1", "128.0.0.0/1", "198.51.100.7/32"]).await;
+    let halves = ["tcp 22-22 0.0.0.0/1", "tcp 22-22 128.0.0.0/1", "tcp 22-22 198.51.100.7/32"];
+    let message = world.slack.finding_says(&group, "• revoke tcp 22 from 128.0.0.0/1").await;
+    let words = message.words();
+    assert!(
+        words.contains("auto-response leaves them to people") && !words.contains("198.51.100.7"),
+        "{words}"
+    );
+    // Beside them, what everybody would see at once.
+    world.aws.open_port(&group, 3306).await;
+    eventually("auto-response takes what is for everybody", async || {
+        (world.aws.ingress(&group).await == halves).then_some(())
+    })
+    .await;
+    several_ticks().await;
+    assert_eq!(world.aws.ingress(&group).await, halves, "and leaves the rest");
+    let open = world.slack.finding_says(&group, "Open · high severity").await;
+    world.slack.click(ALICE, &open, "fix").await;
+    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 198.51.100.7/32"]);
+}
+
+#[tokio::test]
+async fn a_setting_lets_auto_response_take_broad_ranges() {
+    let variables =
+        &[("DEFENDABLE_SCHEDULE_SECONDS", "1"), ("DEFENDABLE_AUTO_RESPONSE_BROAD_RANGES", "true")];
+    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let asked = world.slack.command(ALICE, "autoresponse on").await;
+    world.slack.click(ALICE, &asked, "autoresponse_on").await;
+    let group = world.aws.create_group("broad").await;
+    world.aws.open_port_to(&group, 22, &["64.0.0.0/7"]).await;
+    world.slack.finding_says(&group, "Fixed by auto-response").await;
+    assert!(world.aws.ingress(&group).await.is_empty());
 }

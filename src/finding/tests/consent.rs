@@ -11,6 +11,7 @@ fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
         to_port: Some(port),
         cidr: "0.0.0.0/0".to_owned(),
         description: None,
+        is_left_to_people: false,
     };
     (ViolationType::Ec2SgProhibitedPort, Change::RevokeIngress(range))
 }

@@ -45,6 +45,7 @@ fn revoke(number: usize) -> (ViolationType, Change) {
         to_port: Some(22),
         cidr: "0.0.0.0/0".to_owned(),
         description: None,
+        is_left_to_people: false,
     };
     (ViolationType::Ec2SgProhibitedPort, Change::RevokeIngress(range))
 }

@@ -77,9 +77,13 @@ impl Aws {
     }
 
     pub async fn open_port(&self, group: &str, port: i32) {
-        let range = IpRange::builder().cidr_ip("0.0.0.0/0").build();
-        let permission =
-            IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port).ip_ranges(range);
+        self.open_port_to(group, port, &["0.0.0.0/0"]).await;
+    }
+
+    pub async fn open_port_to(&self, group: &str, port: i32, ranges: &[&str]) {
+        let ranges = ranges.iter().map(|range| IpRange::builder().cidr_ip(*range).build()).collect();
+        let permission = IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port);
+        let permission = permission.set_ip_ranges(Some(ranges));
         let opened =
             self.ec2.authorize_security_group_ingress().group_id(group).ip_permissions(permission.build());
         opened.send().await.unwrap();

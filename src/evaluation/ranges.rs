@@ -1,15 +1,14 @@
-//! Lists of address ranges, of which only those are kept that let everybody in. Most groups have
-//! many ranges and open none, and AWS Config may send a great many groups.
+//! Lists of address ranges, read as numbers: AWS Config may send a great many groups.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-use super::ingress::is_everybody;
+use ipnet::IpNet;
 
-/// `0.0.0.0/0` as it is written, and nothing for what lets in less than everybody.
-pub(super) struct Cidr(Option<String>);
+/// `0.0.0.0/0`, and nothing for what is no range.
+pub(super) struct Cidr(Option<IpNet>);
 
 impl<'de> Deserialize<'de> for Cidr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -22,35 +21,35 @@ impl<'de> Deserialize<'de> for Cidr {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Cidr, E> {
-                Ok(Cidr(is_everybody(text).then(|| text.to_owned())))
+                Ok(Cidr(text.parse().ok()))
             }
         }
         deserializer.deserialize_str(Text)
     }
 }
 
-/// What of a list of ranges, or of `null`, lets everybody in. `R` is how one is written.
-pub(super) struct OpenRanges<R>(Vec<String>, PhantomData<R>);
+/// A list of ranges, or `null`. `R` is how one is written.
+pub(super) struct Ranges<R>(Vec<IpNet>, PhantomData<R>);
 
-impl<R> OpenRanges<R> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+impl<R> Ranges<R> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = IpNet> {
+        self.0.iter().copied()
     }
 }
 
-impl<R> Default for OpenRanges<R> {
+impl<R> Default for Ranges<R> {
     fn default() -> Self {
         Self(Vec::new(), PhantomData)
     }
 }
 
-impl<'de, R: Deserialize<'de> + Into<Cidr>> Deserialize<'de> for OpenRanges<R> {
+impl<'de, R: Deserialize<'de> + Into<Cidr>> Deserialize<'de> for Ranges<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self::default())
     }
 }
 
-impl<'de, R: Deserialize<'de> + Into<Cidr>> Visitor<'de> for OpenRanges<R> {
+impl<'de, R: Deserialize<'de> + Into<Cidr>> Visitor<'de> for Ranges<R> {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
