@@ -8,6 +8,8 @@ locals {
       parameters = {
         prohibitedPorts      = join(",", var.prohibited_ports)
         exemptSecurityGroups = join(",", var.exempt_security_groups)
+        broadestIpv4         = tostring(var.broadest_ipv4)
+        broadestIpv6         = tostring(var.broadest_ipv6)
       }
     }
     s3-public-access = {

@@ -110,6 +110,34 @@ variable "prohibited_ports" {
   }
 }
 
+variable "broadest_ipv4" {
+  description = "IPv4 ranges of a security group that are broader than this, once merged, count as the internet: a prefix length."
+  type        = number
+  default     = 8
+
+  validation {
+    condition     = contains(range(1, 33), var.broadest_ipv4)
+    error_message = "broadest_ipv4 is a prefix length from 1 (only everybody counts) to 32."
+  }
+}
+
+variable "broadest_ipv6" {
+  description = "The same for IPv6."
+  type        = number
+  default     = 32
+
+  validation {
+    condition     = contains(range(1, 129), var.broadest_ipv6)
+    error_message = "broadest_ipv6 is a prefix length from 1 (only everybody counts) to 128."
+  }
+}
+
+variable "auto_response_broad_ranges" {
+  description = "Whether auto-response also revokes ranges that count as the internet and are less than 0.0.0.0/0 or ::/0. People can always."
+  type        = bool
+  default     = false
+}
+
 variable "exempt_security_groups" {
   description = "Security groups that the rule calls compliant; the remediator's role may not touch them."
   type        = list(string)

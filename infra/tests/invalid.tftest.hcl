@@ -98,6 +98,8 @@ run "rules" {
 
   variables {
     prohibited_ports            = ["ssh"]
+    broadest_ipv4               = 0
+    broadest_ipv6               = 129
     exempt_security_groups      = ["default"]
     bucket_whitelist            = ["Not A Bucket"]
     recorded_resource_types     = ["AWS::EC2::SecurityGroup"]
@@ -108,7 +110,7 @@ run "rules" {
   }
 
   expect_failures = [
-    var.prohibited_ports, var.exempt_security_groups, var.bucket_whitelist, var.recorded_resource_types,
+    var.prohibited_ports, var.broadest_ipv4, var.broadest_ipv6, var.exempt_security_groups, var.bucket_whitelist, var.recorded_resource_types,
     var.managed_rules, var.remediation_request_senders, var.alarm_email_addresses, var.more_alarm_topic_arns,
   ]
 }

@@ -82,7 +82,7 @@ run "rules" {
   }
 
   assert {
-    condition     = jsondecode(aws_config_config_rule.custom["restricted-ports"].input_parameters) == { prohibitedPorts = "22,1433,3306,3389" }
+    condition     = jsondecode(aws_config_config_rule.custom["restricted-ports"].input_parameters) == { broadestIpv4 = "8", broadestIpv6 = "32", prohibitedPorts = "22,1433,3306,3389" }
     error_message = "The rule has DD-AWS's ports, and no empty parameters."
   }
 
