@@ -181,8 +181,13 @@ fn cloudtrail_record(lines: &[u8]) {
         description: None,
         is_left_to_people: false,
     };
-    let statement =
-        Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned(), limited_by: Vec::new() };
+    let statement = Change::RemoveStatement {
+        index: 0,
+        sid: None,
+        statement: "{}".to_owned(),
+        limited_by: Vec::new(),
+        is_unconfirmed: false,
+    };
     for change in [Change::RevokeIngress(range), statement] {
         if let Some(opener) = opener(&records, &[change], Timestamp::MAX - SignedDuration::from_hours(1)) {
             assert!(opener.principal.chars().count() <= 300);

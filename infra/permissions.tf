@@ -72,9 +72,17 @@ locals {
         conditions = local.in_this_region
       },
       {
-        actions    = ["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"]
+        actions = [
+          "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock",
+          "s3:GetBucketTagging",
+        ]
         resources  = [local.every_bucket]
         conditions = local.in_this_account
+      },
+      {
+        # S3 has no resources for it.
+        actions   = ["s3:GetAccountPublicAccessBlock"]
+        resources = ["*"]
       },
       {
         # Whether the switch is as it is recorded.
@@ -159,11 +167,16 @@ locals {
     s3-bucket-remediator = [
       {
         actions = [
-          "s3:DeleteBucketPolicy", "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock",
-          "s3:GetBucketTagging", "s3:PutBucketAcl", "s3:PutBucketPolicy",
+          "s3:DeleteBucketPolicy", "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus",
+          "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging", "s3:PutBucketAcl", "s3:PutBucketPolicy",
         ]
         resources  = [local.every_bucket]
         conditions = local.in_this_account
+      },
+      {
+        # S3 has no resources for it.
+        actions   = ["s3:GetAccountPublicAccessBlock"]
+        resources = ["*"]
       },
       {
         actions   = ["sqs:ChangeMessageVisibility"]
@@ -199,6 +212,16 @@ locals {
     s3-public-access-rule = [
       {
         actions   = ["config:GetResourceConfigHistory", "config:PutEvaluations"]
+        resources = ["*"]
+      },
+      {
+        actions    = ["s3:GetBucketPolicyStatus"]
+        resources  = [local.every_bucket]
+        conditions = local.in_this_account
+      },
+      {
+        # S3 has no resources for it.
+        actions   = ["s3:GetAccountPublicAccessBlock"]
         resources = ["*"]
       },
       {

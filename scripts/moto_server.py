@@ -10,13 +10,18 @@ received, to tell whether it is older than some days; for each of DynamoDB's que
 in order by comparing keys in Python (eight times as long, with 3,000 items), and each attribute's value,
 which is in DynamoDB's JSON already, picked apart and put together again; and the time of day worked out
 by a calendar for each message of a queue, several times in each call.
+
+What moto says of a policy's status is wrong for conditions, `NotPrincipal`, services and Denies:
+`public_policy` answers instead.
 """
 
+import json
 import logging
 import threading
 import time
 
 import moto.backends
+import moto.s3.responses
 import moto.sqs.models
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -24,6 +29,8 @@ from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import main
 from moto.sqs.models import Queue, SQSBackend
+
+import public_policy
 
 turn = threading.Lock()
 answer = DomainDispatcherApplication.__call__
@@ -69,6 +76,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 moto.backends.list_of_moto_modules = lambda: services
 BaseJSONSerializer._serialize_type_structure = serialize
 DynamoType.cast_value = property(value)
+moto.s3.responses.bucket_policy_is_public = lambda policy: public_policy.is_public(json.loads(policy))
 # Of tables with both keys, as ours is.
 Table.all_items = items_in_order
 moto.sqs.models.unix_time = time.time

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use aws_config::SdkConfig;
+use aws_sdk_s3control::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
@@ -120,6 +121,16 @@ fn kind_of(code: &str, status: u16) -> AwsErrorKind {
     }
 }
 
+/// S3 Control puts the account before the host's name, which leads nowhere where that is an address.
+#[derive(Debug)]
+struct Emulator(String);
+
+impl ResolveEndpoint for Emulator {
+    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
+        EndpointFuture::ready(Ok(Endpoint::builder().url(self.0.clone()).build()))
+    }
+}
+
 /// Makes clients. Those of the home account and region are cheap to make and made by whoever
 /// needs one; those of resources are kept, one for each account and region.
 #[derive(Debug)]
@@ -131,6 +142,7 @@ pub struct Aws {
     cloudtrail: Mutex<HashMap<Region, aws_sdk_cloudtrail::Client>>,
     ec2: Mutex<HashMap<Region, aws_sdk_ec2::Client>>,
     s3: Mutex<HashMap<Region, aws_sdk_s3::Client>>,
+    s3_control: Mutex<HashMap<Region, aws_sdk_s3control::Client>>,
 }
 
 impl Aws {
@@ -144,6 +156,7 @@ impl Aws {
             cloudtrail: Mutex::default(),
             ec2: Mutex::default(),
             s3: Mutex::default(),
+            s3_control: Mutex::default(),
         }
     }
 
@@ -215,6 +228,26 @@ impl Aws {
             let builder =
                 aws_sdk_s3::config::Builder::from(&self.config).region(region).force_path_style(by_path);
             aws_sdk_s3::Client::from_conf(builder.build())
+        });
+        Ok(client.clone())
+    }
+
+    /// S3 Control, which has what is set for an account, by one of its regions.
+    pub fn s3_control(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<aws_sdk_s3control::Client, AwsError> {
+        self.check_account("s3control", account)?;
+        let mut clients = self.s3_control.lock().expect("nothing panics while it holds the clients");
+        let client = clients.entry(region.clone()).or_insert_with(|| {
+            let region = aws_sdk_s3control::config::Region::new(region.to_string());
+            let builder = aws_sdk_s3control::config::Builder::from(&self.config).region(region);
+            let builder = match self.config.endpoint_url() {
+                Some(url) => builder.endpoint_resolver(Emulator(url.to_owned())),
+                None => builder,
+            };
+            aws_sdk_s3control::Client::from_conf(builder.build())
         });
         Ok(client.clone())
     }

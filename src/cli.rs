@@ -82,6 +82,11 @@ impl Evaluate {
             let file = File::open(&self.file);
             Box::new(BufReader::new(file.with_context(|| format!("cannot open {}", self.file.display()))?))
         };
+        if self.rule == RuleKind::S3PublicAccess {
+            eprintln!(
+                "Judged by the items alone. On AWS the rule also asks whether AWS calls a policy public, and what the account's Public Access Block makes ineffective."
+            );
+        }
         let output = BufWriter::new(io::stdout().lock());
         match evaluate_lines(self.rule, &parameters, input, output, io::stderr().lock()) {
             Ok(0) => Ok(ExitCode::SUCCESS),

@@ -283,6 +283,7 @@ mod tests {
             sid: Some("World".to_owned()),
             statement: everybody().to_string(),
             limited_by: Vec::new(),
+            is_unconfirmed: false,
         }
     }
 

@@ -203,6 +203,7 @@ impl Wiring {
             remediation_queue: self.settings.queues.remediation.clone(),
             events_queue: self.settings.queues.events.clone(),
             home: (self.settings.account.clone(), region),
+            aws: self.aws.clone(),
             config: self.aws.config_service(),
             sqs: aws_sdk_sqs::Client::new(self.aws.config()),
         })

@@ -78,6 +78,7 @@ fn who_opened_it_is_named_and_nobody_else() {
         sid: Some("World".to_owned()),
         statement: statement.to_owned(),
         limited_by: Vec::new(),
+        is_unconfirmed: false,
     };
     let seen_at: Timestamp = "2026-11-27T21:13:30Z".parse().unwrap();
     for (file, change, expected) in [

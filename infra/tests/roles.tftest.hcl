@@ -14,8 +14,8 @@ run "rights_are_on_named_resources" {
   assert {
     condition = alltrue(flatten([for name, statements in local.permissions : [for statement in statements :
       !contains(statement.resources, "*") || alltrue([for action in statement.actions :
-    can(regex("^(cloudtrail:LookupEvents|config:|ec2:Describe)", action))])]]))
-    error_message = "Only AWS Config, EC2's Describe and CloudTrail's LookupEvents have no resources to name."
+    can(regex("^(cloudtrail:LookupEvents|config:|ec2:Describe|s3:GetAccountPublicAccessBlock$)", action))])]]))
+    error_message = "Only AWS Config, EC2's Describe, CloudTrail's LookupEvents and S3's settings of an account have no resources to name."
   }
 
   assert {
@@ -31,7 +31,7 @@ run "rights_are_on_named_resources" {
 
   assert {
     condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
-    length(statement.conditions) > 0 if anytrue([for action in statement.actions : can(regex("^(ec2|s3|kms):", action))])]]))
+    length(statement.conditions) > 0 if anytrue([for action in statement.actions : can(regex("^(ec2:|kms:|s3:(Get)?(Bucket|Delete|Put))", action))])]]))
     error_message = "Rights on groups, buckets and the key have conditions."
   }
 

@@ -1,6 +1,8 @@
-//! Rules: a configuration item in, an evaluation out. Pure, but for [`rule_function`].
+//! Rules: a configuration item in, an evaluation out. Pure, but for [`rule_function`] and what
+//! [`aws_answer`] asks for it.
 
 pub mod address_block;
+pub mod aws_answer;
 pub mod bucket_policy;
 mod condition;
 mod configuration_item;
@@ -28,6 +30,7 @@ pub use ports::{InvalidPorts, PortRange, ProhibitedPorts};
 pub use restricted_ports::RestrictedPorts;
 pub use s3_public_access::{PublicAccessBlock, S3PublicAccess, is_public_group};
 
+use self::aws_answer::AwsAnswer;
 use crate::ids::{FindingId, Resource, ResourceType, RuleName};
 use crate::remediation::{Control, ViolationType};
 
@@ -182,13 +185,25 @@ impl RuleDefaults {
         names.into_iter().flatten().map(String::as_str)
     }
 
-    /// Judges one item. `left_scope` is the rule event's `eventLeftScope`.
+    /// Judges one item by itself. `left_scope` is the rule event's `eventLeftScope`.
     pub fn evaluate(
         &self,
         rule: RuleKind,
         parameters: &RuleParameters,
         item: &ConfigurationItem,
         left_scope: bool,
+    ) -> Result<Evaluation, EvaluationError> {
+        self.evaluate_by(rule, parameters, item, left_scope, &AwsAnswer::default())
+    }
+
+    /// Judges one item, and by what AWS says of a bucket, where that is known.
+    pub fn evaluate_by(
+        &self,
+        rule: RuleKind,
+        parameters: &RuleParameters,
+        item: &ConfigurationItem,
+        left_scope: bool,
+        answer: &AwsAnswer,
     ) -> Result<Evaluation, EvaluationError> {
         let verdict = match not_applicable(rule, item, left_scope) {
             Some(annotation) => Ok(Verdict {
@@ -199,7 +214,9 @@ impl RuleDefaults {
                 RuleKind::RestrictedPorts => {
                     self.restricted_ports.with_parameters(parameters)?.evaluate(item)
                 }
-                RuleKind::S3PublicAccess => self.s3_public_access.with_parameters(parameters).evaluate(item),
+                RuleKind::S3PublicAccess => {
+                    self.s3_public_access.with_parameters(parameters).evaluate(item, answer)
+                }
             },
         };
         let resource_id = item.resource_id.to_string();

@@ -1,16 +1,19 @@
 //! The rule functions: AWS Config invokes, we judge, queue the violations, put the evaluation.
 
+use std::sync::Arc;
+
 use aws_sdk_config::types::{self, ResourceType as ConfigResourceType};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::aws_answer::AwsAnswer;
 use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use super::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
     Violation,
 };
-use crate::aws::AwsError;
+use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
@@ -35,6 +38,8 @@ pub struct RuleFunction {
     pub events_queue: QueueUrl,
     /// Where we run, for items that do not say where they live.
     pub home: (AccountId, Region),
+    /// AWS, to be asked of buckets that look public.
+    pub aws: Arc<Aws>,
     /// AWS Config's client.
     pub config: aws_sdk_config::Client,
     /// SQS's client.
@@ -95,7 +100,13 @@ impl RuleFunction {
         item: &ConfigurationItem<'_>,
     ) -> Result<Evaluation, RuleFunctionError> {
         let token = event.result_token.as_deref().ok_or(RuleFunctionError::NoResultToken)?;
-        let evaluation = self.defaults.evaluate(self.rule, parameters, item, event.event_left_scope)?;
+        let mut evaluation = self.defaults.evaluate(self.rule, parameters, item, event.event_left_scope)?;
+        if self.rule == RuleKind::S3PublicAccess && !evaluation.violations.is_empty() {
+            let (account, region) = self.place(event, item)?;
+            let answer = AwsAnswer::of_bucket(&self.aws, &account, &region, &item.resource_id).await;
+            let left_scope = event.event_left_scope;
+            evaluation = self.defaults.evaluate_by(self.rule, parameters, item, left_scope, &answer)?;
+        }
         self.queue_violations(event, parameters, item, &evaluation).await?;
         self.put(token, item, &evaluation).await?;
         tracing::info!(
@@ -154,6 +165,19 @@ impl RuleFunction {
         Ok(queues.send_later(&self.events_queue, &notice, AFTER_THE_NEWS).await?)
     }
 
+    /// Where the item's resource lives.
+    fn place(
+        &self,
+        event: &RuleEvent,
+        item: &ConfigurationItem<'_>,
+    ) -> Result<(AccountId, Region), InvalidId> {
+        let (home_account, home_region) = &self.home;
+        let account = item.account().or(event.account_id.as_deref());
+        let account = account.map_or_else(|| Ok(home_account.clone()), str::parse)?;
+        let region = item.aws_region.as_deref().map_or_else(|| Ok(home_region.clone()), str::parse)?;
+        Ok((account, region))
+    }
+
     fn requests<'a>(
         &self,
         event: &RuleEvent,
@@ -161,10 +185,7 @@ impl RuleFunction {
         evaluation: &Evaluation,
         violations: impl Iterator<Item = &'a Violation>,
     ) -> Result<Vec<RemediationRequest>, InvalidId> {
-        let (home_account, home_region) = &self.home;
-        let account = item.account().or(event.account_id.as_deref());
-        let account = account.map_or_else(|| Ok(home_account.clone()), str::parse)?;
-        let region = item.aws_region.as_deref().map_or_else(|| Ok(home_region.clone()), str::parse)?;
+        let (account, region) = self.place(event, item)?;
         let rule = event.config_rule_name.as_deref().unwrap_or(match self.rule {
             RuleKind::RestrictedPorts => "restricted-ports",
             RuleKind::S3PublicAccess => "s3-public-access",

@@ -1,11 +1,13 @@
 //! The rule *s3-public-access*: no bucket is public by its ACL or by its policy.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::de::Error;
 use serde_json::{Value, json};
 
+use super::aws_answer::{Answer, AwsAnswer};
 use super::bucket_policy::BucketPolicy;
 use super::configuration_item::{ConfigurationItem, nullable, stringified};
 use super::parameters::{RuleParameters, list};
@@ -84,11 +86,47 @@ impl Grant {
     }
 }
 
-/// One way in which a bucket is public, and the setting that makes it ineffective, if one does.
+/// One way in which a bucket is public, and what makes it ineffective, if something does.
 struct Exposure {
     what: String,
     violation: Violation,
-    blocked_by: Option<&'static str>,
+    excused_by: Option<Excuse>,
+}
+
+/// What makes public access none.
+#[derive(Clone, Copy)]
+enum Excuse {
+    /// A setting of the bucket's Public Access Block.
+    Bucket(&'static str),
+    /// A setting of the account's.
+    Account(&'static str),
+    /// AWS does not call it public.
+    Aws,
+}
+
+impl fmt::Display for Excuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bucket(setting) => {
+                write!(f, "which {setting} of the Public Access Block makes ineffective")
+            }
+            Self::Account(setting) => {
+                write!(f, "which {setting} of the account's Public Access Block makes ineffective")
+            }
+            Self::Aws => f.write_str("which AWS itself does not call public"),
+        }
+    }
+}
+
+/// The setting of bucket or account that is on.
+fn blocked(
+    bucket: PublicAccessBlock,
+    answer: &AwsAnswer,
+    setting: &'static str,
+    is_on: impl Fn(&PublicAccessBlock) -> bool,
+) -> Option<Excuse> {
+    let by_account = || answer.account_block.given().is_some_and(&is_on).then_some(Excuse::Account(setting));
+    is_on(&bucket).then_some(Excuse::Bucket(setting)).or_else(by_account)
 }
 
 impl S3PublicAccess {
@@ -98,15 +136,17 @@ impl S3PublicAccess {
         Self { bucket_whitelist: whitelist.unwrap_or_else(|| self.bucket_whitelist.clone()) }
     }
 
-    /// Judges a bucket that exists.
-    pub fn evaluate(&self, item: &ConfigurationItem) -> serde_json::Result<Verdict> {
+    /// Judges a bucket that exists, and by what AWS says of it, where that is known.
+    pub fn evaluate(&self, item: &ConfigurationItem, answer: &AwsAnswer) -> serde_json::Result<Verdict> {
         if self.bucket_whitelist.contains(item.resource_id.as_ref()) {
             return Ok(Verdict::compliant("Exempt: the rule's bucketWhitelist names this bucket."));
         }
         let supplement: Supplement = item.supplementary_configuration()?;
-        let exposures: Vec<Exposure> =
-            acl_exposure(&supplement).into_iter().chain(policy_exposure(&supplement)?).collect();
-        let verdict = verdict(exposures);
+        let exposures: Vec<Exposure> = acl_exposure(&supplement, answer)
+            .into_iter()
+            .chain(policy_exposure(&supplement, answer)?)
+            .collect();
+        let verdict = verdict(exposures, answer);
         let unread = match (&supplement.access_control_list, &supplement.bucket_policy) {
             (Some(_), Some(_)) => return Ok(verdict),
             (None, None) => "ACL and policy",
@@ -123,12 +163,13 @@ impl S3PublicAccess {
     }
 }
 
-fn acl_exposure(supplement: &Supplement) -> Option<Exposure> {
+fn acl_exposure(supplement: &Supplement, answer: &AwsAnswer) -> Option<Exposure> {
     let acl = supplement.access_control_list.as_ref()?;
     let public = acl.grant_list.iter().chain(&acl.grant_set);
     let public: BTreeSet<(&str, &str)> =
         public.filter_map(|grant| Some((grant.public_group()?, grant.permission.as_str()))).collect();
     let say = |(group, permission): &(&str, &str)| format!("{permission} to {group}");
+    let block = supplement.public_access_block_configuration;
     (!public.is_empty()).then(|| Exposure {
         what: format!("the ACL grants {}", public.iter().map(say).collect::<Vec<_>>().join(" and ")),
         violation: Violation {
@@ -139,14 +180,11 @@ fn acl_exposure(supplement: &Supplement) -> Option<Exposure> {
                 .collect(),
             is_left_to_people: false,
         },
-        blocked_by: supplement
-            .public_access_block_configuration
-            .ignore_public_acls
-            .then_some("IgnorePublicAcls"),
+        excused_by: blocked(block, answer, "IgnorePublicAcls", |block| block.ignore_public_acls),
     })
 }
 
-fn policy_exposure(supplement: &Supplement) -> serde_json::Result<Option<Exposure>> {
+fn policy_exposure(supplement: &Supplement, answer: &AwsAnswer) -> serde_json::Result<Option<Exposure>> {
     let text = supplement.bucket_policy.as_ref().and_then(|policy| policy.policy_text.as_deref());
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     let public = BucketPolicy::parse(text)?.public_statements()?;
@@ -164,6 +202,7 @@ fn policy_exposure(supplement: &Supplement) -> serde_json::Result<Option<Exposur
         }
     });
     let statements = public.iter().map(|statement| serde_json::from_str(&statement.text));
+    let block = supplement.public_access_block_configuration;
     Ok(Some(Exposure {
         what: format!("the policy allows everybody (statement {})", names.collect::<Vec<_>>().join(", ")),
         violation: Violation {
@@ -171,32 +210,30 @@ fn policy_exposure(supplement: &Supplement) -> serde_json::Result<Option<Exposur
             details: Value::Array(statements.collect::<Result<_, _>>()?),
             is_left_to_people: false,
         },
-        blocked_by: supplement
-            .public_access_block_configuration
-            .restrict_public_buckets
-            .then_some("RestrictPublicBuckets"),
+        excused_by: blocked(block, answer, "RestrictPublicBuckets", |block| block.restrict_public_buckets)
+            .or((answer.policy_is_public == Answer::Given(false)).then_some(Excuse::Aws)),
     }))
 }
 
-fn verdict(exposures: Vec<Exposure>) -> Verdict {
-    let say = |exposure: &Exposure| match exposure.blocked_by {
-        Some(setting) => {
-            format!("{}, which {setting} of the Public Access Block makes ineffective", exposure.what)
-        }
+fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
+    let say = |exposure: &Exposure| match exposure.excused_by {
+        Some(excuse) => format!("{}, {excuse}", exposure.what),
         None => exposure.what.clone(),
     };
     let annotation = exposures.iter().map(say).collect::<Vec<_>>().join("; ");
     let violations: Vec<Violation> = exposures
         .into_iter()
-        .filter(|exposure| exposure.blocked_by.is_none())
+        .filter(|exposure| exposure.excused_by.is_none())
         .map(|exposure| exposure.violation)
         .collect();
+    let unasked =
+        answer.failure().map_or_else(String::new, |reason| format!(" AWS could not be asked: {reason}."));
     match (violations.is_empty(), annotation.is_empty()) {
         (true, true) => Verdict::compliant("Neither the ACL nor the policy is public."),
         (true, false) => Verdict::compliant(&format!("Not public: {annotation}.")),
         (false, _) => Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!("Public: {annotation}."),
+            annotation: format!("Public: {annotation}.{unasked}"),
             violations,
         },
     }
@@ -210,12 +247,16 @@ mod tests {
         r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
 
     fn judge(supplement: &Value) -> serde_json::Result<Verdict> {
+        judge_by(supplement, &AwsAnswer::default())
+    }
+
+    fn judge_by(supplement: &Value, answer: &AwsAnswer) -> serde_json::Result<Verdict> {
         let item = json!({
             "resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
             "configuration": {"name": "b"}, "supplementaryConfiguration": supplement,
         })
         .to_string();
-        S3PublicAccess::default().evaluate(&serde_json::from_str(&item).unwrap())
+        S3PublicAccess::default().evaluate(&serde_json::from_str(&item).unwrap(), answer)
     }
 
     /// A bucket that is private but for what a test says.

@@ -152,6 +152,7 @@ mod tests {
                 sid: None,
                 statement,
                 limited_by: Vec::new(),
+                is_unconfirmed: false,
             })
         };
         assert_eq!(statement(r#"["s3:GetObject","s3:ListBucket"]"#), Severity::High);

@@ -39,7 +39,13 @@ fn grant() -> Change {
 }
 
 fn statement() -> Change {
-    Change::RemoveStatement { index: 0, sid: None, statement: "{}".to_owned(), limited_by: Vec::new() }
+    Change::RemoveStatement {
+        index: 0,
+        sid: None,
+        statement: "{}".to_owned(),
+        limited_by: Vec::new(),
+        is_unconfirmed: false,
+    }
 }
 
 fn known(changes: &[(ViolationType, Change)]) -> Plan {

@@ -23,7 +23,10 @@ impl Function {
             Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
-            Self::RestrictedPortsRule | Self::S3PublicAccessRule => vec![evaluation::rule_function::ACTIONS],
+            Self::RestrictedPortsRule => vec![evaluation::rule_function::ACTIONS],
+            Self::S3PublicAccessRule => {
+                vec![evaluation::rule_function::ACTIONS, evaluation::aws_answer::ACTIONS]
+            }
         };
         parts.into_iter().flatten().copied().collect()
     }

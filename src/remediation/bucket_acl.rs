@@ -7,12 +7,17 @@ use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Gran
 
 use super::change::{Change, Grant, Grantee};
 use super::undo::UndoError;
-use crate::aws::AwsError;
+use crate::aws::{Aws, AwsError};
+use crate::evaluation::aws_answer::AwsAnswer;
 use crate::evaluation::{PublicAccessBlock, S3PublicAccess, is_public_group};
-use crate::ids::ResourceId;
+use crate::ids::{Resource, ResourceId};
 
-pub(super) const PLAN_ACTIONS: &[&str] =
-    &["s3:GetBucketAcl", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"];
+pub(super) const PLAN_ACTIONS: &[&str] = &[
+    "s3:GetAccountPublicAccessBlock",
+    "s3:GetBucketAcl",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+];
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:PutBucketAcl"];
 
 /// A bucket's ACL and what limits it.
@@ -84,13 +89,23 @@ fn s3_grant(grant: &Grant) -> Result<S3Grant, UndoError> {
     Ok(S3Grant::builder().grantee(grantee).permission(Permission::from(grant.permission.as_str())).build())
 }
 
+/// What the account's block makes ineffective stays; a block that cannot be read counts as off, and why is
+/// told.
 pub(super) async fn prepare(
-    s3: &Client,
-    id: &ResourceId,
+    aws: &Aws,
+    resource: &Resource,
     rule: &S3PublicAccess,
-) -> Result<(Vec<Change>, Live), AwsError> {
-    let live = read(s3, id).await?;
-    Ok((plan(id, &live, rule), live))
+) -> Result<(Vec<Change>, Live, Option<String>), AwsError> {
+    let Resource { account, region, id, .. } = resource;
+    let live = read(&aws.s3(account, region)?, id).await?;
+    let changes = plan(id, &live, rule);
+    if changes.is_empty() {
+        return Ok((changes, live, None));
+    }
+    let answer = AwsAnswer::of_account(aws, account, region).await;
+    let is_excused = answer.account_block.given().is_some_and(|block| block.ignore_public_acls);
+    let doubt = answer.failure().map(str::to_owned);
+    Ok((if is_excused { Vec::new() } else { changes }, live, doubt))
 }
 
 impl Live {

@@ -6,13 +6,19 @@ use aws_sdk_s3::Client;
 use super::bucket_acl::{once, public_access_block};
 use super::change::Change;
 use super::undo::UndoError;
-use crate::aws::AwsError;
+use crate::aws::{Aws, AwsError};
+use crate::evaluation::aws_answer::{Answer, AwsAnswer};
 use crate::evaluation::bucket_policy::BucketPolicy;
 use crate::evaluation::{PublicAccessBlock, S3PublicAccess};
-use crate::ids::ResourceId;
+use crate::ids::{Resource, ResourceId};
 
-pub(super) const PLAN_ACTIONS: &[&str] =
-    &["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging"];
+pub(super) const PLAN_ACTIONS: &[&str] = &[
+    "s3:GetAccountPublicAccessBlock",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+];
 pub(super) const APPLY_ACTIONS: &[&str] = &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"];
 
 /// A bucket's policy, if it has one, and what limits it.
@@ -53,6 +59,7 @@ fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Chang
         sid: public.sid,
         statement: public.text,
         limited_by: public.limited_by,
+        is_unconfirmed: false,
     });
     Ok(live.only(statements.collect(), |_| true))
 }
@@ -89,13 +96,35 @@ impl Live {
     }
 }
 
+/// What AWS does not call public stays, and so does what the account's block makes ineffective. Where
+/// AWS cannot be asked, our own verdict stands, and why is told.
 pub(super) async fn prepare(
-    s3: &Client,
-    id: &ResourceId,
+    aws: &Aws,
+    resource: &Resource,
     rule: &S3PublicAccess,
-) -> Result<(Vec<Change>, Live), AwsError> {
-    let live = read(s3, id).await?;
-    Ok((plan(id, &live, rule)?, live))
+) -> Result<(Vec<Change>, Live, Option<String>), AwsError> {
+    let Resource { account, region, id, .. } = resource;
+    let live = read(&aws.s3(account, region)?, id).await?;
+    let changes = plan(id, &live, rule)?;
+    if changes.is_empty() {
+        return Ok((changes, live, None));
+    }
+    let answer = AwsAnswer::of_bucket(aws, account, region, id.as_str()).await;
+    let doubt = answer.failure().map(str::to_owned);
+    Ok((by_answer(changes, &answer), live, doubt))
+}
+
+fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
+    let is_blocked = answer.account_block.given().is_some_and(|block| block.restrict_public_buckets);
+    if is_blocked || answer.policy_is_public == Answer::Given(false) {
+        return Vec::new();
+    }
+    for change in &mut changes {
+        if let Change::RemoveStatement { is_unconfirmed, .. } = change {
+            *is_unconfirmed = answer.policy_is_public.failure().is_some();
+        }
+    }
+    changes
 }
 
 /// The policy with the statements that were removed in their old places; `None` where they are there.

@@ -84,6 +84,9 @@ pub enum Change {
         /// The statements by which a part of it was denied to strangers: those who are meant lose it, too.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         limited_by: Vec<String>,
+        /// Whether AWS could not be asked if the policy is public.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_unconfirmed: bool,
     },
     /// The whole bucket policy, in which no other statement is left.
     DeletePolicy {
@@ -149,10 +152,13 @@ impl fmt::Display for Change {
             Self::RemoveGrant(Grant { grantee, permission }) => {
                 write!(f, "remove the ACL grant {permission} to {grantee}")
             }
-            Self::RemoveStatement { index, sid, limited_by, .. } => {
+            Self::RemoveStatement { index, sid, limited_by, is_unconfirmed, .. } => {
                 match sid {
                     Some(sid) => write!(f, "remove the statement \"{sid}\" from the bucket policy")?,
                     None => write!(f, "remove statement number {} from the bucket policy", index + 1)?,
+                }
+                if *is_unconfirmed {
+                    f.write_str(" (AWS could not be asked whether it is public)")?;
                 }
                 match limited_by.is_empty() {
                     true => Ok(()),

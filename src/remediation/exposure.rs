@@ -194,6 +194,7 @@ mod tests {
             sid: None,
             statement: statement.to_owned(),
             limited_by: Vec::new(),
+            is_unconfirmed: false,
         };
         Exposure::of(&change).unwrap()
     }
@@ -229,6 +230,7 @@ mod tests {
             sid: Some("A".to_owned()),
             statement: one.to_owned(),
             limited_by: Vec::new(),
+            is_unconfirmed: false,
         };
         assert_eq!(Exposure::of(&moved), Some(statement(one)));
         assert_eq!(Exposure::of(&Change::DeletePolicy { policy: "{}".to_owned() }), None);

@@ -135,6 +135,8 @@ pub struct Remediations {
 pub struct Prepared {
     changes: Vec<Change>,
     live: Live,
+    /// Why AWS could not be asked whether these are violations.
+    doubt: Option<String>,
 }
 
 /// The resource as it was read, to be changed from.
@@ -153,12 +155,17 @@ impl Prepared {
 
     /// The part of it whose changes are wanted.
     pub fn only(self, is_wanted: impl Fn(&Change) -> bool) -> Self {
-        let Self { changes, live } = self;
+        let Self { changes, live, doubt } = self;
         let changes: Vec<Change> = match &live {
             Live::SecurityGroup(_) | Live::BucketAcl(_) => changes.into_iter().filter(is_wanted).collect(),
             Live::BucketPolicy(live) => live.only(changes, is_wanted),
         };
-        Self { changes, live }
+        Self { changes, live, doubt }
+    }
+
+    /// Why AWS could not be asked whether what it changes is public: people may go on, auto-response waits.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 }
 
@@ -170,17 +177,17 @@ impl Remediations {
             ViolationType::Ec2SgProhibitedPort => {
                 let ec2 = self.aws.ec2(account, region)?;
                 let (changes, live) = security_group::prepare(&ec2, id, &self.rules.restricted_ports).await?;
-                Ok(Prepared { changes, live: Live::SecurityGroup(live) })
+                Ok(Prepared { changes, live: Live::SecurityGroup(live), doubt: None })
             }
             ViolationType::S3BucketPublicAcl => {
-                let s3 = self.aws.s3(account, region)?;
-                let (changes, live) = bucket_acl::prepare(&s3, id, &self.rules.s3_public_access).await?;
-                Ok(Prepared { changes, live: Live::BucketAcl(Box::new(live)) })
+                let rule = &self.rules.s3_public_access;
+                let (changes, live, doubt) = bucket_acl::prepare(&self.aws, resource, rule).await?;
+                Ok(Prepared { changes, live: Live::BucketAcl(Box::new(live)), doubt })
             }
             ViolationType::S3BucketPublicPolicy => {
-                let s3 = self.aws.s3(account, region)?;
-                let (changes, live) = bucket_policy::prepare(&s3, id, &self.rules.s3_public_access).await?;
-                Ok(Prepared { changes, live: Live::BucketPolicy(live) })
+                let rule = &self.rules.s3_public_access;
+                let (changes, live, doubt) = bucket_policy::prepare(&self.aws, resource, rule).await?;
+                Ok(Prepared { changes, live: Live::BucketPolicy(live), doubt })
             }
         }
     }
@@ -202,7 +209,7 @@ impl Remediations {
     /// resource meanwhile: prepare again.
     pub async fn apply(&self, resource: &Resource, prepared: Prepared) -> Result<Vec<Change>, AwsError> {
         let Resource { account, region, id, .. } = resource;
-        let Prepared { changes, live } = prepared;
+        let Prepared { changes, live, doubt: _ } = prepared;
         if changes.is_empty() {
             return Ok(changes);
         }

@@ -351,6 +351,7 @@ impl Remediator {
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match job.request().requested_by {
                 None if consent.is_contested(&own) => Some(CONTESTED),
+                None if own.doubt().is_some() => Some("AWS could not be asked whether it is public"),
                 None => self.objection(job).await.map_err(|error| meanwhile(&error))?,
                 Some(_) => None,
             };

@@ -15,6 +15,7 @@ mod fixing;
 mod hostile_requests;
 mod ignoring;
 mod leases;
+mod public_buckets;
 mod routing;
 mod seeing;
 mod soak;

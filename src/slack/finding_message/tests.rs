@@ -364,7 +364,13 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
     let statement = (hostile(), prop::option::of(hostile())).prop_map(|(statement, sid)| {
         (
             ViolationType::S3BucketPublicPolicy,
-            Change::RemoveStatement { index: 1, sid, statement, limited_by: Vec::new() },
+            Change::RemoveStatement {
+                index: 1,
+                sid,
+                statement,
+                limited_by: Vec::new(),
+                is_unconfirmed: false,
+            },
         )
     });
     prop_oneof![range, grant, statement]

@@ -108,6 +108,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     bucket("preview: ACL", "s3:GET acl"),
     bucket("preview: policy", "s3:GET policy"),
     bucket("preview: block", "s3:GET publicAccessBlock"),
+    bucket("preview: policy status", "s3:GET policyStatus"),
     bucket("coordinator → bucket remediator", "sqs:SendMessage/defendable-s3-bucket"),
     PUT_ACL,
     PUT_POLICY,

@@ -152,6 +152,21 @@ impl Aws {
         self.s3.put_bucket_policy().bucket(bucket).policy(policy).send().await.unwrap();
     }
 
+    /// Sets the account's Public Access Block, all of it.
+    pub async fn block_account(&self, is_on: bool) {
+        let account = crate::support::resource(defendable::remediation::Control::BucketPublic, "any").account;
+        let aws = defendable::aws::Aws::new(sdk_config(&self.url), account.clone());
+        let block = aws_sdk_s3control::types::PublicAccessBlockConfiguration::builder()
+            .block_public_acls(is_on)
+            .block_public_policy(is_on)
+            .ignore_public_acls(is_on)
+            .restrict_public_buckets(is_on)
+            .build();
+        let client = aws.s3_control(&account, &"us-east-1".parse().unwrap()).unwrap();
+        let put = client.put_public_access_block().account_id(account.as_str());
+        put.public_access_block_configuration(block).send().await.unwrap();
+    }
+
     /// Opens a port, unless it is open.
     pub async fn try_open_port(&self, group: &str, port: i32) {
         if !self.ingress(group).await.contains(&format!("tcp {port}-{port} 0.0.0.0/0")) {

@@ -1,0 +1,104 @@
+//! AWS is the judge of what is public: what it does not call so, or what the account blocks, is left alone.
+
+use serde_json::json;
+
+use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
+use crate::support::fault_proxy::Fault;
+use crate::support::installation::Installation;
+use crate::support::payload::{click, interact};
+use crate::support::{ALICE, eventually, finding_of_bucket, removed};
+
+/// Whatever is not written, strangers are denied; no reader of patterns can prove that this leaves nothing.
+const UNPROVABLY_PRIVATE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"},{"Sid":"Network","Effect":"Deny","Principal":"*","NotAction":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpc":"vpc-1"}}}]}"#;
+
+async fn publish(world: &Installation, bucket: &str, policy: &str) {
+    create_bucket(world, bucket, &[]).await;
+    world.aws.set_policy(bucket, &policy.replace("BUCKET", bucket)).await;
+}
+
+/// What the rule has told AWS Config of a bucket last.
+async fn judged(world: &Installation, bucket: &str, words: &str) -> String {
+    eventually(&format!("{bucket} is judged: {words}"), async || {
+        let calls = world.rules_to_config.calls("config:PutEvaluations").into_iter();
+        calls.map(|call| call.said).rfind(|said| said.contains(bucket) && said.contains(words))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
+    let world = Installation::start(&[], Vec::new()).await;
+    publish(&world, "network-only", UNPROVABLY_PRIVATE).await;
+    let said = judged(&world, "network-only", "which AWS itself does not call public").await;
+    assert!(said.contains("\"COMPLIANT\"") && said.contains("which the Deny"), "{said}");
+    publish(&world, "public", PUBLIC_POLICY).await;
+    world.slack.finding("public").await;
+    assert_eq!(world.slack.findings().await.len(), 1, "nothing is said of the other");
+    // Nor is it changed by a request of the version before, which complains of it.
+    let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceId": "network-only",
+        "targetResourceType": "AWS::S3::Bucket", "awsRegion": "us-east-1",
+        "violationType": "S3_BUCKET_PUBLIC_POLICY", "violationDetails": []});
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    world.aws.send("remediation", &request).await;
+    eventually("the request is over", async || {
+        (world.aws.messages_in("remediation").await == 0).then_some(())
+    })
+    .await;
+    assert!(world.aws.policy("network-only").await.unwrap().contains("Everybody"));
+}
+
+#[tokio::test]
+async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
+    let world = Installation::start(&[], Vec::new()).await;
+    world.aws.block_account(true).await;
+    publish(&world, "blocked", PUBLIC_POLICY).await;
+    world.aws.set_acl("blocked", aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
+    let said = judged(&world, "blocked", "IgnorePublicAcls of the account's Public Access Block").await;
+    assert!(
+        said.contains("RestrictPublicBuckets of the account's") && said.contains("\"COMPLIANT\""),
+        "{said}"
+    );
+    world.aws.block_account(false).await;
+    // AWS Config judges the bucket again.
+    world.aws.tag_bucket("blocked", &[("seen", "again")]).await;
+    let open = world.slack.finding_says("blocked", "• remove the statement \"Everybody\"").await;
+    assert!(open.words().contains("• remove the ACL grant READ to everybody"), "{}", open.words());
+
+    // What was shown as public is not taken away once the account blocks it.
+    world.aws.block_account(true).await;
+    world.slack.click(ALICE, &open, "fix").await;
+    eventually("there was nothing to fix", async || {
+        let record = world.aws.finding(&finding_of_bucket("blocked")).await?;
+        (record["state"] == "fixed" && removed(&record) == 0).then_some(())
+    })
+    .await;
+    assert!(world.aws.policy("blocked").await.unwrap().contains("Everybody"));
+    assert_eq!(world.aws.grants("blocked").await.len(), 2);
+}
+
+#[tokio::test]
+async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let world = Installation::start_with_unseen(5, &[], every_second).await;
+    world.to_aws.set_unseen("defendable-remediation", 2);
+    let bucket = "unasked";
+    let by_rule = world.rules_to_aws.inject("s3:GET policyStatus", bucket, Fault::Denied, 0, 100);
+    let by_us = world.to_aws.inject("s3:GET policyStatus", bucket, Fault::Denied, 0, 4);
+    publish(&world, bucket, PUBLIC_POLICY).await;
+    let words = world.slack.finding_says(bucket, "AWS could not be asked whether it is public").await.words();
+    assert!(words.contains("AWS could not be asked: s3:GetBucketPolicyStatus failed"), "{words}");
+    assert!(world.rules_to_aws.hits(by_rule) > 0);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    eventually("auto-response has tried", async || (world.to_aws.hits(by_us) == 4).then_some(())).await;
+    let fixed = world.slack.finding_says(bucket, "Fixed by auto-response").await;
+    assert!(!world.aws.policy(bucket).await.unwrap().contains("Everybody"), "{}", fixed.words());
+
+    // A person need not wait.
+    let other = "unasked-too";
+    world.to_aws.inject("s3:GET policyStatus", other, Fault::Denied, 0, 100);
+    interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
+    publish(&world, other, PUBLIC_POLICY).await;
+    let message = world.slack.finding_says(other, "AWS could not be asked whether it is public").await;
+    world.slack.click(ALICE, &message, "fix").await;
+    world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
+}
