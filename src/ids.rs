@@ -93,13 +93,49 @@ id! {
 }
 
 id! {
-    /// A resource type as AWS Config spells it: `AWS::EC2::SecurityGroup`.
+    /// A resource type as AWS Config spells it: `AWS::EC2::SecurityGroup`, and of others than AWS
+    /// `MongoDB::Atlas::Cluster`.
     ResourceType,
     "a resource type of AWS Config (such as AWS::EC2::SecurityGroup)",
     |text| {
-        text.starts_with("AWS::")
-            && text.len() <= 128
+        text.contains("::")
+            && !text.starts_with(':')
+            && text.len() <= 196
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':')
+    }
+}
+
+/// A part of AWS with accounts, ARNs and a console of its own.
+/// ([Partitions](https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// `aws`
+    Commercial,
+    /// `aws-cn`
+    China,
+    /// `aws-us-gov`
+    UsGov,
+}
+
+impl Partition {
+    /// The host of its console, behind the region.
+    fn console(self) -> &'static str {
+        match self {
+            Self::Commercial => "console.aws.amazon.com",
+            Self::China => "console.amazonaws.cn",
+            Self::UsGov => "console.amazonaws-us-gov.com",
+        }
+    }
+}
+
+impl Region {
+    /// The partition that has the region.
+    pub fn partition(&self) -> Partition {
+        match self.as_str() {
+            region if region.starts_with("cn-") => Partition::China,
+            region if region.starts_with("us-gov-") => Partition::UsGov,
+            _ => Partition::Commercial,
+        }
     }
 }
 
@@ -172,15 +208,16 @@ impl Resource {
     /// The page of the AWS console that shows the resource.
     pub fn console_link(&self) -> String {
         let (region, id) = (&self.region, utf8_percent(self.id.as_str()));
+        let console = format!("https://{region}.{}", self.region.partition().console());
         match self.resource_type.as_str() {
-            ResourceType::SECURITY_GROUP => format!(
-                "https://{region}.console.aws.amazon.com/ec2/home?region={region}#SecurityGroup:groupId={id}"
-            ),
+            ResourceType::SECURITY_GROUP => {
+                format!("{console}/ec2/home?region={region}#SecurityGroup:groupId={id}")
+            }
             ResourceType::BUCKET => {
-                format!("https://s3.console.aws.amazon.com/s3/buckets/{id}?region={region}&tab=permissions")
+                format!("{console}/s3/buckets/{id}?region={region}&tab=permissions")
             }
             other => format!(
-                "https://{region}.console.aws.amazon.com/config/home?region={region}#/resources/details?resourceId={id}&resourceType={}",
+                "{console}/config/home?region={region}#/resources/details?resourceId={id}&resourceType={}",
                 utf8_percent(other)
             ),
         }
@@ -274,6 +311,29 @@ mod tests {
         assert!("US EAST".parse::<Region>().is_err());
         let error = "x".repeat(500).parse::<FindingId>().unwrap_err().to_string();
         assert!(error.contains("such as f-3fa9c01b22de") && error.len() < 200, "{error}");
+    }
+
+    #[test]
+    fn console_links_lead_to_the_partition_s_own_console() {
+        let link =
+            |region: &str| Resource { region: region.parse().unwrap(), ..group("sg-1") }.console_link();
+        for (region, host) in [
+            ("eu-central-1", "https://eu-central-1.console.aws.amazon.com/ec2/"),
+            ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/ec2/"),
+            ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/"),
+        ] {
+            assert!(link(region).starts_with(host), "{}", link(region));
+        }
+    }
+
+    #[test]
+    fn resource_types_of_others_than_aws_are_types_too() {
+        for other in ["MongoDB::Atlas::Cluster", "AWS::::Account", "Datadog::Monitors::Monitor"] {
+            assert!(other.parse::<ResourceType>().is_ok(), "{other}");
+        }
+        for wrong in ["", "Bucket", "::X", "AWS::S3 Bucket", "AWS::S3::<!channel>"] {
+            assert!(wrong.parse::<ResourceType>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

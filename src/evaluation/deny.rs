@@ -16,7 +16,7 @@ pub(super) fn cover(limiting: &[(usize, &Statement)], allow: &Statement) -> bool
     let mut denies = limiting.iter().map(|(_, deny)| deny).filter(|deny| deny_to_strangers(&deny.condition));
     let (Some(actions), Some(resources)) = (named(&allow.action), named(&allow.resource)) else {
         return denies
-            .any(|deny| is_whole(&deny.action, "s3:*") && is_whole(&deny.resource, "arn:aws:s3:::*"));
+            .any(|deny| is_whole(&deny.action, &["s3:*"]) && is_whole(&deny.resource, &ALL_BUCKETS));
     };
     let denies: Vec<_> = denies.collect();
     !denies.is_empty()
@@ -54,9 +54,12 @@ fn includes_action(outer: &str, inner: &str) -> bool {
     includes(&outer.to_ascii_lowercase(), &inner.to_ascii_lowercase())
 }
 
+/// All that S3 has in one of the partitions.
+const ALL_BUCKETS: [&str; 3] = ["arn:aws:s3:::*", "arn:aws-cn:s3:::*", "arn:aws-us-gov:s3:::*"];
+
 /// Whether an element is `*`, or what stands for all of S3.
-fn is_whole(element: &Option<OneOrMany>, all: &str) -> bool {
-    any(element, |text| text == "*" || text.eq_ignore_ascii_case(all))
+fn is_whole(element: &Option<OneOrMany>, all: &[&str]) -> bool {
+    any(element, |text| text == "*" || all.iter().any(|all| text.eq_ignore_ascii_case(all)))
 }
 
 /// Whether all that the pattern `inner` matches is matched by `outer`, too. Policy variables may stand for

@@ -318,9 +318,21 @@ fn done_text(finding: &Finding) -> Option<String> {
     (!finding.removed.is_empty()).then(done)
 }
 
+/// Why a person has to see to it.
+fn why_unsupported(finding: &Finding) -> String {
+    let resource_type = &finding.resource.resource_type;
+    match ViolationType::of_resource(resource_type).is_empty() {
+        true => format!("There is no automatic fix for resources of type {}.", code(resource_type.as_str())),
+        false => format!(
+            "There is no automatic fix: the rule {} is not one of Defendable's own, and may judge by other measures.",
+            code(finding.rule.as_str())
+        ),
+    }
+}
+
 fn plan_text(finding: &Finding) -> Option<String> {
     match &finding.plan {
-        Plan::Unsupported => Some("There is no automatic fix for this kind of resource.".to_owned()),
+        Plan::Unsupported => Some(why_unsupported(finding)),
         Plan::Unknown { reason, looking: true } => Some(format!(
             ":mag: What a fix would change is not known yet, and is being looked at again. The worst is assumed meanwhile. {}",
             prose(reason, 300)
