@@ -215,7 +215,9 @@ locals {
         resources = ["*"]
       },
       {
-        actions    = ["s3:GetBucketPolicyStatus"]
+        actions = [
+          "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock",
+        ]
         resources  = [local.every_bucket]
         conditions = local.in_this_account
       },

@@ -1,5 +1,6 @@
 //! AWS clients, keyed by account and region, and what an AWS error means to its caller.
 
+pub mod bucket;
 mod http_client;
 
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! What AWS itself says of a bucket, beside its configuration item: what it does not call public, or what
 //! the account's settings make ineffective, is no violation.
 
-use super::s3_public_access::PublicAccessBlock;
+use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, Region};
 
@@ -49,10 +49,8 @@ impl<T> From<Result<T, AwsError>> for Answer<T> {
 pub struct AwsAnswer {
     /// The account's Public Access Block, in which the organisation's policy is included; without one all
     /// is off.
-    /// ([GetPublicAccessBlock](https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_GetPublicAccessBlock.html))
     pub account_block: Answer<PublicAccessBlock>,
     /// Whether the bucket's policy is public; one that is not there is not.
-    /// ([GetBucketPolicyStatus](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html))
     pub policy_is_public: Answer<bool>,
 }
 
@@ -81,38 +79,14 @@ async fn account_block(
     account: &AccountId,
     region: &Region,
 ) -> Result<PublicAccessBlock, AwsError> {
-    let s3 = aws.s3_control(account, region)?;
-    let block = s3.get_public_access_block().account_id(account.as_str()).send().await;
-    match block.map_err(|error| AwsError::from_sdk("s3:GetAccountPublicAccessBlock", error)) {
-        Ok(answer) => {
-            let block = answer.public_access_block_configuration;
-            Ok(block.map_or_else(PublicAccessBlock::default, |block| PublicAccessBlock {
-                ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
-                restrict_public_buckets: block.restrict_public_buckets.unwrap_or_default(),
-            }))
-        }
-        Err(error) if error.code == "NoSuchPublicAccessBlockConfiguration" => {
-            Ok(PublicAccessBlock::default())
-        }
-        Err(error) => Err(error),
-    }
+    bucket::account_block(&aws.s3_control(account, region)?, account).await
 }
 
 async fn policy_is_public(
     aws: &Aws,
     account: &AccountId,
     region: &Region,
-    bucket: &str,
+    id: &str,
 ) -> Result<bool, AwsError> {
-    let status = aws.s3(account, region)?.get_bucket_policy_status().bucket(bucket).send().await;
-    match status.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicyStatus", error)) {
-        Ok(answer) => {
-            let is_public = answer.policy_status.and_then(|status| status.is_public);
-            is_public.ok_or_else(|| {
-                AwsError::other("s3:GetBucketPolicyStatus", "NoStatus", "the answer has no status")
-            })
-        }
-        Err(error) if error.code == "NoSuchBucketPolicy" => Ok(false),
-        Err(error) => Err(error),
-    }
+    bucket::policy_is_public(&aws.s3(account, region)?, id).await
 }

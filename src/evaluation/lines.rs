@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn bad_lines_are_named_and_the_rest_is_judged() {
         let input = concat!(
-            r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","configurationItemStatus":"OK","configuration":{}}"#,
+            r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","configurationItemStatus":"OK","configuration":{"ipPermissions":[]}}"#,
             "\n\nnot json\n",
             r#"{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-2","configurationItemStatus":"ResourceDeleted"}"#,
         );

@@ -9,6 +9,7 @@ mod configuration_item;
 mod deny;
 pub mod ingress;
 pub mod lines;
+pub mod live_bucket;
 pub mod openings;
 mod parameters;
 mod ports;
@@ -28,9 +29,10 @@ pub use configuration_item::{ConfigurationItem, from_stringified};
 pub use parameters::{InvalidParameter, RuleParameters, list};
 pub use ports::{InvalidPorts, PortRange, ProhibitedPorts};
 pub use restricted_ports::RestrictedPorts;
-pub use s3_public_access::{PublicAccessBlock, S3PublicAccess, is_public_group};
+pub use s3_public_access::{S3PublicAccess, is_public_group};
 
 use self::aws_answer::AwsAnswer;
+use self::s3_public_access::Unjudged;
 use crate::ids::{FindingId, Resource, ResourceType, RuleName};
 use crate::remediation::{Control, ViolationType};
 
@@ -110,6 +112,16 @@ pub enum EvaluationError {
         resource_id: String,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// The item lacks a part, which AWS Config could not read.
+    #[error(
+        "the configuration item of {resource_id} does not say what the bucket's {part} is, so that nothing can be said of it"
+    )]
+    Unread {
+        /// Whose item it is.
+        resource_id: String,
+        /// `ACL`, `policy`, `ACL and policy`
+        part: &'static str,
     },
 }
 
@@ -205,23 +217,27 @@ impl RuleDefaults {
         left_scope: bool,
         answer: &AwsAnswer,
     ) -> Result<Evaluation, EvaluationError> {
+        let resource_id = item.resource_id.to_string();
+        let of_item = |source| EvaluationError::Item { resource_id: resource_id.clone(), source };
         let verdict = match not_applicable(rule, item, left_scope) {
-            Some(annotation) => Ok(Verdict {
-                compliance_type: ComplianceType::NotApplicable,
-                ..Verdict::compliant(&annotation)
-            }),
+            Some(annotation) => {
+                Verdict { compliance_type: ComplianceType::NotApplicable, ..Verdict::compliant(&annotation) }
+            }
             None => match rule {
                 RuleKind::RestrictedPorts => {
-                    self.restricted_ports.with_parameters(parameters)?.evaluate(item)
+                    self.restricted_ports.with_parameters(parameters)?.evaluate(item).map_err(of_item)?
                 }
                 RuleKind::S3PublicAccess => {
-                    self.s3_public_access.with_parameters(parameters).evaluate(item, answer)
+                    match self.s3_public_access.with_parameters(parameters).evaluate(item, answer) {
+                        Ok(verdict) => verdict,
+                        Err(Unjudged::Shape(source)) => return Err(of_item(source)),
+                        Err(Unjudged::Unread(part)) => {
+                            return Err(EvaluationError::Unread { resource_id, part });
+                        }
+                    }
                 }
             },
         };
-        let resource_id = item.resource_id.to_string();
-        let verdict =
-            verdict.map_err(|source| EvaluationError::Item { resource_id: resource_id.clone(), source })?;
         Ok(Evaluation {
             resource_type: item.resource_type.to_string(),
             resource_id,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::de::{Error, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::address_block::Broadest;
@@ -32,8 +33,29 @@ pub struct RestrictedPorts {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SecurityGroup {
-    #[serde(default, deserialize_with = "nullable")]
-    ip_permissions: Vec<IpPermission>,
+    /// A group without rules has an empty list, or `null`. What has no such field was not read.
+    #[serde(default, deserialize_with = "given")]
+    ip_permissions: Option<Vec<IpPermission>>,
+    /// What a template calls the description, which it must have.
+    #[serde(default, rename = "GroupDescription")]
+    group_description: Option<IgnoredAny>,
+}
+
+/// A list that is there, be it `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpPermission>>, D::Error> {
+    nullable(deserializer).map(Some)
+}
+
+impl SecurityGroup {
+    /// The permissions; what lacks them can only be called compliant by mistake.
+    fn permissions(&self) -> serde_json::Result<&[IpPermission]> {
+        let reason = match (&self.ip_permissions, &self.group_description) {
+            (Some(permissions), _) => return Ok(permissions),
+            (None, Some(_)) => "it is in CloudFormation's shape: this rule judges what exists, not templates",
+            (None, None) => "its configuration has no ipPermissions",
+        };
+        Err(serde_json::Error::custom(reason))
+    }
 }
 
 #[derive(Deserialize)]
@@ -107,8 +129,9 @@ impl RestrictedPorts {
             return Ok(Verdict::compliant("Exempt: the rule's exemptSecurityGroups names this group."));
         }
         let group: SecurityGroup = item.configuration()?;
-        let open = self.open_ranges(&group);
-        let unseen = self.lists_not_looked_into(&group);
+        let permissions = group.permissions()?;
+        let open = self.open_ranges(permissions);
+        let unseen = self.lists_not_looked_into(permissions);
         if open.is_empty() {
             return Ok(Verdict::compliant(&format!("No prohibited port is open to the internet.{unseen}")));
         }
@@ -124,7 +147,7 @@ impl RestrictedPorts {
     }
 
     /// The permissions that break the rule, each with its ranges that do so: never the sources beside them.
-    fn open_ranges<'a>(&self, group: &'a SecurityGroup) -> Vec<(&'a IpPermission, BTreeSet<IpNet>)> {
+    fn open_ranges<'a>(&self, permissions: &'a [IpPermission]) -> Vec<(&'a IpPermission, BTreeSet<IpNet>)> {
         let of_permission = |(place, permission): (usize, &'a IpPermission)| {
             let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
             permission.ranges().into_iter().filter_map(move |range| {
@@ -132,14 +155,14 @@ impl RestrictedPorts {
             })
         };
         let all: Vec<(usize, IpNet, Opening)> =
-            group.ip_permissions.iter().enumerate().flat_map(of_permission).collect();
+            permissions.iter().enumerate().flat_map(of_permission).collect();
         let openings: Vec<Opening> = all.iter().map(|(_, _, opening)| *opening).collect();
         let mut open: BTreeMap<usize, BTreeSet<IpNet>> = BTreeMap::new();
         for gone in prohibited(&openings, &self.prohibited_ports, self.broadest) {
             let (place, range, _) = all[gone];
             open.entry(place).or_default().insert(range);
         }
-        open.into_iter().map(|(place, ranges)| (&group.ip_permissions[place], ranges)).collect()
+        open.into_iter().map(|(place, ranges)| (&permissions[place], ranges)).collect()
     }
 
     /// What to say where ranges are open that are less than everybody.
@@ -157,8 +180,8 @@ impl RestrictedPorts {
 
     /// What to say of the prefix lists for which prohibited ports are open: their entries are not in the
     /// item, and may be any ranges.
-    fn lists_not_looked_into(&self, group: &SecurityGroup) -> String {
-        let touched = group.ip_permissions.iter().filter(|permission| {
+    fn lists_not_looked_into(&self, permissions: &[IpPermission]) -> String {
+        let touched = permissions.iter().filter(|permission| {
             let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
             opens_prohibited(&self.prohibited_ports, ip_protocol, *from_port, *to_port)
         });
@@ -313,6 +336,26 @@ mod tests {
         ] {
             assert_eq!(evaluate(&[], permissions).compliance_type, ComplianceType::Compliant);
         }
+    }
+
+    /// Proactive mode, before a group exists:
+    /// [AWS::EC2::SecurityGroup](https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html).
+    #[test]
+    fn an_item_in_cloud_formation_s_shape_is_refused_and_not_called_compliant() {
+        let item = json!({
+            "resourceType": "AWS::EC2::SecurityGroup", "resourceId": "Web", "configurationItemStatus": "OK",
+            "configuration": {"GroupDescription": "web", "SecurityGroupIngress":
+                [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}]},
+        })
+        .to_string();
+        let error = RestrictedPorts::default().evaluate(&serde_json::from_str(&item).unwrap()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "it is in CloudFormation's shape: this rule judges what exists, not templates"
+        );
+        let unread = item.replace("GroupDescription", "x").replace("SecurityGroupIngress", "y");
+        let error = RestrictedPorts::default().evaluate(&serde_json::from_str(&unread).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("ipPermissions"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::aws_answer::AwsAnswer;
 use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use super::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
-    Violation,
+    Violation, live_bucket,
 };
 use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, InvalidId, Region};
@@ -100,13 +100,7 @@ impl RuleFunction {
         item: &ConfigurationItem<'_>,
     ) -> Result<Evaluation, RuleFunctionError> {
         let token = event.result_token.as_deref().ok_or(RuleFunctionError::NoResultToken)?;
-        let mut evaluation = self.defaults.evaluate(self.rule, parameters, item, event.event_left_scope)?;
-        if self.rule == RuleKind::S3PublicAccess && !evaluation.violations.is_empty() {
-            let (account, region) = self.place(event, item)?;
-            let answer = AwsAnswer::of_bucket(&self.aws, &account, &region, &item.resource_id).await;
-            let left_scope = event.event_left_scope;
-            evaluation = self.defaults.evaluate_by(self.rule, parameters, item, left_scope, &answer)?;
-        }
+        let evaluation = self.evaluation(event, parameters, item).await?;
         self.queue_violations(event, parameters, item, &evaluation).await?;
         self.put(token, item, &evaluation).await?;
         tracing::info!(
@@ -117,6 +111,35 @@ impl RuleFunction {
             "evaluated"
         );
         Ok(evaluation)
+    }
+
+    /// What the item says, completed by what the bucket says now where AWS Config could not read it, and by
+    /// what AWS says where it looks public.
+    async fn evaluation(
+        &self,
+        event: &RuleEvent,
+        parameters: &RuleParameters,
+        item: &ConfigurationItem<'_>,
+    ) -> Result<Evaluation, RuleFunctionError> {
+        let judge = |item: &ConfigurationItem<'_>, answer: &AwsAnswer| {
+            self.defaults.evaluate_by(self.rule, parameters, item, event.event_left_scope, answer)
+        };
+        let not_asked = AwsAnswer::default();
+        let (account, region) = self.place(event, item)?;
+        let live = match judge(item, &not_asked) {
+            Ok(evaluation) if self.rule != RuleKind::S3PublicAccess || evaluation.violations.is_empty() => {
+                return Ok(evaluation);
+            }
+            Ok(_) => None,
+            Err(EvaluationError::Unread { .. }) => {
+                Some(live_bucket::completed(&self.aws, &account, &region, item).await?)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let completed = live.as_deref().map(serde_json::from_str).transpose()?;
+        let item = completed.as_ref().unwrap_or(item);
+        let answer = AwsAnswer::of_bucket(&self.aws, &account, &region, &item.resource_id).await;
+        Ok(judge(item, &answer)?)
     }
 
     async fn queue_violations(

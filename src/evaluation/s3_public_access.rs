@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::Error;
 use serde_json::{Value, json};
 
 use super::aws_answer::{Answer, AwsAnswer};
@@ -12,6 +11,7 @@ use super::bucket_policy::BucketPolicy;
 use super::configuration_item::{ConfigurationItem, nullable, stringified};
 use super::parameters::{RuleParameters, list};
 use super::{ComplianceType, Verdict, Violation};
+use crate::aws::bucket::PublicAccessBlock;
 use crate::remediation::ViolationType;
 
 /// What the rule is told.
@@ -54,19 +54,6 @@ struct PolicyHolder {
     policy_text: Option<String>,
 }
 
-/// The two of the four [Public Access Block](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html)
-/// settings that make existing public access ineffective; the other two only refuse new grants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PublicAccessBlock {
-    /// Public ACL grants have no effect.
-    #[serde(default, deserialize_with = "nullable")]
-    pub ignore_public_acls: bool,
-    /// Public policy statements let in nobody but the account and AWS services.
-    #[serde(default, deserialize_with = "nullable")]
-    pub restrict_public_buckets: bool,
-}
-
 /// Whether a grantee is one of the two groups that hold everybody. AWS Config writes the bare
 /// name, S3 the URI `http://acs.amazonaws.com/groups/global/AllUsers`.
 pub fn is_public_group(grantee: &str) -> bool {
@@ -84,6 +71,17 @@ impl Grant {
         };
         name.filter(|name| is_public_group(name))
     }
+}
+
+/// Why a bucket could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum Unjudged {
+    /// The item is not of the shape that buckets' items have.
+    #[error(transparent)]
+    Shape(#[from] serde_json::Error),
+    /// AWS Config could not read these.
+    #[error("it does not say what the bucket's {0} is, so that nothing can be said of it")]
+    Unread(&'static str),
 }
 
 /// One way in which a bucket is public, and what makes it ineffective, if something does.
@@ -137,7 +135,7 @@ impl S3PublicAccess {
     }
 
     /// Judges a bucket that exists, and by what AWS says of it, where that is known.
-    pub fn evaluate(&self, item: &ConfigurationItem, answer: &AwsAnswer) -> serde_json::Result<Verdict> {
+    pub fn evaluate(&self, item: &ConfigurationItem, answer: &AwsAnswer) -> Result<Verdict, Unjudged> {
         if self.bucket_whitelist.contains(item.resource_id.as_ref()) {
             return Ok(Verdict::compliant("Exempt: the rule's bucketWhitelist names this bucket."));
         }
@@ -156,9 +154,7 @@ impl S3PublicAccess {
         match verdict.compliance_type {
             // What is public is so, whatever else is not known.
             ComplianceType::NonCompliant => Ok(verdict),
-            _ => Err(serde_json::Error::custom(format!(
-                "it does not say what the bucket's {unread} is, so that nothing can be said of it"
-            ))),
+            _ => Err(Unjudged::Unread(unread)),
         }
     }
 }
@@ -246,11 +242,11 @@ mod tests {
     const PUBLIC_POLICY: &str =
         r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
 
-    fn judge(supplement: &Value) -> serde_json::Result<Verdict> {
+    fn judge(supplement: &Value) -> Result<Verdict, Unjudged> {
         judge_by(supplement, &AwsAnswer::default())
     }
 
-    fn judge_by(supplement: &Value, answer: &AwsAnswer) -> serde_json::Result<Verdict> {
+    fn judge_by(supplement: &Value, answer: &AwsAnswer) -> Result<Verdict, Unjudged> {
         let item = json!({
             "resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
             "configuration": {"name": "b"}, "supplementaryConfiguration": supplement,

@@ -25,7 +25,8 @@ impl Function {
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
             Self::RestrictedPortsRule => vec![evaluation::rule_function::ACTIONS],
             Self::S3PublicAccessRule => {
-                vec![evaluation::rule_function::ACTIONS, evaluation::aws_answer::ACTIONS]
+                let own = evaluation::rule_function::ACTIONS;
+                vec![own, evaluation::aws_answer::ACTIONS, evaluation::live_bucket::ACTIONS]
             }
         };
         parts.into_iter().flatten().copied().collect()

@@ -7,9 +7,10 @@ use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Gran
 
 use super::change::{Change, Grant, Grantee};
 use super::undo::UndoError;
+use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::aws_answer::AwsAnswer;
-use crate::evaluation::{PublicAccessBlock, S3PublicAccess, is_public_group};
+use crate::evaluation::{S3PublicAccess, is_public_group};
 use crate::ids::{Resource, ResourceId};
 
 pub(super) const PLAN_ACTIONS: &[&str] = &[
@@ -28,29 +29,9 @@ pub(super) struct Live {
 }
 
 async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
-    let acl = s3.get_bucket_acl().bucket(id.as_str()).send().await;
-    let acl = acl.map_err(|error| AwsError::from_sdk("s3:GetBucketAcl", error))?;
+    let acl = bucket::acl(s3, id.as_str()).await?;
     let acl = AccessControlPolicy::builder().set_owner(acl.owner).set_grants(acl.grants).build();
-    Ok(Live { acl, block: public_access_block(s3, id).await? })
-}
-
-/// The bucket's own Public Access Block; none is all off.
-pub(super) async fn public_access_block(s3: &Client, id: &ResourceId) -> Result<PublicAccessBlock, AwsError> {
-    let block = s3.get_public_access_block().bucket(id.as_str()).send().await;
-    match block.map_err(|error| AwsError::from_sdk("s3:GetBucketPublicAccessBlock", error)) {
-        Ok(block) => {
-            Ok(block.public_access_block_configuration.map_or_else(PublicAccessBlock::default, |block| {
-                PublicAccessBlock {
-                    ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
-                    restrict_public_buckets: block.restrict_public_buckets.unwrap_or_default(),
-                }
-            }))
-        }
-        Err(error) if error.code == "NoSuchPublicAccessBlockConfiguration" => {
-            Ok(PublicAccessBlock::default())
-        }
-        Err(error) => Err(error),
-    }
+    Ok(Live { acl, block: bucket::public_access_block(s3, id.as_str()).await? })
 }
 
 fn is_public(grant: &S3Grant) -> bool {

@@ -3,13 +3,14 @@
 
 use aws_sdk_s3::Client;
 
-use super::bucket_acl::{once, public_access_block};
+use super::bucket_acl::once;
 use super::change::Change;
 use super::undo::UndoError;
+use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
+use crate::evaluation::S3PublicAccess;
 use crate::evaluation::aws_answer::{Answer, AwsAnswer};
 use crate::evaluation::bucket_policy::BucketPolicy;
-use crate::evaluation::{PublicAccessBlock, S3PublicAccess};
 use crate::ids::{Resource, ResourceId};
 
 pub(super) const PLAN_ACTIONS: &[&str] = &[
@@ -29,13 +30,8 @@ pub(super) struct Live {
 }
 
 async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
-    let policy = s3.get_bucket_policy().bucket(id.as_str()).send().await;
-    let policy = match policy.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicy", error)) {
-        Ok(answer) => answer.policy,
-        Err(error) if error.code == "NoSuchBucketPolicy" => None,
-        Err(error) => return Err(error),
-    };
-    Ok(Live { policy, block: public_access_block(s3, id).await? })
+    let policy = bucket::policy(s3, id.as_str()).await?;
+    Ok(Live { policy, block: bucket::public_access_block(s3, id.as_str()).await? })
 }
 
 /// The public statements that have an effect, with the deletion of the policy when no other is

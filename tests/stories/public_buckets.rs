@@ -1,12 +1,13 @@
 //! AWS is the judge of what is public: what it does not call so, or what the account blocks, is left alone.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
+use crate::support::lambda::{config_service, function_command, runtime_api};
 use crate::support::payload::{click, interact};
-use crate::support::{ALICE, eventually, finding_of_bucket, removed};
+use crate::support::{ALICE, Process, World, eventually, finding_of_bucket, removed};
 
 /// Whatever is not written, strangers are denied; no reader of patterns can prove that this leaves nothing.
 const UNPROVABLY_PRIVATE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"},{"Sid":"Network","Effect":"Deny","Principal":"*","NotAction":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpc":"vpc-1"}}}]}"#;
@@ -101,4 +102,42 @@ async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
     let message = world.slack.finding_says(other, "AWS could not be asked whether it is public").await;
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
+}
+
+/// An event about a bucket whose ACL and policy AWS Config could not read.
+fn unread(bucket: &str, account: &str) -> Value {
+    let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": bucket, "awsAccountId": account,
+        "awsRegion": "us-east-1", "configurationItemStatus": "OK",
+        "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z",
+        "configuration": {"name": bucket}, "supplementaryConfiguration": {}});
+    let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+    json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a-rule"})
+}
+
+#[tokio::test]
+async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
+    let world = World::seeded().await;
+    world.aws.s3.create_bucket().bucket("private").send().await.unwrap();
+    let (config, puts) = config_service().await;
+    let ours = "123456789012";
+    let events = [
+        unread("defendable-demo-website", ours),
+        unread("defendable-demo-downloads", ours),
+        unread("private", ours),
+        unread("not-there-any-more", ours),
+        unread("of-others", "999999999999"),
+    ];
+    let (runtime, shared) = runtime_api(events).await;
+    let mut command = function_command(&world, "s3-public-access-rule", &runtime);
+    let _function = Process::spawn(command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config));
+    let answers = eventually("all are answered", async || {
+        let answers = shared.lock().unwrap().answers.clone();
+        (answers.len() == 5).then_some(answers)
+    })
+    .await;
+    let put: Vec<Value> =
+        puts.lock().unwrap().iter().map(|put| put["Evaluations"][0]["ComplianceType"].clone()).collect();
+    assert_eq!(put, ["NON_COMPLIANT", "NON_COMPLIANT", "COMPLIANT", "NOT_APPLICABLE"]);
+    let error = answers[4]["errorMessage"].as_str().unwrap();
+    assert!(error.contains("has no access to account 999999999999"), "{error}");
 }

@@ -1,0 +1,53 @@
+//! A bucket as it is now, in the shape of a configuration item: for items that lack its ACL or policy, which
+//! AWS Config could not read.
+
+use aws_sdk_s3::types::Grant;
+use serde_json::{Value, json};
+
+use super::ConfigurationItem;
+use crate::aws::{Aws, AwsError, AwsErrorKind, bucket};
+use crate::ids::{AccountId, Region};
+
+/// What reading it calls.
+pub const ACTIONS: &[&str] = &["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock"];
+
+/// The item of a bucket with what was read now in place of what AWS Config had read, as JSON.
+pub async fn completed(
+    aws: &Aws,
+    account: &AccountId,
+    region: &Region,
+    item: &ConfigurationItem<'_>,
+) -> Result<String, AwsError> {
+    let (s3, id) = (aws.s3(account, region)?, item.resource_id.as_ref());
+    let read =
+        tokio::try_join!(bucket::acl(&s3, id), bucket::policy(&s3, id), bucket::public_access_block(&s3, id));
+    let (status, supplement) = match read {
+        Ok((acl, policy, block)) => {
+            let grants: Vec<Value> = acl.grants().iter().map(grant).collect();
+            let block = json!({"ignorePublicAcls": block.ignore_public_acls,
+                "restrictPublicBuckets": block.restrict_public_buckets});
+            let supplement = json!({"AccessControlList": {"grantList": grants},
+                "BucketPolicy": {"policyText": policy}, "PublicAccessBlockConfiguration": block});
+            (item.configuration_item_status.as_ref(), supplement)
+        }
+        Err(error) if error.kind == AwsErrorKind::NotFound => ("ResourceDeleted", Value::Null),
+        Err(error) => return Err(error),
+    };
+    Ok(json!({
+        "resourceType": item.resource_type,
+        "resourceId": item.resource_id,
+        "accountId": account,
+        "awsRegion": region,
+        "configurationItemStatus": status,
+        "configurationItemCaptureTime": item.configuration_item_capture_time,
+        "tags": item.tags(),
+        "supplementaryConfiguration": supplement,
+    })
+    .to_string())
+}
+
+fn grant(grant: &Grant) -> Value {
+    let grantee = grant.grantee().and_then(|grantee| grantee.uri().or(grantee.id()));
+    let permission = grant.permission().map_or("UNKNOWN", |permission| permission.as_str());
+    json!({"grantee": grantee, "permission": permission})
+}
