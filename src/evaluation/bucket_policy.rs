@@ -101,6 +101,15 @@ impl<'a> BucketPolicy<'a> {
         Ok(public.collect())
     }
 
+    /// The statements for everybody, by `Sid` or number, that only a KMS key limits, which callers choose.
+    pub fn limited_by_callers_choice(&self) -> serde_json::Result<Vec<String>> {
+        let statements = self.statements.iter().enumerate().map(|(index, text)| {
+            let statement: Statement = serde_json::from_str(text)?;
+            Ok(statement.is_for_callers_choice().then(|| statement.name(index)))
+        });
+        statements.filter_map(Result::transpose).collect()
+    }
+
     /// The policy's text without some statements; `None` when none is left.
     pub fn without(&self, indices: &[usize]) -> Option<String> {
         let kept = self.statements.iter().enumerate().filter(|(index, _)| !indices.contains(index));

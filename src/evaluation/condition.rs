@@ -37,13 +37,27 @@ impl OneOrMany {
     }
 }
 
+/// A key whose value callers choose themselves: AWS's page counts it all the same.
+const CALLERS_CHOICE: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+
 /// Conditions are joined by "and": one that narrows is enough.
 pub(super) fn narrow(conditions: &Conditions) -> bool {
+    narrowing_keys(conditions).next().is_some()
+}
+
+/// Whether nothing narrows but what callers choose themselves.
+pub(super) fn narrow_by_callers_choice(conditions: &Conditions) -> bool {
+    let mut keys = narrowing_keys(conditions).peekable();
+    keys.peek().is_some() && keys.all(|key| key.eq_ignore_ascii_case(CALLERS_CHOICE))
+}
+
+fn narrowing_keys(conditions: &Conditions) -> impl Iterator<Item = &str> {
     conditions
         .iter()
         .filter(|(operator, _)| can_narrow(operator))
         .flat_map(|(_, keys)| keys)
-        .any(|(key, values)| narrows(key, values.values()))
+        .filter(|(key, values)| narrows(key, values.values()))
+        .map(|(key, _)| key.as_str())
 }
 
 /// Whether a condition operator can only match what it names. Negated ones let everybody else
@@ -122,7 +136,7 @@ fn narrows(key: &str, values: &[Value]) -> bool {
         | "aws:principalservicename"
         | "aws:vpceaccount"
         | "aws:vpceorgid"
-        | "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        | CALLERS_CHOICE
         | "s3:dataaccesspointaccount" => is_fixed,
         _ => return false,
     };

@@ -144,7 +144,8 @@ impl S3PublicAccess {
             .into_iter()
             .chain(policy_exposure(&supplement, answer)?)
             .collect();
-        let verdict = verdict(exposures, answer);
+        let mut verdict = verdict(exposures, answer);
+        verdict.annotation.push_str(&callers_choice(&supplement)?);
         let unread = match (&supplement.access_control_list, &supplement.bucket_policy) {
             (Some(_), Some(_)) => return Ok(verdict),
             (None, None) => "ACL and policy",
@@ -180,10 +181,29 @@ fn acl_exposure(supplement: &Supplement, answer: &AwsAnswer) -> Option<Exposure>
     })
 }
 
+impl Supplement {
+    fn policy(&self) -> serde_json::Result<Option<BucketPolicy<'_>>> {
+        let text = self.bucket_policy.as_ref().and_then(|policy| policy.policy_text.as_deref());
+        text.filter(|text| !text.trim().is_empty()).map(BucketPolicy::parse).transpose()
+    }
+}
+
+/// What to say of statements that AWS does not call public, though anybody can meet their condition.
+fn callers_choice(supplement: &Supplement) -> serde_json::Result<String> {
+    let Some(policy) = supplement.policy()? else { return Ok(String::new()) };
+    let statements = policy.limited_by_callers_choice()?;
+    Ok(match statements.is_empty() {
+        true => String::new(),
+        false => format!(
+            " Statement {} is limited only by a KMS key, which callers choose themselves.",
+            statements.join(", ")
+        ),
+    })
+}
+
 fn policy_exposure(supplement: &Supplement, answer: &AwsAnswer) -> serde_json::Result<Option<Exposure>> {
-    let text = supplement.bucket_policy.as_ref().and_then(|policy| policy.policy_text.as_deref());
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
-    let public = BucketPolicy::parse(text)?.public_statements()?;
+    let Some(policy) = supplement.policy()? else { return Ok(None) };
+    let public = policy.public_statements()?;
     if public.is_empty() {
         return Ok(None);
     }
@@ -300,6 +320,45 @@ mod tests {
             verdict.annotation,
             "Public: the ACL grants Read to AllUsers; the policy allows everybody (statement \"Open\")."
         );
+    }
+
+    #[test]
+    fn of_a_statement_that_only_a_kms_key_limits_people_are_warned() {
+        let by_key = |condition: &Value| {
+            let statement = json!({"Sid": "Upload", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject",
+                "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": condition}});
+            bucket(json!({"BucketPolicy": {"policyText": json!({"Statement": [statement]}).to_string()}}))
+        };
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1";
+        let verdict = by_key(&json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": key}));
+        assert_eq!(verdict.compliance_type, ComplianceType::Compliant);
+        let warning = " Statement \"Upload\" is limited only by a KMS key, which callers choose themselves.";
+        assert!(verdict.annotation.ends_with(warning), "{}", verdict.annotation);
+        let vpc = json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": key, "aws:SourceVpc": "vpc-1"});
+        assert!(!by_key(&vpc).annotation.contains("KMS"));
+    }
+
+    #[test]
+    fn what_aws_says_outranks_our_reading() {
+        let supplement = json!({"AccessControlList": acl(&json!("AllUsers")),
+            "BucketPolicy": {"policyText": PUBLIC_POLICY}});
+        let judged = |answer: &AwsAnswer| judge_by(&supplement, answer).unwrap();
+        let both = PublicAccessBlock { ignore_public_acls: true, restrict_public_buckets: true };
+        let blocked = judged(&AwsAnswer { account_block: Answer::Given(both), ..AwsAnswer::default() });
+        assert_eq!(blocked.compliance_type, ComplianceType::Compliant);
+        assert!(
+            blocked.annotation.contains("of the account's Public Access Block"),
+            "{}",
+            blocked.annotation
+        );
+        let not_public =
+            judged(&AwsAnswer { policy_is_public: Answer::Given(false), ..AwsAnswer::default() });
+        assert_eq!(not_public.violations.len(), 1, "the ACL is not the policy");
+        assert!(not_public.annotation.contains("which AWS itself does not call public"));
+        let unasked =
+            judged(&AwsAnswer { policy_is_public: Answer::Failed("why".to_owned()), ..AwsAnswer::default() });
+        assert_eq!(unasked.violations.len(), 2);
+        assert!(unasked.annotation.ends_with("AWS could not be asked: why."), "{}", unasked.annotation);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::condition::{Conditions, OneOrMany, narrow};
+use super::condition::{Conditions, OneOrMany, narrow, narrow_by_callers_choice};
 
 /// A statement, as far as it says who may do what.
 #[derive(Deserialize)]
@@ -31,6 +31,11 @@ enum Principal {
 impl Statement {
     pub(super) fn is_public(&self) -> bool {
         self.effect == "Allow" && self.is_for_everybody() && !narrow(&self.condition)
+    }
+
+    /// Whether it is for everybody who names a certain KMS key.
+    pub(super) fn is_for_callers_choice(&self) -> bool {
+        self.effect == "Allow" && self.is_for_everybody() && narrow_by_callers_choice(&self.condition)
     }
 
     /// `"Read"`, or `number 2`.
