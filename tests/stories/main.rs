@@ -15,6 +15,7 @@ mod fixing;
 mod hostile_requests;
 mod ignoring;
 mod leases;
+mod live_cases;
 mod public_buckets;
 mod routing;
 mod seeing;
