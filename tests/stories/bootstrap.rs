@@ -45,6 +45,9 @@ fn url_request(headers: &serde_json::Map<String, Value>, body: &str) -> Value {
 
 const HELP: &str = "team_id=T0DEMO&channel_id=C0ALERTS&user_id=U0ALICE&command=%2Fdd&text=help&api_app_id=A0DEFENDABLE&response_url=http%3A%2F%2Flocalhost%2Fr&trigger_id=1.2";
 
+/// The same in base64.
+const HELP_IN_BASE64: &str = "dGVhbV9pZD1UMERFTU8mY2hhbm5lbF9pZD1DMEFMRVJUUyZ1c2VyX2lkPVUwQUxJQ0UmY29tbWFuZD0lMkZkZCZ0ZXh0PWhlbHAmYXBpX2FwcF9pZD1BMERFRkVOREFCTEUmcmVzcG9uc2VfdXJsPWh0dHAlM0ElMkYlMkZsb2NhbGhvc3QlMkZyJnRyaWdnZXJfaWQ9MS4y";
+
 #[tokio::test]
 async fn the_slack_function_answers_a_function_url() {
     let world = World::seeded().await;
@@ -59,6 +62,32 @@ async fn the_slack_function_answers_a_function_url() {
     let answers = answers(&shared, 2).await;
     assert_eq!((&answers[0]["statusCode"], &answers[1]["statusCode"]), (&json!(200), &json!(401)));
     assert!(answers[0]["body"].as_str().unwrap().contains("Auto-response is off"), "{}", answers[0]);
+}
+
+/// `slackapi/java-slack-sdk#1015`, `slackapi/python-slack-sdk#859`: a function URL gives forms as base64, and
+/// the signature is over the bytes behind it. `slackapi/python-slack-events-api#102`: a challenge is answered.
+#[tokio::test]
+async fn bodies_in_base64_and_challenges_are_understood() {
+    let world = World::seeded().await;
+    let headers = |body: &str| -> serde_json::Map<String, Value> {
+        let signed = signed(body, Timestamp::now().as_second()).into_iter();
+        signed.map(|(name, value)| (name.to_owned(), json!(value))).collect()
+    };
+    let in_base64 = |signed_body: &str| {
+        let mut request = url_request(&headers(signed_body), HELP_IN_BASE64);
+        request["isBase64Encoded"] = json!(true);
+        request
+    };
+    let challenge = r#"{"token":"t","challenge":"abc123","type":"url_verification"}"#;
+    let mut asked = url_request(&headers(challenge), challenge);
+    asked["headers"]["content-type"] = json!("application/json");
+    let events = [in_base64(HELP), in_base64("text=other"), asked];
+    let (runtime, shared) = runtime_api(events).await;
+    let _function = function(&world, "slack", &runtime);
+    let answers = answers(&shared, 3).await;
+    let statuses: Vec<&Value> = answers.iter().map(|answer| &answer["statusCode"]).collect();
+    assert_eq!(statuses, [200, 401, 200], "{answers:?}");
+    assert!(answers[2]["body"].as_str().unwrap().contains("abc123"), "{}", answers[2]);
 }
 
 #[tokio::test]
@@ -147,6 +176,33 @@ async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the
         // Queued before the evaluation was refused: nothing is lost, and Config asks again.
         assert_eq!(world.aws.messages_in("remediation").await, waiting + 2);
     }
+}
+
+/// `cloud-custodian/cloud-custodian#4514`: many breaches at once run into AWS's sizes.
+#[tokio::test]
+async fn many_breaches_are_one_evaluation_with_a_short_annotation_and_all_are_queued() {
+    let world = World::seeded().await;
+    let (config, puts) = config_service().await;
+    let permission = |port: u16| {
+        json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port, "ipv4Ranges": [{"cidrIp": "0.0.0.0/0"}],
+            "ipv6Ranges": [{"cidrIpv6": "::/0"}]})
+    };
+    let permissions: Vec<Value> = (1000..1025).map(permission).collect();
+    let item = json!({"resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-0ffff000011112222",
+        "awsAccountId": "123456789012", "awsRegion": "us-east-1", "configurationItemStatus": "OK",
+        "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z", "configuration": {"ipPermissions": permissions}});
+    let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+    let event = json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a-rule",
+        "ruleParameters": json!({"prohibitedPorts": "1000-2000"}).to_string()});
+    let waiting = world.aws.messages_in("remediation").await;
+    let (runtime, shared) = runtime_api([event]).await;
+    let mut command = function_command(&world, "restricted-ports-rule", &runtime);
+    let _function = Process::spawn(command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config));
+    assert_eq!(answers(&shared, 1).await[0], Value::Null);
+    let put = puts.lock().unwrap().clone();
+    let annotation = put[0]["Evaluations"][0]["Annotation"].as_str().unwrap().to_owned();
+    assert_eq!((put.len(), annotation.chars().count()), (1, 256), "{annotation}");
+    assert_eq!(world.aws.messages_in("remediation").await, waiting + 25);
 }
 
 #[tokio::test]
