@@ -72,6 +72,11 @@ locals {
         conditions = local.in_this_region
       },
       {
+        # What the account's settings had made ineffective is judged again.
+        actions   = ["config:StartConfigRulesEvaluation"]
+        resources = ["*"]
+      },
+      {
         actions = [
           "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock",
           "s3:GetBucketTagging",

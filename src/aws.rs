@@ -101,7 +101,10 @@ fn kind_of(code: &str, status: u16) -> AwsErrorKind {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthFailure" => {
             AwsErrorKind::AccessDenied
         }
-        "NoSuchBucket" | "InvalidGroup.NotFound" | "InvalidGroupId.Malformed" => AwsErrorKind::NotFound,
+        "NoSuchBucket"
+        | "InvalidGroup.NotFound"
+        | "InvalidGroupId.Malformed"
+        | "NoSuchConfigRuleException" => AwsErrorKind::NotFound,
         "OperationAborted"
         | "InvalidPermission.Duplicate"
         | "InvalidPermission.NotFound"
@@ -183,6 +186,15 @@ impl Aws {
     /// The configuration for clients of the home account and region.
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// The region where we run.
+    pub fn home_region(&self) -> Result<Region, AwsError> {
+        let region = self.config.region().map(|region| region.as_ref().parse());
+        match region {
+            Some(Ok(region)) => Ok(region),
+            _ => Err(AwsError::other("aws", "NoRegion", "no AWS region is set, or it is none")),
+        }
     }
 
     /// CloudTrail in one account and region.

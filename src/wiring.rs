@@ -144,6 +144,7 @@ impl Wiring {
         let (settings, slack) = (&self.settings, self.slack());
         Notifier {
             remediations: self.remediations(),
+            config: self.aws.config_service(),
             publisher: self.publisher(&slack),
             reporter: Reporter { table: self.table(), slack: slack.clone() },
             openers: Openers { aws: self.aws.clone() },

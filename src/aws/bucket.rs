@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::AwsError;
 use crate::ids::AccountId;
@@ -15,7 +15,7 @@ const NO_POLICY: &str = "NoSuchBucketPolicy";
 
 /// The two of the four [Public Access Block](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html)
 /// settings that make existing public access ineffective; the other two only refuse new grants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicAccessBlock {
     /// Public ACL grants have no effect.

@@ -13,6 +13,7 @@ pub mod digest;
 mod fix;
 pub mod history;
 mod ignore;
+pub mod judged_again;
 mod kept_plan;
 mod late;
 pub mod page;

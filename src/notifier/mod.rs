@@ -2,6 +2,7 @@
 
 mod fix_all;
 mod housekeeping;
+mod judge_again;
 mod look;
 pub mod notification;
 mod opened;
@@ -42,7 +43,7 @@ use crate::slack::publish::{PublishError, Published, Publisher};
 use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
-pub const ACTIONS: &[&str] = &["events:DescribeRule", "sqs:SendMessage"];
+pub const ACTIONS: &[&str] = &["config:StartConfigRulesEvaluation", "events:DescribeRule", "sqs:SendMessage"];
 
 /// How many open findings are looked through for older ones that nobody has seen yet.
 const CATCH_UP: usize = 50;
@@ -55,6 +56,8 @@ const TURN: Duration = Duration::from_secs(5);
 pub struct Notifier {
     /// Plans for the preview.
     pub remediations: Remediations,
+    /// AWS Config, to be asked to judge again.
+    pub config: aws_sdk_config::Client,
     /// The findings.
     pub table: Table,
     /// Where people are.

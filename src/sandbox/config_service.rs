@@ -1,7 +1,7 @@
 //! AWS Config's wire protocol (JSON 1.1, `X-Amz-Target: StarlingDoveService.…`) for the calls
 //! that we make, and its notifications to SNS.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -39,6 +39,8 @@ struct Records {
     rules: BTreeMap<String, HashMap<ResourceKey, EvaluationResult>>,
     tokens: HashMap<String, String>,
     history: HashMap<ResourceKey, Vec<Value>>,
+    /// Rules that are to judge everything again.
+    again: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -75,6 +77,12 @@ struct GetHistory {
     resource_type: String,
     resource_id: String,
     limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StartEvaluation {
+    config_rule_names: Vec<String>,
 }
 
 /// An error as the service answers it: its name and what it says.
@@ -225,6 +233,21 @@ impl ConfigService {
         }
     }
 
+    fn start_evaluation(&self, request: StartEvaluation) -> Result<Value, ServiceError> {
+        let mut state = self.state();
+        if let Some(unknown) = request.config_rule_names.iter().find(|rule| !state.rules.contains_key(*rule))
+        {
+            return Err(ServiceError("NoSuchConfigRuleException", format!("no rule {unknown}")));
+        }
+        state.again.extend(request.config_rule_names);
+        Ok(json!({}))
+    }
+
+    /// The rules that are to judge everything again, once.
+    pub(super) fn take_again(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.state().again)
+    }
+
     fn history(&self, request: &GetHistory) -> Result<Value, ServiceError> {
         let state = self.state();
         let items = state.history.get(&(request.resource_type.clone(), request.resource_id.clone()));
@@ -282,6 +305,7 @@ async fn answer(State(service): State<Arc<ConfigService>>, headers: HeaderMap, b
             Err(error) => Err(error),
         },
         "GetResourceConfigHistory" => parse(&body).and_then(|request| service.history(&request)),
+        "StartConfigRulesEvaluation" => parse(&body).and_then(|request| service.start_evaluation(request)),
         "DescribeConfigurationRecorderStatus" => {
             Ok(json!({"ConfigurationRecordersStatus": [{"name": "default", "recording": true}]}))
         }

@@ -111,8 +111,15 @@ impl Recorder {
                 self.known.remove(&key);
             }
         }
+        let again = self.service.take_again();
+        let again: Vec<&str> = self
+            .rules
+            .iter()
+            .filter(|(name, ..)| again.contains(*name))
+            .map(|(_, function, _)| function.rule.resource_type())
+            .collect();
         let changed = seen.into_iter().filter_map(|(key, snapshot)| match self.known.get(&key) {
-            Some(known) if *known == snapshot => None,
+            Some(known) if *known == snapshot && !again.contains(&snapshot.resource_type) => None,
             Some(_) => Some((key, snapshot, "OK")),
             None => Some((key, snapshot, "ResourceDiscovered")),
         });

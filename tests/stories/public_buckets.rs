@@ -104,6 +104,25 @@ async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
     world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
 }
 
+#[tokio::test]
+async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let world = Installation::start(&[], every_second).await;
+    world.aws.block_account(true).await;
+    publish(&world, "excused", PUBLIC_POLICY).await;
+    judged(&world, "excused", "of the account's Public Access Block").await;
+    eventually("housekeeping has seen the block", async || {
+        let noted = world.aws.item("JUDGED_AGAIN", "JUDGED_AGAIN").await?;
+        noted["judgedAgain"]["block"]["restrictPublicBuckets"].as_bool().filter(|is_on| *is_on)
+    })
+    .await;
+    assert!(world.slack.findings().await.is_empty());
+    world.aws.block_account(false).await;
+    // Nobody touches the bucket.
+    world.slack.finding_says("excused", "• remove the statement \"Everybody\"").await;
+    assert_eq!(world.rules_to_config.calls("config:StartConfigRulesEvaluation").len(), 1);
+}
+
 /// An event about a bucket whose ACL and policy AWS Config could not read.
 fn unread(bucket: &str, account: &str) -> Value {
     let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": bucket, "awsAccountId": account,

@@ -163,6 +163,7 @@ impl Installation {
         let mut command = Command::new(binary());
         installed(&mut command, &self.to_aws.url, &self.to_slack.url);
         command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", self.cloudtrail.url);
+        command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &self.rules_to_config.url);
         command.env("DEFENDABLE_LISTEN", format!("127.0.0.1:{port}"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
