@@ -1,4 +1,4 @@
-//! When the rules were last asked to judge everything again, and by which settings of the account.
+//! When a rule was last asked to judge everything again, and by which settings of the account.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,9 +6,11 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::table::{Table, TableError, applied};
 use crate::aws::bucket::PublicAccessBlock;
+use crate::ids::RuleName;
 
-/// The one item's key.
-const KEY: &str = "JUDGED_AGAIN";
+fn key(rule: &RuleName) -> String {
+    format!("JUDGED_AGAIN#{rule}")
+}
 
 /// What is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +18,7 @@ const KEY: &str = "JUDGED_AGAIN";
 pub struct JudgedAgain {
     /// When.
     pub at: Timestamp,
-    /// What the account blocked then.
+    /// What the account blocked when that was last looked at.
     pub block: PublicAccessBlock,
 }
 
@@ -28,15 +30,15 @@ struct Item {
 
 impl Table {
     /// When that was; `None` before the first time.
-    pub async fn judged_again(&self) -> Result<Option<JudgedAgain>, TableError> {
-        let item: Option<Item> = self.get_item(KEY.to_owned(), KEY.to_owned()).await?;
+    pub async fn judged_again(&self, rule: &RuleName) -> Result<Option<JudgedAgain>, TableError> {
+        let item: Option<Item> = self.get_item(key(rule), "JUDGED_AGAIN".to_owned()).await?;
         Ok(item.map(|item| item.judged_again))
     }
 
     /// Notes it.
-    pub async fn note_judged_again(&self, judged: JudgedAgain) -> Result<(), TableError> {
+    pub async fn note_judged_again(&self, rule: &RuleName, judged: JudgedAgain) -> Result<(), TableError> {
         let update = self
-            .update(KEY, KEY)
+            .update(key(rule), "JUDGED_AGAIN")
             .update_expression("SET judgedAgain = :judged")
             .expression_attribute_values(":judged", to_attribute_value(judged)?);
         applied(update).await.map(drop)

@@ -8,7 +8,7 @@ use super::{Notifier, NotifierError};
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::finding::judged_again::JudgedAgain;
-use crate::ids::ResourceType;
+use crate::ids::{ResourceType, RuleName};
 
 /// How long until buckets are judged again whatever is seen.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -19,28 +19,64 @@ fn is_lowered(before: PublicAccessBlock, now: PublicAccessBlock) -> bool {
         || (before.restrict_public_buckets && !now.restrict_public_buckets)
 }
 
+/// What to do about a rule.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    Note(JudgedAgain),
+    Judge(JudgedAgain),
+}
+
+/// `block` is none where it cannot be read. A rule judges everything when it is new; and what is raised is
+/// seen when it matters.
+fn next(last: Option<JudgedAgain>, block: Option<PublicAccessBlock>, now: Timestamp) -> Next {
+    let Some(last) = last else {
+        return block.map_or(Next::Nothing, |block| Next::Note(JudgedAgain { at: now, block }));
+    };
+    let block = block.unwrap_or(last.block);
+    match is_lowered(last.block, block) || now.duration_since(last.at) >= EVERY {
+        true => Next::Judge(JudgedAgain { at: now, block }),
+        false if block != last.block => Next::Note(JudgedAgain { block, ..last }),
+        false => Next::Nothing,
+    }
+}
+
 impl Notifier {
-    /// The rules are asked first, and that is noted then: twice does no harm.
+    /// Each of our rules about buckets by itself: AWS Config takes one such request a minute, and the others
+    /// are asked in the next ones.
     pub(super) async fn judge_again(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let block = match self.account_block().await {
-            Ok(block) => block,
-            Err(error) => {
-                tracing::warn!(%error, "the account's Public Access Block cannot be read");
-                return Ok(());
-            }
-        };
-        match self.table.judged_again().await? {
-            Some(last) if last.block == block && now.duration_since(last.at) < EVERY => return Ok(()),
-            Some(last) if is_lowered(last.block, block) || now.duration_since(last.at) >= EVERY => {
-                if let Err(error) = self.start_evaluation().await {
-                    tracing::warn!(%error, "AWS Config does not judge the buckets again yet: it is asked in a minute");
+        let block = self.account_block().await;
+        if let Err(error) = &block {
+            tracing::warn!(%error, "the account's Public Access Block cannot be read");
+        }
+        let block = block.ok();
+        let buckets = ResourceType::BUCKET.parse().expect("a resource type");
+        for name in self.remediations.rules.names(&buckets) {
+            let Ok(rule) = name.parse() else { continue };
+            self.judge_again_by(&rule, block, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The rule is asked first, and that is noted then: twice does no harm.
+    async fn judge_again_by(
+        &self,
+        rule: &RuleName,
+        block: Option<PublicAccessBlock>,
+        now: Timestamp,
+    ) -> Result<(), NotifierError> {
+        let judged = match next(self.table.judged_again(rule).await?, block, now) {
+            Next::Nothing => return Ok(()),
+            Next::Note(judged) => judged,
+            Next::Judge(judged) => {
+                if let Err(error) = self.start_evaluation(rule).await {
+                    tracing::warn!(%error, %rule, "AWS Config does not judge again yet: it is asked in a minute");
                     return Ok(());
                 }
+                judged
             }
-            // A rule judges everything when it is new; and what is raised is seen when it matters.
-            Some(_) | None => {}
-        }
-        Ok(self.table.note_judged_again(JudgedAgain { at: now, block }).await?)
+        };
+        Ok(self.table.note_judged_again(rule, judged).await?)
     }
 
     async fn account_block(&self) -> Result<PublicAccessBlock, AwsError> {
@@ -49,18 +85,17 @@ impl Notifier {
         bucket::account_block(&aws.s3_control(&self.home, &region)?, &self.home).await
     }
 
-    /// One rule at a time: other names that our rule has may be of other regions.
-    async fn start_evaluation(&self) -> Result<(), AwsError> {
-        let buckets = ResourceType::BUCKET.parse().expect("a resource type");
-        for name in self.remediations.rules.names(&buckets) {
-            let start = self.config.start_config_rules_evaluation().config_rule_names(name).send().await;
-            match start.map_err(|error| AwsError::from_sdk("config:StartConfigRulesEvaluation", error)) {
-                Ok(_) => tracing::info!(rule = name, "AWS Config judges all buckets again"),
-                Err(error) if error.kind == AwsErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+    /// A name that our rule has elsewhere is no rule here.
+    async fn start_evaluation(&self, rule: &RuleName) -> Result<(), AwsError> {
+        let start = self.config.start_config_rules_evaluation().config_rule_names(rule.as_str()).send().await;
+        match start.map_err(|error| AwsError::from_sdk("config:StartConfigRulesEvaluation", error)) {
+            Ok(_) => {
+                tracing::info!(%rule, "AWS Config judges all buckets again");
+                Ok(())
             }
+            Err(error) if error.kind == AwsErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 }
 
@@ -78,5 +113,20 @@ mod tests {
         assert!(is_lowered(block(true, false), block(false, true)), "one is lowered, one raised");
         assert!(!is_lowered(block(false, true), block(true, true)));
         assert!(!is_lowered(block(false, false), block(false, false)));
+    }
+    #[test]
+    fn what_is_lowered_is_judged_at_once_and_everything_once_a_day() {
+        let block = |is_on| PublicAccessBlock { ignore_public_acls: is_on, restrict_public_buckets: is_on };
+        let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        let judged = |minutes, is_on| JudgedAgain { at: at(minutes), block: block(is_on) };
+        assert_eq!(next(None, Some(block(true)), at(5)), Next::Note(judged(5, true)), "the rule is new");
+        assert_eq!(next(None, None, at(5)), Next::Nothing, "not read yet");
+        let last = Some(judged(5, true));
+        assert_eq!(next(last, Some(block(true)), at(6)), Next::Nothing);
+        assert_eq!(next(last, Some(block(false)), at(6)), Next::Judge(judged(6, false)));
+        assert_eq!(next(last, None, at(6)), Next::Nothing);
+        assert_eq!(next(last, None, at(5 + 1440)), Next::Judge(judged(5 + 1440, true)), "read or not");
+        let raised = next(Some(judged(5, false)), Some(block(true)), at(6));
+        assert_eq!(raised, Next::Note(judged(5, true)), "the day goes on");
     }
 }

@@ -112,7 +112,7 @@ async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
     publish(&world, "excused", PUBLIC_POLICY).await;
     judged(&world, "excused", "of the account's Public Access Block").await;
     eventually("housekeeping has seen the block", async || {
-        let noted = world.aws.item("JUDGED_AGAIN", "JUDGED_AGAIN").await?;
+        let noted = world.aws.item("JUDGED_AGAIN#defendable-s3-public-access", "JUDGED_AGAIN").await?;
         noted["judgedAgain"]["block"]["restrictPublicBuckets"].as_bool().filter(|is_on| *is_on)
     })
     .await;
