@@ -62,16 +62,22 @@ pub async fn policy_is_public(s3: &Client, bucket: &str) -> Result<bool, AwsErro
     }
 }
 
+/// What is on of IgnorePublicAcls and RestrictPublicBuckets.
+fn settings(block: Option<(Option<bool>, Option<bool>)>) -> PublicAccessBlock {
+    let (ignore, restrict) = block.unwrap_or_default();
+    PublicAccessBlock {
+        ignore_public_acls: ignore.unwrap_or_default(),
+        restrict_public_buckets: restrict.unwrap_or_default(),
+    }
+}
+
 /// A bucket's own Public Access Block; none is all off.
 pub async fn public_access_block(s3: &Client, bucket: &str) -> Result<PublicAccessBlock, AwsError> {
     let block = s3.get_public_access_block().bucket(bucket).send().await;
     match block.map_err(|error| AwsError::from_sdk("s3:GetBucketPublicAccessBlock", error)) {
         Ok(answer) => {
             let block = answer.public_access_block_configuration;
-            Ok(block.map_or_else(PublicAccessBlock::default, |block| PublicAccessBlock {
-                ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
-                restrict_public_buckets: block.restrict_public_buckets.unwrap_or_default(),
-            }))
+            Ok(settings(block.map(|block| (block.ignore_public_acls, block.restrict_public_buckets))))
         }
         Err(error) if error.code == NO_BLOCK => Ok(PublicAccessBlock::default()),
         Err(error) => Err(error),
@@ -88,10 +94,7 @@ pub async fn account_block(
     match block.map_err(|error| AwsError::from_sdk("s3:GetAccountPublicAccessBlock", error)) {
         Ok(answer) => {
             let block = answer.public_access_block_configuration;
-            Ok(block.map_or_else(PublicAccessBlock::default, |block| PublicAccessBlock {
-                ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
-                restrict_public_buckets: block.restrict_public_buckets.unwrap_or_default(),
-            }))
+            Ok(settings(block.map(|block| (block.ignore_public_acls, block.restrict_public_buckets))))
         }
         Err(error) if error.code == NO_BLOCK => Ok(PublicAccessBlock::default()),
         Err(error) => Err(error),

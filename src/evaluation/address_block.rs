@@ -161,28 +161,24 @@ pub fn blocks(ranges: impl IntoIterator<Item = IpNet>) -> Vec<AddressBlock> {
 
 /// Which of the ranges, by their places, have to go so that none of the blocks that are left lets the
 /// internet in: of each block that does the broadest ranges, until it does not. What is private or
-/// reserved as a whole is left out of it.
+/// reserved as a whole stays.
 pub fn that_let_the_internet_in(ranges: &[IpNet], broadest: Broadest) -> BTreeSet<usize> {
     let is_special = |range: IpNet| SPECIAL_BLOCKS.iter().any(|special| special.has(range.into()));
     let (mut left, mut gone) = (Vec::from_iter(0..ranges.len()), BTreeSet::new());
     loop {
-        let open: Vec<AddressBlock> = blocks(left.iter().map(|place| ranges[*place]))
-            .into_iter()
-            .filter(|block| block.lets_the_internet_in(broadest))
-            .collect();
+        let blocks = blocks(left.iter().map(|place| ranges[*place])).into_iter();
+        let open: Vec<AddressBlock> = blocks.filter(|block| block.lets_the_internet_in(broadest)).collect();
         if open.is_empty() {
             return gone;
         }
-        left.retain(|place| !is_special(ranges[*place]));
-        for block in blocks(left.iter().map(|place| ranges[*place])) {
-            if !block.lets_the_internet_in(broadest) {
-                continue;
-            }
-            let inside = |place: &&usize| block.has(ranges[**place].into());
-            let broad = left.iter().filter(inside).map(|place| ranges[*place].prefix_len()).min();
-            gone.extend(
-                left.iter().filter(inside).filter(|place| Some(ranges[**place].prefix_len()) == broad),
-            );
+        for block in open {
+            let inside: Vec<usize> = left
+                .iter()
+                .copied()
+                .filter(|place| block.has(ranges[*place].into()) && !is_special(ranges[*place]))
+                .collect();
+            let broad = inside.iter().map(|place| ranges[*place].prefix_len()).min();
+            gone.extend(inside.into_iter().filter(|place| Some(ranges[*place].prefix_len()) == broad));
         }
         left.retain(|place| !gone.contains(place));
     }
@@ -224,6 +220,11 @@ mod tests {
             assert_eq!(gone(ranges), [""; 0], "{ranges:?}");
         }
         assert_eq!(gone(&["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"]), ["11.0.0.0/8", "12.0.0.0/8"]);
+        assert_eq!(
+            gone(&["9.0.0.0/8", "10.0.0.0/8", "11.0.0.0/8"]),
+            ["9.0.0.0/8", "11.0.0.0/8"],
+            "one block"
+        );
         assert_eq!(gone(&["8.0.0.0/6"]), ["8.0.0.0/6"], "three of its four parts are public");
         assert_eq!(gone(&["10.0.0.0/7"]), [""; 0], "one of its two parts is");
     }

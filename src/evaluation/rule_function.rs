@@ -124,22 +124,23 @@ impl RuleFunction {
         let judge = |item: &ConfigurationItem<'_>, answer: &AwsAnswer| {
             self.defaults.evaluate_by(self.rule, parameters, item, event.event_left_scope, answer)
         };
-        let not_asked = AwsAnswer::default();
-        let (account, region) = self.place(event, item)?;
-        let live = match judge(item, &not_asked) {
+        match judge(item, &AwsAnswer::default()) {
             Ok(evaluation) if self.rule != RuleKind::S3PublicAccess || evaluation.violations.is_empty() => {
                 return Ok(evaluation);
             }
-            Ok(_) => None,
-            Err(EvaluationError::Unread { .. }) => {
-                Some(live_bucket::completed(&self.aws, &account, &region, item).await?)
-            }
+            Ok(_) | Err(EvaluationError::Unread { .. }) => {}
             Err(error) => return Err(error.into()),
-        };
-        let completed = live.as_deref().map(serde_json::from_str).transpose()?;
-        let item = completed.as_ref().unwrap_or(item);
+        }
+        let (account, region) = self.place(event, item)?;
         let answer = AwsAnswer::of_bucket(&self.aws, &account, &region, &item.resource_id).await;
-        Ok(judge(item, &answer)?)
+        match judge(item, &answer) {
+            // What was read may be excused, and the rest is not known.
+            Err(EvaluationError::Unread { .. }) => {
+                let live = live_bucket::completed(&self.aws, &account, &region, item).await?;
+                Ok(judge(&serde_json::from_str(&live)?, &answer)?)
+            }
+            judged => Ok(judged?),
+        }
     }
 
     async fn queue_violations(

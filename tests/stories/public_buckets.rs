@@ -125,10 +125,15 @@ async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
 
 /// An event about a bucket whose ACL and policy AWS Config could not read.
 fn unread(bucket: &str, account: &str) -> Value {
+    half_read(bucket, account, &json!({}))
+}
+
+/// The same of one whose supplement has a part.
+fn half_read(bucket: &str, account: &str, supplement: &Value) -> Value {
     let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": bucket, "awsAccountId": account,
         "awsRegion": "us-east-1", "configurationItemStatus": "OK",
         "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z",
-        "configuration": {"name": bucket}, "supplementaryConfiguration": {}});
+        "configuration": {"name": bucket}, "supplementaryConfiguration": supplement});
     let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
     json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a-rule"})
 }
@@ -136,7 +141,12 @@ fn unread(bucket: &str, account: &str) -> Value {
 #[tokio::test]
 async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
     let world = World::seeded().await;
-    world.aws.s3.create_bucket().bucket("private").send().await.unwrap();
+    for bucket in ["private", "network-only"] {
+        world.aws.s3.create_bucket().bucket(bucket).send().await.unwrap();
+    }
+    let policy = UNPROVABLY_PRIVATE.replace("BUCKET", "network-only");
+    world.aws.set_policy("network-only", &policy).await;
+    let only_policy = json!({"BucketPolicy": {"policyText": policy}});
     let (config, puts) = config_service().await;
     let ours = "123456789012";
     let events = [
@@ -144,6 +154,8 @@ async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
         unread("defendable-demo-downloads", ours),
         unread("private", ours),
         unread("not-there-any-more", ours),
+        // What was read is excused by AWS, and the rest is not known.
+        half_read("network-only", ours, &only_policy),
         unread("of-others", "999999999999"),
     ];
     let (runtime, shared) = runtime_api(events).await;
@@ -151,12 +163,12 @@ async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
     let _function = Process::spawn(command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config));
     let answers = eventually("all are answered", async || {
         let answers = shared.lock().unwrap().answers.clone();
-        (answers.len() == 5).then_some(answers)
+        (answers.len() == 6).then_some(answers)
     })
     .await;
     let put: Vec<Value> =
         puts.lock().unwrap().iter().map(|put| put["Evaluations"][0]["ComplianceType"].clone()).collect();
-    assert_eq!(put, ["NON_COMPLIANT", "NON_COMPLIANT", "COMPLIANT", "NOT_APPLICABLE"]);
-    let error = answers[4]["errorMessage"].as_str().unwrap();
+    assert_eq!(put, ["NON_COMPLIANT", "NON_COMPLIANT", "COMPLIANT", "NOT_APPLICABLE", "COMPLIANT"]);
+    let error = answers[5]["errorMessage"].as_str().unwrap();
     assert!(error.contains("has no access to account 999999999999"), "{error}");
 }
