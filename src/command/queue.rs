@@ -83,7 +83,8 @@ async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
     let (now, more) = (Timestamp::now(), open.len() == LOOKED_THROUGH);
     let (mut fixes, mut asks) = (Vec::new(), Vec::new());
     for Record { finding, .. } in &open {
-        let changes = finding.to_fix();
+        let mut changes = finding.to_fix();
+        changes.retain(|(_, change)| !change.is_left_to_people());
         match next(finding, None, now) {
             _ if changes.is_empty() => {}
             Next::LetGo(CONTESTED) => asks.push(format!("{}: asks, for {CONTESTED}", bullet(finding))),

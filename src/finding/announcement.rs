@@ -127,7 +127,7 @@ impl Finding {
             Outcome::NothingToDo | Outcome::Gone | Outcome::Failed { .. } => {
                 self.undone.iter().any(|(undone, until)| undone.kind() == kind && at <= *until)
             }
-            Outcome::LeftAlone { .. } | Outcome::Undone | Outcome::NotAgreed => false,
+            Outcome::LeftToPeople | Outcome::LeftAlone { .. } | Outcome::Undone | Outcome::NotAgreed => false,
         };
         (!is_old).then(|| ReportDetail { changes, ..detail.clone() })
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::history::Deed;
 use super::severity::Severity;
-use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
+use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, LateRemoval, Plan, Refusal, State};
 use crate::ids::{AccountId, PlanDigest};
 use crate::remediation::{AgreedPlan, Change, Outcome, RemediationReport, RemediationRequest, ViolationType};
 
@@ -312,7 +312,17 @@ impl Finding {
             Outcome::Fixed => {
                 let taken = finding.carry_out(detail);
                 finding.end(&detail.attempt);
-                finding.mend(kind, by, at, &taken);
+                if detail.request.requested_by.is_none() && finding.leaves_to_people(kind) {
+                    finding.mend_in_part(kind, by, at, taken);
+                } else {
+                    finding.mend(kind, by, at, &taken);
+                }
+            }
+            Outcome::LeftToPeople => {
+                finding.end(&detail.attempt);
+                let taken = finding.find_nothing(detail);
+                finding.plan_what_is_left(kind, &detail.changes);
+                finding.mend_in_part(kind, by, at, taken);
             }
             Outcome::LeftAlone { reason } => finding = self.tagged(reason, at)?,
             Outcome::Undone => return None,
@@ -322,6 +332,51 @@ impl Finding {
         }
         finding.reports.push((kind, at));
         Some(finding)
+    }
+
+    /// Whether something of a kind is open that auto-response leaves to people.
+    fn leaves_to_people(&self, kind: ViolationType) -> bool {
+        let is_left =
+            |(planned, change): &(ViolationType, Change)| *planned == kind && change.is_left_to_people();
+        matches!(self.state, State::Open { .. }) && self.to_fix().iter().any(is_left)
+    }
+
+    /// What an attempt found is what is left of a kind.
+    fn plan_what_is_left(&mut self, kind: ViolationType, left: &[Change]) {
+        if let (State::Open { .. }, Plan::Known { changes }) = (&self.state, &mut self.plan) {
+            let new = left.iter().filter(|change| !changes.iter().any(|(_, planned)| planned == *change));
+            let new: Vec<_> = new.map(|change| (kind, change.clone())).collect();
+            changes.extend(new);
+        }
+    }
+
+    /// Auto-response has done its part, and leaves the rest to people: an open finding stays so. What was
+    /// taken away can be put back meanwhile, as what is known late can.
+    fn mend_in_part(&mut self, kind: ViolationType, by: Actor, at: Timestamp, taken: Vec<Change>) {
+        if !matches!(self.state, State::Open { .. }) {
+            if !taken.is_empty() {
+                self.mend(kind, by, at, &taken);
+            }
+            return;
+        }
+        let ignored: Vec<Change> = self.left_alone().into_iter().cloned().collect();
+        if let Plan::Known { changes } = &mut self.plan {
+            changes.retain(|(planned, change)| {
+                *planned != kind || change.is_left_to_people() || ignored.contains(change)
+            });
+        }
+        // Two deliveries of a request at once may both have done it.
+        let is_known = |change: &Change| self.late.iter().any(|late| late.changes.contains(change));
+        let taken: Vec<Change> = taken.into_iter().filter(|change| !is_known(change)).collect();
+        if taken.is_empty() {
+            return;
+        }
+        self.removed_at = self.removed_at.max(Some(at));
+        self.count_repeats(&taken, at);
+        let done: Vec<String> = taken.iter().map(Change::done).collect();
+        self.tell(None, format!("Done: {}. The rest is left to people.", done.join("; ")));
+        self.record(at, by.clone(), Deed::fixed(&taken));
+        self.late.push(LateRemoval { changes: taken, by, at });
     }
 
     fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {

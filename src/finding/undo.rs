@@ -170,6 +170,7 @@ impl Finding {
             | Outcome::Fixed
             | Outcome::NothingToDo
             | Outcome::Gone
+            | Outcome::LeftToPeople
             | Outcome::LeftAlone { .. } => return None,
         };
         if let (Outcome::Failed { reason, advice }, false) = (&detail.outcome, detail.changes.is_empty()) {

@@ -131,18 +131,24 @@ impl Notifier {
     }
 
     /// What opens beyond an ignore goes back to where auto-response looks: its request may have been let
-    /// go while all of it was ignored. Before the finding is changed.
-    pub(super) async fn wait_for_auto_response_beyond_ignore(
+    /// go while all of it was ignored. So does what was left to people, and is so no more. Before the
+    /// finding is changed.
+    pub(super) async fn wait_for_auto_response_to_what_is_new(
         &self,
         id: &FindingId,
         preview: &Preview,
     ) -> Result<(), NotifierError> {
         let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        if !matches!(record.finding.state, State::Ignored { .. }) {
+        let was_left = match record.finding.state {
+            State::Ignored { .. } => true,
+            State::Open { .. } => record.finding.is_left_to_people(),
+            _ => false,
+        };
+        if !was_left {
             return Ok(());
         }
         match record.finding.looked_at(&preview.plan, preview.at) {
-            Some(opened) if matches!(opened.state, State::Open { .. }) => {
+            Some(opened) if matches!(opened.state, State::Open { .. }) && !opened.is_left_to_people() => {
                 self.wait_for_auto_response(&opened, LATER).await
             }
             _ => Ok(()),
@@ -181,7 +187,7 @@ impl Notifier {
 
     /// Brings a finding to what a look showed.
     pub(super) async fn see(&self, id: &FindingId, preview: &Preview) -> Result<(), NotifierError> {
-        self.wait_for_auto_response_beyond_ignore(id, preview).await?;
+        self.wait_for_auto_response_to_what_is_new(id, preview).await?;
         self.settle(id, |finding| {
             let seen = match preview.is_gone {
                 true => finding.deleted(preview.at)?,

@@ -168,7 +168,7 @@ impl Notifier {
         let id = breach.finding();
         self.retry_unknown(&id, &preview).await?;
         let breach = preview.complete(breach);
-        self.wait_for_auto_response_beyond_ignore(&id, &preview).await?;
+        self.wait_for_auto_response_to_what_is_new(&id, &preview).await?;
         let changed = self.table.change::<()>(&id, |finding| {
             let finding = match finding {
                 None => Finding::first_seen(breach.clone(), &preview.plan, preview.at),
@@ -265,6 +265,7 @@ impl Notifier {
             Outcome::Fixed | Outcome::Failed { .. } | Outcome::Begun => true,
             Outcome::NothingToDo
             | Outcome::Gone
+            | Outcome::LeftToPeople
             | Outcome::LeftAlone { .. }
             | Outcome::Undone
             | Outcome::NotAgreed => false,

@@ -83,6 +83,7 @@ impl Notifier {
             | Outcome::Fixed
             | Outcome::NothingToDo
             | Outcome::Gone
+            | Outcome::LeftToPeople
             | Outcome::LeftAlone { .. } => {
                 return Ok(());
             }

@@ -163,6 +163,11 @@ impl Prepared {
         Self { changes, live, doubt }
     }
 
+    /// Whether both change the same of the resource as it was read, whatever AWS could be asked.
+    fn changes_the_same(&self, other: &Self) -> bool {
+        self.changes == other.changes && self.live == other.live
+    }
+
     /// Why AWS could not be asked whether what it changes is public: people may go on, auto-response waits.
     pub fn doubt(&self) -> Option<&str> {
         self.doubt.as_deref()

@@ -70,14 +70,7 @@ impl QueueHandler for Remediator {
         }
         let attempt = Attempt::begin();
         let (outcome, changes) = match self.attempt(&job, &attempt).await {
-            Ok(Some(settled)) => settled,
-            Ok(None) => {
-                Self::tell_not_done(&job, "what is open is left to people");
-                return match self.delete_request(&job).await {
-                    Ok(()) => Disposition::Done,
-                    Err(error) => Disposition::Retry(error.to_string()),
-                };
-            }
+            Ok(settled) => settled,
             // Auto-response's request is still in its queue and comes back from there, past the
             // coordinator's checks: people may have said "off" or "ignore" meanwhile.
             Err(error) if job.task.sqs_url.is_some() => {
@@ -113,6 +106,8 @@ struct Consent {
     /// The plan to which somebody said yes. None: all that violates, which is auto-response's standing
     /// consent.
     agreed: Option<AgreedPlan>,
+    /// Whether nobody asked for this fix.
+    is_automatic: bool,
     /// What is ignored, and stays.
     left: Option<Covers>,
     /// The finding as it is on record, if there is one.
@@ -124,9 +119,10 @@ impl Consent {
         !self.leaves_to_people(change) && self.left.as_ref().is_none_or(|left| !left.covers(change))
     }
 
-    /// Whether nobody has said yes to it, and auto-response's standing consent does not cover it.
+    /// Whether it takes a person who asks for this fix: auto-response's standing consent does not cover it,
+    /// nor does a yes to go on, which names findings and not what is left out of them.
     fn leaves_to_people(&self, change: &Change) -> bool {
-        self.agreed.is_none() && change.is_left_to_people()
+        self.is_automatic && change.is_left_to_people()
     }
 
     /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
@@ -149,13 +145,13 @@ enum Applied {
     Changed(Vec<Change>),
     /// Nothing was, for these were not agreed to.
     NotAgreed(Vec<Change>),
-    /// Nothing was, for auto-response leaves what is open to people.
-    LeftToPeople,
+    /// Nothing was, for auto-response leaves these to people.
+    LeftToPeople(Vec<Change>),
 }
 
 impl Applied {
-    fn changed(changes: Vec<Change>, leaves_some: bool) -> Self {
-        if changes.is_empty() && leaves_some { Self::LeftToPeople } else { Self::Changed(changes) }
+    fn changed(changes: Vec<Change>, left: Vec<Change>) -> Self {
+        if changes.is_empty() && !left.is_empty() { Self::LeftToPeople(left) } else { Self::Changed(changes) }
     }
 }
 
@@ -165,15 +161,14 @@ struct Look {
     own: Prepared,
     /// What nobody agreed to.
     new: Vec<Change>,
-    /// Whether beside that something is left to people.
-    leaves_some: bool,
+    /// What beside that is left to people.
+    left: Vec<Change>,
 }
 
-/// What an attempt means: an end to report, none where what is open is left to people, or an error after
-/// which to try again.
-fn settle(applied: Result<Applied, AwsError>) -> Result<Option<(Outcome, Vec<Change>)>, AwsError> {
-    let settled = match applied {
-        Ok(Applied::LeftToPeople) => return Ok(None),
+/// What an attempt means: an end to report, or an error after which to try again.
+fn settle(applied: Result<Applied, AwsError>) -> Result<(Outcome, Vec<Change>), AwsError> {
+    match applied {
+        Ok(Applied::LeftToPeople(left)) => Ok((Outcome::LeftToPeople, left)),
         Ok(Applied::Changed(changes)) if changes.is_empty() => Ok((Outcome::NothingToDo, changes)),
         Ok(Applied::Changed(changes)) => Ok((Outcome::Fixed, changes)),
         Ok(Applied::NotAgreed(new)) => Ok((Outcome::NotAgreed, new)),
@@ -192,8 +187,7 @@ fn settle(applied: Result<Applied, AwsError>) -> Result<Option<(Outcome, Vec<Cha
                 Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
             }
         },
-    };
-    settled.map(Some)
+    }
 }
 
 /// What an attempt to put back means, likewise.
@@ -292,29 +286,25 @@ impl Remediator {
         let record = self.decider.record(&job.finding, &job.resource).await?;
         let finding = record.map(|record| record.finding);
         let left = finding.as_ref().and_then(|finding| finding.covered(now));
-        Ok(Some(Consent { agreed, left, finding }))
+        Ok(Some(Consent { agreed, is_automatic: request.requested_by.is_none(), left, finding }))
     }
 
     /// Carries out what was agreed to, and nothing else.
-    async fn attempt(
-        &self,
-        job: &Job,
-        attempt: &Attempt,
-    ) -> Result<Option<(Outcome, Vec<Change>)>, AwsError> {
+    async fn attempt(&self, job: &Job, attempt: &Attempt) -> Result<(Outcome, Vec<Change>), AwsError> {
         let consent = self.consent(job).await.map_err(|error| meanwhile(&error))?;
-        let Some(consent) = consent else { return Ok(Some((Outcome::NotAgreed, Vec::new()))) };
+        let Some(consent) = consent else { return Ok((Outcome::NotAgreed, Vec::new())) };
         let removed = job.request().undo.as_slice();
         if removed.is_empty() {
             return match self.exemption(job).await {
-                Ok(Some(reason)) => Ok(Some((Outcome::LeftAlone { reason }, Vec::new()))),
+                Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
                 Ok(None) => settle(self.remediate(job, attempt, &consent).await),
                 Err(error) => settle(Err(error)),
             };
         }
         if !consent.agreed.as_ref().is_some_and(|agreed| agreed.beyond(removed).is_empty()) {
-            return Ok(Some((Outcome::NotAgreed, Vec::new())));
+            return Ok((Outcome::NotAgreed, Vec::new()));
         }
-        settle_undo(self.remediations.put_back(&job.resource, removed).await).map(Some)
+        settle_undo(self.remediations.put_back(&job.resource, removed).await)
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
@@ -344,9 +334,9 @@ impl Remediator {
     async fn remediate(&self, job: &Job, attempt: &Attempt, consent: &Consent) -> Result<Applied, AwsError> {
         let mut attempts = 0..ATTEMPTS;
         loop {
-            let Look { own, new, leaves_some } = self.look(job, consent).await?;
+            let Look { own, new, left } = self.look(job, consent).await?;
             if own.changes().is_empty() && new.is_empty() && attempts.start == 0 {
-                return Ok(Applied::changed(Vec::new(), leaves_some));
+                return Ok(Applied::changed(Vec::new(), left));
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match job.request().requested_by {
@@ -373,7 +363,7 @@ impl Remediator {
                 Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
                     tracing::info!(%error, resource = %job.resource.id, "changed meanwhile, planning again");
                 }
-                applied => return applied.map(|changes| Applied::changed(changes, leaves_some)),
+                applied => return applied.map(|changes| Applied::changed(changes, left)),
             }
         }
     }
@@ -391,8 +381,8 @@ impl Remediator {
         }
         let own = self.remediations.prepare(kind, &job.resource).await?;
         new.extend(consent.beyond(own.changes().iter()));
-        let leaves_some = own.changes().iter().any(|change| consent.leaves_to_people(change));
-        Ok(Look { own: own.only(|change| consent.is_wanted(change)), new, leaves_some })
+        let left = own.changes().iter().filter(|change| consent.leaves_to_people(change)).cloned().collect();
+        Ok(Look { own: own.only(|change| consent.is_wanted(change)), new, left })
     }
 
     /// Looks once more, for announcing took time, and changes what was announced: what somebody has
@@ -403,7 +393,7 @@ impl Remediator {
             return Ok(Vec::new());
         }
         let Look { own: again, new, .. } = self.look(job, consent).await?;
-        if again != own || !new.is_empty() {
+        if !again.changes_the_same(&own) || !new.is_empty() {
             return Err(AwsError::conflict("the last look before the change", "the resource has changed"));
         }
         self.remediations.apply(&job.resource, again).await
@@ -466,7 +456,7 @@ fn meanwhile(objection: &impl fmt::Display) -> AwsError {
 fn action(request: &RemediationRequest, outcome: &Outcome, changes: &[Change]) -> &'static str {
     let undo = !request.undo.is_empty();
     match request.violation_type {
-        _ if changes.is_empty() || *outcome == Outcome::NotAgreed => "None",
+        _ if changes.is_empty() || matches!(outcome, Outcome::NotAgreed | Outcome::LeftToPeople) => "None",
         ViolationType::Ec2SgProhibitedPort if undo => "AuthorizeSecurityGroupIngress",
         ViolationType::Ec2SgProhibitedPort => "RevokeSecurityGroupIngress",
         ViolationType::S3BucketPublicAcl => "PutBucketAcl",
@@ -489,6 +479,10 @@ fn message(outcome: &Outcome, changes: &[Change]) -> String {
             let new: Vec<String> = changes.iter().map(Change::to_string).collect();
             format!("nothing done: not agreed to: {}", new.join("; "))
         }
+        Outcome::LeftToPeople => {
+            let left: Vec<String> = changes.iter().map(Change::to_string).collect();
+            format!("nothing done: left to people: {}", left.join("; "))
+        }
         Outcome::LeftAlone { reason } => format!("nothing done: the tag {IGNORE_TAG} says {reason}"),
         Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
     }
@@ -506,11 +500,13 @@ mod tests {
     fn errors_are_told_apart() {
         assert!(settle(Err(error(AwsErrorKind::Transient))).is_err());
         assert!(settle(Err(error(AwsErrorKind::Conflict))).is_err());
-        assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().unwrap().0, Outcome::Gone);
-        assert_eq!(settle(Ok(Applied::changed(Vec::new(), false))).unwrap().unwrap().0, Outcome::NothingToDo);
-        assert_eq!(settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().unwrap().0, Outcome::NotAgreed);
-        assert_eq!(settle(Ok(Applied::changed(Vec::new(), true))).unwrap(), None, "nothing to report");
-        let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap().unwrap();
+        assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().0, Outcome::Gone);
+        assert_eq!(settle(Ok(Applied::changed(Vec::new(), Vec::new()))).unwrap().0, Outcome::NothingToDo);
+        assert_eq!(settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0, Outcome::NotAgreed);
+        let left = vec![Change::DeletePolicy { policy: "{}".to_owned() }];
+        let settled = settle(Ok(Applied::changed(Vec::new(), left.clone()))).unwrap();
+        assert_eq!(settled, (Outcome::LeftToPeople, left));
+        let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
         assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke")));
     }
 

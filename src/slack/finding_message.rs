@@ -330,6 +330,9 @@ fn why_unsupported(finding: &Finding) -> String {
     }
 }
 
+/// What to say where auto-response does not do all of a plan.
+const LEFT_TO_PEOPLE: &str = "\nAuto-response leaves ranges to people that are less than everybody.";
+
 fn plan_text(finding: &Finding) -> Option<String> {
     match &finding.plan {
         Plan::Unsupported => Some(why_unsupported(finding)),
@@ -345,8 +348,11 @@ fn plan_text(finding: &Finding) -> Option<String> {
         }
         Plan::Known { .. } => {
             let changes = finding.to_fix();
+            let is_left = changes.iter().any(|(_, change)| change.is_left_to_people());
+            let left = if is_left { LEFT_TO_PEOPLE } else { "" };
             (!changes.is_empty()).then(|| {
-                format!("*Fix will*\n{}", changes_list(changes.iter().map(|(_, change)| change.to_string())))
+                let list = changes_list(changes.iter().map(|(_, change)| change.to_string()));
+                format!("*Fix will*\n{list}{left}")
             })
         }
     }

@@ -210,6 +210,14 @@ async fn ranges_that_are_the_internet_together_are_for_people_unless_a_setting_s
     several_ticks().await;
     assert_eq!(world.aws.ingress(&group).await, halves, "and leaves the rest");
     let open = world.slack.finding_says(&group, "Open · high severity").await;
+    assert!(open.words().contains("Auto-response leaves ranges to people"), "{}", open.words());
+    assert!(open.button("undo").is_some(), "what it took can be put back");
+    eventually("its thread tells", async || {
+        let thread = world.slack.thread(&open).await;
+        thread.iter().any(|reply| reply.words().contains("The rest is left to people")).then_some(())
+    })
+    .await;
+    assert_eq!(open.ts(), message.ts(), "it was open all the time");
     world.slack.click(ALICE, &open, "fix").await;
     world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 198.51.100.7/32"]);
@@ -226,4 +234,32 @@ async fn a_setting_lets_auto_response_take_broad_ranges() {
     world.aws.open_port_to(&group, 22, &["64.0.0.0/7"]).await;
     world.slack.finding_says(&group, "Fixed by auto-response").await;
     assert!(world.aws.ingress(&group).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_taken_beside_what_is_left_to_people_is_on_record_though_nobody_heard_of_it() {
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let world = Installation::start_with_unseen(5, &[], every_second).await;
+    world.to_aws.set_unseen("defendable-remediation", 2);
+    let group = world.aws.create_group("mixed").await;
+    let lost = world.to_aws.inject("ec2:RevokeSecurityGroupIngress", &group, Fault::AnswerLost, 0, 1);
+    world.aws.open_port_to(&group, 22, &["0.0.0.0/1", "128.0.0.0/1"]).await;
+    world.aws.open_port(&group, 3306).await;
+    let id = finding_of_group(&group);
+    world.slack.finding_says(&group, "• revoke tcp 3306").await;
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    eventually("what was taken away is on record", async || {
+        let record = world.aws.finding(&id).await?;
+        let late = record["finding"]["late"].as_array()?;
+        (late.len() == 1 && late[0]["changes"][0]["fromPort"] == 3306).then_some(())
+    })
+    .await;
+    assert_eq!(world.to_aws.hits(lost), 1);
+    eventually("the request is over", async || {
+        (world.aws.messages_in("remediation").await == 0).then_some(())
+    })
+    .await;
+    let record = world.aws.finding(&id).await.unwrap();
+    assert_eq!(record["state"], "open", "{record}");
+    assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/1", "tcp 22-22 128.0.0.0/1"]);
 }
