@@ -172,7 +172,8 @@ def is_for(statement, kind):
     principal = statement.get("Principal")
     kinds = principal if isinstance(principal, dict) else {"AWS": principal}
     is_for_all = "*" in many(kinds.get("AWS"))
-    return is_for_all or "*" in many(kinds.get(kind))
+    is_web_identity = any(not name.startswith("arn:") for name in many(kinds.get("Federated")))
+    return is_for_all or "*" in many(kinds.get(kind)) or (kind == "Federated" and is_web_identity)
 
 
 def speaks_of(statement, element, value):

@@ -99,6 +99,8 @@ fn statement(effect: &'static str) -> impl Strategy<Value = Value> {
         json!({"Principal": {"AWS": ["*", "arn:aws:iam::111122223333:root"]}}),
         json!({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}),
         json!({"Principal": {"Service": "*"}}),
+        json!({"Principal": {"Federated": "graph.facebook.com"}}),
+        json!({"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/own"}}),
         json!({"Principal": {"Service": "cloudtrail.amazonaws.com"}}),
     ]);
     let action =

@@ -178,15 +178,18 @@ mod tests {
             json!({"AWS": ["arn:aws:iam::1:root", "*"]}),
             json!({"Service": "*"}),
             json!({"Federated": ["*"]}),
+            json!({"Federated": "graph.facebook.com"}),
         ] {
             assert!(public(allow(principal.clone())), "{principal}");
         }
         assert!(public(
             json!({"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}})
         ));
-        for principal in
-            [json!({"AWS": "arn:aws:iam::123456789012:root"}), json!({"Service": "config.amazonaws.com"})]
-        {
+        for principal in [
+            json!({"AWS": "arn:aws:iam::123456789012:root"}),
+            json!({"Service": "config.amazonaws.com"}),
+            json!({"Federated": "arn:aws:iam::123456789012:saml-provider/own"}),
+        ] {
             assert!(!public(allow(principal.clone())), "{principal}");
         }
         assert!(!public(json!({"Effect": "Deny", "Principal": "*"})));

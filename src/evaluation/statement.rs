@@ -58,13 +58,22 @@ impl Statement {
         })
     }
 
-    /// A wildcard among AWS principals, services or federated users alike.
+    /// A wildcard among AWS principals, services or federated users alike, or whom a provider of web
+    /// identities knows: AWS's page has `{"Federated": "graph.facebook.com"}` among what is public.
     fn principal_is_everybody(&self) -> bool {
         self.principal.as_ref().is_some_and(|principal| match principal {
             Principal::Anyone(text) => text == "*",
-            Principal::Named(kinds) => kinds.values().flat_map(OneOrMany::values).any(is_anybody),
+            Principal::Named(kinds) => kinds.iter().any(|(kind, names)| {
+                let is_everybody = |name| is_anybody(name) || kind == "Federated" && is_web_identity(name);
+                names.values().iter().any(is_everybody)
+            }),
         })
     }
+}
+
+/// `accounts.google.com`, and not `arn:aws:iam::123456789012:saml-provider/own`.
+fn is_web_identity(provider: &Value) -> bool {
+    provider.as_str().is_some_and(|provider| !provider.starts_with("arn:"))
 }
 
 fn is_anybody(name: &Value) -> bool {
