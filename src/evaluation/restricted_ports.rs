@@ -221,8 +221,8 @@ impl RestrictedPorts {
         }
     }
 
-    /// Whether auto-response leaves a range that breaks the rule to people: before version 0.3 it did not
-    /// break it, and an update of this program must revoke nothing by itself.
+    /// Whether auto-response leaves a range that breaks the rule to people: older versions did not count it,
+    /// and an update of this program must revoke nothing by itself.
     pub fn leaves_to_people(&self, range: IpNet) -> bool {
         !self.auto_response_takes_broad_ranges && !is_everybody(range)
     }

@@ -50,9 +50,10 @@ impl Notifier {
             self.look_after(state, now).await?;
         }
         self.compare_switch().await?;
-        self.judge_again(now).await?;
         self.draw_what_is_overdue(now).await?;
         self.weekly_report(now).await?;
+        // Last: where S3 Control cannot be reached it takes seconds.
+        self.judge_again(now).await?;
         *self.kept_house_at.lock().expect("nothing panics while it holds it") = Some(now);
         Ok(())
     }

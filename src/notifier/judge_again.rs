@@ -114,6 +114,7 @@ mod tests {
         assert!(!is_lowered(block(false, true), block(true, true)));
         assert!(!is_lowered(block(false, false), block(false, false)));
     }
+
     #[test]
     fn what_is_lowered_is_judged_at_once_and_everything_once_a_day() {
         let block = |is_on| PublicAccessBlock { ignore_public_acls: is_on, restrict_public_buckets: is_on };
