@@ -171,11 +171,7 @@ impl RestrictedPorts {
             return String::new();
         }
         let Broadest { ipv4, ipv6 } = self.broadest;
-        let left = match self.auto_response_takes_broad_ranges {
-            true => "",
-            false => ", and auto-response leaves them to people",
-        };
-        format!(" Ranges that are together broader than {ipv4} (IPv6: {ipv6}) count{left}.")
+        format!(" Ranges that are together broader than {ipv4} (IPv6: {ipv6}) count.")
     }
 
     /// What to say of the prefix lists for which prohibited ports are open: their entries are not in the
@@ -285,7 +281,7 @@ mod tests {
         assert_eq!(
             verdict.annotation,
             "Open to the internet: tcp 22 from 0.0.0.0/1; tcp 20-25 from 128.0.0.0/1. Ranges that are together \
-             broader than /8 (IPv6: /32) count, and auto-response leaves them to people."
+             broader than /8 (IPv6: /32) count."
         );
         assert!(verdict.violations.iter().all(|violation| violation.is_left_to_people));
         let both = evaluate(&[], json!([tcp(22, 22, &["0.0.0.0/0", "64.0.0.0/7"])]));

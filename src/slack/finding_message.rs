@@ -331,7 +331,8 @@ fn why_unsupported(finding: &Finding) -> String {
 }
 
 /// What to say where auto-response does not do all of a plan.
-const LEFT_TO_PEOPLE: &str = "\nAuto-response leaves ranges to people that are less than everybody.";
+const LEFT_TO_PEOPLE: &str =
+    "\nAuto-response revokes only what is open to all addresses; the rest takes a person.";
 
 fn plan_text(finding: &Finding) -> Option<String> {
     match &finding.plan {

@@ -197,10 +197,7 @@ async fn ranges_that_are_the_internet_together_are_for_people_unless_a_setting_s
     let halves = ["tcp 22-22 0.0.0.0/1", "tcp 22-22 128.0.0.0/1", "tcp 22-22 198.51.100.7/32"];
     let message = world.slack.finding_says(&group, "• revoke tcp 22 from 128.0.0.0/1").await;
     let words = message.words();
-    assert!(
-        words.contains("auto-response leaves them to people") && !words.contains("198.51.100.7"),
-        "{words}"
-    );
+    assert!(words.contains("the rest takes a person") && !words.contains("198.51.100.7"), "{words}");
     // Beside them, what everybody would see at once.
     world.aws.open_port(&group, 3306).await;
     eventually("auto-response takes what is for everybody", async || {
@@ -210,7 +207,7 @@ async fn ranges_that_are_the_internet_together_are_for_people_unless_a_setting_s
     several_ticks().await;
     assert_eq!(world.aws.ingress(&group).await, halves, "and leaves the rest");
     let open = world.slack.finding_says(&group, "Open · high severity").await;
-    assert!(open.words().contains("Auto-response leaves ranges to people"), "{}", open.words());
+    assert!(open.words().contains("the rest takes a person"), "{}", open.words());
     assert!(open.button("undo").is_some(), "what it took can be put back");
     eventually("its thread tells", async || {
         let thread = world.slack.thread(&open).await;
