@@ -47,6 +47,20 @@ python_tools() {
   touch "$mark"
 }
 
+# Starts the process from which each story gets a moto that is loaded already; it ends with the script.
+moto_forks() {
+  local folder
+  folder=$(mktemp -d)
+  "$sandbox/moto/bin/python" -B "$root/scripts/moto_forks.py" "$folder/socket" &
+  # shellcheck disable=SC2064
+  trap "kill $! 2>/dev/null; rm -rf '$folder'" EXIT
+  while ! [ -S "$folder/socket" ]; do
+    kill -0 $! 2>/dev/null || fail "scripts/moto_forks.py has ended"
+    sleep 0.1
+  done
+  export DEFENDABLE_MOTO_FORKS="$folder/socket"
+}
+
 # Installs moto, which stands in for AWS, and local-slack, which stands in for Slack, once.
 install_emulators() {
   need npm "install Node.js with npm"

@@ -83,4 +83,5 @@ moto.sqs.models.unix_time = time.time
 moto.sqs.models.unix_time_millis = lambda: time.time() * 1000
 SQSBackend.is_message_valid_based_on_retention_period = lambda *_: True
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::lambda::function_command;
-use crate::support::{APP_TOKEN, Options, World, free_ports};
+use crate::support::{APP_TOKEN, Options, World, eventually, free_ports};
 
 /// A world whose AWS Config listens where the doctor will look for it.
 async fn world() -> (World, String) {
@@ -53,8 +53,13 @@ async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
 
     world.aws.send_text("events", "not json").await;
     world.slack.channel_says("dead-letter queue of `defendable-events`").await;
-    let (said, well) = doctor(&world, &config, |_| {});
-    assert!(well && said.contains("odd   queue defendable-events: 0 waiting, 1 dead letters"), "{said}");
+    // Of a finding that was just shown something may wait a moment still.
+    let (said, well) = eventually("the queue says so", async || {
+        let answer = doctor(&world, &config, |_| {});
+        answer.0.contains("odd   queue defendable-events: 0 waiting, 1 dead letters").then_some(answer)
+    })
+    .await;
+    assert!(well, "{said}");
 }
 
 #[tokio::test]
