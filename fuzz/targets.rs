@@ -2,15 +2,19 @@
 //! `scripts/fuzz`; the corpus, and what becomes of it when it is damaged, is tried by every test run.
 
 use defendable::command::parse::Command;
+use defendable::evaluation::aws_answer::AwsAnswer;
 use defendable::evaluation::bucket_policy::BucketPolicy;
 use defendable::evaluation::lines::evaluate_lines;
-use defendable::evaluation::{RestrictedPorts, RuleKind, RuleParameters};
+use defendable::evaluation::prefix_lists::PrefixLists;
+use defendable::evaluation::{ConfigurationItem, RestrictedPorts, RuleDefaults, RuleKind, RuleParameters};
 use defendable::finding::page::Cursor;
 use defendable::ids::{DigestId, FindingId};
 use defendable::notice::Notice;
 use defendable::notifier::notification::Notification;
 use defendable::opener::opener;
-use defendable::remediation::{Change, IngressRange, RemediationReport, RemediationRequest, RemediationTask};
+use defendable::remediation::{
+    Change, IngressRule, IngressSource, PrefixList, RemediationReport, RemediationRequest, RemediationTask,
+};
 use defendable::routing::Routing;
 use defendable::slack::action;
 use defendable::slack::digest_view::{fix_all_submission, show_all_submission};
@@ -133,10 +137,27 @@ fn configuration_item(lines: &[u8]) {
         evaluate_lines(rule, &RuleParameters::default(), lines, &mut output, &mut complaints).unwrap();
         for line in output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let evaluation: serde_json::Value = serde_json::from_slice(line).unwrap();
-            // https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html
-            assert!(evaluation["annotation"].as_str().is_none_or(|text| text.chars().count() <= 256));
+            assert!(evaluation["annotation"].as_str().is_none_or(is_annotation));
         }
     }
+    let prefix_lists: PrefixLists = [("pl-1", "0.0.0.0/0"), ("pl-2", "0.0.0.0/1"), ("pl-3", "10.0.0.0/8")]
+        .map(|(id, range)| (id, [range.parse().unwrap()].into()))
+        .into_iter()
+        .collect();
+    let (rules, parameters) = (RuleDefaults::default(), RuleParameters::default());
+    let answer = AwsAnswer { prefix_lists, ..AwsAnswer::default() };
+    for line in lines.split(|byte| *byte == b'\n') {
+        let Ok(item) = serde_json::from_slice::<ConfigurationItem>(line) else { continue };
+        if let Ok(judged) = rules.evaluate_by(RuleKind::RestrictedPorts, &parameters, &item, false, &answer) {
+            assert!(is_annotation(&judged.annotation));
+        }
+    }
+}
+
+/// What PutEvaluations takes
+/// ([Evaluation](https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html)).
+fn is_annotation(text: &str) -> bool {
+    text.chars().count() <= 256
 }
 
 /// A policy without its public statements has none, and put back they are where they were.
@@ -172,15 +193,17 @@ fn routing(text: &[u8]) {
 /// Records of CloudTrail, line by line, held against each kind of change.
 fn cloudtrail_record(lines: &[u8]) {
     let records: Vec<String> = String::from_utf8_lossy(lines).lines().map(str::to_owned).collect();
-    let range = IngressRange {
+    let to_range = IngressRule {
         rule_id: "sgr-1".to_owned(),
         protocol: "tcp".to_owned(),
         from_port: Some(22),
         to_port: Some(22),
-        cidr: "0.0.0.0/0".to_owned(),
+        source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
         description: None,
         is_left_to_people: false,
     };
+    let list = PrefixList { id: "pl-1".to_owned(), open: ["0.0.0.0/0".to_owned()].into(), has_others: false };
+    let to_list = IngressRule { source: IngressSource::PrefixList(list), ..to_range.clone() };
     let statement = Change::RemoveStatement {
         index: 0,
         sid: None,
@@ -188,7 +211,7 @@ fn cloudtrail_record(lines: &[u8]) {
         limited_by: Vec::new(),
         is_unconfirmed: false,
     };
-    for change in [Change::RevokeIngress(range), statement] {
+    for change in [Change::RevokeIngress(to_range), Change::RevokeIngress(to_list), statement] {
         if let Some(opener) = opener(&records, &[change], Timestamp::MAX - SignedDuration::from_hours(1)) {
             assert!(opener.principal.chars().count() <= 300);
             assert!(opener.source_address.is_none_or(|address| address.chars().count() <= 100));

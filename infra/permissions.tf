@@ -72,6 +72,12 @@ locals {
         conditions = local.in_this_region
       },
       {
+        # A list may be of one's own, of AWS's, or shared by another account.
+        actions    = ["ec2:GetManagedPrefixListEntries"]
+        resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
+        conditions = local.in_this_region
+      },
+      {
         # What the account's settings had made ineffective is judged again.
         actions   = ["config:StartConfigRulesEvaluation"]
         resources = ["*"]
@@ -143,6 +149,12 @@ locals {
         conditions = local.in_this_region
       },
       {
+        # A list may be of one's own, of AWS's, or shared by another account.
+        actions    = ["ec2:GetManagedPrefixListEntries"]
+        resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
+        conditions = local.in_this_region
+      },
+      {
         actions = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
         resources = [
           "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/*",
@@ -203,6 +215,12 @@ locals {
     ]
 
     restricted-ports-rule = [
+      {
+        # A list may be of one's own, of AWS's, or shared by another account.
+        actions    = ["ec2:GetManagedPrefixListEntries"]
+        resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
+        conditions = local.in_this_region
+      },
       {
         # AWS Config has no resources for these.
         actions   = ["config:GetResourceConfigHistory", "config:PutEvaluations"]

@@ -133,7 +133,7 @@ variable "broadest_ipv6" {
 }
 
 variable "auto_response_broad_ranges" {
-  description = "Whether auto-response also revokes ranges that count as the internet and are less than 0.0.0.0/0 or ::/0. People can always."
+  description = "Whether auto-response also revokes ranges that count as the internet and are less than 0.0.0.0/0 or ::/0, and references to prefix lists whose entries are open. People can always."
   type        = bool
   default     = false
 }

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 mod http_client;
+pub mod prefix_list;
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -176,7 +176,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::remediation::{Grant, Grantee, IngressRange};
+    use crate::remediation::{Grant, Grantee, IngressRule, IngressSource};
 
     fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
         json!({"eventVersion": "1.08", "eventName": name, "eventTime": time, "sourceIPAddress": "203.0.113.7",
@@ -189,12 +189,12 @@ mod tests {
     }
 
     fn range(protocol: &str, port: i32) -> Change {
-        Change::RevokeIngress(IngressRange {
+        Change::RevokeIngress(IngressRule {
             rule_id: "sgr-1".to_owned(),
             protocol: protocol.to_owned(),
             from_port: Some(port),
             to_port: Some(port),
-            cidr: "0.0.0.0/0".to_owned(),
+            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
             description: None,
             is_left_to_people: false,
         })

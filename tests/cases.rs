@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use defendable::evaluation::lines::evaluate_lines;
 use defendable::evaluation::{RuleKind, RuleParameters};
 use defendable::opener::opener;
-use defendable::remediation::{Change, Grant, Grantee, IngressRange};
+use defendable::remediation::{Change, Grant, Grantee, IngressRule, IngressSource};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -60,12 +60,12 @@ fn every_item_is_judged_as_it_should_be() {
 #[test]
 fn who_opened_it_is_named_and_nobody_else() {
     let range = |port: i32, cidr: &str| {
-        Change::RevokeIngress(IngressRange {
+        Change::RevokeIngress(IngressRule {
             rule_id: "sgr-0a1b2c3d4e5f60718".to_owned(),
             protocol: "tcp".to_owned(),
             from_port: Some(port),
             to_port: Some(port),
-            cidr: cidr.to_owned(),
+            source: IngressSource::Cidr(cidr.to_owned()),
             description: None,
             is_left_to_people: false,
         })

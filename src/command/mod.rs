@@ -473,6 +473,9 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
             "Nothing was changed: what a fix of {id} would change is not known. Press *Look again* in its message."
         ),
         Some(Refusal::NothingToFix) => format!("There is nothing left of {id} that a fix would change."),
+        Some(Refusal::ByHand) => {
+            format!("What is open of {id} is to be closed by hand: its message says how.")
+        }
         Some(Refusal::NotMeant) => format!("{id} cannot be fixed this way."),
         Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
         Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),

@@ -1,11 +1,12 @@
-//! What AWS itself says of a bucket, beside its configuration item: what it does not call public, or what
-//! the account's settings make ineffective, is no violation.
+//! What AWS itself says beside a configuration item. Of a bucket: what it does not call public, or what the
+//! account's settings make ineffective, is no violation. Of a security group: what is in its prefix lists.
 
+use super::prefix_lists::PrefixLists;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, Region};
 
-/// What asking calls.
+/// What asking of a bucket calls.
 pub const ACTIONS: &[&str] = &["s3:GetAccountPublicAccessBlock", "s3:GetBucketPolicyStatus"];
 
 /// AWS's answer to one question.
@@ -44,7 +45,7 @@ impl<T> From<Result<T, AwsError>> for Answer<T> {
     }
 }
 
-/// What AWS says of a bucket.
+/// What AWS says of a resource, as far as it was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsAnswer {
     /// The account's Public Access Block, in which the organisation's policy is included; without one all
@@ -52,6 +53,8 @@ pub struct AwsAnswer {
     pub account_block: Answer<PublicAccessBlock>,
     /// Whether the bucket's policy is public; one that is not there is not.
     pub policy_is_public: Answer<bool>,
+    /// What is in the prefix lists of a security group.
+    pub prefix_lists: PrefixLists,
 }
 
 impl AwsAnswer {
@@ -64,7 +67,8 @@ impl AwsAnswer {
     pub async fn of_bucket(aws: &Aws, account: &AccountId, region: &Region, bucket: &str) -> Self {
         let (account_block, policy_is_public) =
             tokio::join!(account_block(aws, account, region), policy_is_public(aws, account, region, bucket));
-        Self { account_block: account_block.into(), policy_is_public: policy_is_public.into() }
+        let (account_block, policy_is_public) = (account_block.into(), policy_is_public.into());
+        Self { account_block, policy_is_public, ..Self::default() }
     }
 
     /// Asks for the account's block only.

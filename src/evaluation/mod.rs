@@ -13,11 +13,13 @@ pub mod live_bucket;
 pub mod openings;
 mod parameters;
 mod ports;
+pub mod prefix_lists;
 mod ranges;
 mod restricted_ports;
 pub mod rule_event;
 pub mod rule_function;
 mod s3_public_access;
+mod security_group;
 mod statement;
 
 use std::collections::BTreeSet;
@@ -71,6 +73,8 @@ pub struct Verdict {
     compliance_type: ComplianceType,
     annotation: String,
     violations: Vec<Violation>,
+    /// The prefix lists that matter for it, whether they were looked into or not.
+    prefix_lists: BTreeSet<String>,
 }
 
 impl Verdict {
@@ -79,6 +83,7 @@ impl Verdict {
             compliance_type: ComplianceType::Compliant,
             annotation: annotation.to_owned(),
             violations: Vec::new(),
+            prefix_lists: BTreeSet::new(),
         }
     }
 }
@@ -97,6 +102,9 @@ pub struct Evaluation {
     pub annotation: String,
     /// The breaches; empty unless non-compliant.
     pub violations: Vec<Violation>,
+    /// The ids of the prefix lists that matter for it, whether they were looked into or not.
+    #[serde(skip)]
+    pub prefix_lists: BTreeSet<String>,
 }
 
 /// Why a rule could not judge an item.
@@ -208,7 +216,7 @@ impl RuleDefaults {
         self.evaluate_by(rule, parameters, item, left_scope, &AwsAnswer::default())
     }
 
-    /// Judges one item, and by what AWS says of a bucket, where that is known.
+    /// Judges one item, and by what AWS says beside it, where that is known.
     pub fn evaluate_by(
         &self,
         rule: RuleKind,
@@ -225,7 +233,8 @@ impl RuleDefaults {
             }
             None => match rule {
                 RuleKind::RestrictedPorts => {
-                    self.restricted_ports.with_parameters(parameters)?.evaluate(item).map_err(of_item)?
+                    let rule = self.restricted_ports.with_parameters(parameters)?;
+                    rule.evaluate(item, &answer.prefix_lists).map_err(of_item)?
                 }
                 RuleKind::S3PublicAccess => {
                     match self.s3_public_access.with_parameters(parameters).evaluate(item, answer) {
@@ -244,6 +253,7 @@ impl RuleDefaults {
             compliance_type: verdict.compliance_type,
             annotation: cut(&verdict.annotation, ANNOTATION_LIMIT),
             violations: verdict.violations,
+            prefix_lists: verdict.prefix_lists,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Which of a group's ingress ranges open a prohibited port to the internet, taken together: what stands
 //! in two ranges, or in two rules, may be the internet all the same.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ipnet::IpNet;
 
@@ -9,9 +9,43 @@ use super::address_block::{Broadest, that_let_the_internet_in};
 use super::ingress::opened_ports;
 use super::ports::{PortRange, ProhibitedPorts};
 
+/// One source of a group's ingress: a range, some ranges of one permission, or what a prefix list holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// `tcp`, `-1`
+    pub protocol: &'a str,
+    /// The first port, or ICMP type.
+    pub from_port: Option<i64>,
+    /// The last port, or ICMP code.
+    pub to_port: Option<i64>,
+    /// Who is let in.
+    pub ranges: &'a BTreeSet<IpNet>,
+}
+
+/// The sources, by their places, that have ranges that have to go so that no prohibited port is open to the
+/// internet, with these ranges.
+pub fn open<'a>(
+    sources: impl Iterator<Item = Source<'a>>,
+    ports: &ProhibitedPorts,
+    broadest: Broadest,
+) -> BTreeMap<usize, BTreeSet<IpNet>> {
+    let of_source = |(place, source): (usize, Source<'a>)| {
+        let Source { protocol, from_port, to_port, ranges } = source;
+        ranges
+            .iter()
+            .filter_map(move |range| Some((place, Opening::new(protocol, from_port, to_port, *range)?)))
+    };
+    let (places, openings): (Vec<usize>, Vec<Opening>) = sources.enumerate().flat_map(of_source).unzip();
+    let mut open: BTreeMap<usize, BTreeSet<IpNet>> = BTreeMap::new();
+    for gone in prohibited(&openings, ports, broadest) {
+        open.entry(places[gone]).or_default().insert(openings[gone].range);
+    }
+    open
+}
+
 /// One ingress range: which ports it opens, to which addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opening {
+struct Opening {
     protocol: Protocol,
     ports: PortRange,
     range: IpNet,
@@ -26,7 +60,7 @@ enum Protocol {
 
 impl Opening {
     /// What a range opens; `None` where that is no port of TCP or UDP.
-    pub fn new(protocol: &str, from_port: Option<i64>, to_port: Option<i64>, range: IpNet) -> Option<Self> {
+    fn new(protocol: &str, from_port: Option<i64>, to_port: Option<i64>, range: IpNet) -> Option<Self> {
         let ports = opened_ports(protocol, from_port, to_port)?;
         let protocol = match protocol {
             "tcp" | "6" => Protocol::Tcp,
@@ -42,7 +76,7 @@ impl Opening {
 }
 
 /// The openings, by their places, that have to go so that no prohibited port is open to the internet.
-pub fn prohibited(openings: &[Opening], ports: &ProhibitedPorts, broadest: Broadest) -> BTreeSet<usize> {
+fn prohibited(openings: &[Opening], ports: &ProhibitedPorts, broadest: Broadest) -> BTreeSet<usize> {
     let mut looked_at = HashSet::new();
     let mut gone = BTreeSet::new();
     for protocol in [Protocol::Tcp, Protocol::Udp] {

@@ -1,19 +1,19 @@
 //! The rule *restricted-ports*: no security group opens a prohibited port to the internet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::{fmt, iter};
 
 use ipnet::IpNet;
-use serde::de::{Error, IgnoredAny};
-use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::address_block::Broadest;
-use super::configuration_item::{ConfigurationItem, nullable};
+use super::configuration_item::ConfigurationItem;
 use super::ingress::{opens_prohibited, traffic};
-use super::openings::{Opening, prohibited};
+use super::openings::{Source, open};
 use super::parameters::{InvalidParameter, RuleParameters, list};
 use super::ports::ProhibitedPorts;
-use super::ranges::{Cidr, Ranges};
+use super::prefix_lists::PrefixLists;
+use super::security_group::{IpPermission, SecurityGroup};
 use super::{ComplianceType, Verdict, Violation};
 use crate::remediation::ViolationType;
 
@@ -26,83 +26,8 @@ pub struct RestrictedPorts {
     pub exempt_security_groups: BTreeSet<String>,
     /// `broadestIpv4` and `broadestIpv6`: ranges broader than these, once merged, count as the internet.
     pub broadest: Broadest,
-    /// Whether auto-response also takes ranges that are less than everybody.
+    /// Whether auto-response also takes ranges that are less than everybody, and references to prefix lists.
     pub auto_response_takes_broad_ranges: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SecurityGroup {
-    /// A group without rules has an empty list, or `null`. What has no such field was not read.
-    #[serde(default, deserialize_with = "given")]
-    ip_permissions: Option<Vec<IpPermission>>,
-    /// What a template calls the description, which it must have.
-    #[serde(default, rename = "GroupDescription")]
-    group_description: Option<IgnoredAny>,
-}
-
-/// A list that is there, be it `null`.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpPermission>>, D::Error> {
-    nullable(deserializer).map(Some)
-}
-
-impl SecurityGroup {
-    /// The permissions; what lacks them can only be called compliant by mistake.
-    fn permissions(&self) -> serde_json::Result<&[IpPermission]> {
-        let reason = match (&self.ip_permissions, &self.group_description) {
-            (Some(permissions), _) => return Ok(permissions),
-            (None, Some(_)) => "it is in CloudFormation's shape: this rule judges what exists, not templates",
-            (None, None) => "its configuration has no ipPermissions",
-        };
-        Err(serde_json::Error::custom(reason))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IpPermission {
-    ip_protocol: String,
-    from_port: Option<i64>,
-    to_port: Option<i64>,
-    /// Repeats `ipv4_ranges` without descriptions; old items have nothing else.
-    #[serde(default)]
-    ip_ranges: Ranges<Cidr>,
-    #[serde(default)]
-    ipv4_ranges: Ranges<Ipv4Range>,
-    #[serde(default)]
-    ipv6_ranges: Ranges<Ipv6Range>,
-    #[serde(default, deserialize_with = "nullable")]
-    prefix_list_ids: Vec<PrefixListId>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PrefixListId {
-    prefix_list_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ipv4Range {
-    cidr_ip: Cidr,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ipv6Range {
-    cidr_ipv6: Cidr,
-}
-
-impl From<Ipv4Range> for Cidr {
-    fn from(range: Ipv4Range) -> Self {
-        range.cidr_ip
-    }
-}
-
-impl From<Ipv6Range> for Cidr {
-    fn from(range: Ipv6Range) -> Self {
-        range.cidr_ipv6
-    }
 }
 
 impl RestrictedPorts {
@@ -123,46 +48,57 @@ impl RestrictedPorts {
         })
     }
 
-    /// Judges a security group that exists.
-    pub fn evaluate(&self, item: &ConfigurationItem) -> serde_json::Result<Verdict> {
+    /// Judges a security group that exists, by what is known of the prefix lists that it lets in.
+    pub fn evaluate(&self, item: &ConfigurationItem, lists: &PrefixLists) -> serde_json::Result<Verdict> {
         if self.exempt_security_groups.contains(item.resource_id.as_ref()) {
             return Ok(Verdict::compliant("Exempt: the rule's exemptSecurityGroups names this group."));
         }
         let group: SecurityGroup = item.configuration()?;
         let permissions = group.permissions()?;
-        let open = self.open_ranges(permissions);
-        let unseen = self.lists_not_looked_into(permissions);
+        let open = self.open_sources(permissions, lists);
+        let prefix_lists = self.prefix_lists(permissions);
+        let unread = not_looked_into(prefix_lists.iter().filter(|id| !lists.knows(id)));
         if open.is_empty() {
-            return Ok(Verdict::compliant(&format!("No prohibited port is open to the internet.{unseen}")));
+            let annotation = format!("No prohibited port is open to the internet.{unread}");
+            return Ok(Verdict { prefix_lists, ..Verdict::compliant(&annotation) });
         }
-        let openings: Vec<String> =
-            open.iter().map(|(permission, ranges)| opening(permission, ranges)).collect();
-        let broad = self.what_counts_as_broad(open.iter().flat_map(|(_, ranges)| ranges));
-        let violations = open.iter().map(|(permission, ranges)| self.violation(permission, ranges)).collect();
+        let openings: Vec<String> = open.iter().map(OpenSource::to_string).collect();
+        let by_hand = mended_by_hand(&open);
+        let broad = self.what_counts_as_broad(open.iter().flat_map(|source| &source.ranges));
         Ok(Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!("Open to the internet: {}.{broad}{unseen}", openings.join("; ")),
-            violations,
+            annotation: format!("Open to the internet: {}.{by_hand}{broad}{unread}", openings.join("; ")),
+            violations: open.iter().map(|source| self.violation(source)).collect(),
+            prefix_lists,
         })
     }
 
-    /// The permissions that break the rule, each with its ranges that do so: never the sources beside them.
-    fn open_ranges<'a>(&self, permissions: &'a [IpPermission]) -> Vec<(&'a IpPermission, BTreeSet<IpNet>)> {
-        let of_permission = |(place, permission): (usize, &'a IpPermission)| {
-            let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
-            permission.ranges().into_iter().filter_map(move |range| {
-                Some((place, range, Opening::new(ip_protocol, *from_port, *to_port, range)?))
-            })
+    /// The sources that break the rule, each with its ranges that do so: never the sources beside them.
+    fn open_sources<'a>(&self, permissions: &'a [IpPermission], lists: &PrefixLists) -> Vec<OpenSource<'a>> {
+        let of_permission = |permission: &'a IpPermission| {
+            let listed = permission.prefix_lists().map(move |id| (permission, Some(id), lists.entries(id)));
+            iter::once((permission, None, permission.ranges())).chain(listed)
         };
-        let all: Vec<(usize, IpNet, Opening)> =
-            permissions.iter().enumerate().flat_map(of_permission).collect();
-        let openings: Vec<Opening> = all.iter().map(|(_, _, opening)| *opening).collect();
-        let mut open: BTreeMap<usize, BTreeSet<IpNet>> = BTreeMap::new();
-        for gone in prohibited(&openings, &self.prohibited_ports, self.broadest) {
-            let (place, range, _) = all[gone];
-            open.entry(place).or_default().insert(range);
-        }
-        open.into_iter().map(|(place, ranges)| (&permissions[place], ranges)).collect()
+        let all: Vec<_> = permissions.iter().flat_map(of_permission).collect();
+        let sources = all.iter().map(|(permission, _, ranges)| {
+            let IpPermission { ip_protocol: protocol, from_port, to_port, .. } = permission;
+            Source { protocol, from_port: *from_port, to_port: *to_port, ranges }
+        });
+        let open = open(sources, &self.prohibited_ports, self.broadest).into_iter();
+        let open = open.map(|(place, ranges)| {
+            let (permission, list, all) = &all[place];
+            OpenSource { permission, list: *list, is_whole: ranges == *all, ranges }
+        });
+        open.collect()
+    }
+
+    /// The prefix lists for which prohibited ports are open: their entries may be any ranges.
+    fn prefix_lists(&self, permissions: &[IpPermission]) -> BTreeSet<String> {
+        let touched = permissions.iter().filter(|permission| {
+            let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
+            opens_prohibited(&self.prohibited_ports, ip_protocol, *from_port, *to_port)
+        });
+        touched.flat_map(IpPermission::prefix_lists).map(str::to_owned).collect()
     }
 
     /// What to say where ranges are open that are less than everybody.
@@ -174,30 +110,11 @@ impl RestrictedPorts {
         format!(" Ranges that are together broader than {ipv4} (IPv6: {ipv6}) count.")
     }
 
-    /// What to say of the prefix lists for which prohibited ports are open: their entries are not in the
-    /// item, and may be any ranges.
-    fn lists_not_looked_into(&self, permissions: &[IpPermission]) -> String {
-        let touched = permissions.iter().filter(|permission| {
-            let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
-            opens_prohibited(&self.prohibited_ports, ip_protocol, *from_port, *to_port)
-        });
-        let lists: BTreeSet<&str> = touched
-            .flat_map(|permission| &permission.prefix_list_ids)
-            .map(|list| list.prefix_list_id.as_str())
-            .collect();
-        match lists.is_empty() {
-            true => String::new(),
-            false => {
-                let lists: Vec<&str> = lists.into_iter().collect();
-                format!(" Prefix lists were not looked into: {}.", lists.join(", "))
-            }
-        }
-    }
-
     /// The minimal permission that breaks the rule.
-    fn violation(&self, permission: &IpPermission, ranges: &BTreeSet<IpNet>) -> Violation {
-        let (ipv4, ipv6): (Vec<IpNet>, Vec<IpNet>) =
-            ranges.iter().partition(|range| matches!(range, IpNet::V4(_)));
+    fn violation(&self, source: &OpenSource) -> Violation {
+        let OpenSource { permission, list, ranges, is_whole } = source;
+        let direct = ranges.iter().filter(|_| list.is_none());
+        let (ipv4, ipv6): (Vec<IpNet>, Vec<IpNet>) = direct.partition(|range| matches!(range, IpNet::V4(_)));
         let [ipv4, ipv6] = [ipv4, ipv6].map(|ranges| ranges.iter().map(IpNet::to_string).collect::<Vec<_>>());
         let mut details = json!({
             "ipProtocol": permission.ip_protocol,
@@ -210,11 +127,14 @@ impl RestrictedPorts {
                 details[name] = json!(port);
             }
         }
-        Violation {
-            violation_type: ViolationType::Ec2SgProhibitedPort,
-            details,
-            is_left_to_people: ranges.iter().all(|range| self.leaves_to_people(*range)),
+        if let Some(list) = list {
+            details["prefixListIds"] = json!([{"prefixListId": list}]);
         }
+        let is_left_to_people = match list {
+            Some(_) => !is_whole || self.leaves_prefix_lists_to_people(),
+            None => ranges.iter().all(|range| self.leaves_to_people(*range)),
+        };
+        Violation { violation_type: ViolationType::Ec2SgProhibitedPort, details, is_left_to_people }
     }
 
     /// Whether auto-response leaves a range that breaks the rule to people: older versions did not count it,
@@ -222,19 +142,51 @@ impl RestrictedPorts {
     pub fn leaves_to_people(&self, range: IpNet) -> bool {
         !self.auto_response_takes_broad_ranges && !is_everybody(range)
     }
-}
 
-impl IpPermission {
-    fn ranges(&self) -> BTreeSet<IpNet> {
-        self.ipv4_ranges.iter().chain(self.ip_ranges.iter()).chain(self.ipv6_ranges.iter()).collect()
+    /// The same of a prefix list with open entries.
+    pub fn leaves_prefix_lists_to_people(&self) -> bool {
+        !self.auto_response_takes_broad_ranges
     }
 }
 
-/// How to say that a permission is open: `tcp 22 from 0.0.0.0/0 and ::/0`.
-fn opening(permission: &IpPermission, ranges: &BTreeSet<IpNet>) -> String {
-    let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
-    let ranges: Vec<String> = ranges.iter().map(IpNet::to_string).collect();
-    format!("{} from {}", traffic(ip_protocol, *from_port, *to_port), ranges.join(" and "))
+/// A source of a permission, with its ranges that break the rule.
+struct OpenSource<'a> {
+    permission: &'a IpPermission,
+    /// The prefix list that holds the ranges; none where the permission names them itself.
+    list: Option<&'a str>,
+    ranges: BTreeSet<IpNet>,
+    /// Whether it has no other ranges.
+    is_whole: bool,
+}
+
+/// `tcp 22 from 0.0.0.0/0 and ::/0`, `tcp 22 from 0.0.0.0/0 (prefix list pl-1)`
+impl fmt::Display for OpenSource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IpPermission { ip_protocol, from_port, to_port, .. } = self.permission;
+        let ranges: Vec<String> = self.ranges.iter().map(IpNet::to_string).collect();
+        write!(f, "{} from {}", traffic(ip_protocol, *from_port, *to_port), ranges.join(" and "))?;
+        self.list.map_or(Ok(()), |list| write!(f, " (prefix list {list})"))
+    }
+}
+
+/// What to say of prefix lists of which a part is open.
+fn mended_by_hand(open: &[OpenSource]) -> String {
+    let partly = open.iter().filter(|source| !source.is_whole).filter_map(|source| source.list);
+    let partly: BTreeSet<&str> = partly.collect();
+    if partly.is_empty() {
+        return String::new();
+    }
+    let lists = Vec::from_iter(partly).join(" and ");
+    format!(" Take these entries out of {lists} by hand: there are others beside them.")
+}
+
+/// What to say of prefix lists whose entries are not known.
+fn not_looked_into<'a>(lists: impl Iterator<Item = &'a String>) -> String {
+    let lists: Vec<&str> = lists.map(String::as_str).collect();
+    if lists.is_empty() {
+        return String::new();
+    }
+    format!(" Prefix lists were not looked into: {}.", lists.join(", "))
 }
 
 /// Whether a range is all addresses.
@@ -247,13 +199,21 @@ mod tests {
     use super::*;
 
     fn evaluate(parameters: &[(&str, &str)], permissions: serde_json::Value) -> Verdict {
+        evaluate_with(parameters, permissions, &PrefixLists::default())
+    }
+
+    fn evaluate_with(
+        parameters: &[(&str, &str)],
+        permissions: serde_json::Value,
+        lists: &PrefixLists,
+    ) -> Verdict {
         let item = json!({
             "resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-1",
             "configurationItemStatus": "OK", "configuration": {"ipPermissions": permissions},
         })
         .to_string();
         let rule = RestrictedPorts::default().with_parameters(&parameters.iter().copied().collect()).unwrap();
-        rule.evaluate(&serde_json::from_str(&item).unwrap()).unwrap()
+        rule.evaluate(&serde_json::from_str(&item).unwrap(), lists).unwrap()
     }
 
     fn tcp(from: u16, to: u16, cidrs: &[&str]) -> serde_json::Value {
@@ -334,6 +294,11 @@ mod tests {
         }
     }
 
+    fn refused(item: &str) -> serde_json::Error {
+        let item = serde_json::from_str(item).unwrap();
+        RestrictedPorts::default().evaluate(&item, &PrefixLists::default()).unwrap_err()
+    }
+
     /// Proactive mode, before a group exists:
     /// [AWS::EC2::SecurityGroup](https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html).
     #[test]
@@ -344,25 +309,72 @@ mod tests {
                 [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}]},
         })
         .to_string();
-        let error = RestrictedPorts::default().evaluate(&serde_json::from_str(&item).unwrap()).unwrap_err();
+        let error = refused(&item);
         assert_eq!(
             error.to_string(),
             "it is in CloudFormation's shape: this rule judges what exists, not templates"
         );
         let unread = item.replace("GroupDescription", "x").replace("SecurityGroupIngress", "y");
-        let error = RestrictedPorts::default().evaluate(&serde_json::from_str(&unread).unwrap()).unwrap_err();
+        let error = refused(&unread);
         assert!(error.to_string().contains("ipPermissions"), "{error}");
+    }
+
+    fn to_list(port: u16) -> serde_json::Value {
+        json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port, "prefixListIds": [{"prefixListId": "pl-1"}]})
+    }
+
+    fn holding(ranges: &[&str]) -> PrefixLists {
+        [("pl-1", ranges.iter().map(|range| range.parse().unwrap()).collect())].into_iter().collect()
     }
 
     #[test]
     fn prefix_lists_that_were_not_looked_into_are_named() {
-        let to_list = |port: u16| json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port, "prefixListIds": [{"prefixListId": "pl-1"}]});
         let named = "Prefix lists were not looked into: pl-1.";
         let closed = evaluate(&[], json!([to_list(22)]));
         assert_eq!(closed.compliance_type, ComplianceType::Compliant);
         assert!(closed.annotation.ends_with(named), "{}", closed.annotation);
+        assert_eq!(closed.prefix_lists, ["pl-1".to_owned()].into());
         let open = evaluate(&[], json!([to_list(22), tcp(22, 22, &["0.0.0.0/0"])]));
         assert!(open.annotation.ends_with(named), "{}", open.annotation);
-        assert!(!evaluate(&[], json!([to_list(443)])).annotation.contains("pl-1"), "another port");
+        let other_port = evaluate(&[], json!([to_list(443)]));
+        assert!(!other_port.annotation.contains("pl-1") && other_port.prefix_lists.is_empty());
+    }
+
+    #[test]
+    fn a_reference_is_open_where_the_entries_of_its_list_are() {
+        let judge = |ranges: &[&str]| evaluate_with(&[], json!([to_list(22)]), &holding(ranges));
+        for closed in [&["10.0.0.0/8"][..], &[]] {
+            let verdict = judge(closed);
+            assert_eq!(verdict.annotation, "No prohibited port is open to the internet.", "{closed:?}");
+        }
+        let whole = judge(&["0.0.0.0/0"]);
+        assert_eq!(whole.annotation, "Open to the internet: tcp 22 from 0.0.0.0/0 (prefix list pl-1).");
+        assert!(whole.violations[0].is_left_to_people);
+        assert_eq!(
+            whole.violations[0].details,
+            json!({"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipv4Ranges": [], "ipv6Ranges": [],
+                   "ipRanges": [], "prefixListIds": [{"prefixListId": "pl-1"}]})
+        );
+        let partly = judge(&["0.0.0.0/0", "198.51.100.7/32"]);
+        assert_eq!(
+            partly.annotation,
+            "Open to the internet: tcp 22 from 0.0.0.0/0 (prefix list pl-1). Take these entries out of pl-1 by \
+             hand: there are others beside them."
+        );
+        let other_port = evaluate_with(&[], json!([to_list(443)]), &holding(&["0.0.0.0/0"]));
+        assert_eq!(other_port.compliance_type, ComplianceType::Compliant);
+    }
+
+    #[test]
+    fn a_list_and_a_range_may_be_the_internet_together() {
+        let permissions = json!([to_list(22), tcp(22, 22, &["128.0.0.0/1"])]);
+        let verdict = evaluate_with(&[], permissions, &holding(&["0.0.0.0/1"]));
+        assert!(
+            verdict.annotation.starts_with(
+                "Open to the internet: tcp 22 from 0.0.0.0/1 (prefix list pl-1); tcp 22 from 128.0.0.0/1."
+            ),
+            "{}",
+            verdict.annotation
+        );
     }
 }

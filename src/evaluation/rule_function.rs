@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::aws_answer::AwsAnswer;
+use super::prefix_lists::PrefixLists;
 use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use super::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
@@ -38,7 +39,7 @@ pub struct RuleFunction {
     pub events_queue: QueueUrl,
     /// Where we run, for items that do not say where they live.
     pub home: (AccountId, Region),
-    /// AWS, to be asked of buckets that look public.
+    /// AWS, to be asked of buckets that look public, and of prefix lists.
     pub aws: Arc<Aws>,
     /// AWS Config's client.
     pub config: aws_sdk_config::Client,
@@ -113,8 +114,7 @@ impl RuleFunction {
         Ok(evaluation)
     }
 
-    /// What the item says, completed by what the bucket says now where AWS Config could not read it, and by
-    /// what AWS says where it looks public.
+    /// What the item says, completed by what AWS says beside it, where that matters.
     async fn evaluation(
         &self,
         event: &RuleEvent,
@@ -124,12 +124,19 @@ impl RuleFunction {
         let judge = |item: &ConfigurationItem<'_>, answer: &AwsAnswer| {
             self.defaults.evaluate_by(self.rule, parameters, item, event.event_left_scope, answer)
         };
-        match judge(item, &AwsAnswer::default()) {
-            Ok(evaluation) if self.rule != RuleKind::S3PublicAccess || evaluation.violations.is_empty() => {
-                return Ok(evaluation);
+        let by_item = judge(item, &AwsAnswer::default());
+        let looks_public = match &by_item {
+            Ok(evaluation) if !evaluation.prefix_lists.is_empty() => {
+                let (account, region) = self.place(event, item)?;
+                let ec2 = self.aws.ec2(&account, &region)?;
+                let prefix_lists = PrefixLists::read(&ec2, evaluation.prefix_lists.clone()).await?;
+                return Ok(judge(item, &AwsAnswer { prefix_lists, ..AwsAnswer::default() })?);
             }
-            Ok(_) | Err(EvaluationError::Unread { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Ok(evaluation) => self.rule == RuleKind::S3PublicAccess && !evaluation.violations.is_empty(),
+            Err(error) => matches!(error, EvaluationError::Unread { .. }),
+        };
+        if !looks_public {
+            return Ok(by_item?);
         }
         let (account, region) = self.place(event, item)?;
         let answer = AwsAnswer::of_bucket(&self.aws, &account, &region, &item.resource_id).await;

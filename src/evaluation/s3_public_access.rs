@@ -249,8 +249,8 @@ fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
         (true, false) => Verdict::compliant(&format!("Not public: {annotation}.")),
         (false, _) => Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!("Public: {annotation}.{unasked}"),
             violations,
+            ..Verdict::compliant(&format!("Public: {annotation}.{unasked}"))
         },
     }
 }

@@ -7,20 +7,31 @@ use super::{Actor, AsksAgain, Covers, Finding, Plan, Refusal, State};
 use crate::remediation::{AgreedPlan, Change, Direction, RemediationRequest, ViolationType};
 
 impl Finding {
-    /// The changes that a fix would make now: the plan, less what is ignored of it. Where a part of a
-    /// policy is ignored, the policy stays.
+    /// The changes that a fix would make now: the plan, less what is ignored of it, and less what takes a
+    /// person.
     pub fn to_fix(&self) -> Vec<(ViolationType, Change)> {
+        self.to_close().into_iter().filter(|(_, change)| !change.is_by_hand()).collect()
+    }
+
+    /// What is open and takes a person, because no fix can close it.
+    pub fn by_hand(&self) -> Vec<Change> {
+        self.to_close().into_iter().map(|(_, change)| change).filter(Change::is_by_hand).collect()
+    }
+
+    /// All that is open, and would be closed by a fix or by hand: the plan, less what is ignored of it.
+    /// Where a part of a policy is ignored, the policy stays.
+    pub fn to_close(&self) -> Vec<(ViolationType, Change)> {
         let Plan::Known { changes } = &self.plan else { return Vec::new() };
         let Some(left) = self.left_covers() else { return changes.clone() };
         let covered = |change: &Change| left.covers(change);
         let keeps_policy = changes
             .iter()
             .any(|(_, change)| matches!(change, Change::RemoveStatement { .. }) && covered(change));
-        let is_to_fix = |(_, change): &&(ViolationType, Change)| match change {
+        let is_to_close = |(_, change): &&(ViolationType, Change)| match change {
             Change::DeletePolicy { .. } => !keeps_policy,
             change => !covered(change),
         };
-        changes.iter().filter(is_to_fix).cloned().collect()
+        changes.iter().filter(is_to_close).cloned().collect()
     }
 
     /// The changes of the plan that are ignored, while others are not.
@@ -38,7 +49,13 @@ impl Finding {
 
     /// The plan of a fix, to be agreed to; none where nothing is known that it would change.
     pub fn fix_plan(&self) -> Option<AgreedPlan> {
-        let changes: Vec<Change> = self.to_fix().into_iter().map(|(_, change)| change).collect();
+        self.shown_plan().filter(|_| !self.to_fix().is_empty())
+    }
+
+    /// The plan as it is shown, with what takes a person; none where nothing is known to be open. A yes to
+    /// it says nothing of what takes a person: nobody does that.
+    pub fn shown_plan(&self) -> Option<AgreedPlan> {
+        let changes: Vec<Change> = self.to_close().into_iter().map(|(_, change)| change).collect();
         self.agreed(Direction::Fix, changes)
     }
 
@@ -57,7 +74,7 @@ impl Finding {
 
     /// The plans that its message may ask for: stored before it is shown.
     pub fn plans(&self) -> Vec<AgreedPlan> {
-        self.fix_plan().into_iter().chain(self.undo_plan()).collect()
+        self.shown_plan().into_iter().chain(self.undo_plan()).collect()
     }
 
     /// Whether a yes to `agreed` covers what a fix would change now. What has gone meanwhile does not

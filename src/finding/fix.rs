@@ -81,8 +81,9 @@ impl Finding {
         match &self.plan {
             Plan::Unsupported => Err(Refusal::Unsupported),
             Plan::Unknown { .. } => Err(Refusal::NoPlan),
-            Plan::Known { .. } if self.to_fix().is_empty() => Err(Refusal::NothingToFix),
-            Plan::Known { .. } => Ok(()),
+            Plan::Known { .. } if !self.to_fix().is_empty() => Ok(()),
+            Plan::Known { .. } if !self.by_hand().is_empty() => Err(Refusal::ByHand),
+            Plan::Known { .. } => Err(Refusal::NothingToFix),
         }
     }
 
@@ -137,10 +138,10 @@ impl Finding {
         waiting_for.iter().map(request).collect()
     }
 
-    /// Whether all that a fix would change is what auto-response leaves to people.
+    /// Whether all that is open is what auto-response leaves to people.
     pub fn is_left_to_people(&self) -> bool {
-        let to_fix = self.to_fix();
-        !to_fix.is_empty() && to_fix.iter().all(|(_, change)| change.is_left_to_people())
+        let to_close = self.to_close();
+        !to_close.is_empty() && to_close.iter().all(|(_, change)| change.is_left_to_people())
     }
 
     /// The requests by which an open finding goes back to where auto-response looks.
@@ -312,7 +313,9 @@ impl Finding {
             Outcome::Fixed => {
                 let taken = finding.carry_out(detail);
                 finding.end(&detail.attempt);
-                if detail.request.requested_by.is_none() && finding.leaves_to_people(kind) {
+                finding.open_for_what_is_by_hand(kind);
+                let is_automatic = detail.request.requested_by.is_none();
+                if finding.is_left_open(kind, is_automatic) {
                     finding.mend_in_part(kind, by, at, taken);
                 } else {
                     finding.mend(kind, by, at, &taken);
@@ -321,6 +324,7 @@ impl Finding {
             Outcome::LeftToPeople => {
                 finding.end(&detail.attempt);
                 let taken = finding.find_nothing(detail);
+                finding.open_for_what_is_by_hand(kind);
                 finding.plan_what_is_left(kind, &detail.changes);
                 finding.mend_in_part(kind, by, at, taken);
             }
@@ -334,11 +338,21 @@ impl Finding {
         Some(finding)
     }
 
-    /// Whether something of a kind is open that auto-response leaves to people.
-    fn leaves_to_people(&self, kind: ViolationType) -> bool {
-        let is_left =
-            |(planned, change): &(ViolationType, Change)| *planned == kind && change.is_left_to_people();
-        matches!(self.state, State::Open { .. }) && self.to_fix().iter().any(is_left)
+    /// Whether something of a kind stays open after a fix: what auto-response leaves to people, or what takes
+    /// a person whoever asked.
+    fn is_left_open(&self, kind: ViolationType, is_automatic: bool) -> bool {
+        let is_left = |(planned, change): &(ViolationType, Change)| {
+            *planned == kind && (change.is_by_hand() || (is_automatic && change.is_left_to_people()))
+        };
+        matches!(self.state, State::Open { .. }) && self.to_close().iter().any(is_left)
+    }
+
+    /// A fix that somebody asked for has done all it can, and something is left that takes a person.
+    fn open_for_what_is_by_hand(&mut self, kind: ViolationType) {
+        let State::Fixing { waiting_for, failure: None, ignored: None, .. } = &self.state else { return };
+        if waiting_for.iter().all(|waiting| *waiting == kind) && !self.by_hand().is_empty() {
+            self.state = State::OPEN;
+        }
     }
 
     /// What an attempt found is what is left of a kind.
@@ -360,10 +374,11 @@ impl Finding {
             return;
         }
         let ignored: Vec<Change> = self.left_alone().into_iter().cloned().collect();
+        let stays = |change: &Change| {
+            change.is_by_hand() || (by == Actor::AutoResponse && change.is_left_to_people())
+        };
         if let Plan::Known { changes } = &mut self.plan {
-            changes.retain(|(planned, change)| {
-                *planned != kind || change.is_left_to_people() || ignored.contains(change)
-            });
+            changes.retain(|(planned, change)| *planned != kind || stays(change) || ignored.contains(change));
         }
         // Two deliveries of a request at once may both have done it.
         let is_known = |change: &Change| self.late.iter().any(|late| late.changes.contains(change));
@@ -395,7 +410,7 @@ impl Finding {
         }
         self.take_out_of_plan(kind);
         let all_mended = self.kinds_to_fix().is_subset(&self.mended)
-            || matches!(self.plan, Plan::Known { .. }) && self.to_fix().is_empty();
+            || matches!(self.plan, Plan::Known { .. }) && self.to_close().is_empty();
         // Whoever asked, somebody else had mended it.
         let by = if self.removed.is_empty() { Actor::Elsewhere } else { by };
         let was_fixed = matches!(self.state, State::Fixed { .. });

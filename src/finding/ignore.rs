@@ -128,7 +128,7 @@ impl Finding {
             (State::Ignored { by: Actor::User(_), .. }, _) => {
                 self.covered(Timestamp::MIN).ok_or(Refusal::NotIgnored)
             }
-            (_, Plan::Known { .. }) if self.to_fix().is_empty() => Err(Refusal::NothingToFix),
+            (_, Plan::Known { .. }) if self.to_close().is_empty() => Err(Refusal::NothingToFix),
             (_, Plan::Known { .. }) => Err(Refusal::PlanNotKnown),
             (_, Plan::Unknown { .. } | Plan::Unsupported) => Ok(Covers::Resource),
         }

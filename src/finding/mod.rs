@@ -477,6 +477,9 @@ pub enum Refusal {
     /// A fix would change nothing.
     #[error("there is nothing left that a fix would change")]
     NothingToFix,
+    /// What is open takes a person.
+    #[error("what is left is to be done by hand")]
+    ByHand,
     /// There is no remediation for this type of resource.
     #[error("there is no automatic fix for this kind of resource")]
     Unsupported,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Plan;
 use crate::evaluation::ProhibitedPorts;
 use crate::evaluation::ingress::opened_ports;
-use crate::remediation::{Change, IngressRange};
+use crate::remediation::{Change, IngressRule};
 
 /// How bad something is, from the mildest to the worst.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl Severity {
     }
 
     /// Every port is worse than any of them: it holds the databases'.
-    fn of_range(range: &IngressRange) -> Self {
+    fn of_range(range: &IngressRule) -> Self {
         let (from, to) = (range.from_port.map(i64::from), range.to_port.map(i64::from));
         match opened_ports(&range.protocol, from, to) {
             Some(ports) if DATABASES.touch(ports) => Self::Critical,
@@ -113,15 +113,15 @@ impl fmt::Display for Severity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remediation::{Grant, Grantee};
+    use crate::remediation::{Grant, Grantee, IngressSource};
 
     fn ingress(protocol: &str, from: i32, to: i32) -> Change {
-        Change::RevokeIngress(IngressRange {
+        Change::RevokeIngress(IngressRule {
             rule_id: "sgr-1".to_owned(),
             protocol: protocol.to_owned(),
             from_port: Some(from),
             to_port: Some(to),
-            cidr: "0.0.0.0/0".to_owned(),
+            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
             description: None,
             is_left_to_people: false,
         })

@@ -23,7 +23,9 @@ impl Function {
             Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
-            Self::RestrictedPortsRule => vec![evaluation::rule_function::ACTIONS],
+            Self::RestrictedPortsRule => {
+                vec![evaluation::rule_function::ACTIONS, evaluation::prefix_lists::ACTIONS]
+            }
             Self::S3PublicAccessRule => {
                 let own = evaluation::rule_function::ACTIONS;
                 vec![own, evaluation::aws_answer::ACTIONS, evaluation::live_bucket::ACTIONS]

@@ -1,6 +1,7 @@
-//! What no configuration item tells of: the account's settings, or the organisation's, are lowered, and what
-//! they had made ineffective counts again. AWS Config is asked to judge all buckets anew; and once a day,
-//! whatever is seen.
+//! What no configuration item tells of. The account's settings, or the organisation's, are lowered, and what
+//! they had made ineffective counts again: AWS Config is asked to judge all buckets anew. A prefix list gets
+//! other entries, and the groups that refer to it have no item of that: they, and the buckets, are judged
+//! again once a day, whatever is seen.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +11,7 @@ use crate::aws::{AwsError, AwsErrorKind};
 use crate::finding::judged_again::JudgedAgain;
 use crate::ids::{ResourceType, RuleName};
 
-/// How long until buckets are judged again whatever is seen.
+/// How long until buckets and groups are judged again whatever is seen.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whether something that was ineffective counts again.
@@ -42,18 +43,23 @@ fn next(last: Option<JudgedAgain>, block: Option<PublicAccessBlock>, now: Timest
 }
 
 impl Notifier {
-    /// Each of our rules about buckets by itself: AWS Config takes one such request a minute, and the others
-    /// are asked in the next ones.
+    /// Each of our rules by itself: AWS Config takes one such request a minute, and the others are asked in
+    /// the next ones.
     pub(super) async fn judge_again(&self, now: Timestamp) -> Result<(), NotifierError> {
         let block = self.account_block().await;
         if let Err(error) = &block {
             tracing::warn!(%error, "the account's Public Access Block cannot be read");
         }
-        let block = block.ok();
-        let buckets = ResourceType::BUCKET.parse().expect("a resource type");
-        for name in self.remediations.rules.names(&buckets) {
-            let Ok(rule) = name.parse() else { continue };
-            self.judge_again_by(&rule, block, now).await?;
+        // No setting of the account makes an open port ineffective.
+        let none = Some(PublicAccessBlock::default());
+        for (resource_type, block) in
+            [(ResourceType::BUCKET, block.ok()), (ResourceType::SECURITY_GROUP, none)]
+        {
+            let resource_type = resource_type.parse().expect("a resource type");
+            for name in self.remediations.rules.names(&resource_type) {
+                let Ok(rule) = name.parse() else { continue };
+                self.judge_again_by(&rule, block, now).await?;
+            }
         }
         Ok(())
     }
@@ -90,7 +96,7 @@ impl Notifier {
         let start = self.config.start_config_rules_evaluation().config_rule_names(rule.as_str()).send().await;
         match start.map_err(|error| AwsError::from_sdk("config:StartConfigRulesEvaluation", error)) {
             Ok(_) => {
-                tracing::info!(%rule, "AWS Config judges all buckets again");
+                tracing::info!(%rule, "AWS Config judges all its resources again");
                 Ok(())
             }
             Err(error) if error.kind == AwsErrorKind::NotFound => Ok(()),

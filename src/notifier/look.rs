@@ -94,7 +94,7 @@ impl Notifier {
     /// A finding with the severity, and so the channel, that follow from what a fix would take away.
     pub(super) fn rated(&self, finding: Finding, preview: &Preview) -> Finding {
         let plan = match &finding.plan {
-            Plan::Known { .. } => Plan::Known { changes: finding.to_fix() },
+            Plan::Known { .. } => Plan::Known { changes: finding.to_close() },
             plan => plan.clone(),
         };
         let (rule, resource) = (&finding.rule, &finding.resource);

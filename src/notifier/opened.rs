@@ -23,7 +23,7 @@ impl Notifier {
         }
         // It may have been fixed meanwhile.
         let mut changes = finding.removed.clone();
-        changes.extend(finding.to_fix().into_iter().map(|(_, change)| change));
+        changes.extend(finding.to_close().into_iter().map(|(_, change)| change));
         if changes.is_empty() {
             // Nobody can tell which call it was.
             return Ok(());

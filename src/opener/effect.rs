@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::trace::Trace;
 use crate::evaluation::bucket_policy::BucketPolicy;
-use crate::remediation::{Change, Grant, Grantee, IngressRange, protocol_name};
+use crate::remediation::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList, protocol_name};
 
 /// What decides whether something is open. A document is replaced as a whole by each call; so are block
 /// settings, of the bucket and of the account.
@@ -45,9 +45,9 @@ impl Part {
     pub(super) fn effect(self, trace: &Trace, change: &Change) -> Option<Effect> {
         let (name, asked) = (trace.event_name.as_str(), &trace.request_parameters);
         match (self, change) {
-            (Self::Ingress, Change::RevokeIngress(range)) => {
+            (Self::Ingress, Change::RevokeIngress(rule)) => {
                 let adds = matches!(name, "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules");
-                (adds && names_range(asked, range)).then_some(Effect::Opened)
+                (adds && names_rule(asked, rule)).then_some(Effect::Opened)
             }
             // A bucket begins with the ACL that is asked for, and is private otherwise.
             (Self::Acl, Change::RemoveGrant(grant)) => {
@@ -71,21 +71,23 @@ impl Part {
     }
 }
 
-/// Whether a permission somewhere in the parameters has a range's protocol, ports and addresses.
-fn names_range(parameters: &Value, range: &IngressRange) -> bool {
+/// Whether a permission somewhere in the parameters has a rule's protocol, ports and source.
+fn names_rule(parameters: &Value, rule: &IngressRule) -> bool {
+    let (IngressSource::Cidr(source) | IngressSource::PrefixList(PrefixList { id: source, .. })) =
+        &rule.source;
     let field = |names: [&str; 2]| names.iter().find_map(|name| parameters.get(name));
     let here = field(["ipProtocol", "IpProtocol"]).is_some_and(|protocol| {
         let said = protocol.as_str().map_or_else(|| protocol.to_string(), str::to_owned);
         let port = |names| field(names).and_then(Value::as_i64).unwrap_or(-1);
         let ports = (port(["fromPort", "FromPort"]), port(["toPort", "ToPort"]));
-        let wanted = (range.from_port.map_or(-1, i64::from), range.to_port.map_or(-1, i64::from));
-        protocol_name(&said) == protocol_name(&range.protocol)
-            && (range.protocol == "-1" || ports == wanted)
-            && parameters.to_string().contains(&format!("\"{}\"", range.cidr))
+        let wanted = (rule.from_port.map_or(-1, i64::from), rule.to_port.map_or(-1, i64::from));
+        protocol_name(&said) == protocol_name(&rule.protocol)
+            && (rule.protocol == "-1" || ports == wanted)
+            && parameters.to_string().contains(&format!("\"{source}\""))
     });
     here || match parameters {
-        Value::Object(fields) => fields.values().any(|value| names_range(value, range)),
-        Value::Array(items) => items.iter().any(|value| names_range(value, range)),
+        Value::Object(fields) => fields.values().any(|value| names_rule(value, rule)),
+        Value::Array(items) => items.iter().any(|value| names_rule(value, rule)),
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! One change of a plan: what it takes away, in full, so that it can be said and put back.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::ViolationType;
 use crate::evaluation::ingress::traffic;
 
-/// An ingress range of a security group, as EC2 holds it.
+/// How many entries of a prefix list are said.
+const RANGES_SHOWN: usize = 3;
+
+/// An ingress rule of a security group, as EC2 holds it: one source, on some ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct IngressRange {
+pub struct IngressRule {
     /// `sgr-0123456789abcdef0`
     pub rule_id: String,
     /// `tcp`, `udp`, `-1`, …
@@ -19,8 +23,9 @@ pub struct IngressRange {
     pub from_port: Option<i32>,
     /// Last port, or ICMP code; -1 for all.
     pub to_port: Option<i32>,
-    /// `0.0.0.0/0` or `::/0`.
-    pub cidr: String,
+    /// Who is let in.
+    #[serde(flatten)]
+    pub source: IngressSource,
     /// What somebody wrote beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -29,17 +34,80 @@ pub struct IngressRange {
     pub is_left_to_people: bool,
 }
 
-impl IngressRange {
+/// Whom an ingress rule lets in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IngressSource {
+    /// An address range: `0.0.0.0/0` or `::/0`.
+    Cidr(String),
+    /// A prefix list.
+    PrefixList(PrefixList),
+}
+
+/// A prefix list that a rule refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrefixList {
+    /// `pl-0123456789abcdef0`
+    pub id: String,
+    /// Its entries that let the internet in, `0.0.0.0/0`.
+    pub open: BTreeSet<String>,
+    /// Whether it has other entries: then the reference stays, and a person takes out the open ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_others: bool,
+}
+
+impl IngressRule {
     /// `tcp 22`, `tcp 1024-65535`, `all traffic`.
     fn traffic(&self) -> String {
         traffic(&self.protocol, self.from_port.map(i64::from), self.to_port.map(i64::from))
     }
 
-    /// Whether both open the same ports to the same addresses, by whatever rule.
+    /// Whether both open the same ports to the same source, by whatever rule.
     pub(super) fn opens_the_same(&self, other: &Self) -> bool {
-        let opened =
-            |range: &Self| (range.protocol.clone(), range.from_port, range.to_port, range.cidr.clone());
-        opened(self) == opened(other)
+        let ports = |rule: &Self| (rule.protocol.clone(), rule.from_port, rule.to_port);
+        let same_source = match (&self.source, &other.source) {
+            (IngressSource::PrefixList(list), IngressSource::PrefixList(other)) => list.id == other.id,
+            (source, other) => source == other,
+        };
+        same_source && ports(self) == ports(other)
+    }
+
+    /// `revoke tcp 22 from 0.0.0.0/0 (sgr-1)`
+    fn revocation(&self) -> String {
+        let (traffic, rule_id) = (self.traffic(), &self.rule_id);
+        match &self.source {
+            IngressSource::Cidr(cidr) => format!("revoke {traffic} from {cidr} ({rule_id})"),
+            IngressSource::PrefixList(list) if list.has_others => format!(
+                "take {} out of the prefix list {}, which opens {traffic} ({rule_id})",
+                list.ranges(),
+                list.id
+            ),
+            IngressSource::PrefixList(list) => {
+                format!("revoke {traffic} from {} (prefix list {}, {rule_id})", list.ranges(), list.id)
+            }
+        }
+    }
+}
+
+impl PrefixList {
+    /// `0.0.0.0/0 and ::/0`; of many, the first.
+    fn ranges(&self) -> String {
+        let shown: Vec<&str> = self.open.iter().take(RANGES_SHOWN).map(String::as_str).collect();
+        match self.open.len().saturating_sub(RANGES_SHOWN) {
+            0 => shown.join(" and "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    }
+}
+
+/// `0.0.0.0/0`, `0.0.0.0/0 (prefix list pl-1)`
+impl fmt::Display for IngressSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cidr(cidr) => f.write_str(cidr),
+            Self::PrefixList(list) => write!(f, "{} (prefix list {})", list.ranges(), list.id),
+        }
     }
 }
 
@@ -69,8 +137,8 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Change {
-    /// One ingress range of a security group.
-    RevokeIngress(IngressRange),
+    /// One ingress rule of a security group.
+    RevokeIngress(IngressRule),
     /// One grant of a bucket's ACL.
     RemoveGrant(Grant),
     /// One statement of a bucket policy.
@@ -107,13 +175,19 @@ impl Change {
 
     /// Whether auto-response leaves it to people.
     pub fn is_left_to_people(&self) -> bool {
-        matches!(self, Self::RevokeIngress(range) if range.is_left_to_people)
+        matches!(self, Self::RevokeIngress(rule) if rule.is_left_to_people)
+    }
+
+    /// Whether no remediation makes it: a person has to.
+    pub fn is_by_hand(&self) -> bool {
+        let Self::RevokeIngress(rule) = self else { return false };
+        matches!(&rule.source, IngressSource::PrefixList(list) if list.has_others)
     }
 
     /// What it exposes while it is there, as a sentence without its end: "tcp 22 is reachable from …".
     pub fn exposes(&self) -> String {
         match self {
-            Self::RevokeIngress(range) => format!("{} is reachable from {}", range.traffic(), range.cidr),
+            Self::RevokeIngress(rule) => format!("{} is reachable from {}", rule.traffic(), rule.source),
             Self::RemoveGrant(Grant { grantee, permission }) => {
                 format!("{grantee} has {permission} by the ACL")
             }
@@ -146,9 +220,7 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RevokeIngress(range) => {
-                write!(f, "revoke {} from {} ({})", range.traffic(), range.cidr, range.rule_id)
-            }
+            Self::RevokeIngress(rule) => f.write_str(&rule.revocation()),
             Self::RemoveGrant(Grant { grantee, permission }) => {
                 write!(f, "remove the ACL grant {permission} to {grantee}")
             }

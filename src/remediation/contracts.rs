@@ -133,7 +133,8 @@ pub enum Outcome {
     /// Nothing was changed: a fix would take away more than was agreed to (`changes` has what), or it is
     /// not known what that was (then `changes` is empty).
     NotAgreed,
-    /// Nothing was changed: what is open (`changes` has it) auto-response leaves to people.
+    /// Nothing was changed: what is open (`changes` has it) auto-response leaves to people, or nobody but a
+    /// person can close.
     LeftToPeople,
     /// Its tag [`super::IGNORE_TAG`] says to leave it as it is, and nobody asked for this fix.
     LeftAlone {

@@ -2,13 +2,13 @@
 //! expose the same are the same to whoever agreed to one of them, whatever their rule ids,
 //! descriptions or places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::change::{Change, Grant, Grantee, IngressRange};
+use super::change::{Change, Grant, Grantee, IngressRule, IngressSource};
 
 /// An exposure. Only [`Exposure::of`] makes one, so that equal exposures are equal values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,6 +24,21 @@ pub enum Exposure {
         to_port: Option<i32>,
         /// `0.0.0.0/0`
         cidr: String,
+    },
+    /// An ingress rule for a prefix list.
+    PrefixList {
+        /// As of a range.
+        protocol: String,
+        /// As of a range.
+        from_port: Option<i32>,
+        /// As of a range.
+        to_port: Option<i32>,
+        /// `pl-0123456789abcdef0`
+        prefix_list: String,
+        /// Its entries that let the internet in.
+        open: BTreeSet<String>,
+        /// Whether it has others, so that it takes a person to close it.
+        has_others: bool,
     },
     /// A grant of an ACL.
     Grant {
@@ -44,7 +59,7 @@ impl Exposure {
     /// own: whether another statement is left exposes nothing.
     pub fn of(change: &Change) -> Option<Self> {
         match change {
-            Change::RevokeIngress(range) => Some(Self::of_range(range)),
+            Change::RevokeIngress(rule) => Some(Self::of_rule(rule)),
             Change::RemoveGrant(Grant { grantee, permission }) => {
                 let (Grantee::Group(grantee) | Grantee::CanonicalUser(grantee) | Grantee::Email(grantee)) =
                     grantee;
@@ -57,34 +72,61 @@ impl Exposure {
         }
     }
 
-    fn of_range(range: &IngressRange) -> Self {
-        let protocol = protocol_name(&range.protocol);
+    fn of_rule(rule: &IngressRule) -> Self {
+        let protocol = protocol_name(&rule.protocol);
         let given = |port: Option<i32>| port.filter(|port| *port != -1);
-        let (from_port, to_port) = match (protocol, given(range.from_port), given(range.to_port)) {
+        let (from_port, to_port) = match (protocol, given(rule.from_port), given(rule.to_port)) {
             ("-1", ..) => (None, None),
             ("tcp" | "udp", None, None) => (Some(0), Some(65535)),
             (_, from, to) => (from, to),
         };
-        let cidr =
-            range.cidr.parse::<IpNet>().map_or_else(|_| range.cidr.clone(), |net| net.trunc().to_string());
-        Self::Ingress { protocol: protocol.to_owned(), from_port, to_port, cidr }
+        let protocol = protocol.to_owned();
+        match &rule.source {
+            IngressSource::Cidr(cidr) => {
+                let cidr = cidr.parse::<IpNet>().map_or_else(|_| cidr.clone(), |net| net.trunc().to_string());
+                Self::Ingress { protocol, from_port, to_port, cidr }
+            }
+            IngressSource::PrefixList(list) => Self::PrefixList {
+                protocol,
+                from_port,
+                to_port,
+                prefix_list: list.id.clone(),
+                open: list.open.clone(),
+                has_others: list.has_others,
+            },
+        }
+    }
+
+    /// What an ingress rule opens to whom; none of other exposures.
+    fn opened(&self) -> Option<Opened<'_>> {
+        match self {
+            Self::Ingress { protocol, from_port, to_port, cidr } => Some(Opened {
+                protocol,
+                ports: (*from_port, *to_port),
+                prefix_list: None,
+                ranges: vec![cidr],
+            }),
+            Self::PrefixList { protocol, from_port, to_port, prefix_list, open, has_others: _ } => {
+                Some(Opened {
+                    protocol,
+                    ports: (*from_port, *to_port),
+                    prefix_list: Some(prefix_list),
+                    ranges: open.iter().map(String::as_str).collect(),
+                })
+            }
+            Self::Grant { .. } | Self::Statement { .. } => None,
+        }
     }
 
     /// Whether whoever accepted this has accepted the other too, because it is part of it: every
-    /// protocol includes tcp, all ports include 22, a wider address range includes a narrower one,
-    /// full control includes reading, everybody includes every AWS account. A statement includes
-    /// itself only.
+    /// protocol includes tcp, all ports include 22, a wider address range includes a narrower one, in a
+    /// prefix list or not, full control includes reading, everybody includes every AWS account. What a
+    /// prefix list has includes the same list only, and a statement itself only.
     pub fn covers(&self, other: &Self) -> bool {
+        if let (Some(wide), Some(narrow)) = (self.opened(), other.opened()) {
+            return wide.includes(&narrow);
+        }
         match (self, other) {
-            (
-                Self::Ingress { protocol, from_port, to_port, cidr },
-                Self::Ingress { protocol: other_protocol, from_port: from, to_port: to, cidr: other_cidr },
-            ) => {
-                includes_addresses(cidr, other_cidr)
-                    && (protocol == "-1"
-                        || (protocol == other_protocol
-                            && includes_ports(protocol, (*from_port, *to_port), (*from, *to))))
-            }
             (
                 Self::Grant { grantee, permission },
                 Self::Grant { grantee: other_grantee, permission: other_permission },
@@ -95,8 +137,30 @@ impl Exposure {
                     && (permission == "FULL_CONTROL" || permission == other_permission)
             }
             (Self::Statement { json }, Self::Statement { json: other }) => json == other,
-            (Self::Ingress { .. } | Self::Grant { .. } | Self::Statement { .. }, _) => false,
+            (
+                Self::Ingress { .. } | Self::PrefixList { .. } | Self::Grant { .. } | Self::Statement { .. },
+                _,
+            ) => false,
         }
+    }
+}
+
+/// What an ingress rule opens to whom.
+struct Opened<'a> {
+    protocol: &'a str,
+    ports: (Option<i32>, Option<i32>),
+    prefix_list: Option<&'a String>,
+    ranges: Vec<&'a str>,
+}
+
+impl Opened<'_> {
+    fn includes(&self, other: &Self) -> bool {
+        let has = |range: &&str| self.ranges.iter().any(|wide| includes_addresses(wide, range));
+        (self.prefix_list.is_none() || self.prefix_list == other.prefix_list)
+            && other.ranges.iter().all(has)
+            && (self.protocol == "-1"
+                || (self.protocol == other.protocol
+                    && includes_ports(self.protocol, self.ports, other.ports)))
     }
 }
 
@@ -171,21 +235,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::remediation::PrefixList;
 
-    fn range(protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRange {
-        IngressRange {
+    fn range(protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRule {
+        IngressRule {
             rule_id: "sgr-1".to_owned(),
             protocol: protocol.to_owned(),
             from_port: Some(from),
             to_port: Some(to),
-            cidr: cidr.to_owned(),
+            source: IngressSource::Cidr(cidr.to_owned()),
             description: None,
             is_left_to_people: false,
         }
     }
 
     fn ingress(protocol: &str, from: i32, to: i32, cidr: &str) -> Exposure {
-        Exposure::of_range(&range(protocol, from, to, cidr))
+        Exposure::of_rule(&range(protocol, from, to, cidr))
     }
 
     fn statement(statement: &str) -> Exposure {
@@ -201,19 +266,15 @@ mod tests {
 
     #[test]
     fn rule_ids_descriptions_and_spellings_do_not_matter() {
-        let other = IngressRange {
+        let other = IngressRule {
             rule_id: "sgr-2".to_owned(),
             description: Some("jump host".to_owned()),
             ..range("6", 22, 22, "0.0.0.0/0")
         };
-        assert_eq!(ingress("tcp", 22, 22, "0.0.0.0/0"), Exposure::of_range(&other));
+        assert_eq!(ingress("tcp", 22, 22, "0.0.0.0/0"), Exposure::of_rule(&other));
         assert_eq!(
             ingress("-1", -1, -1, "::/0"),
-            Exposure::of_range(&IngressRange {
-                from_port: None,
-                to_port: None,
-                ..range("-1", 0, 0, "0::/0")
-            })
+            Exposure::of_rule(&IngressRule { from_port: None, to_port: None, ..range("-1", 0, 0, "0::/0") })
         );
         assert_eq!(ingress("tcp", 0, 65535, "10.1.2.3/0"), ingress("tcp", -1, -1, "0.0.0.0/0"));
         assert_ne!(ingress("tcp", 22, 22, "0.0.0.0/0"), ingress("tcp", 22, 22, "::/0"));
@@ -250,6 +311,26 @@ mod tests {
         assert!(!everything.covers(&ingress("tcp", 22, 22, "::/0")), "other addresses");
         assert!(!ingress("icmp", 8, -1, "0.0.0.0/0").covers(&ingress("icmp", 9, 0, "0.0.0.0/0")));
         assert!(ingress("icmp", 8, -1, "0.0.0.0/0").covers(&ingress("icmp", 8, 0, "0.0.0.0/0")));
+    }
+
+    #[test]
+    fn a_range_covers_what_a_prefix_list_has_and_a_list_only_itself() {
+        let list = |id: &str, open: &[&str], has_others: bool| {
+            let open = open.iter().map(|range| (*range).to_owned()).collect();
+            let source = IngressSource::PrefixList(PrefixList { id: id.to_owned(), open, has_others });
+            Exposure::of_rule(&IngressRule { source, ..range("tcp", 22, 22, "") })
+        };
+        let one = list("pl-1", &["64.0.0.0/7"], false);
+        assert!(ingress("tcp", 22, 22, "0.0.0.0/0").covers(&one) && !one.covers(&one_range()));
+        assert!(!ingress("tcp", 22, 22, "64.0.0.0/8").covers(&one));
+        assert!(one.covers(&list("pl-1", &["64.0.0.0/7"], true)), "what is beside it is no exposure");
+        assert_ne!(one, list("pl-1", &["64.0.0.0/7"], true), "and another plan");
+        assert!(!one.covers(&list("pl-1", &["64.0.0.0/7", "::/0"], false)), "it has got more");
+        assert!(!one.covers(&list("pl-2", &["64.0.0.0/7"], false)), "another list");
+    }
+
+    fn one_range() -> Exposure {
+        ingress("tcp", 22, 22, "64.0.0.0/8")
     }
 
     #[test]

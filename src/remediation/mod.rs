@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use about::{About, IGNORE_TAG, Tags, ignored_because};
-pub use change::{Change, Grant, Grantee, IngressRange};
+pub use change::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList};
 pub use contracts::{
     Attempt, ForeignFinding, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
 };

@@ -73,15 +73,15 @@ pub fn exposures<'a>(changes: impl IntoIterator<Item = &'a Change>) -> BTreeSet<
 mod tests {
     use super::*;
     use crate::ids::ResourceType;
-    use crate::remediation::IngressRange;
+    use crate::remediation::{IngressRule, IngressSource};
 
     fn range(rule_id: &str, port: i32) -> Change {
-        Change::RevokeIngress(IngressRange {
+        Change::RevokeIngress(IngressRule {
             rule_id: rule_id.to_owned(),
             protocol: "tcp".to_owned(),
             from_port: Some(port),
             to_port: Some(port),
-            cidr: "0.0.0.0/0".to_owned(),
+            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
             description: None,
             is_left_to_people: false,
         })

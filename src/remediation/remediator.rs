@@ -119,10 +119,10 @@ impl Consent {
         !self.leaves_to_people(change) && self.left.as_ref().is_none_or(|left| !left.covers(change))
     }
 
-    /// Whether it takes a person who asks for this fix: auto-response's standing consent does not cover it,
-    /// nor does a yes to go on, which names findings and not what is left out of them.
+    /// Whether it takes a person's own hands, or one who asks for this fix: auto-response's standing consent
+    /// does not cover it, nor does a yes to go on, which names findings and not what is left out of them.
     fn leaves_to_people(&self, change: &Change) -> bool {
-        self.is_automatic && change.is_left_to_people()
+        change.is_by_hand() || (self.is_automatic && change.is_left_to_people())
     }
 
     /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
@@ -145,7 +145,7 @@ enum Applied {
     Changed(Vec<Change>),
     /// Nothing was, for these were not agreed to.
     NotAgreed(Vec<Change>),
-    /// Nothing was, for auto-response leaves these to people.
+    /// Nothing was, for these are left to people.
     LeftToPeople(Vec<Change>),
 }
 

@@ -1,26 +1,30 @@
-//! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open ranges on prohibited ports.
+//! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open rules on prohibited ports.
+
+use std::collections::BTreeSet;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, SecurityGroupRule};
-
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule};
 use ipnet::IpNet;
 
-use super::change::{Change, IngressRange};
+use super::change::{Change, IngressRule, IngressSource, PrefixList};
 use super::undo::UndoError;
-use crate::aws::AwsError;
+use crate::aws::{AwsError, prefix_list};
 use crate::evaluation::RestrictedPorts;
-use crate::evaluation::openings::{Opening, prohibited};
+use crate::evaluation::ingress::opens_prohibited;
+use crate::evaluation::openings::{Source, open};
+use crate::evaluation::prefix_lists::PrefixLists;
 use crate::ids::ResourceId;
 
-pub(super) const PLAN_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"];
+pub(super) const PLAN_ACTIONS: &[&str] =
+    &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:GetManagedPrefixListEntries"];
 pub(super) const APPLY_ACTIONS: &[&str] =
     &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"];
 
-/// The group's ingress ranges. Rules with other sources (groups, prefix lists) are not ranges and
-/// can never be in a plan. A group that does not exist has no rules either: only
-/// DescribeSecurityGroups tells.
-async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsError> {
+/// The group's ingress rules for ranges and prefix lists, whose entries are not read. Rules for other groups
+/// can never be in a plan. A group that does not exist has no rules either: only DescribeSecurityGroups
+/// tells.
+async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRule>, AwsError> {
     let filter = Filter::builder().name("group-id").values(id.as_str()).build();
     let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
     let (group, rules) = tokio::join!(
@@ -29,15 +33,24 @@ async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRange>, AwsErr
     );
     group.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
     let rules = rules.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroupRules", error))?;
-    Ok(rules.into_iter().filter_map(ingress_range).collect())
+    Ok(rules.into_iter().filter_map(ingress_rule).collect())
 }
 
-fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
+fn ingress_rule(rule: SecurityGroupRule) -> Option<IngressRule> {
     if rule.is_egress()? {
         return None;
     }
-    Some(IngressRange {
-        cidr: rule.cidr_ipv4().or(rule.cidr_ipv6())?.to_owned(),
+    let source = match (rule.cidr_ipv4().or(rule.cidr_ipv6()), rule.prefix_list_id()) {
+        (Some(cidr), _) => IngressSource::Cidr(cidr.to_owned()),
+        (None, Some(id)) => IngressSource::PrefixList(PrefixList {
+            id: id.to_owned(),
+            open: BTreeSet::new(),
+            has_others: true,
+        }),
+        (None, None) => return None,
+    };
+    Some(IngressRule {
+        source,
         protocol: rule.ip_protocol()?.to_owned(),
         from_port: rule.from_port,
         to_port: rule.to_port,
@@ -47,28 +60,63 @@ fn ingress_range(rule: SecurityGroupRule) -> Option<IngressRange> {
     })
 }
 
-/// The ranges on prohibited ports that let the internet in, by themselves or together.
-fn plan(id: &ResourceId, group: &[IngressRange], rule: &RestrictedPorts) -> Vec<Change> {
+fn ports(rule: &IngressRule) -> (Option<i64>, Option<i64>) {
+    (rule.from_port.map(i64::from), rule.to_port.map(i64::from))
+}
+
+/// The prefix lists for which prohibited ports are open.
+fn prefix_lists(group: &[IngressRule], rule: &RestrictedPorts) -> BTreeSet<String> {
+    let list = |ingress: &IngressRule| {
+        let (from, to) = ports(ingress);
+        match &ingress.source {
+            IngressSource::PrefixList(list)
+                if opens_prohibited(&rule.prohibited_ports, &ingress.protocol, from, to) =>
+            {
+                Some(list.id.clone())
+            }
+            IngressSource::PrefixList(_) | IngressSource::Cidr(_) => None,
+        }
+    };
+    group.iter().filter_map(list).collect()
+}
+
+/// The rules on prohibited ports that let the internet in, by themselves or together. Of a prefix list with
+/// other entries beside the open ones only a person can take these out.
+fn plan(id: &ResourceId, group: &[IngressRule], lists: &PrefixLists, rule: &RestrictedPorts) -> Vec<Change> {
     if rule.exempt_security_groups.contains(id.as_str()) {
         return Vec::new();
     }
-    let opening = |range: &IngressRange| {
-        let (from, to) = (range.from_port.map(i64::from), range.to_port.map(i64::from));
-        let net = range.cidr.parse().ok()?;
-        Some((range.clone(), net, Opening::new(&range.protocol, from, to, net)?))
+    let ranges: Vec<BTreeSet<IpNet>> = group
+        .iter()
+        .map(|ingress| match &ingress.source {
+            IngressSource::Cidr(cidr) => cidr.parse().into_iter().collect(),
+            IngressSource::PrefixList(list) => lists.entries(&list.id),
+        })
+        .collect();
+    let sources = group.iter().zip(&ranges).map(|(ingress, ranges)| {
+        let (from_port, to_port) = ports(ingress);
+        Source { protocol: &ingress.protocol, from_port, to_port, ranges }
+    });
+    let open = open(sources, &rule.prohibited_ports, rule.broadest).into_iter();
+    let change = |(place, open): (usize, BTreeSet<IpNet>)| {
+        let ingress: &IngressRule = &group[place];
+        let (source, is_left_to_people) = match &ingress.source {
+            IngressSource::Cidr(_) => {
+                (ingress.source.clone(), open.iter().all(|range| rule.leaves_to_people(*range)))
+            }
+            IngressSource::PrefixList(list) => {
+                let has_others = open != ranges[place];
+                let open = open.iter().map(IpNet::to_string).collect();
+                let list = PrefixList { open, has_others, ..list.clone() };
+                (IngressSource::PrefixList(list), has_others || rule.leaves_prefix_lists_to_people())
+            }
+        };
+        Change::RevokeIngress(IngressRule { source, is_left_to_people, ..ingress.clone() })
     };
-    let ranges: Vec<(IngressRange, IpNet, Opening)> = group.iter().filter_map(opening).collect();
-    let openings: Vec<Opening> = ranges.iter().map(|(_, _, opening)| *opening).collect();
-    let gone = prohibited(&openings, &rule.prohibited_ports, rule.broadest);
-    let change = |place: usize| {
-        let (range, net, _) = &ranges[place];
-        let is_left_to_people = rule.leaves_to_people(*net);
-        Change::RevokeIngress(IngressRange { is_left_to_people, ..range.clone() })
-    };
-    gone.into_iter().map(change).collect()
+    open.map(change).collect()
 }
 
-/// A group as it was read: its open ranges are the changes themselves.
+/// A group as it was read: its open rules are the changes themselves.
 #[derive(Debug, PartialEq)]
 pub(super) struct Live;
 
@@ -78,14 +126,15 @@ pub(super) async fn prepare(
     rule: &RestrictedPorts,
 ) -> Result<(Vec<Change>, Live), AwsError> {
     let group = read(ec2, id).await?;
-    Ok((plan(id, &group, rule), Live))
+    let lists = PrefixLists::read(ec2, prefix_lists(&group, rule)).await?;
+    Ok((plan(id, &group, &lists, rule), Live))
 }
 
 /// Revokes by rule id: by properties, EC2 would take what stands beside a range too, and would
 /// revoke nothing where one property is off.
 pub(super) async fn revoke(ec2: &Client, id: &ResourceId, changes: &[Change]) -> Result<(), AwsError> {
     let rule_ids = changes.iter().filter_map(|change| match change {
-        Change::RevokeIngress(range) => Some(range.rule_id.clone()),
+        Change::RevokeIngress(rule) => Some(rule.rule_id.clone()),
         Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
     });
     let revoke = ec2.revoke_security_group_ingress().group_id(id.as_str());
@@ -97,12 +146,12 @@ pub(super) async fn revoke(ec2: &Client, id: &ResourceId, changes: &[Change]) ->
     revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
 }
 
-/// What of the removed ranges is not there; an error says what stands in its place.
-fn missing(group: &[IngressRange], removed: &[Change]) -> Result<Vec<IngressRange>, UndoError> {
-    let mut missing: Vec<IngressRange> = Vec::new();
+/// What of the removed rules is not there; an error says what stands in its place.
+fn missing(group: &[IngressRule], removed: &[Change]) -> Result<Vec<IngressRule>, UndoError> {
+    let mut missing: Vec<IngressRule> = Vec::new();
     for change in removed {
         let Change::RevokeIngress(range) = change else { continue };
-        let same = |other: &&IngressRange| other.opens_the_same(range);
+        let same = |other: &&IngressRule| other.opens_the_same(range);
         match group.iter().find(same) {
             Some(live) if live.description == range.description => {}
             Some(live) => {
@@ -119,23 +168,39 @@ fn missing(group: &[IngressRange], removed: &[Change]) -> Result<Vec<IngressRang
     Ok(missing)
 }
 
-/// What is missing of the removed ranges; `None` where all are there.
+/// What is missing of the removed rules; `None` where all are there.
 pub(super) async fn prepare_undo(
     ec2: &Client,
     id: &ResourceId,
     removed: &[Change],
-) -> Result<Option<Vec<IngressRange>>, UndoError> {
+) -> Result<Option<Vec<IngressRule>>, UndoError> {
     let group = read(ec2, id).await?;
     let missing = missing(&group, removed)?;
+    for rule in &missing {
+        check_entries(ec2, &rule.source).await?;
+    }
     Ok((!missing.is_empty()).then_some(missing))
 }
 
-/// Opens again what was removed, with its descriptions. The ranges get new rule ids. One call, so that
-/// either all ranges are back or none.
+/// A prefix list may have got entries that nobody agreed to let in again.
+async fn check_entries(ec2: &Client, source: &IngressSource) -> Result<(), UndoError> {
+    let IngressSource::PrefixList(list) = source else { return Ok(()) };
+    let entries = prefix_list::entries(ec2, &list.id).await?;
+    let new: Vec<String> =
+        entries.iter().map(IpNet::to_string).filter(|entry| !list.open.contains(entry)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let new = new.join(" and ");
+    Err(UndoError::Differs(format!("the prefix list {} has got other entries since: {new}", list.id)))
+}
+
+/// Opens again what was removed, with its descriptions. The rules get new ids. One call, so that either all
+/// are back or none.
 pub(super) async fn authorize(
     ec2: &Client,
     id: &ResourceId,
-    missing: Vec<IngressRange>,
+    missing: Vec<IngressRule>,
 ) -> Result<(), AwsError> {
     let permissions = missing.into_iter().map(ip_permission).collect();
     let authorize = ec2.authorize_security_group_ingress().group_id(id.as_str());
@@ -143,206 +208,25 @@ pub(super) async fn authorize(
     authorized.map(drop).map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
 }
 
-fn ip_permission(range: IngressRange) -> IpPermission {
-    let IngressRange { protocol, from_port, to_port, cidr, description, .. } = range;
+fn ip_permission(rule: IngressRule) -> IpPermission {
+    let IngressRule { protocol, from_port, to_port, source, description, .. } = rule;
     let permission = IpPermission::builder().ip_protocol(protocol);
     let permission = permission.set_from_port(from_port).set_to_port(to_port);
-    if cidr.contains(':') {
-        let range = Ipv6Range::builder().cidr_ipv6(cidr).set_description(description).build();
-        permission.ipv6_ranges(range).build()
-    } else {
-        let range = IpRange::builder().cidr_ip(cidr).set_description(description).build();
-        permission.ip_ranges(range).build()
+    match source {
+        IngressSource::Cidr(cidr) if cidr.contains(':') => {
+            let range = Ipv6Range::builder().cidr_ipv6(cidr).set_description(description).build();
+            permission.ipv6_ranges(range).build()
+        }
+        IngressSource::Cidr(cidr) => {
+            let range = IpRange::builder().cidr_ip(cidr).set_description(description).build();
+            permission.ip_ranges(range).build()
+        }
+        IngressSource::PrefixList(list) => {
+            let list = PrefixListId::builder().prefix_list_id(list.id).set_description(description).build();
+            permission.prefix_list_ids(list).build()
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::evaluation::lines::evaluate_lines;
-    use crate::evaluation::{RuleKind, RuleParameters};
-
-    fn range(rule_id: &str, protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRange {
-        IngressRange {
-            rule_id: rule_id.to_owned(),
-            protocol: protocol.to_owned(),
-            from_port: Some(from),
-            to_port: Some(to),
-            cidr: cidr.to_owned(),
-            description: None,
-            is_left_to_people: false,
-        }
-    }
-
-    fn ids(changes: &[Change]) -> Vec<&str> {
-        changes
-            .iter()
-            .map(|change| match change {
-                Change::RevokeIngress(range) => range.rule_id.as_str(),
-                other => panic!("{other}"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn only_open_ranges_on_prohibited_ports_are_revoked() {
-        let group = [
-            range("sgr-1", "tcp", 0, 65535, "0.0.0.0/0"),
-            range("sgr-2", "tcp", 0, 65535, "10.0.0.0/8"),
-            range("sgr-3", "tcp", 443, 443, "::/0"),
-            range("sgr-4", "-1", -1, -1, "::/0"),
-            range("sgr-5", "icmp", 22, 22, "0.0.0.0/0"),
-        ];
-        let changes = plan(&"sg-1".parse().unwrap(), &group, &RestrictedPorts::default());
-        assert_eq!(ids(&changes), ["sgr-1", "sgr-4"]);
-        assert_eq!(changes[0].to_string(), "revoke tcp, all ports from 0.0.0.0/0 (sgr-1)");
-    }
-
-    #[test]
-    fn an_exempt_group_stays() {
-        let rule =
-            RestrictedPorts { exempt_security_groups: ["sg-1".to_owned()].into(), ..Default::default() };
-        let group = [range("sgr-1", "tcp", 22, 22, "0.0.0.0/0")];
-        assert_eq!(plan(&"sg-1".parse().unwrap(), &group, &rule), []);
-        assert_eq!(plan(&"sg-2".parse().unwrap(), &group, &rule).len(), 1);
-    }
-
-    #[test]
-    fn an_undo_opens_what_is_missing_and_refuses_what_is_described_otherwise() {
-        let described = |text: &str| IngressRange {
-            description: Some(text.to_owned()),
-            ..range("sgr-1", "tcp", 22, 22, "0.0.0.0/0")
-        };
-        let other = range("sgr-2", "tcp", 22, 22, "::/0");
-        let removed = [described("jump host"), other.clone()].map(Change::RevokeIngress);
-        assert_eq!(missing(&[], &removed).unwrap(), [described("jump host"), other.clone()]);
-        let back = IngressRange { rule_id: "sgr-9".to_owned(), ..described("jump host") };
-        assert_eq!(missing(std::slice::from_ref(&back), &removed).unwrap(), [other]);
-        let Err(UndoError::Differs(what)) = missing(&[described("mine")], &removed) else { panic!() };
-        assert_eq!(
-            what,
-            "tcp 22 is reachable from 0.0.0.0/0 already, by the rule sgr-1, which is described as \"mine\""
-        );
-    }
-
-    fn any_range() -> impl Strategy<Value = IngressRange> {
-        let protocol = prop::sample::select(vec!["tcp", "udp", "icmp", "-1", "50"]);
-        let cidr = prop::sample::select(vec![
-            "0.0.0.0/0",
-            "0.0.0.0/1",
-            "128.0.0.0/1",
-            "64.0.0.0/8",
-            "65.0.0.0/8",
-            "::/0",
-            "2600::/32",
-            "2600:1::/32",
-            "10.0.0.0/8",
-            "2001:db8::/32",
-        ]);
-        (protocol, cidr, 0..4000i32, 0..2000i32, 0..1_000_000u32).prop_map(
-            |(protocol, cidr, from, width, id)| {
-                range(&format!("sgr-{id}"), protocol, from, from + width, cidr)
-            },
-        )
-    }
-
-    /// A group's ranges as AWS Config's item has them.
-    fn item(group: &[IngressRange]) -> Value {
-        let permission = |range: &IngressRange| {
-            let (v4, v6) = match range.cidr.contains(':') {
-                true => (json!([]), json!([{"cidrIpv6": range.cidr}])),
-                false => (json!([{"cidrIp": range.cidr}]), json!([])),
-            };
-            json!({"ipProtocol": range.protocol, "fromPort": range.from_port, "toPort": range.to_port,
-                "ipv4Ranges": v4, "ipv6Ranges": v6})
-        };
-        json!({"resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-1", "configurationItemStatus": "OK",
-            "configuration": {"ipPermissions": group.iter().map(permission).collect::<Vec<_>>()}})
-    }
-
-    /// What the rule says of a group, as `defendable evaluate` does.
-    fn judged(group: &[IngressRange], prohibited: &str) -> String {
-        let parameters: RuleParameters = [("prohibitedPorts", prohibited)].into_iter().collect();
-        let (mut output, mut complaints) = (Vec::new(), Vec::new());
-        let line = item(group).to_string();
-        let bad = evaluate_lines(
-            RuleKind::RestrictedPorts,
-            &parameters,
-            line.as_bytes(),
-            &mut output,
-            &mut complaints,
-        );
-        assert_eq!(bad.unwrap(), 0, "{}", String::from_utf8_lossy(&complaints));
-        let evaluation: Value = serde_json::from_slice(&output).unwrap();
-        evaluation["complianceType"].as_str().unwrap().to_owned()
-    }
-
-    /// What of a group everybody would see: rule ids come and go.
-    fn without_ids(group: &[IngressRange]) -> Vec<String> {
-        let mut all: Vec<String> = group
-            .iter()
-            .map(|range| {
-                let IngressRange { protocol, from_port, to_port, cidr, description, .. } = range;
-                format!("{protocol} {from_port:?} {to_port:?} {cidr} {description:?}")
-            })
-            .collect();
-        all.sort();
-        all
-    }
-
-    /// A group as EC2 keeps one: every range once.
-    fn group() -> impl Strategy<Value = Vec<IngressRange>> {
-        prop::collection::vec(any_range(), 0..12).prop_map(|ranges| {
-            let mut group: Vec<IngressRange> = Vec::new();
-            for (number, range) in ranges.into_iter().enumerate() {
-                if !group.iter().any(|other| other.opens_the_same(&range)) {
-                    group.push(IngressRange { rule_id: format!("sgr-{number}"), ..range });
-                }
-            }
-            group
-        })
-    }
-
-    proptest! {
-        /// The executor against a model of EC2: it revokes by rule id, and an undo authorises anew.
-        #[test]
-        fn after_a_fix_the_rule_is_content_and_after_an_undo_all_is_as_before(
-            group in group(),
-            first in 0u16..3000,
-            width in 0u16..3000,
-            other in 0u16..6000,
-        ) {
-            let prohibited = format!("{first}-{},{other}", first + width);
-            let rule = RestrictedPorts { prohibited_ports: prohibited.parse().unwrap(), ..RestrictedPorts::default() };
-            let changes = plan(&"sg-1".parse().unwrap(), &group, &rule);
-            let violated = judged(&group, &prohibited) == "NON_COMPLIANT";
-            prop_assert_eq!(violated, !changes.is_empty());
-
-            let revoked: Vec<&str> = changes.iter().filter_map(|change| match change {
-                Change::RevokeIngress(range) => Some(range.rule_id.as_str()),
-                _ => None,
-            }).collect();
-            let fixed: Vec<IngressRange> =
-                group.iter().filter(|range| !revoked.contains(&range.rule_id.as_str())).cloned().collect();
-            prop_assert_eq!(judged(&fixed, &prohibited), "COMPLIANT");
-            // What violates by itself is gone, and what went would violate still, with all that is no broader.
-            for range in &group {
-                let alone = judged(std::slice::from_ref(range), &prohibited) == "NON_COMPLIANT";
-                prop_assert!(!alone || !fixed.contains(range), "{:?}", range);
-                if !fixed.contains(range) {
-                    let length = |range: &IngressRange| range.cidr.parse::<IpNet>().unwrap().prefix_len();
-                    let no_broader: Vec<IngressRange> =
-                        group.iter().filter(|other| length(other) >= length(range)).cloned().collect();
-                    prop_assert_eq!(judged(&no_broader, &prohibited), "NON_COMPLIANT", "{:?}", range);
-                }
-            }
-
-            let back = missing(&fixed, &changes).unwrap();
-            let undone: Vec<IngressRange> = fixed.iter().cloned().chain(back).collect();
-            prop_assert_eq!(without_ids(&undone), without_ids(&group));
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::AccessControlPolicy;
 
-use super::change::{Change, IngressRange};
+use super::change::{Change, IngressRule};
 use super::{Remediations, ViolationType, bucket_acl, bucket_policy, security_group};
 use crate::aws::AwsError;
 use crate::ids::Resource;
@@ -20,7 +20,7 @@ pub enum UndoError {
 
 /// What puts something back.
 enum PutBack {
-    Ingress(Vec<IngressRange>),
+    Ingress(Vec<IngressRule>),
     Acl(AccessControlPolicy),
     Policy(String),
 }

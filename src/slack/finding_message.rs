@@ -351,12 +351,21 @@ fn plan_text(finding: &Finding) -> Option<String> {
             let changes = finding.to_fix();
             let is_left = changes.iter().any(|(_, change)| change.is_left_to_people());
             let left = if is_left { LEFT_TO_PEOPLE } else { "" };
-            (!changes.is_empty()).then(|| {
+            let fix = (!changes.is_empty()).then(|| {
                 let list = changes_list(changes.iter().map(|(_, change)| change.to_string()));
                 format!("*Fix will*\n{list}{left}")
-            })
+            });
+            let by_hand = by_hand_text(&finding.by_hand());
+            (fix.is_some() || by_hand.is_some()).then(|| lines([fix, by_hand]))
         }
     }
+}
+
+/// What takes a person, because no fix can do it.
+fn by_hand_text(changes: &[Change]) -> Option<String> {
+    let list = || changes_list(changes.iter().map(Change::to_string));
+    let why = "A fix removes a reference to a prefix list only where all entries of the list are open.";
+    (!changes.is_empty()).then(|| format!("*To be done by hand*\n{}\n{why}", list()))
 }
 
 /// Changes as a list, cut where it gets long.

@@ -63,7 +63,7 @@ pub fn ignore_view(finding: &Finding) -> SlackModalView {
         .with_action_id(DURATION.into())
         .with_initial_option(options[1].clone())
         .with_options(options.to_vec());
-    let changes = finding.to_fix();
+    let changes = finding.to_close();
     let what = match (changes.is_empty(), &finding.state) {
         (true, State::Ignored { .. }) => {
             "*What is ignored now stays ignored.* What is opened beyond it is not."
@@ -76,7 +76,7 @@ pub fn ignore_view(finding: &Finding) -> SlackModalView {
     blocks.extend(sections(std::iter::once(what.to_owned()).chain(lines)));
     blocks.extend([input(DURATION, "For how long?", duration.into()), reason_input()]);
     let view = about(finding, CALLBACK_ID, "Ignore a finding", "Ignore", blocks);
-    match finding.fix_plan() {
+    match finding.shown_plan() {
         Some(plan) => view.with_private_metadata(action::value(&finding.id, &plan.digest())),
         None => view,
     }

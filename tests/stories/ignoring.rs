@@ -6,7 +6,7 @@ use crate::support::installation::Installation;
 use crate::support::payload::{click, interact};
 use crate::support::{ALICE, BOB, FAST, World, because, eventually, finding_of_group, several_ticks};
 
-fn filled_in(duration: &str) -> serde_json::Value {
+pub fn filled_in(duration: &str) -> serde_json::Value {
     let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
     json!({
         "duration": {"duration": {"type": "static_select", "selected_option": option}},

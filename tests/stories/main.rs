@@ -16,6 +16,7 @@ mod hostile_requests;
 mod ignoring;
 mod leases;
 mod live_cases;
+mod prefix_lists;
 mod public_buckets;
 mod routing;
 mod seeing;

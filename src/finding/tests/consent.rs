@@ -1,15 +1,15 @@
 //! What a yes covers, what an ignore covers, what several rules say.
 
 use super::*;
-use crate::remediation::{AgreedPlan, Direction, IngressRange};
+use crate::remediation::{AgreedPlan, Direction, IngressRule, IngressSource};
 
 fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
-    let range = IngressRange {
+    let range = IngressRule {
         rule_id: format!("sgr-{port}"),
         protocol: protocol.to_owned(),
         from_port: Some(port),
         to_port: Some(port),
-        cidr: "0.0.0.0/0".to_owned(),
+        source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
         description: None,
         is_left_to_people: false,
     };

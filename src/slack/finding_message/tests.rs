@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::finding::digest::{Digest, Entry, Member, Tally};
 use crate::finding::severity::Severity;
-use crate::finding::{Breach, Covers, Failure, Repeat, Wish};
+use crate::finding::{Breach, Covers, Failure, Refusal, Repeat, Wish};
 use crate::ids::PlanListId;
-use crate::remediation::{AgreedPlan, Attempt, Control, Exposure, Grant, Grantee, IngressRange};
+use crate::remediation::{
+    AgreedPlan, Attempt, Control, Exposure, Grant, Grantee, IngressRule, IngressSource, PrefixList,
+};
 use crate::slack::digest_message::digest_message;
 use crate::slack::digest_view::show_all_view;
 use crate::slack::fix_view::fix_view;
@@ -38,12 +40,12 @@ fn finding_of(resource_type: &str, id: &str, plan: Plan) -> Finding {
 }
 
 fn revoke(number: usize) -> (ViolationType, Change) {
-    let range = IngressRange {
+    let range = IngressRule {
         rule_id: format!("sgr-{number}"),
         protocol: "tcp".to_owned(),
         from_port: Some(22),
         to_port: Some(22),
-        cidr: "0.0.0.0/0".to_owned(),
+        source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
         description: None,
         is_left_to_people: false,
     };
@@ -105,7 +107,7 @@ fn breach_of(finding: &Finding, recorded_at: Timestamp) -> Breach {
 fn revoke_port(port: i32) -> (ViolationType, Change) {
     let (kind, change) = revoke(port.unsigned_abs() as usize);
     let Change::RevokeIngress(range) = change else { unreachable!("a range is revoked") };
-    (kind, Change::RevokeIngress(IngressRange { from_port: Some(port), to_port: Some(port), ..range }))
+    (kind, Change::RevokeIngress(IngressRule { from_port: Some(port), to_port: Some(port), ..range }))
 }
 
 #[test]
@@ -122,6 +124,32 @@ fn what_is_opened_beyond_an_ignore_is_open_and_the_rest_is_left() {
     let ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
     let live = Plan::Known { changes: vec![revoke(1), revoke_port(3306)] };
     insta::assert_json_snapshot!(finding_message(&ignored.looked_at(&live, at(4000)).unwrap(), None));
+}
+
+/// A prefix list that is open on port 22.
+fn revoke_list(has_others: bool) -> (ViolationType, Change) {
+    let (kind, change) = revoke(9);
+    let Change::RevokeIngress(rule) = change else { unreachable!("a rule is revoked") };
+    let open = ["0.0.0.0/0".to_owned()].into();
+    let source = IngressSource::PrefixList(PrefixList { id: "pl-0123".to_owned(), open, has_others });
+    (kind, Change::RevokeIngress(IngressRule { source, is_left_to_people: true, ..rule }))
+}
+
+#[test]
+fn what_takes_a_person_is_said_beside_what_a_fix_will_do() {
+    let changes = vec![revoke(1), revoke_list(true)];
+    let finding = finding_of(ResourceType::SECURITY_GROUP, "sg-0123", Plan::Known { changes });
+    insta::assert_json_snapshot!(finding_message(&finding, None));
+    let alone = Plan::Known { changes: vec![revoke_list(true)] };
+    let alone = finding_of(ResourceType::SECURITY_GROUP, "sg-0123", alone);
+    let message = serde_json::to_value(finding_message(&alone, None)).unwrap().to_string();
+    assert!(!message.contains(r#""action_id":"fix""#) && message.contains("look_again"), "{message}");
+    assert_eq!(alone.can_fix(false, at(60)), Err(Refusal::ByHand));
+    // Once the list has no other entries, a fix takes the reference: nobody has agreed to that.
+    let plan = fix_asked(&finding, at(60)).unwrap();
+    let whole = Plan::Known { changes: vec![revoke(1), revoke_list(false)] };
+    let whole = finding.looked_at(&whole, at(61)).unwrap();
+    assert!(!whole.is_within(&plan_of(&finding).unwrap()), "{:?}", plan.state);
 }
 
 #[test]
@@ -355,7 +383,15 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
     let range = (hostile(), hostile(), hostile()).prop_map(|(rule_id, cidr, description)| {
         let (kind, change) = revoke(1);
         let Change::RevokeIngress(range) = change else { unreachable!("a range is revoked") };
-        (kind, Change::RevokeIngress(IngressRange { rule_id, cidr, description: Some(description), ..range }))
+        (
+            kind,
+            Change::RevokeIngress(IngressRule {
+                rule_id,
+                source: IngressSource::Cidr(cidr),
+                description: Some(description),
+                ..range
+            }),
+        )
     });
     let grant = (hostile(), any::<bool>()).prop_map(|(name, group)| {
         let grantee = if group { Grantee::Group(name.clone()) } else { Grantee::Email(name.clone()) };

@@ -1,7 +1,9 @@
 //! The emulated account, by the AWS SDK.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Tag};
+use aws_sdk_ec2::types::{
+    AddPrefixListEntry, Filter, IpPermission, IpRange, PrefixListId, RemovePrefixListEntry, Tag,
+};
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
@@ -89,6 +91,33 @@ impl Aws {
         opened.send().await.unwrap();
     }
 
+    /// Opens a port to what is in a prefix list.
+    pub async fn open_port_to_list(&self, group: &str, port: i32, list: &str) {
+        let list = PrefixListId::builder().prefix_list_id(list).build();
+        let permission = IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port);
+        let permission = permission.prefix_list_ids(list).build();
+        let opened = self.ec2.authorize_security_group_ingress().group_id(group).ip_permissions(permission);
+        opened.send().await.unwrap();
+    }
+
+    /// A prefix list, by its id.
+    pub async fn create_prefix_list(&self, name: &str, ranges: &[&str]) -> String {
+        let create = self.ec2.create_managed_prefix_list().prefix_list_name(name).max_entries(20);
+        let entries = ranges.iter().map(|range| AddPrefixListEntry::builder().cidr(*range).build());
+        let create = create.address_family("IPv4").set_entries(Some(entries.collect()));
+        create.send().await.unwrap().prefix_list.unwrap().prefix_list_id.unwrap()
+    }
+
+    /// Adds ranges to a prefix list, and takes others out.
+    pub async fn change_prefix_list(&self, id: &str, added: &[&str], removed: &[&str]) {
+        let modify = self.ec2.modify_managed_prefix_list().prefix_list_id(id);
+        let added = added.iter().map(|range| AddPrefixListEntry::builder().cidr(*range).build());
+        let removed = removed.iter().map(|range| RemovePrefixListEntry::builder().cidr(*range).build());
+        let modify =
+            modify.set_add_entries(Some(added.collect())).set_remove_entries(Some(removed.collect()));
+        modify.send().await.unwrap();
+    }
+
     /// A group that everybody on the internet reaches by SSH.
     pub async fn open_group(&self, name: &str) -> String {
         let group = self.create_group(name).await;
@@ -102,7 +131,8 @@ impl Aws {
         let ingress = rules.security_group_rules().iter().filter(|rule| rule.is_egress() == Some(false));
         let mut lines: Ingress = ingress
             .map(|rule| {
-                let source = rule.cidr_ipv4().or(rule.cidr_ipv6()).map(str::to_owned);
+                let source =
+                    rule.cidr_ipv4().or(rule.cidr_ipv6()).or(rule.prefix_list_id()).map(str::to_owned);
                 let group =
                     || rule.referenced_group_info().and_then(|group| group.group_id()).unwrap().to_owned();
                 format!(
