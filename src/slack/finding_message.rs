@@ -332,7 +332,7 @@ fn why_unsupported(finding: &Finding) -> String {
 
 /// What to say where auto-response does not do all of a plan.
 const LEFT_TO_PEOPLE: &str =
-    "\nAuto-response revokes only what is open to all addresses; the rest takes a person.";
+    "\nAuto-response revokes only the group's own 0.0.0.0/0 and ::/0; the rest takes a person.";
 
 fn plan_text(finding: &Finding) -> Option<String> {
     match &finding.plan {
