@@ -12,7 +12,7 @@ use defendable::evaluation::{RestrictedPorts, RuleKind, RuleParameters};
 
 /// A Slack ChatOps app that keeps an AWS account safe.
 ///
-/// Settings come from the environment (DEFENDABLE_…; the README lists them), AWS's own from
+/// Settings come from the environment (DEFENDABLE_…; docs/settings.md lists them), AWS's own from
 /// where the AWS CLI has them. With AWS_LAMBDA_RUNTIME_API set this is a Lambda bootstrap, and
 /// _HANDLER names the function.
 #[derive(Parser)]
