@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: where things are, and how the emulators get here.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -102,6 +103,7 @@ lambda_glibc=2.34
 # The target of lambda_build, by its processor.
 lambda_target() {
   lambda_triple=$1-unknown-linux-gnu
+  # shellcheck disable=SC2034 # The scripts that source this read it.
   lambda_binaries=$CARGO_TARGET_DIR/$lambda_triple/lambda
 }
 lambda_target x86_64
