@@ -1,9 +1,11 @@
 """Passes every message and view of the snapshot tests through the models of Slack's own Python SDK,
-which know Block Kit's limits: https://docs.slack.dev/tools/python-slack-sdk"""
+which know Block Kit's limits: https://docs.slack.dev/tools/python-slack-sdk. A snapshot that no test makes is
+a problem, too."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -25,12 +27,21 @@ def problem(snapshot: dict) -> str | None:
     return None if again == snapshot else f"the SDK reads it as {json.dumps(again)}"
 
 
+def unreferenced(path: Path, header: str) -> str | None:
+    """A snapshot has its test's name, and a number behind it from the second of a test on."""
+    test, number = re.fullmatch(r".*__tests__(.+?)(?:-(\d+))?", path.stem).groups()
+    source = Path(re.search(r"^source: (.+)$", header, re.MULTILINE)[1]).read_text()
+    _, found, body = source.partition(f"fn {test}(")
+    made = body.partition("#[test]")[0].count("_snapshot!(")
+    return None if found and made >= int(number or 1) else "no test makes it"
+
+
 def main(folder: str) -> None:
     snapshots = sorted(Path(folder).rglob("*.snap"))
     problems = {}
     for path in snapshots:
-        _, _, body = path.read_text().split("---\n", 2)
-        if found := problem(json.loads(body)):
+        _, header, body = path.read_text().split("---\n", 2)
+        if found := unreferenced(path, header) or problem(json.loads(body)):
             problems[path.name] = found
     for name, found in problems.items():
         print(f"{name}: {found}", file=sys.stderr)
