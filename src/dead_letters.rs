@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use futures::FutureExt;
 use tokio::time::timeout_at;
 
 use crate::aws::AwsError;
@@ -127,7 +128,7 @@ impl Queues {
                     .queue_url(target.as_str())
                     .message_body(body)
                     .message_attributes(ORIGINAL_ID, attribute(&letter.id));
-                sent.send().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
+                sent.send().boxed().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
                 *sent_back += 1;
                 self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;
             }
@@ -150,6 +151,7 @@ impl Queues {
             .wait_time_seconds(poll)
             .message_attribute_names("All")
             .send()
+            .boxed()
             .await;
         let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
         Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::from).collect())

@@ -34,6 +34,8 @@
 //! [`doctor`] looks at an installation; [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
 
 #![warn(missing_docs)]
+// Tasks have two megabytes of stack: clippy.toml has how large one future may be.
+#![warn(clippy::large_futures)]
 
 pub mod aws;
 pub mod command;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use effect::{Effect, Part};
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use trace::{Identity, Trace};
@@ -147,7 +148,7 @@ impl Openers {
         let read = async {
             let mut next = None;
             for _ in 0..PAGES {
-                let page = look.clone().set_next_token(next.take()).send().await;
+                let page = look.clone().set_next_token(next.take()).send().boxed().await;
                 let page = page.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
                 let calls = page.events().iter().filter(|event| event.read_only() != Some("true"));
                 records.extend(calls.filter_map(|event| event.cloud_trail_event()).map(str::to_owned));

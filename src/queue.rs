@@ -152,14 +152,15 @@ impl Queues {
         let body = serde_json::to_string(body)
             .map_err(|error| AwsError::other("sqs:SendMessage", "Unserializable", error.to_string()))?;
         let send = self.sqs.send_message().queue_url(queue.as_str()).message_body(body);
-        let sent = send.delay_seconds(seconds.min(900).cast_signed()).send().await;
+        let sent = send.delay_seconds(seconds.min(900).cast_signed()).send().boxed().await;
         sent.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
 
     /// Deletes a message. A receipt handle that has expired, or of a message that is gone, is
     /// no error: redelivery finds nothing left to do.
     pub async fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), AwsError> {
-        let deleted = self.sqs.delete_message().queue_url(queue).receipt_handle(receipt_handle).send().await;
+        let deleted =
+            self.sqs.delete_message().queue_url(queue).receipt_handle(receipt_handle).send().boxed().await;
         match deleted.map_err(|error| AwsError::from_sdk("sqs:DeleteMessage", error)) {
             Err(error)
                 if matches!(error.code.as_str(), "ReceiptHandleIsInvalid" | "InvalidParameterValue") =>
@@ -180,6 +181,7 @@ impl Queues {
             .queue_url(queue.as_str())
             .attribute_names(name.clone())
             .send()
+            .boxed()
             .await;
         let answer = answer.map_err(|error| AwsError::from_sdk("sqs:GetQueueAttributes", error))?;
         let waiting = answer.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok());
@@ -247,6 +249,7 @@ impl Queues {
             .receipt_handle(&message.receipt_handle)
             .visibility_timeout(seconds)
             .send()
+            .boxed()
             .await;
         changed.map(drop).map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
     }
@@ -279,7 +282,7 @@ impl Queues {
             .message_body(&message.body)
             .message_attributes(REASON, attribute(&crate::evaluation::cut(reason, 1000)))
             .message_attributes(ORIGINAL_ID, attribute(message.original_id.as_ref().unwrap_or(&message.id)));
-        parked.send().await.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
+        parked.send().boxed().await.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
 }
 

@@ -2,6 +2,7 @@
 //! would null what it is not given.
 
 use aws_sdk_eventbridge::types::RuleState;
+use futures::FutureExt;
 
 use crate::aws::AwsError;
 use crate::finding::auto_response::Switch;
@@ -18,7 +19,7 @@ pub struct ScheduledRule {
 impl ScheduledRule {
     /// What AWS obeys.
     pub async fn state(&self) -> Result<Switch, AwsError> {
-        let rule = self.eventbridge.describe_rule().name(&self.name).send().await;
+        let rule = self.eventbridge.describe_rule().name(&self.name).send().boxed().await;
         let rule = rule.map_err(|error| AwsError::from_sdk("events:DescribeRule", error))?;
         Ok(if rule.state() == Some(&RuleState::Enabled) { Switch::On } else { Switch::Off })
     }
@@ -27,11 +28,11 @@ impl ScheduledRule {
     pub async fn set(&self, switch: Switch) -> Result<(), AwsError> {
         match switch {
             Switch::On => {
-                let enabled = self.eventbridge.enable_rule().name(&self.name).send().await;
+                let enabled = self.eventbridge.enable_rule().name(&self.name).send().boxed().await;
                 enabled.map(drop).map_err(|error| AwsError::from_sdk("events:EnableRule", error))
             }
             Switch::Off => {
-                let disabled = self.eventbridge.disable_rule().name(&self.name).send().await;
+                let disabled = self.eventbridge.disable_rule().name(&self.name).send().boxed().await;
                 disabled.map(drop).map_err(|error| AwsError::from_sdk("events:DisableRule", error))
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
@@ -73,7 +74,7 @@ impl Secrets {
             SecretSource::Value(value) => return Ok(value.clone()),
             SecretSource::Parameter(name) => name,
         };
-        let answer = self.ssm.get_parameter().name(name).with_decryption(true).send().await;
+        let answer = self.ssm.get_parameter().name(name).with_decryption(true).send().boxed().await;
         let answer = answer.map_err(|error| SecretError::Aws {
             name: name.clone(),
             source: AwsError::from_sdk("ssm:GetParameter", error),

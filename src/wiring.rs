@@ -47,8 +47,8 @@ pub async fn aws_config(endpoint: Option<&str>) -> aws_config::SdkConfig {
         .operation_timeout(Duration::from_secs(15));
     let loader = aws_config::from_env().timeout_config(timeouts.build()).http_client(http_client());
     match endpoint {
-        Some(endpoint) => loader.endpoint_url(endpoint).load().await,
-        None => loader.load().await,
+        Some(endpoint) => Box::pin(loader.endpoint_url(endpoint).load()).await,
+        None => Box::pin(loader.load()).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput;
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::AwsError;
@@ -32,13 +33,13 @@ fn off_where_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<b
 
 /// A bucket's ACL.
 pub async fn acl(s3: &Client, bucket: &str) -> Result<GetBucketAclOutput, AwsError> {
-    let acl = s3.get_bucket_acl().bucket(bucket).send().await;
+    let acl = s3.get_bucket_acl().bucket(bucket).send().boxed().await;
     acl.map_err(|error| AwsError::from_sdk("s3:GetBucketAcl", error))
 }
 
 /// A bucket's policy, if it has one.
 pub async fn policy(s3: &Client, bucket: &str) -> Result<Option<String>, AwsError> {
-    let policy = s3.get_bucket_policy().bucket(bucket).send().await;
+    let policy = s3.get_bucket_policy().bucket(bucket).send().boxed().await;
     match policy.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicy", error)) {
         Ok(answer) => Ok(answer.policy),
         Err(error) if error.code == NO_POLICY => Ok(None),
@@ -49,7 +50,7 @@ pub async fn policy(s3: &Client, bucket: &str) -> Result<Option<String>, AwsErro
 /// Whether AWS calls a bucket's policy public; one that is not there is not.
 /// ([GetBucketPolicyStatus](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html))
 pub async fn policy_is_public(s3: &Client, bucket: &str) -> Result<bool, AwsError> {
-    let status = s3.get_bucket_policy_status().bucket(bucket).send().await;
+    let status = s3.get_bucket_policy_status().bucket(bucket).send().boxed().await;
     match status.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicyStatus", error)) {
         Ok(answer) => {
             let is_public = answer.policy_status.and_then(|status| status.is_public);
@@ -73,7 +74,7 @@ fn settings(block: Option<(Option<bool>, Option<bool>)>) -> PublicAccessBlock {
 
 /// A bucket's own Public Access Block; none is all off.
 pub async fn public_access_block(s3: &Client, bucket: &str) -> Result<PublicAccessBlock, AwsError> {
-    let block = s3.get_public_access_block().bucket(bucket).send().await;
+    let block = s3.get_public_access_block().bucket(bucket).send().boxed().await;
     match block.map_err(|error| AwsError::from_sdk("s3:GetBucketPublicAccessBlock", error)) {
         Ok(answer) => {
             let block = answer.public_access_block_configuration;
@@ -90,7 +91,7 @@ pub async fn account_block(
     s3: &aws_sdk_s3control::Client,
     account: &AccountId,
 ) -> Result<PublicAccessBlock, AwsError> {
-    let block = s3.get_public_access_block().account_id(account.as_str()).send().await;
+    let block = s3.get_public_access_block().account_id(account.as_str()).send().boxed().await;
     match block.map_err(|error| AwsError::from_sdk("s3:GetAccountPublicAccessBlock", error)) {
         Ok(answer) => {
             let block = answer.public_access_block_configuration;

@@ -217,7 +217,7 @@ impl SlackFunction {
                     action::REVIEW_FIX => fix::review(self, &id, &action.trigger_id).await,
                     action::LOOK_AGAIN => fix::look_again(self, &id).await,
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
-                    action::UNIGNORE => ignore::unignore(self, &id, user).await,
+                    action::UNIGNORE => Box::pin(ignore::unignore(self, &id, user)).await,
                     action::UNDO => undo::open(self, &id, &action.trigger_id).await,
                     action::APPROVE => approve::clicked(self, &id, plan, user, &action.trigger_id).await,
                     action::DECLINE => approve::decline(self, &id, user).await,

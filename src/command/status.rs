@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 
 use super::SlackFunction;
@@ -86,7 +87,7 @@ async fn compliance(function: &SlackFunction) -> Result<String, AwsError> {
     let config = function.aws.config_service();
     let (mut lines, mut next) = (Vec::new(), None);
     loop {
-        let page = config.describe_compliance_by_config_rule().set_next_token(next).send().await;
+        let page = config.describe_compliance_by_config_rule().set_next_token(next).send().boxed().await;
         let page =
             page.map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error))?;
         for rule in page.compliance_by_config_rules() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures::FutureExt;
 use futures::future::join_all;
 
 use super::{Diagnosis, Examined};
@@ -50,7 +51,7 @@ fn failed(error: &AwsError, missing: &str) -> Diagnosis {
 }
 
 async fn credentials(wiring: &Wiring) -> Diagnosis {
-    let identity = aws_sdk_sts::Client::new(wiring.aws.config()).get_caller_identity().send().await;
+    let identity = aws_sdk_sts::Client::new(wiring.aws.config()).get_caller_identity().send().boxed().await;
     let home = &wiring.settings.account;
     match identity.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", error)) {
         Ok(identity) => match identity.account().and_then(|account| account.parse::<AccountId>().ok()) {
@@ -112,7 +113,7 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
 }
 
 async fn recorder(wiring: &Wiring) -> Diagnosis {
-    let status = wiring.aws.config_service().describe_configuration_recorder_status().send().await;
+    let status = wiring.aws.config_service().describe_configuration_recorder_status().send().boxed().await;
     match status.map_err(|error| AwsError::from_sdk("config:DescribeConfigurationRecorderStatus", error)) {
         Ok(status) => match status.configuration_recorders_status() {
             [] => Diagnosis::ill(
@@ -169,7 +170,7 @@ async fn queue(wiring: &Wiring, url: &QueueUrl) -> Examined {
     let attributes = async |url: &QueueUrl| {
         let queues = wiring.queues();
         let asked = queues.sqs.get_queue_attributes().queue_url(url.as_str());
-        let answer = asked.attribute_names(QueueAttributeName::All).send().await;
+        let answer = asked.attribute_names(QueueAttributeName::All).send().boxed().await;
         let answer = answer.map_err(|error| AwsError::from_sdk("sqs:GetQueueAttributes", error))?;
         Ok::<_, AwsError>(answer.attributes.unwrap_or_default())
     };

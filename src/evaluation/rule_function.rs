@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_config::types::{self, ResourceType as ConfigResourceType};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -177,7 +178,14 @@ impl RuleFunction {
                 Ok(entry.build().expect("an entry with id and body is complete"))
             });
             let entries = entries.collect::<Result<Vec<_>, serde_json::Error>>()?;
-            let sent = self.sqs.send_message_batch().queue_url(queue).set_entries(Some(entries)).send().await;
+            let sent = self
+                .sqs
+                .send_message_batch()
+                .queue_url(queue)
+                .set_entries(Some(entries))
+                .send()
+                .boxed()
+                .await;
             let sent = sent.map_err(|error| AwsError::from_sdk("sqs:SendMessageBatch", error))?;
             if let Some(failed) = sent.failed().first() {
                 let reason = failed.message().unwrap_or_default();
@@ -262,7 +270,7 @@ impl RuleFunction {
             .ordering_timestamp(aws_sdk_config::primitives::DateTime::from_millis(captured.as_millisecond()))
             .build()
             .expect("an evaluation with type, id, compliance and time is complete");
-        let answer = self.config.put_evaluations().evaluations(put).result_token(token).send().await;
+        let answer = self.config.put_evaluations().evaluations(put).result_token(token).send().boxed().await;
         let answer = answer.map_err(|error| AwsError::from_sdk("config:PutEvaluations", error))?;
         if answer.failed_evaluations().is_empty() {
             Ok(())
@@ -281,6 +289,7 @@ impl RuleFunction {
             .resource_id(summary.resource_id.as_ref())
             .limit(1)
             .send()
+            .boxed()
             .await
             .map_err(|error| AwsError::from_sdk("config:GetResourceConfigHistory", error))?;
         let item = answer

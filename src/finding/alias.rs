@@ -81,13 +81,13 @@ impl Table {
         if let Some(moved_to) = record.moved_to {
             // Whoever moved it may have died before it was there.
             if self.get(&moved_to).await?.is_none() {
-                self.move_record(id, &moved_to, rules).await?;
+                Box::pin(self.move_record(id, &moved_to, rules)).await?;
             }
             return Ok(moved_to);
         }
         match new_id(&record.finding, rules) {
             Some(new) => {
-                self.move_record(id, &new, rules).await?;
+                Box::pin(self.move_record(id, &new, rules)).await?;
                 Ok(new)
             }
             None => Ok(id.clone()),
@@ -106,7 +106,7 @@ impl Table {
         }
         for older in older {
             if self.get(older).await?.is_some() {
-                self.move_record(older, id, rules).await?;
+                Box::pin(self.move_record(older, id, rules)).await?;
             }
         }
         Ok(())
@@ -149,7 +149,7 @@ impl Table {
         if self.write(&finding, None, &kept).await?.is_none() {
             // Another rule's finding about the same has moved there before.
             let merge = |there: Option<&Finding>| there.and_then(|there| there.merged(&finding)).ok_or(());
-            self.change(new, merge).await?;
+            Box::pin(self.change(new, merge)).await?;
         }
         self.show_moved(old, new, record.shown).await?;
         tracing::info!(from = %old, to = %new, "a finding of an older version has moved");

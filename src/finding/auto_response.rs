@@ -4,6 +4,7 @@
 //! finds "off" recorded does nothing, whoever flipped the rule.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
@@ -127,7 +128,12 @@ impl Table {
             .auto_response_update()
             .update_expression("SET wanted = :wanted REMOVE #hold, carriedOut, goesOn")
             .expression_attribute_values(":wanted", to_attribute_value(wanted)?);
-        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        update
+            .send()
+            .boxed()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
     /// Records what the deployment says, where nobody has said anything; whether it was that.

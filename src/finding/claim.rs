@@ -3,6 +3,7 @@
 //! something: a replay changes nothing.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -52,7 +53,7 @@ impl Table {
             .expression_attribute_values(":expires", number((now + SignedDuration::from_hours(24 * 14)).as_second()))
             .return_values(ReturnValue::AllOld);
         // Before the first claim there is nothing.
-        let claimed = claim.send().await.map(|updated| Some(updated.attributes.unwrap_or_default()));
+        let claimed = claim.send().boxed().await.map(|updated| Some(updated.attributes.unwrap_or_default()));
         Ok(conditional::<Claim, _>(claimed)?.map(|claim| Claim { holder, ..claim }))
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
@@ -312,7 +313,7 @@ impl Table {
             .expression_attribute_values(":begin", text(begin))
             .expression_attribute_values(":end", text("MEMBER#~"))
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let page = query.send().await.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+        let page = query.send().boxed().await.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let more_pages = page.last_evaluated_key.is_some();
         let items = page.items.unwrap_or_default();
         let more = items.len() > limit || more_pages;
@@ -359,7 +360,7 @@ impl Table {
             .expression_attribute_values(":channel", text(channel))
             .expression_attribute_values(":begun", to_attribute_value(now)?)
             .return_values(ReturnValue::AllNew);
-        conditional(update.send().await.map(|updated| updated.attributes))
+        conditional(update.send().boxed().await.map(|updated| updated.attributes))
     }
 
     /// The digest's message is drawn, or could not be: somebody else may. Whose lease has passed to
@@ -423,7 +424,8 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":overdue", number((now - OVERDUE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
-        let asked: Option<Asked> = conditional(update.send().await.map(|updated| updated.attributes))?;
+        let asked: Option<Asked> =
+            conditional(update.send().boxed().await.map(|updated| updated.attributes))?;
         let next = |asked: Asked| Timestamp::from_millisecond(asked.next_drawing?).ok();
         Ok(asked.map(|asked| next(asked).unwrap_or(now)))
     }

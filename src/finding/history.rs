@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use futures::FutureExt;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -310,7 +311,12 @@ impl Table {
             .expression_attribute_values(":state", text(INDEXED_AS))
             .expression_attribute_values(":at", text(format!("{:.3}", entry.at)))
             .expression_attribute_values(":expires", number((Timestamp::now() + RETENTION).as_second()));
-        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        update
+            .send()
+            .boxed()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
     /// Tells `each` every entry since then, the oldest first, a page at a time.
@@ -362,7 +368,7 @@ impl Table {
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":state", text(INDEXED_AS)),
         };
-        let found = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
+        let found = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().boxed().await;
         let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let items = found.items.unwrap_or_default().into_iter();
         let entries = items.map(|item| Ok(from_item::<Item>(item)?.into()));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use futures::FutureExt;
 use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -84,7 +85,12 @@ impl Table {
                 .expression_attribute_values(":place", text(place.to_string())),
             None => update.update_expression("REMOVE place"),
         };
-        update.send().await.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        update
+            .send()
+            .boxed()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 
     /// The newest findings of a state that are wanted, from a place on, at most `limit`; and where
@@ -100,7 +106,7 @@ impl Table {
         let (mut records, mut last, mut looked) = (Vec::new(), None, 0);
         loop {
             let query = self.state_query(state).scan_index_forward(Order::NewestFirst.forward()).limit(100);
-            let page = query.set_exclusive_start_key(start).send().await;
+            let page = query.set_exclusive_start_key(start).send().boxed().await;
             let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
             for item in page.items.unwrap_or_default() {
                 if records.len() == limit || looked == LOOKED_THROUGH {

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -294,7 +295,7 @@ impl Table {
         sk: String,
     ) -> Result<Option<T>, TableError> {
         let got = self.dynamodb.get_item().table_name(&self.name).consistent_read(true);
-        let got = got.key("pk", text(pk)).key("sk", text(sk)).send().await;
+        let got = got.key("pk", text(pk)).key("sk", text(sk)).send().boxed().await;
         let got = got.map_err(|error| AwsError::from_sdk("dynamodb:GetItem", error))?;
         Ok(got.item.map(from_item).transpose()?)
     }
@@ -337,7 +338,7 @@ impl Table {
         id: &FindingId,
         decide: impl Fn(&Finding) -> Result<Finding, Refusal>,
     ) -> Result<Changed<Option<Refusal>>, TableError> {
-        self.change(id, |finding| decide(finding.ok_or(None)?).map_err(Some)).await
+        Box::pin(self.change(id, |finding| decide(finding.ok_or(None)?).map_err(Some))).await
     }
 
     /// Writes over a record, if there is one; `None` when that is not the current one.
@@ -373,7 +374,7 @@ impl Table {
             .expression_attribute_values(":state", text(state.as_str()))
             .expression_attribute_values(":stateSince", text(since(finding)))
             .return_values(ReturnValue::AllNew);
-        match update.send().await {
+        match update.send().boxed().await {
             Ok(written) => Ok(written.attributes.map(from_item).transpose()?),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
                 // The answer to a first try of the same call may have got lost on its way.
@@ -430,7 +431,7 @@ impl Table {
                 .key_condition_expression("#state = :state AND stateSince BETWEEN :begin AND :end")
                 .expression_attribute_values(":begin", moment(begin, "0"))
                 .expression_attribute_values(":end", moment(end, "9999"));
-            let page = query.select(Select::Count).set_exclusive_start_key(from).send().await;
+            let page = query.select(Select::Count).set_exclusive_start_key(from).send().boxed().await;
             let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
             count += u64::try_from(page.count).unwrap_or_default();
             match page.last_evaluated_key {
@@ -474,7 +475,7 @@ impl Table {
             .expression_attribute_values(":until", number((now + LEASE).as_millisecond()))
             // What was there before: only the lease differs, and one that ran out tells.
             .return_values(ReturnValue::AllOld);
-        conditional(lease.send().await.map(|updated| updated.attributes))
+        conditional(lease.send().boxed().await.map(|updated| updated.attributes))
     }
 
     /// Gives the lease back without a trace of what Slack shows: as one that ran out, so that
@@ -502,7 +503,7 @@ impl Table {
             .expression_attribute_values(":shown", to_attribute_value(shown)?)
             .expression_attribute_values(":until", number((Timestamp::now() + LEASE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
-        conditional(update.send().await.map(|updated| updated.attributes))
+        conditional(update.send().boxed().await.map(|updated| updated.attributes))
     }
 
     /// Gives the lease back, provided that `version` is the newest; otherwise returns the newer record,
@@ -523,7 +524,7 @@ impl Table {
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":version", number(version)),
         };
-        match update.send().await {
+        match update.send().boxed().await {
             Ok(_) => Ok(None),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
                 let leased: Option<Held> = {
@@ -556,7 +557,7 @@ impl Table {
 
 /// Sends an update; whether its condition held.
 pub(super) async fn applied(update: UpdateItemFluentBuilder) -> Result<bool, TableError> {
-    match update.send().await {
+    match update.send().boxed().await {
         Ok(_) => Ok(true),
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
         Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),

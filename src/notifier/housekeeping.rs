@@ -47,7 +47,7 @@ impl Notifier {
         self.look_after_fixes(now).await?;
         self.look_for_tags(now).await?;
         for state in [StateName::Open, StateName::Ignored] {
-            self.look_after(state, now).await?;
+            Box::pin(self.look_after(state, now)).await?;
         }
         self.compare_switch().await?;
         self.draw_what_is_overdue(now).await?;
@@ -215,7 +215,7 @@ impl Notifier {
         change: impl Fn(&Finding) -> Option<Finding>,
     ) -> Result<(), NotifierError> {
         self.publisher.show_later(id).await?;
-        let changed = self.table.change(id, |finding| finding.and_then(&change).ok_or(())).await?;
+        let changed = Box::pin(self.table.change(id, |finding| finding.and_then(&change).ok_or(()))).await?;
         if matches!(changed, Changed::Yes(_)) {
             self.queues.send(&self.queues.events, &Notice::Show { finding: id.clone() }).await?;
         }

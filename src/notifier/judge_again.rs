@@ -3,6 +3,7 @@
 //! other entries, and the groups that refer to it have no item of that: they, and the buckets, are judged
 //! again once a day, whatever is seen.
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Notifier, NotifierError};
@@ -93,7 +94,8 @@ impl Notifier {
 
     /// A name that our rule has elsewhere is no rule here.
     async fn start_evaluation(&self, rule: &RuleName) -> Result<(), AwsError> {
-        let start = self.config.start_config_rules_evaluation().config_rule_names(rule.as_str()).send().await;
+        let start =
+            self.config.start_config_rules_evaluation().config_rule_names(rule.as_str()).send().boxed().await;
         match start.map_err(|error| AwsError::from_sdk("config:StartConfigRulesEvaluation", error)) {
             Ok(_) => {
                 tracing::info!(%rule, "AWS Config judges all its resources again");

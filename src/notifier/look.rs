@@ -237,7 +237,7 @@ impl Notifier {
             let seen = reported.looked_at(&preview.plan, preview.at).unwrap_or(reported);
             Ok::<_, ()>(self.rated(preview.tagged(seen), &preview))
         });
-        self.show(changed.await?).await
+        self.show(Box::pin(changed).await?).await
     }
 }
 

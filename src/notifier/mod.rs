@@ -176,7 +176,7 @@ impl Notifier {
             };
             Ok(self.rated(preview.tagged(finding), &preview))
         });
-        let changed = changed.await?;
+        let changed = Box::pin(changed).await?;
         if message.receive_count > 1 || self.publisher.has_failed_lately() {
             self.show_older_first(&id).await?;
         }
@@ -243,7 +243,7 @@ impl Notifier {
             }
             None => Err(()),
         });
-        self.show(changed.await?).await
+        self.show(Box::pin(changed).await?).await
     }
 
     fn of_today_s_rules(&self, finding: &Finding) -> Finding {
@@ -288,7 +288,7 @@ impl Notifier {
             }
             None => Err(()),
         });
-        let changed = changed.await?;
+        let changed = Box::pin(changed).await?;
         if let (Outcome::Fixed, Some(asked_at), Changed::Yes(_)) =
             (&detail.outcome, detail.request.asked_at, &changed)
         {

@@ -33,7 +33,7 @@ impl Notifier {
         let reported = |finding: Option<&Finding>| {
             finding.and_then(|finding| finding.undo_reported(report, &plan)).ok_or(())
         };
-        let changed = self.table.change(id, reported).await?;
+        let changed = Box::pin(self.table.change(id, reported)).await?;
         if let Some(record) = changed.record() {
             self.tell_who_asked(record, report).await?;
         }

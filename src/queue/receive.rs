@@ -1,6 +1,7 @@
 //! Receiving from queues.
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use futures::FutureExt;
 use jiff::Timestamp;
 
 use super::{QueueMessage, QueueUrl, Queues};
@@ -58,6 +59,7 @@ impl Queues {
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
+            .boxed()
             .await;
         let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
         Ok(received.messages.unwrap_or_default())

@@ -1,5 +1,7 @@
 //! What people wrote on a resource: its name and its tags.
 
+use futures::FutureExt;
+
 use std::collections::BTreeMap;
 
 use super::Remediations;
@@ -41,8 +43,13 @@ impl Remediations {
         let Resource { account, region, id, .. } = resource;
         match resource.resource_type.as_str() {
             ResourceType::SECURITY_GROUP => {
-                let described =
-                    self.aws.ec2(account, region)?.describe_security_groups().group_ids(id.as_str()).send();
+                let described = self
+                    .aws
+                    .ec2(account, region)?
+                    .describe_security_groups()
+                    .group_ids(id.as_str())
+                    .send()
+                    .boxed();
                 let described = described.await;
                 let groups =
                     described.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
@@ -53,7 +60,8 @@ impl Remediations {
                 Ok(About { name, tags: tags.collect() })
             }
             ResourceType::BUCKET => {
-                let tagging = self.aws.s3(account, region)?.get_bucket_tagging().bucket(id.as_str()).send();
+                let tagging =
+                    self.aws.s3(account, region)?.get_bucket_tagging().bucket(id.as_str()).send().boxed();
                 match tagging.await.map_err(|error| AwsError::from_sdk("s3:GetBucketTagging", error)) {
                     Ok(tagging) => {
                         let tags = tagging.tag_set().iter();

@@ -4,6 +4,7 @@
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type};
+use futures::FutureExt;
 
 use super::change::{Change, Grant, Grantee};
 use super::undo::UndoError;
@@ -138,7 +139,7 @@ pub(super) fn once() -> aws_sdk_s3::config::Builder {
 /// Puts the ACL: without its public grants, or with them again.
 pub(super) async fn put(s3: &Client, id: &ResourceId, acl: AccessControlPolicy) -> Result<(), AwsError> {
     let put = s3.put_bucket_acl().bucket(id.as_str()).access_control_policy(acl);
-    let put = put.customize().config_override(once()).send().await;
+    let put = put.customize().config_override(once()).send().boxed().await;
     put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
 }
 

@@ -2,6 +2,7 @@
 //! them stays byte for byte. When none is left, the policy goes.
 
 use aws_sdk_s3::Client;
+use futures::FutureExt;
 
 use super::bucket_acl::once;
 use super::change::Change;
@@ -168,12 +169,12 @@ pub(super) async fn put(s3: &Client, id: &ResourceId, rest: Option<String>) -> R
     match rest {
         Some(policy) => {
             let put = s3.put_bucket_policy().bucket(id.as_str()).policy(policy);
-            let put = put.customize().config_override(once()).send().await;
+            let put = put.customize().config_override(once()).send().boxed().await;
             put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
         }
         None => {
             let deleted = s3.delete_bucket_policy().bucket(id.as_str());
-            let deleted = deleted.customize().config_override(once()).send().await;
+            let deleted = deleted.customize().config_override(once()).send().boxed().await;
             deleted.map(drop).map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
         }
     }

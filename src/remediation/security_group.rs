@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule};
+use futures::FutureExt;
 use ipnet::IpNet;
 
 use super::change::{Change, IngressRule, IngressSource, PrefixList};
@@ -28,7 +29,7 @@ async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRule>, AwsErro
     let filter = Filter::builder().name("group-id").values(id.as_str()).build();
     let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
     let (group, rules) = tokio::join!(
-        ec2.describe_security_groups().group_ids(id.as_str()).send(),
+        ec2.describe_security_groups().group_ids(id.as_str()).send().boxed(),
         rules.collect::<Result<Vec<SecurityGroupRule>, _>>(),
     );
     group.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
@@ -142,7 +143,7 @@ pub(super) async fn revoke(ec2: &Client, id: &ResourceId, changes: &[Change]) ->
     // Once only: after a lost answer the SDK's second try would be told that the rules are not
     // there, as if somebody else had revoked them. The task comes back, looks, and knows.
     let once = aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled());
-    let revoked = revoke.config_override(once).send().await;
+    let revoked = revoke.config_override(once).send().boxed().await;
     revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
 }
 
@@ -204,7 +205,7 @@ pub(super) async fn authorize(
 ) -> Result<(), AwsError> {
     let permissions = missing.into_iter().map(ip_permission).collect();
     let authorize = ec2.authorize_security_group_ingress().group_id(id.as_str());
-    let authorized = authorize.set_ip_permissions(Some(permissions)).send().await;
+    let authorized = authorize.set_ip_permissions(Some(permissions)).send().boxed().await;
     authorized.map(drop).map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
 }
 

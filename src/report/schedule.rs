@@ -1,5 +1,6 @@
 //! The weekly report: whether somebody wants it, and when it is due.
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use jiff::civil::{Weekday, time};
 use jiff::tz::TimeZone;
@@ -40,7 +41,8 @@ impl Table {
     pub async fn want_weekly_report(&self, wanted: &Wanted) -> Result<(), TableError> {
         let update = self.update(KEY, KEY);
         let update = update.update_expression("SET wanted = :wanted");
-        let update = update.expression_attribute_values(":wanted", to_attribute_value(wanted)?).send().await;
+        let update =
+            update.expression_attribute_values(":wanted", to_attribute_value(wanted)?).send().boxed().await;
         update.map(drop).map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
     }
 }

@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::FutureExt;
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -227,7 +228,8 @@ impl ConfigService {
             .topic_arn(&self.topic_arn)
             .subject(subject)
             .message(message.to_string())
-            .send();
+            .send()
+            .boxed();
         if let Err(error) = sent.await {
             tracing::error!(error = %aws_sdk_sns::error::DisplayErrorContext(&error), "cannot publish a compliance change");
         }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{Grant, Owner};
+use futures::FutureExt;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
@@ -77,17 +78,17 @@ fn permission(permission: &IpPermission) -> Value {
 
 /// Every bucket.
 pub(super) async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
-    let buckets = s3.list_buckets().send().await?;
+    let buckets = s3.list_buckets().send().boxed().await?;
     try_join_all(buckets.buckets().iter().filter_map(|bucket| bucket.name()).map(|name| bucket(s3, name)))
         .await
 }
 
 async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
     let (acl, policy, block, tagging) = tokio::join!(
-        s3.get_bucket_acl().bucket(name).send(),
-        s3.get_bucket_policy().bucket(name).send(),
-        s3.get_public_access_block().bucket(name).send(),
-        s3.get_bucket_tagging().bucket(name).send(),
+        s3.get_bucket_acl().bucket(name).send().boxed(),
+        s3.get_bucket_policy().bucket(name).send().boxed(),
+        s3.get_public_access_block().bucket(name).send().boxed(),
+        s3.get_bucket_tagging().bucket(name).send().boxed(),
     );
     let acl = acl?;
     let tags = unless_none(tagging, "NoSuchTagSet")?.map(|tagging| tagging.tag_set).unwrap_or_default();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use aws_config::SdkConfig;
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
@@ -107,7 +108,7 @@ fn local_endpoint(config: &SdkConfig) -> Result<String> {
 }
 
 async fn account(config: &SdkConfig) -> Result<AccountId> {
-    let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().boxed().await;
     let identity = identity.context("the AWS emulator does not answer (AWS_ENDPOINT_URL)")?;
     Ok(identity.account().unwrap_or_default().parse()?)
 }

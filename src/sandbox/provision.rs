@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_eventbridge::types::RuleState;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sdk_ssm::types::ParameterType;
+use futures::FutureExt;
 use serde_json::json;
 
 use crate::finding::table::STATE_INDEX;
@@ -85,7 +86,7 @@ pub(super) async fn provision(config: &SdkConfig, account: &AccountId) -> Result
 async fn queue(sqs: &aws_sdk_sqs::Client, name: &str, receives: u32) -> Result<QueueUrl> {
     let retention = || (QueueAttributeName::MessageRetentionPeriod, "1209600".to_owned());
     let dead = sqs.create_queue().queue_name(format!("{name}-dead-letters"));
-    let dead = dead.set_attributes(Some(HashMap::from([retention()]))).send().await?;
+    let dead = dead.set_attributes(Some(HashMap::from([retention()]))).send().boxed().await?;
     let dead_arn = queue_arn(sqs, dead.queue_url().context("no queue URL")?).await?;
     let redrive =
         json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": (receives + 1).to_string()}).to_string();
@@ -94,20 +95,21 @@ async fn queue(sqs: &aws_sdk_sqs::Client, name: &str, receives: u32) -> Result<Q
         (QueueAttributeName::VisibilityTimeout, "90".to_owned()),
         (QueueAttributeName::RedrivePolicy, redrive),
     ]);
-    let created = sqs.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await?;
+    let created = sqs.create_queue().queue_name(name).set_attributes(Some(attributes)).send().boxed().await?;
     Ok(created.queue_url().context("no queue URL")?.parse()?)
 }
 
 async fn queue_arn(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<String> {
     let attribute = QueueAttributeName::QueueArn;
-    let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(attribute.clone()).send().await?;
+    let answer =
+        sqs.get_queue_attributes().queue_url(url).attribute_names(attribute.clone()).send().boxed().await?;
     answer.attributes.and_then(|mut attributes| attributes.remove(&attribute)).context("no queue ARN")
 }
 
 async fn topic(config: &SdkConfig, events_arn: &str) -> Result<String> {
     let sns = aws_sdk_sns::Client::new(config);
-    let topic = sns.create_topic().name(TOPIC).send().await?.topic_arn.context("no topic ARN")?;
-    sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(events_arn).send().await?;
+    let topic = sns.create_topic().name(TOPIC).send().boxed().await?.topic_arn.context("no topic ARN")?;
+    sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(events_arn).send().boxed().await?;
     Ok(topic)
 }
 
@@ -133,7 +135,7 @@ async fn table(config: &SdkConfig) -> Result<()> {
     for name in ["pk", "sk", "state", "stateSince"] {
         table = table.attribute_definitions(attribute(name)?);
     }
-    match table.send().await.map_err(aws_sdk_dynamodb::Error::from) {
+    match table.send().boxed().await.map_err(aws_sdk_dynamodb::Error::from) {
         Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
         created => created.map(drop).context("cannot create it"),
     }
@@ -142,16 +144,16 @@ async fn table(config: &SdkConfig) -> Result<()> {
 /// The scheduled rule, disabled; one that is there keeps its state.
 async fn rule(config: &SdkConfig) -> Result<()> {
     let events = aws_sdk_eventbridge::Client::new(config);
-    if events.describe_rule().name(RULE).send().await.is_err() {
+    if events.describe_rule().name(RULE).send().boxed().await.is_err() {
         let rule =
             events.put_rule().name(RULE).schedule_expression("rate(1 minute)").state(RuleState::Disabled);
-        rule.send().await?;
+        rule.send().boxed().await?;
     }
     Ok(())
 }
 
 async fn secret(config: &SdkConfig, name: &str, value: &str) -> Result<()> {
     let put = aws_sdk_ssm::Client::new(config).put_parameter().name(name).value(value);
-    put.r#type(ParameterType::SecureString).overwrite(true).send().await?;
+    put.r#type(ParameterType::SecureString).overwrite(true).send().boxed().await?;
     Ok(())
 }

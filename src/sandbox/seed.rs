@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
 use aws_sdk_s3::types::BucketCannedAcl;
+use futures::FutureExt;
 use serde_json::json;
 
 use crate::wiring::Wiring;
@@ -25,7 +26,7 @@ pub(super) async fn seed(wiring: &Wiring) -> Result<()> {
     let account = &wiring.settings.account;
     let ec2 = wiring.aws.ec2(account, &region)?;
     let filter = Filter::builder().name("group-name").values(WORKERS).build();
-    let seeded = ec2.describe_security_groups().filters(filter).send().await?;
+    let seeded = ec2.describe_security_groups().filters(filter).send().boxed().await?;
     if seeded.security_groups().is_empty() {
         groups(&ec2).await?;
         buckets(&wiring.aws.s3(account, &region)?).await?;
@@ -34,11 +35,17 @@ pub(super) async fn seed(wiring: &Wiring) -> Result<()> {
 }
 
 async fn groups(ec2: &aws_sdk_ec2::Client) -> Result<()> {
-    let vpc = ec2.create_vpc().cidr_block("10.20.0.0/16").send().await?;
+    let vpc = ec2.create_vpc().cidr_block("10.20.0.0/16").send().boxed().await?;
     let vpc = vpc.vpc().and_then(|vpc| vpc.vpc_id()).context("no VPC")?.to_owned();
     let group = async |name: &str, description: &str| -> Result<String> {
-        let created =
-            ec2.create_security_group().group_name(name).description(description).vpc_id(&vpc).send().await?;
+        let created = ec2
+            .create_security_group()
+            .group_name(name)
+            .description(description)
+            .vpc_id(&vpc)
+            .send()
+            .boxed()
+            .await?;
         created.group_id.context("no group id")
     };
     let web = group(WEB, "HTTPS for everybody").await?;
@@ -67,15 +74,15 @@ fn ipv4(cidr: &str, description: &str) -> IpRange {
 }
 
 async fn allow(ec2: &aws_sdk_ec2::Client, group: &str, permission: IpPermission) -> Result<()> {
-    ec2.authorize_security_group_ingress().group_id(group).ip_permissions(permission).send().await?;
+    ec2.authorize_security_group_ingress().group_id(group).ip_permissions(permission).send().boxed().await?;
     Ok(())
 }
 
 async fn buckets(s3: &aws_sdk_s3::Client) -> Result<()> {
     for bucket in [PUBLIC_BY_ACL, PUBLIC_BY_POLICY, PRIVATE] {
-        s3.create_bucket().bucket(bucket).send().await?;
+        s3.create_bucket().bucket(bucket).send().boxed().await?;
     }
-    s3.put_bucket_acl().bucket(PUBLIC_BY_ACL).acl(BucketCannedAcl::PublicRead).send().await?;
+    s3.put_bucket_acl().bucket(PUBLIC_BY_ACL).acl(BucketCannedAcl::PublicRead).send().boxed().await?;
     let resource = format!("arn:aws:s3:::{PUBLIC_BY_POLICY}/*");
     let policy = json!({
         "Version": "2012-10-17",
@@ -85,6 +92,6 @@ async fn buckets(s3: &aws_sdk_s3::Client) -> Result<()> {
              "Action": ["s3:GetObject", "s3:PutObject"], "Resource": resource},
         ],
     });
-    s3.put_bucket_policy().bucket(PUBLIC_BY_POLICY).policy(policy.to_string()).send().await?;
+    s3.put_bucket_policy().bucket(PUBLIC_BY_POLICY).policy(policy.to_string()).send().boxed().await?;
     Ok(())
 }

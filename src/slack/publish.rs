@@ -99,7 +99,7 @@ impl Publisher {
 
     /// Brings the message of the finding `id` up to date.
     pub async fn publish(&self, id: &FindingId) -> Result<Published, PublishError> {
-        self.publish_as(id, &Holder::new()).await
+        Box::pin(self.publish_as(id, &Holder::new())).await
     }
 
     /// The same, for whoever has no longer to spare: what is not done by then is given up, and handed over
@@ -110,7 +110,7 @@ impl Publisher {
         patience: Duration,
     ) -> Result<Published, PublishError> {
         let holder = Holder::new();
-        match tokio::time::timeout(patience, self.publish_as(id, &holder)).await {
+        match tokio::time::timeout(patience, Box::pin(self.publish_as(id, &holder))).await {
             Ok(published) => published,
             Err(_) => {
                 self.table.abandon(id, &holder, Timestamp::now()).await?;
@@ -124,7 +124,7 @@ impl Publisher {
             return Ok(Published::Busy);
         };
         let unsure = leased.unsure_since();
-        let shown = self.show_newest(leased.record, holder, unsure).await;
+        let shown = Box::pin(self.show_newest(leased.record, holder, unsure)).await;
         match &shown {
             Ok(_) => {}
             Err(PublishError::Slack(error)) if error.is_uncertain() => {
@@ -160,7 +160,7 @@ impl Publisher {
     ) -> Result<Published, PublishError> {
         loop {
             while !record.is_shown() {
-                let shown = self.show_step(&record, unsure).await?;
+                let shown = Box::pin(self.show_step(&record, unsure)).await?;
                 let Some(newer) = self.table.set_shown(&record.finding.id, holder, &shown).await? else {
                     // Somebody else is at it by now, and shows the newest.
                     return Ok(Published::Busy);
