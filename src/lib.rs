@@ -63,4 +63,5 @@ pub mod secrets;
 pub mod serve;
 pub mod settings;
 pub mod slack;
+pub mod text;
 pub mod wiring;

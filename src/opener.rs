@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use trace::{Identity, Trace};
 
 use crate::aws::{Aws, AwsError};
-use crate::evaluation::cut;
 use crate::ids::{Resource, ResourceType};
 use crate::remediation::Change;
+use crate::text::cut;
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
 /// ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)).

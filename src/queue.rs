@@ -280,7 +280,7 @@ impl Queues {
             .send_message()
             .queue_url(queue.dead_letters().as_str())
             .message_body(&message.body)
-            .message_attributes(REASON, attribute(&crate::evaluation::cut(reason, 1000)))
+            .message_attributes(REASON, attribute(&crate::text::cut(reason, 1000)))
             .message_attributes(ORIGINAL_ID, attribute(message.original_id.as_ref().unwrap_or(&message.id)));
         parked.send().boxed().await.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }

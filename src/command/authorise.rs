@@ -5,7 +5,6 @@ use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
 use crate::decision;
-use crate::evaluation::cut;
 use crate::finding::Actor;
 use crate::finding::history::{Deed, Entry};
 use crate::ids::{AccountId, DigestId, FindingId};
@@ -14,6 +13,7 @@ use crate::slack::blocks::note;
 use crate::slack::request::BlockAction;
 use crate::slack::text::code;
 use crate::slack::{Content, action};
+use crate::text::cut;
 
 /// What a wish would change.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub(super) async fn show(function: &SlackFunction, id: &FindingId) -> Answer {
 pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
     let about = match (&entry.finding, &entry.resource) {
         (Some(id), Some(resource)) if with_finding => {
-            format!(" ({} {})", code(id.as_str()), escape(&crate::evaluation::cut(resource, 60)))
+            format!(" ({} {})", code(id.as_str()), escape(&crate::text::cut(resource, 60)))
         }
         _ => String::new(),
     };

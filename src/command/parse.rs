@@ -154,7 +154,7 @@ fn filter(words: &[&str]) -> FindingsFilter {
     let state =
         words.first().and_then(|word| StateName::ALL.into_iter().find(|state| state.as_str() == *word));
     let words = &words[usize::from(state.is_some())..];
-    let words = crate::evaluation::cut(&words.join(" "), 200);
+    let words = crate::text::cut(&words.join(" "), 200);
     FindingsFilter { state, words: (!words.is_empty()).then_some(words) }
 }
 

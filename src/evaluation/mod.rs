@@ -37,6 +37,7 @@ use self::aws_answer::AwsAnswer;
 use self::s3_public_access::Unjudged;
 use crate::ids::{FindingId, Resource, ResourceType, RuleName};
 use crate::remediation::{Control, ViolationType};
+use crate::text::cut;
 
 /// The longest annotation that PutEvaluations takes, in characters
 /// ([Evaluation](https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html)).
@@ -269,15 +270,6 @@ fn not_applicable(rule: RuleKind, item: &ConfigurationItem, left_scope: bool) ->
     (!item.exists()).then(|| format!("The resource is not there any more ({status})."))
 }
 
-/// At most `limit` characters of `text`; what is cut ends in an ellipsis.
-pub fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,12 +301,5 @@ mod tests {
         }
         let discovered = evaluate(&item(group, "ResourceDiscovered"), false);
         assert_eq!(discovered.compliance_type, ComplianceType::NonCompliant);
-    }
-
-    #[test]
-    fn annotations_are_cut_at_a_character() {
-        assert_eq!(cut("äöü", 3), "äöü");
-        assert_eq!(cut("äöüß", 3), "äö…");
-        assert_eq!(cut(&"ß".repeat(300), ANNOTATION_LIMIT).chars().count(), ANNOTATION_LIMIT);
     }
 }

@@ -17,8 +17,8 @@ use super::severity::Severity;
 use super::table::{HELD, Holder, LEASE, Table, TableError, applied, conditional, number, text};
 use super::{Finding, Plan, State, StateName};
 use crate::aws::AwsError;
-use crate::evaluation::cut;
 use crate::ids::{AccountId, DigestId, FindingId, PlanDigest, PlanListId, Region, RuleName};
+use crate::text::cut;
 
 /// How long a digest's list is kept after a finding in it has changed.
 const RETENTION: SignedDuration = SignedDuration::from_hours(35 * 24);

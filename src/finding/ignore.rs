@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::history::Deed;
 use super::severity::Severity;
 use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
-use crate::evaluation::cut;
 use crate::remediation::{Change, Exposure, IGNORE_TAG, exposures};
+use crate::text::cut;
 
 /// What an ignore covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

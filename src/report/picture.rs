@@ -9,8 +9,8 @@ use plotters::style::{FontStyle, register_font};
 
 use super::SPAN;
 use super::figures::{Figures, FixTimes, FixedBy};
-use crate::evaluation::cut;
 use crate::slack::text::age;
+use crate::text::cut;
 
 const WIDTH: u32 = 1000;
 /// The open findings, above.

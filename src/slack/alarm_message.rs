@@ -51,7 +51,7 @@ impl Severity {
 /// An alarm that went off.
 pub fn alarm(alarm: &Alarm) -> Content {
     let (severity, dot) = Severity::of(alarm).words();
-    let name = escape(&crate::evaluation::cut(&alarm.alarm_name, 255));
+    let name = escape(&crate::text::cut(&alarm.alarm_name, 255));
     let mut blocks = vec![section(&format!("*CloudWatch alarm: {name}*\n{dot} {severity}"))];
     let mut rows = Vec::new();
     rows.extend(alarm.aws_account_id.as_deref().map(|account| ("Account", code(account))));

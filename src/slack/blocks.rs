@@ -3,7 +3,7 @@
 use slack_morphism::prelude::*;
 
 use super::Content;
-use crate::evaluation::cut;
+use crate::text::cut;
 
 /// Section text, in characters.
 const SECTION_LIMIT: usize = 3000;

@@ -5,10 +5,10 @@ use slack_morphism::prelude::*;
 use super::blocks::{actions, button, context, message, section, sections};
 use super::text::{code, count, escape, mention, when};
 use super::{Content, action};
-use crate::evaluation::cut;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Entry, FixAll, Tally, WORST};
 use crate::ids::{DigestId, PlanListId};
+use crate::text::cut;
 
 /// How many rules, and how many places, the message names.
 const NAMED: usize = 8;

@@ -6,7 +6,6 @@ use slack_morphism::prelude::*;
 use super::blocks::{actions, button, confirm, context, fields, message, section};
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
-use crate::evaluation::cut;
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
     APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore, Plan, State, Wish,
@@ -14,6 +13,7 @@ use crate::finding::{
 use crate::ids::{Resource, ResourceType};
 use crate::opener::Opener;
 use crate::remediation::{Change, Exposure, ViolationType};
+use crate::text::cut;
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.
 const LIST_LIMIT: usize = 12;

@@ -1,8 +1,8 @@
 //! The report in words: beside the picture, and for those who do not see it.
 
 use super::text::{age, code, count, when};
-use crate::evaluation::cut;
 use crate::report::{Figures, FixedBy};
+use crate::text::cut;
 
 /// How many rules are told of.
 const RULES: usize = 10;

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::evaluation::cut;
 use crate::finding::Actor;
 use crate::remediation::IGNORE_TAG;
+use crate::text::cut;
 
 /// Text from outside as mrkdwn that means nothing but itself: `&`, `<` and `>` escaped, and
 /// control characters and direction marks, which can disguise a name, left out.
