@@ -3,7 +3,6 @@
 
 use defendable::command::parse::Command;
 use defendable::evaluation::aws_answer::AwsAnswer;
-use defendable::evaluation::bucket_policy::BucketPolicy;
 use defendable::evaluation::lines::evaluate_lines;
 use defendable::evaluation::prefix_lists::PrefixLists;
 use defendable::evaluation::{ConfigurationItem, RestrictedPorts, RuleDefaults, RuleKind, RuleParameters};
@@ -16,6 +15,7 @@ use defendable::remediation::{
     Change, IngressRule, IngressSource, PrefixList, RemediationReport, RemediationRequest, RemediationTask,
 };
 use defendable::routing::Routing;
+use defendable::shapes::bucket_policy::BucketPolicy;
 use defendable::slack::action;
 use defendable::slack::digest_view::{fix_all_submission, show_all_submission};
 use defendable::slack::fix_view::fix_submission;

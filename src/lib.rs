@@ -62,6 +62,7 @@ pub mod schedule;
 pub mod secrets;
 pub mod serve;
 pub mod settings;
+pub mod shapes;
 pub mod slack;
 pub mod text;
 pub mod wiring;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use slack_morphism::prelude::SlackChannelId;
 
-use crate::evaluation::address_block::Broadest;
-use crate::evaluation::{ProhibitedPorts, RestrictedPorts, RuleDefaults, S3PublicAccess, list};
+use crate::evaluation::{RestrictedPorts, RuleDefaults, S3PublicAccess, list};
 use crate::ids::{AccountId, RuleName};
 use crate::queue::QueueUrl;
 use crate::routing::Routing;
 use crate::secrets::SecretSource;
+use crate::shapes::address_block::Broadest;
+use crate::shapes::ports::ProhibitedPorts;
 use crate::slack::authorisation::Operator;
 
 /// One route, and whom critical findings call.

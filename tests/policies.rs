@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use defendable::evaluation::bucket_policy::BucketPolicy;
+use defendable::shapes::bucket_policy::BucketPolicy;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

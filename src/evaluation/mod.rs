@@ -1,18 +1,11 @@
 //! Rules: a configuration item in, an evaluation out. Pure, but for [`rule_function`] and what
 //! [`aws_answer`] asks for it.
 
-pub mod address_block;
 pub mod aws_answer;
-pub mod bucket_policy;
-mod condition;
 mod configuration_item;
-mod deny;
-pub mod ingress;
 pub mod lines;
 pub mod live_bucket;
-pub mod openings;
 mod parameters;
-mod ports;
 pub mod prefix_lists;
 mod ranges;
 mod restricted_ports;
@@ -20,7 +13,6 @@ pub mod rule_event;
 pub mod rule_function;
 mod s3_public_access;
 mod security_group;
-mod statement;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +21,6 @@ use serde_json::Value;
 
 pub use configuration_item::{ConfigurationItem, from_stringified};
 pub use parameters::{InvalidParameter, RuleParameters, list};
-pub use ports::{InvalidPorts, PortRange, ProhibitedPorts};
 pub use restricted_ports::RestrictedPorts;
 pub use s3_public_access::{S3PublicAccess, is_public_group};
 

@@ -6,16 +6,16 @@ use std::{fmt, iter};
 use ipnet::IpNet;
 use serde_json::json;
 
-use super::address_block::Broadest;
 use super::configuration_item::ConfigurationItem;
-use super::ingress::{opens_prohibited, traffic};
-use super::openings::{Source, open};
 use super::parameters::{InvalidParameter, RuleParameters, list};
-use super::ports::ProhibitedPorts;
 use super::prefix_lists::PrefixLists;
 use super::security_group::{IpPermission, SecurityGroup};
 use super::{ComplianceType, Verdict, Violation};
 use crate::remediation::ViolationType;
+use crate::shapes::address_block::Broadest;
+use crate::shapes::ingress::{opens_prohibited, traffic};
+use crate::shapes::openings::{Source, open};
+use crate::shapes::ports::ProhibitedPorts;
 
 /// What the rule is told.
 #[derive(Debug, Clone, Default)]

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::aws_answer::{Answer, AwsAnswer};
-use super::bucket_policy::BucketPolicy;
 use super::configuration_item::{ConfigurationItem, nullable, stringified};
 use super::parameters::{RuleParameters, list};
 use super::{ComplianceType, Verdict, Violation};
 use crate::aws::bucket::PublicAccessBlock;
 use crate::remediation::ViolationType;
+use crate::shapes::bucket_policy::BucketPolicy;
 
 /// What the rule is told.
 #[derive(Debug, Clone, Default)]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Plan;
-use crate::evaluation::ProhibitedPorts;
-use crate::evaluation::ingress::opened_ports;
 use crate::remediation::{Change, IngressRule};
+use crate::shapes::ingress::opened_ports;
+use crate::shapes::ports::ProhibitedPorts;
 
 /// How bad something is, from the mildest to the worst.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::trace::Trace;
-use crate::evaluation::bucket_policy::BucketPolicy;
 use crate::remediation::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList, protocol_name};
+use crate::shapes::bucket_policy::BucketPolicy;
 
 /// What decides whether something is open. A document is replaced as a whole by each call; so are block
 /// settings, of the bucket and of the account.

@@ -11,8 +11,8 @@ use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::evaluation::S3PublicAccess;
 use crate::evaluation::aws_answer::{Answer, AwsAnswer};
-use crate::evaluation::bucket_policy::BucketPolicy;
 use crate::ids::{Resource, ResourceId};
+use crate::shapes::bucket_policy::BucketPolicy;
 
 pub(super) const PLAN_ACTIONS: &[&str] = &[
     "s3:GetAccountPublicAccessBlock",

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ViolationType;
-use crate::evaluation::ingress::traffic;
+use crate::shapes::ingress::traffic;
 
 /// How many entries of a prefix list are said.
 const RANGES_SHOWN: usize = 3;

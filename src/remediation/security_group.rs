@@ -12,10 +12,10 @@ use super::change::{Change, IngressRule, IngressSource, PrefixList};
 use super::undo::UndoError;
 use crate::aws::{AwsError, prefix_list};
 use crate::evaluation::RestrictedPorts;
-use crate::evaluation::ingress::opens_prohibited;
-use crate::evaluation::openings::{Source, open};
 use crate::evaluation::prefix_lists::PrefixLists;
 use crate::ids::ResourceId;
+use crate::shapes::ingress::opens_prohibited;
+use crate::shapes::openings::{Source, open};
 
 pub(super) const PLAN_ACTIONS: &[&str] =
     &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:GetManagedPrefixListEntries"];
