@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::dead_letters::ORIGINAL_ID;
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_event::RuleEvent;
-use crate::evaluation::rule_function::RuleFunction;
+use crate::functions::rule::RuleFunction;
 use crate::metrics;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
 use crate::remediation::RemediatorKind;

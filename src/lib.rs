@@ -19,14 +19,16 @@
 //!                                                                             └─► report to the events queue
 //! ```
 //!
-//! 1. [`evaluation`]: a rule function judges a configuration item and queues the violations.
+//! 1. [`evaluation`] judges a configuration item, and the function of a rule, [`functions::rule`], queues the
+//!    violations.
 //! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`] in the
 //!    channel that [`routing`] says: by a message of its own, or in a digest where there are many.
 //!    [`opener`] asks CloudTrail whose deed it was.
 //! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues, by
 //!    [`fix`] where something is to be done.
 //! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
-//! 5. [`remediation`]: plan from the live resource, change exactly that, report.
+//! 5. [`remediation`] plans from the live resource and changes exactly that; [`functions::remediator`] asks it to,
+//!    and reports.
 //!
 //! [`report`] draws how the last 30 days went.
 //!
@@ -46,6 +48,7 @@ pub mod doctor;
 pub mod evaluation;
 pub mod finding;
 pub mod fix;
+pub mod functions;
 pub mod ids;
 pub mod lambda;
 pub mod metrics;

@@ -1,5 +1,5 @@
-//! Rules: a configuration item in, an evaluation out. Pure, but for [`rule_function`] and what
-//! [`aws_answer`] asks for it.
+//! Rules: a configuration item in, an evaluation out. Pure, but for what [`aws_answer`], [`prefix_lists`] and
+//! [`live_bucket`] ask AWS.
 
 pub mod aws_answer;
 mod configuration_item;
@@ -10,7 +10,6 @@ pub mod prefix_lists;
 mod ranges;
 mod restricted_ports;
 pub mod rule_event;
-pub mod rule_function;
 mod s3_public_access;
 mod security_group;
 

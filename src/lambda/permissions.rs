@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Function;
 use crate::finding::table;
 use crate::remediation::{RemediatorKind, ViolationType};
-use crate::{command, coordinator, evaluation, notifier, opener, queue, remediation, secrets};
+use crate::{command, coordinator, evaluation, functions, notifier, opener, queue, secrets};
 
 impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
@@ -24,10 +24,10 @@ impl Function {
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
             Self::RestrictedPortsRule => {
-                vec![evaluation::rule_function::ACTIONS, evaluation::prefix_lists::ACTIONS]
+                vec![functions::rule::ACTIONS, evaluation::prefix_lists::ACTIONS]
             }
             Self::S3PublicAccessRule => {
-                let own = evaluation::rule_function::ACTIONS;
+                let own = functions::rule::ACTIONS;
                 vec![own, evaluation::aws_answer::ACTIONS, evaluation::live_bucket::ACTIONS]
             }
         };
@@ -42,7 +42,7 @@ fn planning(own: &[&'static [&'static str]]) -> Vec<&'static [&'static str]> {
 
 fn remediator(kind: RemediatorKind) -> Vec<&'static [&'static str]> {
     let violations = ViolationType::ALL.into_iter().filter(|violation| violation.remediator() == kind);
-    let own = [remediation::ACTIONS, queue::ACTIONS];
+    let own = [functions::remediator::ACTIONS, queue::ACTIONS];
     own.into_iter()
         .chain(violations.flat_map(|violation| [violation.plan_actions(), violation.apply_actions()]))
         .collect()

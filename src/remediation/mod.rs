@@ -11,7 +11,6 @@ mod contracts;
 mod control;
 mod exposure;
 mod plan;
-mod remediator;
 mod security_group;
 mod undo;
 
@@ -28,7 +27,6 @@ pub use contracts::{
 pub use control::Control;
 pub use exposure::{Exposure, protocol_name};
 pub use plan::{AgreedPlan, Direction, exposures};
-pub use remediator::{ACTIONS, Remediator};
 pub use undo::UndoError;
 
 use crate::aws::{Aws, AwsError};
@@ -164,7 +162,7 @@ impl Prepared {
     }
 
     /// Whether both change the same of the resource as it was read, whatever AWS could be asked.
-    fn changes_the_same(&self, other: &Self) -> bool {
+    pub fn changes_the_same(&self, other: &Self) -> bool {
         self.changes == other.changes && self.live == other.live
     }
 

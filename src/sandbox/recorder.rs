@@ -14,7 +14,7 @@ use super::config_service::ConfigService;
 use super::items::{self, Snapshot};
 use crate::evaluation::RuleKind;
 use crate::evaluation::rule_event::RuleEvent;
-use crate::evaluation::rule_function::RuleFunction;
+use crate::functions::rule::RuleFunction;
 use crate::wiring::Wiring;
 
 /// How often the account is looked at.

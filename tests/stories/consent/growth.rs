@@ -11,11 +11,10 @@ use defendable::coordinator::Decider;
 use defendable::evaluation::RuleDefaults;
 use defendable::finding::severity::Severity;
 use defendable::finding::{Actor, Breach, Finding, Plan};
+use defendable::functions::remediator::Remediator;
 use defendable::ids::Resource;
 use defendable::queue::{Disposition, QueueHandler, QueueMessage, Queues};
-use defendable::remediation::{
-    AgreedPlan, Change, Control, Direction, Exposure, Remediations, Remediator, exposures,
-};
+use defendable::remediation::{AgreedPlan, Change, Control, Direction, Exposure, Remediations, exposures};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;

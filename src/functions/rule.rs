@@ -8,14 +8,14 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::aws_answer::AwsAnswer;
-use super::prefix_lists::PrefixLists;
-use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
-use super::{
+use crate::aws::{Aws, AwsError};
+use crate::evaluation::aws_answer::AwsAnswer;
+use crate::evaluation::prefix_lists::PrefixLists;
+use crate::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
+use crate::evaluation::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
     Violation, live_bucket,
 };
-use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};

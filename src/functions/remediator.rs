@@ -4,13 +4,6 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::contracts::{
-    Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
-};
-use super::{
-    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
-    ViolationType,
-};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::decision;
@@ -19,6 +12,11 @@ use crate::finding::{Actor, Covers, FIX_TIMEOUT, Finding};
 use crate::ids::{AccountId, FindingId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
+use crate::remediation::{
+    AgreedPlan, Attempt, Change, Direction, IGNORE_TAG, Outcome, Prepared, RemediationReport,
+    RemediationRequest, RemediationTask, Remediations, RemediatorKind, ReportDetail, UndoError,
+    ViolationType,
+};
 
 /// What a remediator calls beside its remediations' own actions.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "sqs:DeleteMessage", "sqs:SendMessage"];
