@@ -32,7 +32,7 @@
 //!
 //! [`report`] draws how the last 30 days went.
 //!
-//! [`queue`] is how messages leave queues ([`dead_letters`]: how they come back), [`notice`] how functions without Slack reach people;
+//! [`queue`] is how messages leave queues ([`dead_letters`]: how they come back), [`contracts`] what functions tell each other, [`contracts::notice`] how functions without Slack reach people;
 //! [`doctor`] looks at an installation; [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
 
 #![warn(missing_docs)]
@@ -41,6 +41,7 @@
 
 pub mod aws;
 pub mod command;
+pub mod contracts;
 pub mod coordinator;
 pub mod dead_letters;
 mod decision;
@@ -52,7 +53,6 @@ pub mod functions;
 pub mod ids;
 pub mod lambda;
 pub mod metrics;
-pub mod notice;
 pub mod notifier;
 pub mod opener;
 pub mod queue;

@@ -17,9 +17,9 @@ pub use receive::{Receive, sent_at};
 use tracing::Instrument;
 
 use crate::aws::AwsError;
+use crate::contracts::notice::Notice;
 use crate::dead_letters::{ORIGINAL_ID, REASON, attribute};
 use crate::metrics;
-use crate::notice::Notice;
 
 /// The URL of an SQS queue, `https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,10 +5,10 @@ use slack_morphism::prelude::*;
 
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
+use crate::contracts::notice::Notice;
 use crate::finding::auto_response::{Switch, Wanted};
 use crate::finding::history::Deed;
 use crate::ids::PlanListId;
-use crate::notice::Notice;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
 use crate::slack::text::count;

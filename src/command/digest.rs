@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
+use crate::contracts::notice::Notice;
 use crate::finding::digest::FixAll;
 use crate::finding::history::Deed;
 use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
-use crate::notice::Notice;
 use crate::slack::Content;
 use crate::slack::authorisation::Reach;
 use crate::slack::blocks::note;

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{Answer, CommandError, SlackFunction, refused};
+use crate::contracts::notice::Notice;
 use crate::finding::table::Record;
 use crate::finding::{Actor, Finding, Refusal, State, Wish};
 use crate::fix::{Asked, ask_for_fix};
 use crate::ids::{FindingId, PlanDigest};
-use crate::notice::Notice;
 use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_message::{changes_list, fix_button, fix_ignored_button, headline};
 use crate::slack::fix_view::{fix_submission, fix_view};

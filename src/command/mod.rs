@@ -28,13 +28,13 @@ pub use findings::FindingsFilter;
 pub use parse::Command;
 
 use crate::aws::Aws;
+use crate::contracts::notice::Notice;
 use crate::coordinator::Decider;
 use crate::finding::auto_response::Switch;
 use crate::finding::page::Cursor;
 use crate::finding::table::{Changed, Shown, Table, TableError};
 use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
-use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
 use crate::remediation::Change;
 use crate::schedule::ScheduledRule;

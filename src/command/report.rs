@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{Answer, SlackFunction};
+use crate::contracts::notice::Notice;
 use crate::finding::auto_response::{Switch, Wanted};
 use crate::finding::history::Deed;
-use crate::notice::Notice;
 use crate::slack::blocks::note;
 
 /// Drawing takes longer than Slack waits: the notifier does it.

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use crate::remediation::{Attempt, Change, Outcome, ReportDetail, ViolationType};
+use crate::contracts::{Attempt, Outcome, ReportDetail};
+use crate::remediation::{Change, ViolationType};
 
 /// How many attempts that have ended are remembered.
 const ENDED: usize = 50;

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::history::Deed;
 use super::{Actor, AsksAgain, Covers, Finding, Plan, Refusal, State};
-use crate::remediation::{AgreedPlan, Change, Direction, RemediationRequest, ViolationType};
+use crate::contracts::RemediationRequest;
+use crate::remediation::{AgreedPlan, Change, Direction, ViolationType};
 
 impl Finding {
     /// The changes that a fix would make now: the plan, less what is ignored of it, and less what takes a

@@ -29,9 +29,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::contracts::{Attempt, RemediationRequest};
 use crate::ids::{FindingId, PlanDigest, Resource, RuleName};
 use crate::opener::Opener;
-use crate::remediation::{Attempt, Change, Control, RemediationRequest, ViolationType};
+use crate::remediation::{Change, Control, ViolationType};
 use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, Approval, Wish};
 pub use contest::Repeat;

@@ -5,6 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::contracts::{
+    Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
+};
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::decision;
 use crate::finding::table::TableError;
@@ -13,8 +16,7 @@ use crate::ids::{AccountId, FindingId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 use crate::remediation::{
-    AgreedPlan, Attempt, Change, Direction, IGNORE_TAG, Outcome, Prepared, RemediationReport,
-    RemediationRequest, RemediationTask, Remediations, RemediatorKind, ReportDetail, UndoError,
+    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
     ViolationType,
 };
 

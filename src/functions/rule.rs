@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::aws::{Aws, AwsError};
+use crate::contracts::RemediationRequest;
+use crate::contracts::notice::Notice;
 use crate::evaluation::aws_answer::AwsAnswer;
 use crate::evaluation::prefix_lists::PrefixLists;
 use crate::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
@@ -17,9 +19,8 @@ use crate::evaluation::{
     Violation, live_bucket,
 };
 use crate::ids::{AccountId, InvalidId, Region};
-use crate::notice::Notice;
 use crate::queue::{QueueUrl, Queues};
-use crate::remediation::{RemediationRequest, ignored_because};
+use crate::remediation::ignored_because;
 
 /// What a rule function calls.
 pub const ACTIONS: &[&str] = &["config:GetResourceConfigHistory", "config:PutEvaluations", "sqs:SendMessage"];

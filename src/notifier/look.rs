@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
+use crate::contracts::notice::Notice;
+use crate::contracts::{Outcome, RemediationReport};
 use crate::finding::severity::Severity;
 use crate::finding::{Breach, Finding, Plan, State};
 use crate::ids::{FindingId, Resource};
-use crate::notice::Notice;
-use crate::remediation::{About, Control, Outcome, RemediationReport, Tags};
+use crate::remediation::{About, Control, Tags};
 use crate::routing::Facts;
 
 /// How soon a look that failed is tried again. Seconds.

@@ -21,17 +21,16 @@ use fix_all::Turn;
 use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
 use crate::aws::AwsError;
+use crate::contracts::notice::Notice;
+use crate::contracts::{ForeignFinding, Outcome, RemediationReport};
 use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
 use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
 use crate::ids::{AccountId, FindingId, RuleName};
 use crate::metrics;
-use crate::notice::Notice;
 use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::remediation::{
-    About, Change, ForeignFinding, Outcome, RemediationReport, Remediations, ViolationType,
-};
+use crate::remediation::{About, Change, Remediations, ViolationType};
 use crate::report::{ReportError, Reporter};
 use crate::routing::{Facts, Routing};
 use crate::schedule::ScheduledRule;

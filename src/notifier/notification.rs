@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::contracts::RemediationReport;
+use crate::contracts::notice::Notice;
 use crate::finding::Breach;
 use crate::finding::severity::Severity;
 use crate::ids::{AccountId, InvalidId, Region, Resource, ResourceId, ResourceType, RuleName};
-use crate::notice::Notice;
-use crate::remediation::RemediationReport;
 
 /// A parsed message.
 #[derive(Debug, Clone, PartialEq)]

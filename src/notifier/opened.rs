@@ -2,9 +2,9 @@
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
+use crate::contracts::notice::Notice;
 use crate::finding::{Finding, State};
 use crate::ids::FindingId;
-use crate::notice::Notice;
 use crate::opener::LOOKS;
 
 impl Notifier {

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
+use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Switch;
 use crate::finding::table::TableError;
 use crate::ids::PlanListId;
-use crate::notice::Notice;
 use crate::slack::finding_message::finding_line;
 use crate::slack::{Content, notice_message};
 

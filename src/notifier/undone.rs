@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackUserId};
 
 use super::{Notifier, NotifierError};
+use crate::contracts::notice::Notice;
+use crate::contracts::{Outcome, RemediationReport};
 use crate::finding::table::{Record, Shown};
 use crate::finding::{Actor, Finding};
 use crate::ids::FindingId;
-use crate::notice::Notice;
-use crate::remediation::{Outcome, RemediationReport};
 use crate::slack::blocks::note;
 use crate::slack::finding_message::headline;
 use crate::slack::text::{code, escape, prose};

@@ -7,7 +7,6 @@ mod about;
 mod bucket_acl;
 mod bucket_policy;
 mod change;
-mod contracts;
 mod control;
 mod exposure;
 mod plan;
@@ -21,9 +20,6 @@ use serde::{Deserialize, Serialize};
 
 pub use about::{About, IGNORE_TAG, Tags, ignored_because};
 pub use change::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList};
-pub use contracts::{
-    Attempt, ForeignFinding, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
-};
 pub use control::Control;
 pub use exposure::{Exposure, protocol_name};
 pub use plan::{AgreedPlan, Direction, exposures};

@@ -14,10 +14,10 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::contracts::notice::Notice;
 use crate::coordinator::Coordinator;
 use crate::finding::auto_response::Switch;
 use crate::metrics;
-use crate::notice::Notice;
 use crate::queue::Queues;
 use crate::remediation::RemediatorKind;
 use crate::schedule::ScheduledRule;

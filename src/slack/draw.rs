@@ -18,13 +18,13 @@ use super::error::SlackError;
 use super::finding_message::mentioning;
 use super::mark::Mark;
 use super::publish::{PublishError, Published, Publisher};
+use crate::contracts::notice::Notice;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry, Tally};
 use crate::finding::plan_list;
 use crate::finding::severity::Severity;
 use crate::finding::table::Holder;
 use crate::ids::{DigestId, PlanListId};
-use crate::notice::Notice;
 
 /// How much later, at least. Seconds.
 const LATER: u32 = 4;

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::blocks::{actions, button, context, message, note, section};
 use super::text::{code, count, escape, mention, prose, when};
 use super::{Content, action};
+use crate::contracts::RemediationReport;
+use crate::contracts::notice::Notice;
 use crate::finding::auto_response::{BY_DEPLOYMENT, Switch};
 use crate::ids::PlanListId;
-use crate::notice::Notice;
-use crate::remediation::RemediationReport;
 
 /// A notice; `None` for those that only ask the notifier to do something.
 pub fn notice(notice: &Notice) -> Option<Content> {

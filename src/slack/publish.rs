@@ -22,6 +22,7 @@ use super::finding_message::{finding_message, headline, mentioning, moved_messag
 use super::mark::Mark;
 use super::text::{actor, prose};
 use crate::aws::AwsError;
+use crate::contracts::notice::Notice;
 use crate::finding::digest::Entry;
 use crate::finding::severity::Severity;
 use crate::finding::storm::Place;
@@ -29,7 +30,6 @@ use crate::finding::table::{Holder, Listed, Posted, Record, Shown, Table, TableE
 use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
 use crate::metrics;
-use crate::notice::Notice;
 use crate::opener::{LOOKS, can_be_known};
 use crate::queue::Queues;
 

@@ -31,7 +31,7 @@ async fn open_group(world: &World, name: &str) -> (String, FindingId, Message) {
 }
 
 /// Sends what somebody has asked for, as if it had been on its way all the time.
-async fn send(world: &World, requests: Vec<defendable::remediation::RemediationRequest>) {
+async fn send(world: &World, requests: Vec<defendable::contracts::RemediationRequest>) {
     for request in requests {
         world.aws.send("fix", &json!(request)).await;
     }

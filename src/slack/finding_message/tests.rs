@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::contracts::Attempt;
 use crate::finding::digest::{Digest, Entry, Member, Tally};
 use crate::finding::severity::Severity;
 use crate::finding::{Breach, Covers, Failure, Refusal, Repeat, Wish};
 use crate::ids::PlanListId;
 use crate::remediation::{
-    AgreedPlan, Attempt, Control, Exposure, Grant, Grantee, IngressRule, IngressSource, PrefixList,
+    AgreedPlan, Control, Exposure, Grant, Grantee, IngressRule, IngressSource, PrefixList,
 };
 use crate::slack::digest_message::digest_message;
 use crate::slack::digest_view::show_all_view;

@@ -7,10 +7,10 @@ use aws_sdk_ec2::types::{
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use defendable::contracts::RemediationRequest;
 use defendable::finding::table::{Changed, Table};
 use defendable::finding::{Actor, Finding, Refusal};
 use defendable::ids::FindingId;
-use defendable::remediation::RemediationRequest;
 use serde_json::{Value, json};
 
 pub struct Aws {

@@ -1,12 +1,14 @@
 //! The bodies that travel between functions: DD-AWS's fields first, ours beside them.
 
+pub mod notice;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Change, ViolationType};
 use crate::ids::{AccountId, FindingId, PlanDigest, Region, Resource, ResourceId, ResourceType, RuleName};
+use crate::remediation::{Change, ViolationType};
 
 /// On the remediation queue (from rules) and the fix queue (from people).
 ///
