@@ -6,8 +6,8 @@ mod figure;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use defendable::evaluation::lines::evaluate_lines;
-use defendable::evaluation::{RuleKind, RuleParameters};
+use defendable::controls::evaluation::lines::evaluate_lines;
+use defendable::controls::evaluation::{RuleKind, RuleParameters};
 use serde_json::{Value, json};
 
 /// Items that one iteration judges.

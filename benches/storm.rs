@@ -10,8 +10,8 @@ mod memory;
 
 use std::time::{Duration, Instant};
 
+use defendable::controls::Control;
 use defendable::ids::{FindingId, Resource};
-use defendable::remediation::Control;
 use figure::row;
 use memory::{cpu_time, memory};
 use serde_json::{Value, json};

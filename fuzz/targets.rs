@@ -4,15 +4,17 @@
 use defendable::command::parse::Command;
 use defendable::contracts::notice::Notice;
 use defendable::contracts::{RemediationReport, RemediationRequest, RemediationTask};
-use defendable::evaluation::aws_answer::AwsAnswer;
-use defendable::evaluation::lines::evaluate_lines;
-use defendable::evaluation::prefix_lists::PrefixLists;
-use defendable::evaluation::{ConfigurationItem, RestrictedPorts, RuleDefaults, RuleKind, RuleParameters};
+use defendable::controls::evaluation::aws_answer::AwsAnswer;
+use defendable::controls::evaluation::lines::evaluate_lines;
+use defendable::controls::evaluation::prefix_lists::PrefixLists;
+use defendable::controls::evaluation::{
+    ConfigurationItem, RestrictedPorts, RuleDefaults, RuleKind, RuleParameters,
+};
+use defendable::controls::{Change, IngressRule, IngressSource, PrefixList};
 use defendable::finding::page::Cursor;
 use defendable::ids::{DigestId, FindingId};
 use defendable::notifier::notification::Notification;
 use defendable::opener::opener;
-use defendable::remediation::{Change, IngressRule, IngressSource, PrefixList};
 use defendable::routing::Routing;
 use defendable::shapes::bucket_policy::BucketPolicy;
 use defendable::slack::action;

@@ -14,6 +14,7 @@ pub use decision::{CONTESTED, Decider, Next, next};
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
 use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
+use crate::controls::{RemediatorKind, ViolationType};
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Switch, Wanted};
 use crate::finding::plan_list::{Counts, Listing};
 use crate::finding::table::{Order, Table, TableError};
@@ -23,7 +24,6 @@ use crate::queue::{
     Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive, parse_body,
     sent_at,
 };
-use crate::remediation::{RemediatorKind, ViolationType};
 use crate::schedule::ScheduledRule;
 
 /// What the coordinator calls beside the table's actions.

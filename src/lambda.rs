@@ -16,13 +16,13 @@ use lambda_runtime_api_client::PooledClient;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::controls::RemediatorKind;
+use crate::controls::evaluation::RuleKind;
+use crate::controls::evaluation::rule_event::RuleEvent;
 use crate::dead_letters::ORIGINAL_ID;
-use crate::evaluation::RuleKind;
-use crate::evaluation::rule_event::RuleEvent;
 use crate::functions::rule::RuleFunction;
 use crate::metrics;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::remediation::RemediatorKind;
 use crate::slack::endpoint::router;
 use crate::wiring::Wiring;
 

@@ -19,7 +19,7 @@
 //!                                                                             └─► report to the events queue
 //! ```
 //!
-//! 1. [`evaluation`] judges a configuration item, and the function of a rule, [`functions::rule`], queues the
+//! 1. [`controls::evaluation`] judges a configuration item, and the function of a rule, [`functions::rule`], queues the
 //!    violations.
 //! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`] in the
 //!    channel that [`routing`] says: by a message of its own, or in a digest where there are many.
@@ -27,7 +27,7 @@
 //! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues, by
 //!    [`fix`] where something is to be done.
 //! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
-//! 5. [`remediation`] plans from the live resource and changes exactly that; [`functions::remediator`] asks it to,
+//! 5. [`controls`] plan from the live resource and change exactly that; [`functions::remediator`] asks them to,
 //!    and reports.
 //!
 //! [`report`] draws how the last 30 days went.
@@ -42,11 +42,11 @@
 pub mod aws;
 pub mod command;
 pub mod contracts;
+pub mod controls;
 pub mod coordinator;
 pub mod dead_letters;
 mod decision;
 pub mod doctor;
-pub mod evaluation;
 pub mod finding;
 pub mod fix;
 pub mod functions;
@@ -56,7 +56,6 @@ pub mod metrics;
 pub mod notifier;
 pub mod opener;
 pub mod queue;
-pub mod remediation;
 pub mod report;
 pub mod routing;
 #[cfg(feature = "sandbox")]

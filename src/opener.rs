@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use trace::{Identity, Trace};
 
 use crate::aws::{Aws, AwsError};
+use crate::controls::Change;
 use crate::ids::{Resource, ResourceType};
-use crate::remediation::Change;
 use crate::text::cut;
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
@@ -177,7 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::remediation::{Grant, Grantee, IngressRule, IngressSource};
+    use crate::controls::{Grant, Grantee, IngressRule, IngressSource};
 
     fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
         json!({"eventVersion": "1.08", "eventName": name, "eventTime": time, "sourceIPAddress": "203.0.113.7",

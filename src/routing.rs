@@ -22,10 +22,10 @@ use std::str::FromStr;
 use serde::Deserialize;
 use slack_morphism::prelude::{SlackChannelId, SlackUserGroupId};
 
+use crate::controls::Tags;
 use crate::finding::Plan;
 use crate::finding::severity::Severity;
 use crate::ids::{AccountId, Region, Resource, RuleName};
-use crate::remediation::Tags;
 
 /// The table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

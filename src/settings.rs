@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use slack_morphism::prelude::SlackChannelId;
 
-use crate::evaluation::{RestrictedPorts, RuleDefaults, S3PublicAccess, list};
+use crate::controls::evaluation::{RestrictedPorts, RuleDefaults, S3PublicAccess, list};
 use crate::ids::{AccountId, RuleName};
 use crate::queue::QueueUrl;
 use crate::routing::Routing;

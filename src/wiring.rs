@@ -9,8 +9,9 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::aws::{Aws, http_client};
 use crate::command::SlackFunction;
+use crate::controls::evaluation::RuleKind;
+use crate::controls::{Remediations, RemediatorKind};
 use crate::coordinator::{Coordinator, Decider};
-use crate::evaluation::RuleKind;
 use crate::finding::auto_response::Switch;
 use crate::finding::table::Table;
 use crate::functions::remediator::Remediator;
@@ -19,7 +20,6 @@ use crate::ids::Region;
 use crate::notifier::Notifier;
 use crate::opener::Openers;
 use crate::queue::Queues;
-use crate::remediation::{Remediations, RemediatorKind};
 use crate::report::Reporter;
 use crate::schedule::ScheduledRule;
 use crate::secrets::Secrets;

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use defendable::evaluation::lines::evaluate_lines;
-use defendable::evaluation::{RuleKind, RuleParameters};
+use defendable::controls::evaluation::lines::evaluate_lines;
+use defendable::controls::evaluation::{RuleKind, RuleParameters};
+use defendable::controls::{Change, Grant, Grantee, IngressRule, IngressSource};
 use defendable::opener::opener;
-use defendable::remediation::{Change, Grant, Grantee, IngressRule, IngressSource};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;

@@ -29,6 +29,7 @@ pub use parse::Command;
 
 use crate::aws::Aws;
 use crate::contracts::notice::Notice;
+use crate::controls::Change;
 use crate::coordinator::Decider;
 use crate::finding::auto_response::Switch;
 use crate::finding::page::Cursor;
@@ -36,7 +37,6 @@ use crate::finding::table::{Changed, Shown, Table, TableError};
 use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
 use crate::queue::{QueueUrl, Queues};
-use crate::remediation::Change;
 use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Reach};
 use crate::slack::blocks::note;

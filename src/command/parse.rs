@@ -2,7 +2,7 @@
 
 use super::FindingsFilter;
 use super::authorise::Subject;
-use crate::evaluation::RuleDefaults;
+use crate::controls::evaluation::RuleDefaults;
 use crate::finding::StateName;
 use crate::finding::auto_response::Switch;
 use crate::finding::table::{Table, TableError};

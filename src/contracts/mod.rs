@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::controls::{Change, ViolationType};
 use crate::ids::{AccountId, FindingId, PlanDigest, Region, Resource, ResourceId, ResourceType, RuleName};
-use crate::remediation::{Change, ViolationType};
 
 /// On the remediation queue (from rules) and the fix queue (from people).
 ///

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::evaluation::RuleDefaults;
+use crate::controls::evaluation::RuleDefaults;
 use crate::finding::table::{Record, Table, TableError};
 use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
 use crate::ids::{FindingId, Resource};

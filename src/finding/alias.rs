@@ -8,7 +8,7 @@ use super::kept_plan::KEPT;
 use super::sources::SourceResult;
 use super::table::{Record, Shown, Table, TableError, applied, key, number};
 use super::{Actor, Finding, State};
-use crate::evaluation::RuleDefaults;
+use crate::controls::evaluation::RuleDefaults;
 use crate::ids::{DigestId, FindingId};
 
 impl Finding {
@@ -205,8 +205,8 @@ fn new_id(finding: &Finding, rules: &RuleDefaults) -> Option<FindingId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::Change;
     use crate::finding::tests::{at, open};
-    use crate::remediation::Change;
 
     #[test]
     fn of_two_findings_about_the_same_what_is_open_stays_open_and_what_was_taken_can_be_put_back() {

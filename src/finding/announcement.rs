@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::contracts::{Attempt, Outcome, ReportDetail};
-use crate::remediation::{Change, ViolationType};
+use crate::controls::{Change, ViolationType};
 
 /// How many attempts that have ended are remembered.
 const ENDED: usize = 50;

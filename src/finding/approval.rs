@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::history::Deed;
 use super::{Actor, Finding, Refusal, State};
+use crate::controls::{AgreedPlan, Change};
 use crate::ids::PlanDigest;
-use crate::remediation::{AgreedPlan, Change};
 
 /// For this long another operator can say yes.
 pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);

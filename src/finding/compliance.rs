@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::history::Deed;
 use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
-use crate::remediation::exposures;
+use crate::controls::exposures;
 
 /// Whether both plans are known, there is something to change, and it exposes another set than before.
 fn is_another(before: &Plan, now: &Plan) -> bool {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::history::Deed;
 use super::{Actor, AsksAgain, Covers, Finding, Plan, Refusal, State};
 use crate::contracts::RemediationRequest;
-use crate::remediation::{AgreedPlan, Change, Direction, ViolationType};
+use crate::controls::{AgreedPlan, Change, Direction, ViolationType};
 
 impl Finding {
     /// The changes that a fix would make now: the plan, less what is ignored of it, and less what takes a

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
+use crate::controls::{Change, Exposure};
 use crate::opener::Opener;
-use crate::remediation::{Change, Exposure};
 
 /// Fixes within this long count together.
 pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);

@@ -8,8 +8,8 @@ use super::history::Deed;
 use super::severity::Severity;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, LateRemoval, Plan, Refusal, State};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
+use crate::controls::{AgreedPlan, Change, ViolationType};
 use crate::ids::{AccountId, PlanDigest};
-use crate::remediation::{AgreedPlan, Change, ViolationType};
 
 impl Finding {
     /// The finding of a fix that was quicker than AWS Config's notification. What is only announced

@@ -17,9 +17,9 @@ use super::auto_response::Switch;
 use super::table::{Record, STATE_INDEX, Table, TableError, key, number, text};
 use super::{Actor, Finding, StateName};
 use crate::aws::AwsError;
+use crate::controls::Change;
 use crate::decision;
 use crate::ids::{FindingId, RuleName};
-use crate::remediation::Change;
 
 /// How long an entry is kept.
 const RETENTION: SignedDuration = SignedDuration::from_hours(400 * 24);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::history::Deed;
 use super::severity::Severity;
 use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
-use crate::remediation::{Change, Exposure, IGNORE_TAG, exposures};
+use crate::controls::{Change, Exposure, IGNORE_TAG, exposures};
 use crate::text::cut;
 
 /// What an ignore covers.

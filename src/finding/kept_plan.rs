@@ -8,8 +8,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::Finding;
 use super::table::{KeptPlans, Table, TableError, applied, number};
+use crate::controls::AgreedPlan;
 use crate::ids::PlanDigest;
-use crate::remediation::AgreedPlan;
 
 /// How long a plan is kept after a finding that shows it was last written. One that is missing asks again.
 pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);

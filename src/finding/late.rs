@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::history::Deed;
 use super::{Actor, Finding, UNDO_WINDOW};
 use crate::contracts::{Outcome, ReportDetail};
-use crate::remediation::Change;
+use crate::controls::Change;
 
 /// What was taken away in an episode that had ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,9 +30,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::contracts::{Attempt, RemediationRequest};
+use crate::controls::{Change, Control, ViolationType};
 use crate::ids::{FindingId, PlanDigest, Resource, RuleName};
 use crate::opener::Opener;
-use crate::remediation::{Change, Control, ViolationType};
 use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, Approval, Wish};
 pub use contest::Repeat;
@@ -73,7 +73,7 @@ pub enum Actor {
     AutoResponse,
     /// Somebody outside Defendable: AWS Config found the resource compliant again.
     Elsewhere,
-    /// Whoever gave the resource the tag [`crate::remediation::IGNORE_TAG`].
+    /// Whoever gave the resource the tag [`crate::controls::IGNORE_TAG`].
     Tag,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Plan;
-use crate::remediation::{Change, IngressRule};
+use crate::controls::{Change, IngressRule};
 use crate::shapes::ingress::opened_ports;
 use crate::shapes::ports::ProhibitedPorts;
 
@@ -113,7 +113,7 @@ impl fmt::Display for Severity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remediation::{Grant, Grantee, IngressSource};
+    use crate::controls::{Grant, Grantee, IngressSource};
 
     fn ingress(protocol: &str, from: i32, to: i32) -> Change {
         Change::RevokeIngress(IngressRule {

@@ -2,8 +2,8 @@ mod consent;
 
 use super::*;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};
+use crate::controls::{Grant, Grantee};
 use crate::ids::ResourceType;
-use crate::remediation::{Grant, Grantee};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::history::Deed;
 use super::{Actor, Covers, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
+use crate::controls::Change;
 use crate::ids::PlanDigest;
-use crate::remediation::Change;
 
 impl Finding {
     /// What an undo would put back: what fixes of this episode took away, and what is known late of

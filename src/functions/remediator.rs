@@ -8,6 +8,10 @@ use crate::aws::{AwsError, AwsErrorKind};
 use crate::contracts::{
     Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
 };
+use crate::controls::{
+    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
+    ViolationType,
+};
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::decision;
 use crate::finding::table::TableError;
@@ -15,10 +19,6 @@ use crate::finding::{Actor, Covers, FIX_TIMEOUT, Finding};
 use crate::ids::{AccountId, FindingId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
-use crate::remediation::{
-    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
-    ViolationType,
-};
 
 /// What a remediator calls beside its remediations' own actions.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "sqs:DeleteMessage", "sqs:SendMessage"];

@@ -11,16 +11,16 @@ use serde_json::json;
 use crate::aws::{Aws, AwsError};
 use crate::contracts::RemediationRequest;
 use crate::contracts::notice::Notice;
-use crate::evaluation::aws_answer::AwsAnswer;
-use crate::evaluation::prefix_lists::PrefixLists;
-use crate::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
-use crate::evaluation::{
+use crate::controls::evaluation::aws_answer::AwsAnswer;
+use crate::controls::evaluation::prefix_lists::PrefixLists;
+use crate::controls::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
+use crate::controls::evaluation::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
     Violation, live_bucket,
 };
+use crate::controls::ignored_because;
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::queue::{QueueUrl, Queues};
-use crate::remediation::ignored_because;
 
 /// What a rule function calls.
 pub const ACTIONS: &[&str] = &["config:GetResourceConfigHistory", "config:PutEvaluations", "sqs:SendMessage"];

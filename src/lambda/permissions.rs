@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Function;
+use crate::controls::{RemediatorKind, ViolationType};
 use crate::finding::table;
-use crate::remediation::{RemediatorKind, ViolationType};
-use crate::{command, coordinator, evaluation, functions, notifier, opener, queue, secrets};
+use crate::{command, controls, coordinator, functions, notifier, opener, queue, secrets};
 
 impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
@@ -24,11 +24,15 @@ impl Function {
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
             Self::RestrictedPortsRule => {
-                vec![functions::rule::ACTIONS, evaluation::prefix_lists::ACTIONS]
+                vec![functions::rule::ACTIONS, controls::evaluation::prefix_lists::ACTIONS]
             }
             Self::S3PublicAccessRule => {
                 let own = functions::rule::ACTIONS;
-                vec![own, evaluation::aws_answer::ACTIONS, evaluation::live_bucket::ACTIONS]
+                vec![
+                    own,
+                    controls::evaluation::aws_answer::ACTIONS,
+                    controls::evaluation::live_bucket::ACTIONS,
+                ]
             }
         };
         parts.into_iter().flatten().copied().collect()

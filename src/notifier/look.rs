@@ -8,10 +8,10 @@ use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
 use crate::contracts::notice::Notice;
 use crate::contracts::{Outcome, RemediationReport};
+use crate::controls::{About, Control, Tags};
 use crate::finding::severity::Severity;
 use crate::finding::{Breach, Finding, Plan, State};
 use crate::ids::{FindingId, Resource};
-use crate::remediation::{About, Control, Tags};
 use crate::routing::Facts;
 
 /// How soon a look that failed is tried again. Seconds.

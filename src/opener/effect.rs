@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::trace::Trace;
-use crate::remediation::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList, protocol_name};
+use crate::controls::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList, protocol_name};
 use crate::shapes::bucket_policy::BucketPolicy;
 
 /// What decides whether something is open. A document is replaced as a whole by each call; so are block

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::evaluation::ANNOTATION_LIMIT;
+use crate::controls::evaluation::ANNOTATION_LIMIT;
 use crate::ids::AccountId;
 
 /// The newest items of a resource that the History API keeps here.

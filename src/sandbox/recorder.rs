@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config_service::ConfigService;
 use super::items::{self, Snapshot};
-use crate::evaluation::RuleKind;
-use crate::evaluation::rule_event::RuleEvent;
+use crate::controls::evaluation::RuleKind;
+use crate::controls::evaluation::rule_event::RuleEvent;
 use crate::functions::rule::RuleFunction;
 use crate::wiring::Wiring;
 

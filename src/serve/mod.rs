@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::contracts::notice::Notice;
+use crate::controls::RemediatorKind;
 use crate::coordinator::Coordinator;
 use crate::finding::auto_response::Switch;
 use crate::metrics;
 use crate::queue::Queues;
-use crate::remediation::RemediatorKind;
 use crate::schedule::ScheduledRule;
 use crate::slack::endpoint::router;
 use crate::wiring::Wiring;

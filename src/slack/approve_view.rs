@@ -8,9 +8,9 @@ use super::blocks::{section, sections};
 use super::finding_message::headline;
 use super::modal::{about, metadata};
 use super::text::{escape, prose};
+use crate::controls::{AgreedPlan, Direction};
 use crate::finding::{Finding, Wish};
 use crate::ids::{FindingId, PlanDigest};
-use crate::remediation::{AgreedPlan, Direction};
 
 /// The modal's callback id.
 pub const CALLBACK_ID: &str = "approve";

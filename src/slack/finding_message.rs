@@ -6,13 +6,13 @@ use slack_morphism::prelude::*;
 use super::blocks::{actions, button, confirm, context, fields, message, section};
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
+use crate::controls::{Change, Exposure, ViolationType};
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
     APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore, Plan, State, Wish,
 };
 use crate::ids::{Resource, ResourceType};
 use crate::opener::Opener;
-use crate::remediation::{Change, Exposure, ViolationType};
 use crate::text::cut;
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::controls::IGNORE_TAG;
 use crate::finding::Actor;
-use crate::remediation::IGNORE_TAG;
 use crate::text::cut;
 
 /// Text from outside as mrkdwn that means nothing but itself: `&`, `<` and `>` escaped, and

@@ -1,7 +1,7 @@
 //! Auto-response: on schedule, within its cap, and off when people said off.
 
+use defendable::controls::ViolationType;
 use defendable::finding::{Actor, Finding, State};
-use defendable::remediation::ViolationType;
 use serde_json::json;
 
 use crate::support::fault_proxy::{Fault, Tampering};

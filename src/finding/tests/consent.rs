@@ -1,7 +1,7 @@
 //! What a yes covers, what an ignore covers, what several rules say.
 
 use super::*;
-use crate::remediation::{AgreedPlan, Direction, IngressRule, IngressSource};
+use crate::controls::{AgreedPlan, Direction, IngressRule, IngressSource};
 
 fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
     let range = IngressRule {

@@ -5,13 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contracts::Attempt;
+use crate::controls::{
+    AgreedPlan, Control, Exposure, Grant, Grantee, IngressRule, IngressSource, PrefixList,
+};
 use crate::finding::digest::{Digest, Entry, Member, Tally};
 use crate::finding::severity::Severity;
 use crate::finding::{Breach, Covers, Failure, Refusal, Repeat, Wish};
 use crate::ids::PlanListId;
-use crate::remediation::{
-    AgreedPlan, Control, Exposure, Grant, Grantee, IngressRule, IngressSource, PrefixList,
-};
 use crate::slack::digest_message::digest_message;
 use crate::slack::digest_view::show_all_view;
 use crate::slack::fix_view::fix_view;

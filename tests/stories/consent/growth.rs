@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use aws_sdk_s3::types::{AccessControlPolicy, Grant, Grantee, Permission, Type};
 use defendable::aws::Aws as Clients;
+use defendable::controls::evaluation::RuleDefaults;
+use defendable::controls::{AgreedPlan, Change, Control, Direction, Exposure, Remediations, exposures};
 use defendable::coordinator::Decider;
-use defendable::evaluation::RuleDefaults;
 use defendable::finding::severity::Severity;
 use defendable::finding::{Actor, Breach, Finding, Plan};
 use defendable::functions::remediator::Remediator;
 use defendable::ids::Resource;
 use defendable::queue::{Disposition, QueueHandler, QueueMessage, Queues};
-use defendable::remediation::{AgreedPlan, Change, Control, Direction, Exposure, Remediations, exposures};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;

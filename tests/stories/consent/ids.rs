@@ -1,8 +1,8 @@
 //! Ids: a request or a report speaks of the finding that follows from it, and what older versions kept
 //! goes on under its new id.
 
+use defendable::controls::Control;
 use defendable::ids::{FindingId, RuleName};
-use defendable::remediation::Control;
 use serde_json::{Value, json};
 
 use super::{SSH, open_group};

@@ -184,7 +184,7 @@ impl Aws {
 
     /// Sets the account's Public Access Block, all of it.
     pub async fn block_account(&self, is_on: bool) {
-        let account = crate::support::resource(defendable::remediation::Control::BucketPublic, "any").account;
+        let account = crate::support::resource(defendable::controls::Control::BucketPublic, "any").account;
         let aws = defendable::aws::Aws::new(sdk_config(&self.url), account.clone());
         let block = aws_sdk_s3control::types::PublicAccessBlockConfiguration::builder()
             .block_public_acls(is_on)

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use defendable::controls::Control;
 use defendable::ids::{FindingId, Resource};
-use defendable::remediation::Control;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

@@ -8,6 +8,7 @@ mod bucket_acl;
 mod bucket_policy;
 mod change;
 mod control;
+pub mod evaluation;
 mod exposure;
 mod plan;
 mod security_group;
@@ -26,7 +27,7 @@ pub use plan::{AgreedPlan, Direction, exposures};
 pub use undo::UndoError;
 
 use crate::aws::{Aws, AwsError};
-use crate::evaluation::RuleDefaults;
+use crate::controls::evaluation::RuleDefaults;
 use crate::ids::{Resource, ResourceType};
 
 /// The kinds of violation, each with one remediation.

@@ -72,8 +72,8 @@ pub fn exposures<'a>(changes: impl IntoIterator<Item = &'a Change>) -> BTreeSet<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::{IngressRule, IngressSource};
     use crate::ids::ResourceType;
-    use crate::remediation::{IngressRule, IngressSource};
 
     fn range(rule_id: &str, port: i32) -> Change {
         Change::RevokeIngress(IngressRule {

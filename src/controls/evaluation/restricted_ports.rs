@@ -11,7 +11,7 @@ use super::parameters::{InvalidParameter, RuleParameters, list};
 use super::prefix_lists::PrefixLists;
 use super::security_group::{IpPermission, SecurityGroup};
 use super::{ComplianceType, Verdict, Violation};
-use crate::remediation::ViolationType;
+use crate::controls::ViolationType;
 use crate::shapes::address_block::Broadest;
 use crate::shapes::ingress::{opens_prohibited, traffic};
 use crate::shapes::openings::{Source, open};

@@ -235,7 +235,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::remediation::PrefixList;
+    use crate::controls::PrefixList;
 
     fn range(protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRule {
         IngressRule {

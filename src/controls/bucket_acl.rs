@@ -10,8 +10,8 @@ use super::change::{Change, Grant, Grantee};
 use super::undo::UndoError;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
-use crate::evaluation::aws_answer::AwsAnswer;
-use crate::evaluation::{S3PublicAccess, is_public_group};
+use crate::controls::evaluation::aws_answer::AwsAnswer;
+use crate::controls::evaluation::{S3PublicAccess, is_public_group};
 use crate::ids::{Resource, ResourceId};
 
 pub(super) const PLAN_ACTIONS: &[&str] = &[
@@ -151,7 +151,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::evaluation::{ComplianceType, ConfigurationItem, RuleDefaults, RuleKind, RuleParameters};
+    use crate::controls::evaluation::{
+        ComplianceType, ConfigurationItem, RuleDefaults, RuleKind, RuleParameters,
+    };
 
     fn group(name: &str) -> S3Grant {
         let uri = format!("http://acs.amazonaws.com/groups/global/{name}");

@@ -9,8 +9,8 @@ use super::change::Change;
 use super::undo::UndoError;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
-use crate::evaluation::S3PublicAccess;
-use crate::evaluation::aws_answer::{Answer, AwsAnswer};
+use crate::controls::evaluation::S3PublicAccess;
+use crate::controls::evaluation::aws_answer::{Answer, AwsAnswer};
 use crate::ids::{Resource, ResourceId};
 use crate::shapes::bucket_policy::BucketPolicy;
 
@@ -186,7 +186,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::evaluation::{ComplianceType, ConfigurationItem, RuleDefaults, RuleKind, RuleParameters};
+    use crate::controls::evaluation::{
+        ComplianceType, ConfigurationItem, RuleDefaults, RuleKind, RuleParameters,
+    };
 
     const OPEN: &str = r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:GetObject"}"#;
     const CLOSED: &str = r#"{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:*"}"#;

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::evaluation::aws_answer::AwsAnswer;
-use crate::evaluation::{ComplianceType, RuleDefaults, RuleKind, RuleParameters};
+use crate::controls::evaluation::aws_answer::AwsAnswer;
+use crate::controls::evaluation::{ComplianceType, RuleDefaults, RuleKind, RuleParameters};
 
 fn source(text: &str) -> IngressSource {
     match text.starts_with("pl-") {

@@ -11,7 +11,7 @@ use super::configuration_item::{ConfigurationItem, nullable, stringified};
 use super::parameters::{RuleParameters, list};
 use super::{ComplianceType, Verdict, Violation};
 use crate::aws::bucket::PublicAccessBlock;
-use crate::remediation::ViolationType;
+use crate::controls::ViolationType;
 use crate::shapes::bucket_policy::BucketPolicy;
 
 /// What the rule is told.

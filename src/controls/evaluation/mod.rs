@@ -25,8 +25,8 @@ pub use s3_public_access::{S3PublicAccess, is_public_group};
 
 use self::aws_answer::AwsAnswer;
 use self::s3_public_access::Unjudged;
+use crate::controls::{Control, ViolationType};
 use crate::ids::{FindingId, Resource, ResourceType, RuleName};
-use crate::remediation::{Control, ViolationType};
 use crate::text::cut;
 
 /// The longest annotation that PutEvaluations takes, in characters
