@@ -12,10 +12,11 @@ use tracing::Instrument;
 pub use decision::{CONTESTED, Decider, Next, next};
 
 use crate::aws::AwsError;
+use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
 use crate::controls::{RemediatorKind, ViolationType};
-use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Switch, Wanted};
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Wanted};
 use crate::finding::plan_list::{Counts, Listing};
 use crate::finding::table::{Order, Table, TableError};
 use crate::finding::{Actor, Finding, StateName};
@@ -135,7 +136,7 @@ impl Coordinator {
         mut request: RemediationRequest,
     ) -> Result<(), CoordinatorError> {
         let let_go = |request: &RemediationRequest, why: &str| {
-            crate::decision::line(Some(&id), &Actor::of(request), "letGo", why);
+            crate::finding::decision::line(Some(&id), &Actor::of(request), "letGo", why);
         };
         if request.plan.is_none() {
             let_go(&request, "it does not say which plan was agreed to");
@@ -240,7 +241,7 @@ impl Coordinator {
         } else {
             ("the schedule could not be switched off before", Notice::CarriedOut { at: off.at, by: off.by })
         };
-        crate::decision::line(None, &Actor::AutoResponse, "switchedBack", detail);
+        crate::finding::decision::line(None, &Actor::AutoResponse, "switchedBack", detail);
         self.queues.send(&self.queues.events, &notice).await?;
         Ok(Run::SwitchedBack)
     }
@@ -280,7 +281,7 @@ impl Coordinator {
         match next {
             Next::PassOn => {}
             Next::LetGo(reason) => {
-                crate::decision::line(Some(&id), &Actor::AutoResponse, "letGo", reason);
+                crate::finding::decision::line(Some(&id), &Actor::AutoResponse, "letGo", reason);
                 self.queues.delete(queue.as_str(), receipt_handle).await?;
                 own.measure_age(queue);
                 return Ok(());
@@ -323,7 +324,12 @@ impl Coordinator {
         };
         self.queues.send(queue, task).await?;
         let request = &task.message_body;
-        crate::decision::line(Some(finding), &Actor::of(request), "dispatched", request.violation_type);
+        crate::finding::decision::line(
+            Some(finding),
+            &Actor::of(request),
+            "dispatched",
+            request.violation_type,
+        );
         Ok(())
     }
 
@@ -337,7 +343,7 @@ impl Coordinator {
         let hold = Hold { at: Timestamp::now(), dispatched, list };
         if self.table.hold(&hold).await? {
             let detail = format!("{dispatched} requests in one run: people are asked whether to go on");
-            crate::decision::line(None, &Actor::AutoResponse, "held", detail);
+            crate::finding::decision::line(None, &Actor::AutoResponse, "held", detail);
             self.ask(&hold).await?;
         }
         Ok(Run::Held { dispatched })

@@ -16,14 +16,14 @@ use lambda_runtime_api_client::PooledClient;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::command::endpoint::router;
 use crate::controls::RemediatorKind;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::evaluation::rule_event::RuleEvent;
-use crate::dead_letters::ORIGINAL_ID;
 use crate::functions::rule::RuleFunction;
 use crate::metrics;
+use crate::queue::dead_letters::ORIGINAL_ID;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
-use crate::slack::endpoint::router;
 use crate::wiring::Wiring;
 
 /// How long before Lambda's deadline a scheduled run stops.

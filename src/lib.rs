@@ -32,7 +32,7 @@
 //!
 //! [`report`] draws how the last 30 days went.
 //!
-//! [`queue`] is how messages leave queues ([`dead_letters`]: how they come back), [`contracts`] what functions tell each other, [`contracts::notice`] how functions without Slack reach people;
+//! [`queue`] is how messages leave queues ([`queue::dead_letters`]: how they come back), [`contracts`] what functions tell each other, [`contracts::notice`] how functions without Slack reach people;
 //! [`doctor`] looks at an installation; [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
 
 #![warn(missing_docs)]
@@ -44,8 +44,6 @@ pub mod command;
 pub mod contracts;
 pub mod controls;
 pub mod coordinator;
-pub mod dead_letters;
-mod decision;
 pub mod doctor;
 pub mod finding;
 pub mod fix;

@@ -13,8 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
-use crate::finding::history::Deed;
-
 /// Findings that were opened: by AWS Config, or by a fix that was quicker.
 pub const FINDINGS_OPENED: &str = "FindingsOpened";
 /// Removals of what broke a rule, by people and by auto-response.
@@ -85,34 +83,24 @@ pub async fn flush_every_minute() {
     }
 }
 
-/// Counts what somebody did.
-pub(crate) fn count_deed(deed: &Deed) {
-    match deed {
-        Deed::Found => counter!(FINDINGS_OPENED).increment(1),
-        Deed::Fixed { .. } => counter!(FINDINGS_FIXED).increment(1),
-        Deed::Ignored { .. } => counter!(FINDINGS_IGNORED).increment(1),
-        Deed::Complied
-        | Deed::FixAsked
-        | Deed::FixFailed { .. }
-        | Deed::NotAgreed { .. }
-        | Deed::OpenedBeyondIgnore { .. }
-        | Deed::Deleted
-        | Deed::Unignored
-        | Deed::IgnoreEnded
-        | Deed::Untagged
-        | Deed::UndoAsked { .. }
-        | Deed::Undone { .. }
-        | Deed::UndoFailed { .. }
-        | Deed::ApprovalAsked { .. }
-        | Deed::Approved { .. }
-        | Deed::Declined { .. }
-        | Deed::FixAllAsked { .. }
-        | Deed::WeeklyReport { .. }
-        | Deed::Switched { .. }
-        | Deed::WentOn
-        | Deed::Retried { .. }
-        | Deed::Refused { .. } => {}
+/// Counts a finding that was found, fixed or ignored.
+pub(crate) fn count_finding(counted: Counted) {
+    match counted {
+        Counted::Opened => counter!(FINDINGS_OPENED).increment(1),
+        Counted::Fixed => counter!(FINDINGS_FIXED).increment(1),
+        Counted::Ignored => counter!(FINDINGS_IGNORED).increment(1),
     }
+}
+
+/// What is counted of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// It was found.
+    Opened,
+    /// It was fixed.
+    Fixed,
+    /// It was ignored.
+    Ignored,
 }
 
 /// Why a fix did not work, in as many words as a dimension may have values: these names are the

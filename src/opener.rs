@@ -11,12 +11,12 @@ use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use effect::{Effect, Part};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use trace::{Identity, Trace};
 
 use crate::aws::{Aws, AwsError};
 use crate::controls::Change;
-use crate::ids::{Resource, ResourceType};
+use crate::finding::attribution::Opener;
+use crate::ids::Resource;
 use crate::text::cut;
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
@@ -29,42 +29,14 @@ const BUDGET: Duration = Duration::from_secs(6);
 /// How many pages of calls one look reads: most are reads, which say nothing.
 const PAGES: usize = 5;
 
-/// When to look, seconds after the finding was shown and after each look that found nothing:
-/// CloudTrail
-/// [delivers](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html)
-/// within five minutes on average. SQS delays a message for 15 minutes at most.
-pub const LOOKS: [u32; 4] = [1, 60, 240, 600];
-
 /// AWS Config's clock and CloudTrail's may differ by this much.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
-
-/// Whose call it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Opener {
-    /// The principal: `arn:aws:iam::123456789012:user/alice`.
-    pub principal: String,
-    /// The call: `AuthorizeSecurityGroupIngress`.
-    pub call: String,
-    /// When.
-    pub at: Timestamp,
-    /// From where: an address, or an AWS service's name.
-    pub source_address: Option<String>,
-    /// The tool that made the call, where its name tells: `Terraform`, `a Kubernetes controller`.
-    #[serde(default)]
-    pub agent: Option<String>,
-}
 
 /// Asks CloudTrail.
 #[derive(Debug, Clone)]
 pub struct Openers {
     /// AWS clients by account and region.
     pub aws: Arc<Aws>,
-}
-
-/// Whether it is worth asking about a resource.
-pub fn can_be_known(resource: &Resource) -> bool {
-    matches!(resource.resource_type.as_str(), ResourceType::SECURITY_GROUP | ResourceType::BUCKET)
 }
 
 /// Of CloudTrail's records, each a JSON object in text, the newest call before `recorded_at` that

@@ -1,5 +1,6 @@
 //! Queue messages: each is done, to be retried, or parked, and leaves its queue only then.
 
+pub mod dead_letters;
 mod receive;
 
 use std::fmt;
@@ -18,8 +19,8 @@ use tracing::Instrument;
 
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
-use crate::dead_letters::{ORIGINAL_ID, REASON, attribute};
 use crate::metrics;
+use crate::queue::dead_letters::{ORIGINAL_ID, REASON, attribute};
 
 /// The URL of an SQS queue, `https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

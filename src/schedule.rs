@@ -5,7 +5,7 @@ use aws_sdk_eventbridge::types::RuleState;
 use futures::FutureExt;
 
 use crate::aws::AwsError;
-use crate::finding::auto_response::Switch;
+use crate::contracts::Switch;
 
 /// The scheduled rule.
 #[derive(Debug, Clone)]

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use slack_morphism::prelude::SlackChannelId;
 
 use crate::controls::evaluation::{RestrictedPorts, RuleDefaults, S3PublicAccess, list};
 use crate::ids::{AccountId, RuleName};
@@ -16,7 +15,7 @@ use crate::routing::Routing;
 use crate::secrets::SecretSource;
 use crate::shapes::address_block::Broadest;
 use crate::shapes::ports::ProhibitedPorts;
-use crate::slack::authorisation::Operator;
+use crate::slack::settings::SlackSettings;
 
 /// One route, and whom critical findings call.
 const ROUTING_EXAMPLE: &str = "mention = \"S0ONCALL\" and, below it, [[routes]] with channel = \"C0PAYMENTS\" and accounts = [\"123456789012\"]";
@@ -72,29 +71,6 @@ impl QueueSettings {
     pub fn all(&self) -> [&QueueUrl; 5] {
         [&self.events, &self.remediation, &self.fix, &self.security_group, &self.s3_bucket]
     }
-}
-
-/// Slack's side.
-#[derive(Debug, Clone)]
-pub struct SlackSettings {
-    /// Where findings are posted.
-    pub channel: SlackChannelId,
-    /// The only workspace that may speak to us.
-    pub team: String,
-    /// The only app that may.
-    pub app: String,
-    /// The Web API, where it is not Slack's own.
-    pub api_url: Option<String>,
-    /// The bot's token.
-    pub bot_token: SecretSource,
-    /// The signing secret, or two with a comma.
-    pub signing_secret: SecretSource,
-    /// The app-level token; only Socket Mode needs it.
-    pub app_token: Option<SecretSource>,
-    /// Who may act.
-    pub operators: Vec<Operator>,
-    /// Dates without Slack's tokens, for emulators that do not know them.
-    pub plain_dates: bool,
 }
 
 /// One variable that is missing or wrong.

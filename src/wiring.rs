@@ -9,10 +9,11 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::aws::{Aws, http_client};
 use crate::command::SlackFunction;
+use crate::command::endpoint::{Endpoint, SignatureCheck};
+use crate::contracts::Switch;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::{Remediations, RemediatorKind};
 use crate::coordinator::{Coordinator, Decider};
-use crate::finding::auto_response::Switch;
 use crate::finding::table::Table;
 use crate::functions::remediator::Remediator;
 use crate::functions::rule::RuleFunction;
@@ -26,7 +27,6 @@ use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::client::Slack;
-use crate::slack::endpoint::{Endpoint, SignatureCheck};
 use crate::slack::publish::Publisher;
 
 /// Everything from which functions are made.

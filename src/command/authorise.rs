@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
-use crate::decision;
 use crate::finding::Actor;
+use crate::finding::decision;
 use crate::finding::history::{Deed, Entry};
 use crate::ids::{AccountId, DigestId, FindingId};
 use crate::slack::authorisation::{Permission, Reach};

@@ -5,8 +5,9 @@ use slack_morphism::prelude::*;
 
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
+use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::finding::auto_response::{Switch, Wanted};
+use crate::finding::auto_response::Wanted;
 use crate::finding::history::Deed;
 use crate::ids::PlanListId;
 use crate::slack::blocks::{actions, button, message, note, section};

@@ -6,8 +6,8 @@ use slack_morphism::prelude::*;
 use tokio::time::timeout;
 
 use super::{SlackFunction, findings, help, history, status};
+use crate::contracts::Switch;
 use crate::finding::StateName;
-use crate::finding::auto_response::Switch;
 use crate::finding::page::Cursor;
 use crate::finding::table::TableError;
 use crate::slack::action;

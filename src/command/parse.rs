@@ -2,9 +2,9 @@
 
 use super::FindingsFilter;
 use super::authorise::Subject;
+use crate::contracts::Switch;
 use crate::controls::evaluation::RuleDefaults;
 use crate::finding::StateName;
-use crate::finding::auto_response::Switch;
 use crate::finding::table::{Table, TableError};
 use crate::ids::FindingId;
 use crate::slack::text::code;

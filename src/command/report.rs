@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{Answer, SlackFunction};
+use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::finding::auto_response::{Switch, Wanted};
+use crate::finding::auto_response::Wanted;
 use crate::finding::history::Deed;
 use crate::slack::blocks::note;
 

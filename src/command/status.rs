@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use super::SlackFunction;
 use crate::aws::AwsError;
+use crate::contracts::Switch;
 use crate::finding::StateName;
-use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Switch};
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT};
 use crate::finding::table::TableError;
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};

@@ -247,6 +247,26 @@ impl RemediationReport {
     }
 }
 
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// Violations are fixed on schedule.
+    On,
+    /// Violations wait.
+    Off,
+}
+
+impl Switch {
+    /// `on` or `off`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

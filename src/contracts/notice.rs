@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::auto_response::Switch;
+use super::Switch;
 use crate::ids::{DigestId, FindingId, PlanListId};
 
 /// `{"notice": "parked", "queue": "defendable-remediation", …}`

@@ -8,8 +8,8 @@ use futures::future::join_all;
 
 use super::{Diagnosis, Examined};
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::contracts::Switch;
 use crate::finding::StateName;
-use crate::finding::auto_response::Switch;
 use crate::ids::AccountId;
 use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
 use crate::wiring::Wiring;

@@ -11,29 +11,10 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::table::{Table, TableError, applied};
 use crate::aws::AwsError;
+use crate::contracts::Switch;
 use crate::ids::PlanListId;
 
 const KEY: &str = "AUTO_RESPONSE";
-
-/// On or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Switch {
-    /// Violations are fixed on schedule.
-    On,
-    /// Violations wait.
-    Off,
-}
-
-impl Switch {
-    /// `on` or `off`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-}
 
 /// A run that stopped at the blast-radius cap; nothing runs until somebody answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

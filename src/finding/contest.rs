@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::controls::{Change, Exposure};
-use crate::opener::Opener;
+use crate::finding::attribution::Opener;
 
 /// Fixes within this long count together.
 pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
-use super::auto_response::Switch;
 use super::table::{Record, STATE_INDEX, Table, TableError, key, number, text};
 use super::{Actor, Finding, StateName};
 use crate::aws::AwsError;
+use crate::contracts::Switch;
 use crate::controls::Change;
-use crate::decision;
+use crate::finding::decision;
 use crate::ids::{FindingId, RuleName};
 
 /// How long an entry is kept.

@@ -4,11 +4,13 @@
 mod alias;
 mod announcement;
 mod approval;
+pub mod attribution;
 pub mod auto_response;
 mod claim;
 mod compliance;
 mod consent;
 pub mod contest;
+pub(crate) mod decision;
 pub mod digest;
 mod fix;
 pub mod history;
@@ -31,8 +33,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::contracts::{Attempt, RemediationRequest};
 use crate::controls::{Change, Control, ViolationType};
+use crate::finding::attribution::Opener;
 use crate::ids::{FindingId, PlanDigest, Resource, RuleName};
-use crate::opener::Opener;
 use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, Approval, Wish};
 pub use contest::Repeat;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
-use crate::decision;
+use crate::finding::decision;
 use crate::ids::{DigestId, FindingId, PlanDigest};
 
 /// What whoever reads and writes findings calls.

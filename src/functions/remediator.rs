@@ -13,7 +13,7 @@ use crate::controls::{
     ViolationType,
 };
 use crate::coordinator::{CONTESTED, Decider, Next};
-use crate::decision;
+use crate::finding::decision;
 use crate::finding::table::TableError;
 use crate::finding::{Actor, Covers, FIX_TIMEOUT, Finding};
 use crate::ids::{AccountId, FindingId, Resource};

@@ -1,5 +1,6 @@
 //! The notifier: what arrives on the events queue becomes findings and Slack messages.
 
+mod alarm_message;
 mod fix_all;
 mod housekeeping;
 mod judge_again;
@@ -38,8 +39,8 @@ use crate::slack::client::Slack;
 use crate::slack::draw::draw_now;
 use crate::slack::error::SlackError;
 use crate::slack::mark::Mark;
+use crate::slack::notice_message;
 use crate::slack::publish::{PublishError, Published, Publisher};
-use crate::slack::{alarm_message, notice_message};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &["config:StartConfigRulesEvaluation", "events:DescribeRule", "sqs:SendMessage"];

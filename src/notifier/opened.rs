@@ -3,9 +3,9 @@
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
 use crate::contracts::notice::Notice;
+use crate::finding::attribution::LOOKS;
 use crate::finding::{Finding, State};
 use crate::ids::FindingId;
-use crate::opener::LOOKS;
 
 impl Notifier {
     /// Asks CloudTrail, and again later while it does not know yet.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
+use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::finding::auto_response::Switch;
 use crate::finding::table::TableError;
 use crate::ids::PlanListId;
 use crate::slack::finding_message::finding_line;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{QueueMessage, QueueUrl, Queues};
 use crate::aws::AwsError;
-use crate::dead_letters::ORIGINAL_ID;
+use crate::queue::dead_letters::ORIGINAL_ID;
 
 /// How to receive.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The report: how the last 30 days went, as a picture and in words.
 
 mod figures;
+mod message;
 mod picture;
 mod schedule;
 
@@ -14,7 +15,6 @@ use crate::finding::StateName;
 use crate::finding::table::{Table, TableError};
 use crate::slack::client::Slack;
 use crate::slack::error::SlackError;
-use crate::slack::report_message;
 
 /// How far back the report looks.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -61,8 +61,8 @@ impl Reporter {
         let figures = self.figures(now).await?;
         let picture = picture::draw(&figures)?;
         let name = format!("defendable-report-{}.png", now.strftime("%Y-%m-%d"));
-        let words = report_message::words(&figures);
-        let alt = report_message::alt(&figures);
+        let words = message::words(&figures);
+        let alt = message::alt(&figures);
         let file = self.slack.upload(&name, &alt, picture).await.map_err(ReportError::Upload)?;
         Ok(self.slack.share(channel, file, &name, &words).await?)
     }

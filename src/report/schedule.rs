@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::aws::AwsError;
-use crate::finding::auto_response::{Switch, Wanted};
+use crate::contracts::Switch;
+use crate::finding::auto_response::Wanted;
 use crate::finding::table::{Table, TableError};
 
 const KEY: &str = "WEEKLY_REPORT";

@@ -14,14 +14,14 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::command::endpoint::router;
+use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::controls::RemediatorKind;
 use crate::coordinator::Coordinator;
-use crate::finding::auto_response::Switch;
 use crate::metrics;
 use crate::queue::Queues;
 use crate::schedule::ScheduledRule;
-use crate::slack::endpoint::router;
 use crate::wiring::Wiring;
 
 /// The most that one scheduled run takes.

@@ -13,10 +13,10 @@ use tokio::sync::OnceCell;
 
 use super::Content;
 use super::error::SlackError;
+use super::settings::SlackSettings;
 use super::text::without_date_tokens;
 use crate::metrics;
 use crate::secrets::{CachedSecret, Secrets};
-use crate::settings::SlackSettings;
 
 /// No call takes longer; 429 answers are waited out within it.
 const DEADLINE: Duration = Duration::from_secs(25);

@@ -7,12 +7,12 @@ use super::blocks::{actions, button, confirm, context, fields, message, section}
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
 use crate::controls::{Change, Exposure, ViolationType};
+use crate::finding::attribution::Opener;
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
     APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore, Plan, State, Wish,
 };
 use crate::ids::{Resource, ResourceType};
-use crate::opener::Opener;
 use crate::text::cut;
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.

@@ -1,7 +1,6 @@
 //! Slack: requests in (signature, parsing, authorisation), messages out (pure, Block Kit).
 
 pub mod action;
-pub mod alarm_message;
 pub mod approve_view;
 pub mod authorisation;
 pub mod blocks;
@@ -9,7 +8,6 @@ pub mod client;
 pub mod digest_message;
 pub mod digest_view;
 pub mod draw;
-pub mod endpoint;
 pub mod error;
 pub mod finding_message;
 pub mod fix_view;
@@ -18,8 +16,8 @@ pub mod mark;
 pub mod modal;
 pub mod notice_message;
 pub mod publish;
-pub mod report_message;
 pub mod request;
+pub mod settings;
 pub mod signature;
 pub mod text;
 pub mod undo_view;

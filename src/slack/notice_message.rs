@@ -6,8 +6,9 @@ use super::blocks::{actions, button, context, message, note, section};
 use super::text::{code, count, escape, mention, prose, when};
 use super::{Content, action};
 use crate::contracts::RemediationReport;
+use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::finding::auto_response::{BY_DEPLOYMENT, Switch};
+use crate::finding::auto_response::BY_DEPLOYMENT;
 use crate::ids::PlanListId;
 
 /// A notice; `None` for those that only ask the notifier to do something.

@@ -23,6 +23,7 @@ use super::mark::Mark;
 use super::text::{actor, prose};
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
+use crate::finding::attribution::{LOOKS, can_be_known};
 use crate::finding::digest::Entry;
 use crate::finding::severity::Severity;
 use crate::finding::storm::Place;
@@ -30,7 +31,6 @@ use crate::finding::table::{Holder, Listed, Posted, Record, Shown, Table, TableE
 use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
 use crate::metrics;
-use crate::opener::{LOOKS, can_be_known};
 use crate::queue::Queues;
 
 /// The longest pause of a message that Slack did not take, and more.

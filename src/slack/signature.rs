@@ -13,7 +13,7 @@ use sha2::Sha256;
 const MAX_AGE: i64 = 5 * 60;
 
 /// The header with the time at which Slack sent the request.
-pub(super) const TIMESTAMP: &str = "x-slack-request-timestamp";
+pub const TIMESTAMP: &str = "x-slack-request-timestamp";
 
 /// Why a request is not from Slack, or not from now. Says nothing that helps to forge one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

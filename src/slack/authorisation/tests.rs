@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::secrets::{SecretSource, Secrets};
-use crate::settings::SlackSettings;
+use crate::slack::settings::SlackSettings;
 
 /// A Slack that answers every question after a user group with `answer`, and to whom Dave is a member
 /// who was deactivated; local-slack knows neither. It counts the questions.

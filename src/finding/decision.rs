@@ -15,14 +15,14 @@
 use std::fmt;
 
 use crate::finding::Actor;
-use crate::finding::history::Entry;
+use crate::finding::history::{Deed, Entry};
 use crate::ids::FindingId;
-use crate::metrics::count_deed;
+use crate::metrics::{Counted, count_finding};
 
 /// Tells the log and the metrics of an entry of the history.
 pub(crate) fn tell(entry: &Entry) {
     line(entry.finding.as_ref(), &entry.by, outcome(entry).as_deref().unwrap_or_default(), &entry.deed);
-    count_deed(&entry.deed);
+    counted(&entry.deed).into_iter().for_each(count_finding);
 }
 
 /// Tells the log of a decision; the history has those that changed something, or were refused.
@@ -37,6 +37,36 @@ pub(crate) fn line(finding: Option<&FindingId>, by: &Actor, outcome: &str, detai
     tracing::info!(target: "decision", finding_id, actor, outcome, %detail, "decision");
 }
 
+/// What is counted of it.
+fn counted(deed: &Deed) -> Option<Counted> {
+    match deed {
+        Deed::Found => Some(Counted::Opened),
+        Deed::Fixed { .. } => Some(Counted::Fixed),
+        Deed::Ignored { .. } => Some(Counted::Ignored),
+        Deed::Complied
+        | Deed::FixAsked
+        | Deed::FixFailed { .. }
+        | Deed::NotAgreed { .. }
+        | Deed::OpenedBeyondIgnore { .. }
+        | Deed::Deleted
+        | Deed::Unignored
+        | Deed::IgnoreEnded
+        | Deed::Untagged
+        | Deed::UndoAsked { .. }
+        | Deed::Undone { .. }
+        | Deed::UndoFailed { .. }
+        | Deed::ApprovalAsked { .. }
+        | Deed::Approved { .. }
+        | Deed::Declined { .. }
+        | Deed::FixAllAsked { .. }
+        | Deed::WeeklyReport { .. }
+        | Deed::Switched { .. }
+        | Deed::WentOn
+        | Deed::Retried { .. }
+        | Deed::Refused { .. } => None,
+    }
+}
+
 /// The deed's name.
 fn outcome(entry: &Entry) -> Option<String> {
     let deed = serde_json::to_value(&entry.deed).ok()?;
@@ -48,7 +78,6 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::finding::history::Deed;
 
     #[test]
     fn a_deed_has_the_name_that_the_history_has() {

@@ -1,7 +1,7 @@
 //! The report in words: beside the picture, and for those who do not see it.
 
-use super::text::{age, code, count, when};
-use crate::report::{Figures, FixedBy};
+use super::{Figures, FixedBy};
+use crate::slack::text::{age, code, count, when};
 use crate::text::cut;
 
 /// How many rules are told of.

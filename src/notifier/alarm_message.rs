@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::Content;
-use super::blocks::{fields, message, section};
-use super::text::{code, escape, prose};
-use crate::notifier::notification::Alarm;
+use super::notification::Alarm;
+use crate::slack::Content;
+use crate::slack::blocks::{fields, message, section};
+use crate::slack::text::{code, escape, prose};
 
 /// How bad an alarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -18,10 +18,10 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::request::{Origin, SlackRequest};
-use super::signature::{TIMESTAMP, Unverified, verify};
-use crate::command::{SlackFunction, is_to_change};
+use super::{SlackFunction, is_to_change};
 use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
+use crate::slack::request::{Origin, SlackRequest};
+use crate::slack::signature::{TIMESTAMP, Unverified, verify};
 
 /// Larger bodies are refused. Bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
