@@ -18,7 +18,6 @@ pub use receive::{Receive, sent_at};
 use tracing::Instrument;
 
 use crate::aws::AwsError;
-use crate::contracts::notice::Notice;
 use crate::metrics;
 use crate::queue::dead_letters::{ORIGINAL_ID, REASON, attribute};
 
@@ -125,6 +124,25 @@ pub enum Disposition {
 pub trait QueueHandler: Send + Sync {
     /// Handles one message. Messages of a batch are handled side by side.
     fn handle(&self, message: &QueueMessage) -> impl Future<Output = Disposition> + Send;
+}
+
+/// What people are told of a message that is parked. The notifier reads it as a notice.
+///
+/// ```json
+/// {"notice": "parked", "queue": "defendable-remediation", "messageId": "0b0e…", "reason": "not a report"}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "notice", rename = "parked", rename_all = "camelCase")]
+pub struct Parked {
+    /// The queue that it came from.
+    pub queue: String,
+    /// The id that it had when it was first sent.
+    pub message_id: String,
+    /// The id that it had when it was parked, where it has been a dead letter before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parked_as: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Sends to queues, and parks what no handler can use.
@@ -269,7 +287,7 @@ impl Queues {
     /// even where it takes several attempts.
     pub async fn park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Result<(), AwsError> {
         tracing::error!(queue = queue.name(), message_id = message.id, reason, "parking a message");
-        let notice = Notice::Parked {
+        let notice = Parked {
             queue: queue.name().to_owned(),
             message_id: message.original_id.as_ref().unwrap_or(&message.id).clone(),
             parked_as: message.original_id.as_ref().map(|_| message.id.clone()),

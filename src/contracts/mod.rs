@@ -138,7 +138,7 @@ pub enum Outcome {
     /// Nothing was changed: what is open (`changes` has it) auto-response leaves to people, or nobody but a
     /// person can close.
     LeftToPeople,
-    /// Its tag [`super::IGNORE_TAG`] says to leave it as it is, and nobody asked for this fix.
+    /// Its tag [`crate::controls::IGNORE_TAG`] says to leave it as it is, and nobody asked for this fix.
     LeftAlone {
         /// The tag's value.
         reason: String,

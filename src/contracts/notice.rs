@@ -142,3 +142,24 @@ impl Notice {
         format!("held {at}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Queues stand below what functions tell each other, and write this notice themselves.
+    #[test]
+    fn what_a_queue_says_of_a_parked_message_is_a_notice() {
+        for parked_as in [None, Some("second".to_owned())] {
+            let (queue, message_id, reason) = ("events".to_owned(), "first".to_owned(), "why".to_owned());
+            let parked = crate::queue::Parked {
+                queue: queue.clone(),
+                message_id: message_id.clone(),
+                parked_as: parked_as.clone(),
+                reason: reason.clone(),
+            };
+            let notice = Notice::Parked { queue, message_id, parked_as, reason };
+            assert_eq!(serde_json::to_value(parked).unwrap(), serde_json::to_value(notice).unwrap());
+        }
+    }
+}

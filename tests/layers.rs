@@ -1,0 +1,233 @@
+//! The modules of the crate are layers, and each uses only those below it. This reads every path in `src`, and
+//! fails on one that leads upwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+use syn::{ItemMod, ItemUse, Macro, UseTree};
+
+/// The modules of the crate from the top to the bottom: each may use those that come after it.
+const LAYERS: &[&str] = &[
+    "doctor",
+    "sandbox",
+    "serve",
+    "lambda",
+    "wiring",
+    "functions",
+    "notifier",
+    "command",
+    "coordinator",
+    "fix",
+    "schedule",
+    "opener",
+    "report",
+    "settings",
+    "routing",
+    "slack",
+    "finding",
+    "contracts",
+    "controls",
+    "shapes",
+    "queue",
+    "secrets",
+    "aws",
+    "metrics",
+    "ids",
+    "text",
+];
+
+/// The files of the binary, and the list of modules.
+const ABOVE_ALL: [&str; 3] = ["cli", "lib", "main"];
+
+/// The modules that a file uses, each by its first name below the crate.
+struct Uses {
+    /// Where the file is: `["remediation", "plan"]`.
+    here: Vec<String>,
+    used: BTreeSet<String>,
+}
+
+impl Uses {
+    fn of(here: &[&str], source: &str) -> BTreeSet<String> {
+        let here = here.iter().map(|name| (*name).to_owned()).collect();
+        let mut uses = Self { here, used: BTreeSet::new() };
+        uses.visit_file(&syn::parse_file(source).expect("a source file is Rust"));
+        uses.used
+    }
+
+    /// A path by its names, as far as it says where it begins.
+    fn path(&mut self, names: &[String]) {
+        let mut at = match names.first().map(String::as_str) {
+            Some("crate") => Vec::new(),
+            Some("self") => self.here.clone(),
+            Some("super") => self.here[..self.here.len().saturating_sub(1)].to_vec(),
+            _ => return,
+        };
+        for name in &names[1..] {
+            if name == "super" {
+                at.pop();
+            } else {
+                at.push(name.clone());
+            }
+        }
+        self.used.extend(at.into_iter().next());
+    }
+
+    fn tree(&mut self, before: &[String], tree: &UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            UseTree::Path(path) => self.tree(&with(&path.ident), &path.tree),
+            UseTree::Name(name) => self.path(&with(&name.ident)),
+            UseTree::Rename(rename) => self.path(&with(&rename.ident)),
+            UseTree::Glob(_) => self.path(before),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(before, tree)),
+        }
+    }
+
+    /// The paths in what a macro is given.
+    fn tokens(&mut self, tokens: TokenStream) {
+        let mut names: Vec<String> = Vec::new();
+        let mut colons = 0;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(ident) if names.is_empty() || colons == 2 => {
+                    names.push(ident.to_string());
+                    colons = 0;
+                    continue;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' && !names.is_empty() && colons < 2 => {
+                    colons += 1;
+                    continue;
+                }
+                TokenTree::Group(group) => self.tokens(group.stream()),
+                TokenTree::Ident(ident) => {
+                    self.path(&std::mem::replace(&mut names, vec![ident.to_string()]));
+                    colons = 0;
+                    continue;
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+            self.path(&std::mem::take(&mut names));
+            colons = 0;
+        }
+        self.path(&names);
+    }
+}
+
+impl<'ast> Visit<'ast> for Uses {
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        self.tree(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.path(&names);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast Macro) {
+        self.tokens(call.tokens.clone());
+        visit::visit_macro(self, call);
+    }
+
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {
+        // `pub(crate)` and `pub(super)` use nothing.
+    }
+
+    fn visit_item_mod(&mut self, module: &'ast ItemMod) {
+        // Tests may ask above for what makes a story.
+        if module.ident == "tests" {
+            return;
+        }
+        self.here.push(module.ident.to_string());
+        visit::visit_item_mod(self, module);
+        self.here.pop();
+    }
+}
+
+/// Every source file with its place in the crate.
+fn sources(folder: &Path, here: &[String], found: &mut Vec<(Vec<String>, PathBuf)>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
+        // Tests may ask above for what makes a story.
+        if name == "tests" {
+            continue;
+        }
+        if entry.is_dir() {
+            sources(&entry, &[here, &[name]].concat(), found);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let below = if name == "mod" { here.to_vec() } else { [here, &[name]].concat() };
+            found.push((below, entry));
+        }
+    }
+}
+
+/// From which module to which.
+fn used_by_module() -> BTreeMap<String, BTreeSet<String>> {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut files);
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (here, path) in files {
+        let names: Vec<&str> = here.iter().map(String::as_str).collect();
+        let uses = Uses::of(&names, &std::fs::read_to_string(&path).unwrap());
+        let of_module = used.entry(here[0].clone()).or_default();
+        of_module.extend(uses.into_iter().filter(|other| *other != here[0]));
+    }
+    used
+}
+
+/// The uses that lead to a module that is not below.
+fn upwards(used: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<(String, String)> {
+    let height = |name: &str| LAYERS.iter().position(|layer| *layer == name);
+    let all = used.iter().flat_map(|(from, to)| to.iter().map(move |to| (from.clone(), to.clone())));
+    // What has no height is no module of ours, or stands above all.
+    let is_upwards = |(from, to): &(String, String)| {
+        from != to && height(from).zip(height(to)).is_some_and(|(from, to)| to <= from)
+    };
+    all.filter(is_upwards).collect()
+}
+
+#[test]
+fn no_module_uses_one_that_is_above_it() {
+    let used = used_by_module();
+    let is_known = |name: &str| LAYERS.contains(&name) || ABOVE_ALL.contains(&name);
+    let unknown: Vec<&String> = used.keys().filter(|name| !is_known(name)).collect();
+    assert!(unknown.is_empty(), "these modules have no place in LAYERS: {unknown:?}");
+    assert_eq!(upwards(&used), BTreeSet::new(), "these lead upwards");
+}
+
+#[test]
+fn a_planted_path_upwards_is_found() {
+    for planted in [
+        "use crate::notifier::Notifier;",
+        "fn f() { crate::slack::text::escape(&x); }",
+        "pub use super::super::coordinator::Decider;",
+    ] {
+        let uses = Uses::of(&["finding", "plan"], planted);
+        let found = upwards(&BTreeMap::from([("finding".to_owned(), uses)]));
+        assert_eq!(found.len(), 1, "{planted}: {found:?}");
+    }
+    let downwards = Uses::of(&["finding", "plan"], "use crate::controls::Change; use super::Finding;");
+    assert_eq!(upwards(&BTreeMap::from([("finding".to_owned(), downwards)])).len(), 0);
+}
+
+#[test]
+fn every_kind_of_path_is_seen() {
+    for (source, used) in [
+        ("use crate::slack::{text::escape, Client};", &["slack"][..]),
+        ("use crate::{aws, finding::Finding as F};", &["aws", "finding"]),
+        ("pub use super::super::notifier::*;", &["notifier"]),
+        ("fn f() { crate::store::get(); }", &["store"]),
+        ("fn f(x: super::super::queue::Queues) {}", &["queue"]),
+        ("fn f() { println!(\"{}\", crate::report::text(1)); }", &["report"]),
+        ("mod inner { use super::super::super::metrics; }", &["metrics"]),
+        ("impl crate::wiring::Made for X {}", &["wiring"]),
+        ("use std::fmt; fn f() { self::g(); tokio::spawn(x); }", &["remediation"]),
+        ("#[cfg(test)] mod tests { use crate::serve; }", &[]),
+    ] {
+        let uses = Uses::of(&["remediation", "plan"], source);
+        let used: BTreeSet<String> = used.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(uses, used, "{source}");
+    }
+}
