@@ -19,11 +19,10 @@
 //!                                                                             └─► report to the events queue
 //! ```
 //!
-//! 1. [`controls::evaluation`] judges a configuration item, and the function of a rule, [`functions::rule`], queues the
-//!    violations.
+//! 1. [`functions::rule`] has [`controls::evaluation`] judge a configuration item, and queues the violations.
 //! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`] in the
 //!    channel that [`routing`] says: by a message of its own, or in a digest where there are many.
-//!    [`opener`] asks CloudTrail whose deed it was.
+//!    [`opener`] asks CloudTrail who opened it.
 //! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues, by
 //!    [`fix`] where something is to be done.
 //! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
@@ -32,8 +31,11 @@
 //!
 //! [`report`] draws how the last 30 days went.
 //!
-//! [`queue`] is how messages leave queues ([`queue::dead_letters`]: how they come back), [`contracts`] what functions tell each other, [`contracts::notice`] how functions without Slack reach people;
-//! [`doctor`] looks at an installation; [`wiring`] makes functions of [`settings`], for [`lambda`], [`serve`] and the sandbox.
+//! [`contracts`] has what the functions tell each other. [`queue`] sends and receives it, and keeps what
+//! cannot be used as [`queue::dead_letters`]. [`doctor`] looks at an installation. [`wiring`] makes functions
+//! of [`settings`], for [`lambda`], [`serve`] and the sandbox.
+//!
+//! The modules are layers: `docs/architecture.md` has their order, and `tests/layers.rs` keeps it.
 
 #![warn(missing_docs)]
 // Tasks have two megabytes of stack: clippy.toml has how large one future may be.

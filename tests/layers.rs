@@ -231,3 +231,21 @@ fn every_kind_of_path_is_seen() {
         assert_eq!(uses, used, "{source}");
     }
 }
+
+/// What stands between backticks in a text.
+fn code(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_page_about_the_code_has_these_layers_and_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with('|')).skip(2);
+    let layers: Vec<&str> = rows.flat_map(|row| code(row.split('|').nth(2).unwrap())).collect();
+    assert_eq!(layers, LAYERS);
+    let files = code(&page).into_iter().filter(|name| name.ends_with(".rs"));
+    let exists = |name: &str| root.join(name).exists() || root.join("src").join(name).exists();
+    let missing: Vec<&str> = files.filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "the page names files that are not there: {missing:?}");
+}
