@@ -1,5 +1,6 @@
 //! AWS clients, keyed by account and region, and what an AWS error means to its caller.
 
+pub mod answer;
 pub mod bucket;
 mod http_client;
 pub mod prefix_list;

@@ -7,10 +7,11 @@ use futures::FutureExt;
 use super::bucket_acl::once;
 use super::change::Change;
 use super::undo::UndoError;
+use crate::aws::answer::Answer;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::controls::evaluation::S3PublicAccess;
-use crate::controls::evaluation::aws_answer::{Answer, AwsAnswer};
+use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::ids::{Resource, ResourceId};
 use crate::shapes::bucket_policy::BucketPolicy;
 

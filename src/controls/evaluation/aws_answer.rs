@@ -2,48 +2,13 @@
 //! account's settings make ineffective, is no violation. Of a security group: what is in its prefix lists.
 
 use super::prefix_lists::PrefixLists;
+use crate::aws::answer::Answer;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, Region};
 
 /// What asking of a bucket calls.
 pub const ACTIONS: &[&str] = &["s3:GetAccountPublicAccessBlock", "s3:GetBucketPolicyStatus"];
-
-/// AWS's answer to one question.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Answer<T> {
-    /// It was not asked.
-    #[default]
-    NotAsked,
-    /// It said so.
-    Given(T),
-    /// It could not be asked: why.
-    Failed(String),
-}
-
-impl<T> Answer<T> {
-    /// What it said.
-    pub fn given(&self) -> Option<&T> {
-        match self {
-            Self::Given(answer) => Some(answer),
-            Self::NotAsked | Self::Failed(_) => None,
-        }
-    }
-
-    /// Why it could not be asked.
-    pub fn failure(&self) -> Option<&str> {
-        match self {
-            Self::Failed(reason) => Some(reason),
-            Self::NotAsked | Self::Given(_) => None,
-        }
-    }
-}
-
-impl<T> From<Result<T, AwsError>> for Answer<T> {
-    fn from(result: Result<T, AwsError>) -> Self {
-        result.map_or_else(|error| Self::Failed(error.to_string()), Self::Given)
-    }
-}
 
 /// What AWS says of a resource, as far as it was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::try_join_all;
 use ipnet::IpNet;
 
-use super::aws_answer::Answer;
+use crate::aws::answer::Answer;
 use crate::aws::{AwsError, AwsErrorKind, prefix_list};
 
 /// What asking calls.
