@@ -6,7 +6,7 @@ use slack_morphism::prelude::*;
 use super::{CommandError, SlackFunction};
 use crate::finding::Actor;
 use crate::finding::decision;
-use crate::finding::history::{Deed, Entry};
+use crate::finding::deed::{Deed, Entry};
 use crate::ids::{AccountId, DigestId, FindingId};
 use crate::slack::authorisation::{Permission, Reach};
 use crate::slack::blocks::note;

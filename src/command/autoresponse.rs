@@ -8,7 +8,7 @@ use super::{Answer, CommandError, SlackFunction};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Wanted;
-use crate::finding::history::Deed;
+use crate::finding::deed::Deed;
 use crate::ids::PlanListId;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;

@@ -7,8 +7,8 @@ use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
 use crate::contracts::notice::Notice;
+use crate::finding::deed::Deed;
 use crate::finding::digest::FixAll;
-use crate::finding::history::Deed;
 use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
 use crate::slack::Content;
 use crate::slack::authorisation::Reach;

@@ -2,7 +2,7 @@
 
 use super::{Answer, SlackFunction, refused};
 use crate::finding::Actor;
-use crate::finding::history::{Deed, Entry};
+use crate::finding::deed::{Deed, Entry};
 use crate::ids::FindingId;
 use crate::slack::blocks::{message, note, section, sections};
 use crate::slack::finding_message::finding_message;

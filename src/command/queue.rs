@@ -14,7 +14,7 @@ use crate::aws::AwsError;
 use crate::contracts::RemediationTask;
 use crate::coordinator::{CONTESTED, Next, next};
 use crate::finding::StateName;
-use crate::finding::history::Deed;
+use crate::finding::deed::Deed;
 use crate::finding::table::{Order, Record};
 use crate::queue::QueueUrl;
 use crate::queue::dead_letters::{DeadLetter, Retry};

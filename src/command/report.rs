@@ -7,7 +7,7 @@ use super::{Answer, SlackFunction};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Wanted;
-use crate::finding::history::Deed;
+use crate::finding::deed::Deed;
 use crate::slack::blocks::note;
 
 /// Drawing takes longer than Slack waits: the notifier does it.

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Gran
 use futures::FutureExt;
 
 use super::change::{Change, Grant, Grantee};
-use super::undo::UndoError;
+use super::undo_error::UndoError;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::controls::evaluation::aws_answer::AwsAnswer;

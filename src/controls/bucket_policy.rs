@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use super::bucket_acl::once;
 use super::change::Change;
-use super::undo::UndoError;
+use super::undo_error::UndoError;
 use crate::aws::answer::Answer;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};

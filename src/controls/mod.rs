@@ -13,6 +13,7 @@ mod exposure;
 mod plan;
 mod security_group;
 mod undo;
+mod undo_error;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub use change::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList}
 pub use control::Control;
 pub use exposure::{Exposure, protocol_name};
 pub use plan::{AgreedPlan, Direction, exposures};
-pub use undo::UndoError;
+pub use undo_error::UndoError;
 
 use crate::aws::{Aws, AwsError};
 use crate::controls::evaluation::RuleDefaults;

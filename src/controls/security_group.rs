@@ -9,7 +9,7 @@ use futures::FutureExt;
 use ipnet::IpNet;
 
 use super::change::{Change, IngressRule, IngressSource, PrefixList};
-use super::undo::UndoError;
+use super::undo_error::UndoError;
 use crate::aws::{AwsError, prefix_list};
 use crate::controls::evaluation::RestrictedPorts;
 use crate::controls::evaluation::prefix_lists::PrefixLists;

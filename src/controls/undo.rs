@@ -3,20 +3,9 @@
 use aws_sdk_s3::types::AccessControlPolicy;
 
 use super::change::{Change, IngressRule};
+use super::undo_error::UndoError;
 use super::{Remediations, ViolationType, bucket_acl, bucket_policy, security_group};
-use crate::aws::AwsError;
 use crate::ids::Resource;
-
-/// Why something was not put back.
-#[derive(Debug, thiserror::Error)]
-pub enum UndoError {
-    /// The resource is not as it was left: how it differs, as the end of a sentence.
-    #[error("{0}")]
-    Differs(String),
-    /// AWS.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-}
 
 /// What puts something back.
 enum PutBack {

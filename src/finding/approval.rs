@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::{Actor, Finding, Refusal, State};
 use crate::controls::{AgreedPlan, Change};
 use crate::ids::PlanDigest;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
 use crate::controls::exposures;
 

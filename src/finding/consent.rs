@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::{Actor, AsksAgain, Covers, Finding, Plan, Refusal, State};
 use crate::contracts::RemediationRequest;
 use crate::controls::{AgreedPlan, Change, Direction, ViolationType};

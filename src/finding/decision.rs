@@ -15,7 +15,7 @@
 use std::fmt;
 
 use crate::finding::Actor;
-use crate::finding::history::{Deed, Entry};
+use crate::finding::deed::{Deed, Entry};
 use crate::ids::FindingId;
 use crate::metrics::{Counted, count_finding};
 

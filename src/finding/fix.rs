@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::severity::Severity;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, LateRemoval, Plan, Refusal, State};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};

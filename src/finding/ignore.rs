@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::severity::Severity;
 use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
 use crate::controls::{Change, Exposure, IGNORE_TAG, exposures};

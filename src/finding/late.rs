@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::{Actor, Finding, UNDO_WINDOW};
 use crate::contracts::{Outcome, ReportDetail};
 use crate::controls::Change;

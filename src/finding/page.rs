@@ -7,7 +7,7 @@ use futures::FutureExt;
 use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::table::{Item, Order, Record, Table, TableError, key, text};
+use super::table::{Item, Order, Record, Table, TableError, key, since, text};
 use super::{Finding, StateName};
 use crate::aws::AwsError;
 use crate::ids::FindingId;
@@ -48,11 +48,6 @@ impl FromStr for Cursor {
         since.parse::<Timestamp>().map_err(|_| InvalidCursor)?;
         Ok(Self { since: since.to_owned(), finding: finding.parse().map_err(|_| InvalidCursor)? })
     }
-}
-
-/// Since when a finding is in its state, as the index spells it.
-pub(super) fn since(finding: &Finding) -> String {
-    format!("{:.3}", finding.state_since())
 }
 
 fn place_key(state: StateName) -> String {

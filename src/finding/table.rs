@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
-use super::page::since;
 use super::{Actor, Finding, Refusal, State, StateName};
 use crate::aws::AwsError;
 use crate::finding::decision;
@@ -198,6 +197,11 @@ struct Held {
     record: Record,
     #[serde(default)]
     lease_holder: Option<String>,
+}
+
+/// Since when a finding is in its state, as the index spells it.
+pub(super) fn since(finding: &Finding) -> String {
+    format!("{:.3}", finding.state_since())
 }
 
 /// Since when something may have been posted that was never noted: since the first of those began who

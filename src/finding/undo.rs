@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::history::Deed;
+use super::deed::Deed;
 use super::{Actor, Covers, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
 use crate::controls::Change;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use super::SPAN;
-use crate::finding::history::{Deed, Entry};
+use crate::finding::deed::{Deed, Entry};
 use crate::finding::{Actor, StateName};
 use crate::ids::{FindingId, RuleName};
 
@@ -151,7 +151,7 @@ fn fix_times(mut times: Vec<SignedDuration>) -> FixTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::history::Standing;
+    use crate::finding::deed::Standing;
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::from_second(1_767_225_600 + hours * 3600).unwrap()

@@ -2,7 +2,6 @@
 //! the workspace. An empty list allows nobody.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
 use super::client::Slack;
 use super::error::SlackError;
+use super::operator::{Operator, Who};
 use crate::ids::AccountId;
 
 /// How long it is remembered who is in a user group, and who is active.
@@ -22,33 +22,6 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How much of that may be spent on groups: one that does not answer keeps nobody of another out.
 const FOR_GROUPS: Duration = Duration::from_millis(1000);
-
-/// Who may act, and where: `U0ALICE` and `S0SECOPS` in every account, `U0BOB@123456789012` in one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
-    who: Who,
-    /// Only there; `None`: everywhere.
-    account: Option<AccountId>,
-}
-
-/// A Slack user (`U0ALICE`, `W012A3CDE`) or user group (`S0SECOPS`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Who {
-    /// One person.
-    User(SlackUserId),
-    /// Everybody in a group.
-    Group(SlackUserGroupId),
-}
-
-impl Operator {
-    /// Who it is, where it is one person.
-    pub fn user(&self) -> Option<&SlackUserId> {
-        match &self.who {
-            Who::User(user) => Some(user),
-            Who::Group(_) => None,
-        }
-    }
-}
 
 /// Where somebody may act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,33 +47,6 @@ impl Reach {
             Self::Everywhere => None,
             Self::Accounts(accounts) => Some(accounts),
         }
-    }
-}
-
-/// Why a text names no operator.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error(
-    "{0:?} is neither a user id (U…, W…) nor a user group id (S…), alone or with an account's twelve digits behind an @"
-)]
-pub struct InvalidOperator(String);
-
-impl FromStr for Operator {
-    type Err = InvalidOperator;
-
-    fn from_str(text: &str) -> Result<Self, InvalidOperator> {
-        let invalid = || InvalidOperator(text.chars().take(40).collect());
-        let (id, account) = match text.split_once('@') {
-            Some((id, account)) => (id, Some(account.parse().map_err(|_| invalid())?)),
-            None => (text, None),
-        };
-        let well_formed =
-            id.len() >= 2 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        let who = match id.as_bytes().first() {
-            Some(b'U' | b'W') if well_formed => Who::User(id.into()),
-            Some(b'S') if well_formed => Who::Group(id.into()),
-            _ => return Err(invalid()),
-        };
-        Ok(Self { who, account })
     }
 }
 

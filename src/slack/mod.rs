@@ -15,6 +15,7 @@ pub mod ignore_view;
 pub mod mark;
 pub mod modal;
 pub mod notice_message;
+pub mod operator;
 pub mod publish;
 pub mod request;
 pub mod settings;

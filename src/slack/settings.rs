@@ -2,7 +2,7 @@
 
 use slack_morphism::prelude::SlackChannelId;
 
-use super::authorisation::Operator;
+use super::operator::Operator;
 use crate::secrets::SecretSource;
 
 /// Slack's side.

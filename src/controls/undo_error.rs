@@ -1,0 +1,14 @@
+//! Why an undo does nothing.
+
+use crate::aws::AwsError;
+
+/// Why something was not put back.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// The resource is not as it was left: how it differs, as the end of a sentence.
+    #[error("{0}")]
+    Differs(String),
+    /// AWS.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
