@@ -27,7 +27,7 @@ use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::client::Slack;
-use crate::slack::publish::Publisher;
+use crate::slack::publisher::Publisher;
 
 /// Everything from which functions are made.
 #[derive(Debug, Clone)]

@@ -44,7 +44,7 @@ use crate::slack::blocks::note;
 use crate::slack::client::{AT_ONCE, Slack};
 use crate::slack::finding_message::changes_list;
 use crate::slack::modal::callback_id;
-use crate::slack::publish::{Published, Publisher};
+use crate::slack::publisher::{Published, Publisher};
 use crate::slack::request::{BlockAction, SlackRequest};
 use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, action, approve_view, digest_view, fix_view, ignore_view, modal, undo_view};

@@ -40,7 +40,7 @@ use crate::slack::draw::draw_now;
 use crate::slack::error::SlackError;
 use crate::slack::mark::Mark;
 use crate::slack::notice_message;
-use crate::slack::publish::{PublishError, Published, Publisher};
+use crate::slack::publisher::{PublishError, Published, Publisher};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &["config:StartConfigRulesEvaluation", "events:DescribeRule", "sqs:SendMessage"];

@@ -4,9 +4,7 @@
 //! drawn a little later, by a notice, if nobody has asked yet. Drawing takes that back first, so
 //! that whatever changes while it counts is asked for again: the last change is always drawn.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackTs};
@@ -17,7 +15,7 @@ use super::digest_message::digest_message;
 use super::error::SlackError;
 use super::finding_message::mentioning;
 use super::mark::Mark;
-use super::publish::{PublishError, Published, Publisher};
+use super::publisher::{PublishError, Published, Publisher};
 use crate::contracts::notice::Notice;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry, Tally};
@@ -34,30 +32,6 @@ const SOON: u32 = 1;
 
 /// What stands in a digest's thread beside the call.
 const SOME_ARE: &str = "Among the findings of this digest there are critical ones now.";
-
-/// For so long after it was asked for, a drawing is sure to be yet to begin.
-const SURELY_TO_COME: Duration = Duration::from_secs(3);
-
-/// When this process asked for which digest's drawing: while that is yet to begin, whatever changes
-/// is in it, and the digest's item, which a storm makes hot enough, is spared.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AskedFor(Arc<Mutex<HashMap<DigestId, Instant>>>);
-
-impl AskedFor {
-    fn is_to_come(&self, id: &DigestId) -> bool {
-        self.asked().get(id).is_some_and(|at| at.elapsed() < SURELY_TO_COME)
-    }
-
-    fn note(&self, id: &DigestId, asked_at: Instant) {
-        let mut asked = self.asked();
-        asked.retain(|_, at| at.elapsed() < SURELY_TO_COME);
-        asked.insert(id.clone(), asked_at);
-    }
-
-    fn asked(&self) -> MutexGuard<'_, HashMap<DigestId, Instant>> {
-        self.0.lock().expect("nothing panics while it holds them")
-    }
-}
 
 /// A digest has changed. What cannot be drawn now is asked for.
 pub async fn changed(

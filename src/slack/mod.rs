@@ -17,6 +17,7 @@ pub mod modal;
 pub mod notice_message;
 pub mod operator;
 pub mod publish;
+pub mod publisher;
 pub mod request;
 pub mod settings;
 pub mod signature;

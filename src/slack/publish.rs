@@ -6,8 +6,7 @@
 //! the finding; the next delivery of the same queue message, or a notice to show it, catches up,
 //! and looks first for what the dead one may have posted but not noted ([`super::mark`]).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -15,11 +14,11 @@ use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
 
 use super::Content;
 use super::blocks::note;
-use super::client::Slack;
-use super::draw::{self, AskedFor};
+use super::draw;
 use super::error::SlackError;
 use super::finding_message::{finding_message, headline, mentioning, moved_message};
 use super::mark::Mark;
+use super::publisher::{PublishError, Published, Publisher};
 use super::text::{actor, prose};
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
@@ -27,11 +26,10 @@ use crate::finding::attribution::{LOOKS, can_be_known};
 use crate::finding::digest::Entry;
 use crate::finding::severity::Severity;
 use crate::finding::storm::Place;
-use crate::finding::table::{Holder, Listed, Posted, Record, Shown, Table, TableError};
+use crate::finding::table::{Holder, Listed, Posted, Record, Shown};
 use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
 use crate::metrics;
-use crate::queue::Queues;
 
 /// The longest pause of a message that Slack did not take, and more.
 const LATELY: Duration = Duration::from_secs(300);
@@ -39,64 +37,7 @@ const LATELY: Duration = Duration::from_secs(300);
 /// When what is about to change is sure to have been written. Seconds.
 const WRITTEN: u32 = 30;
 
-/// Shows findings in Slack.
-#[derive(Debug, Clone)]
-pub struct Publisher {
-    /// The findings.
-    pub table: Table,
-    /// Where people are.
-    pub slack: Slack,
-    /// For what has to be shown later.
-    pub queues: Queues,
-    /// Whom the worst findings call.
-    pub mention: Option<SlackUserGroupId>,
-    /// One at a time asks where a finding goes in a channel: those of a batch would only win the
-    /// race for the channel's places one after the other.
-    placing: Arc<Mutex<HashMap<SlackChannelId, Arc<tokio::sync::Mutex<()>>>>>,
-    /// When Slack last did not take what it was given.
-    failed_at: Arc<Mutex<Option<Instant>>>,
-    /// Whether it draws digests itself. Lambda freezes a function that has answered: what it goes
-    /// on with minutes later would be drawn over what is newer.
-    pub(super) draws: bool,
-    /// Digests for whose drawing this process has just asked.
-    pub(super) asked: AskedFor,
-}
-
-/// How a publication ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    /// Slack shows the finding as it is.
-    Shown,
-    /// Somebody else is editing the message, and will show the newest version.
-    Busy,
-}
-
-/// Why a publication failed.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The table.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// Slack.
-    #[error(transparent)]
-    Slack(#[from] SlackError),
-    /// A queue.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-}
-
 impl Publisher {
-    /// A publisher.
-    pub fn new(table: Table, slack: Slack, queues: Queues, mention: Option<SlackUserGroupId>) -> Self {
-        let (placing, asked) = (Arc::default(), AskedFor::default());
-        Self { table, slack, queues, mention, placing, failed_at: Arc::default(), draws: true, asked }
-    }
-
-    /// One that leaves digests to whoever handles the events queue.
-    pub fn without_drawing(self) -> Self {
-        Self { draws: false, ..self }
-    }
-
     /// Brings the message of the finding `id` up to date.
     pub async fn publish(&self, id: &FindingId) -> Result<Published, PublishError> {
         Box::pin(self.publish_as(id, &Holder::new())).await
@@ -364,25 +305,6 @@ impl Publisher {
             called: self.whom_to_call(finding).is_some(),
             digest: None,
         })
-    }
-
-    /// A channel that a route names but that Slack does not know, or where we are no member, must
-    /// not keep the news from people.
-    pub(super) async fn post_where_it_can(
-        &self,
-        channel: &SlackChannelId,
-        content: &Content,
-        mark: &Mark,
-        unsure: Option<Timestamp>,
-    ) -> Result<(SlackTs, SlackChannelId), SlackError> {
-        match self.slack.post_marked(channel, content, None, mark, unsure).await {
-            Err(error) if error.is_channel_closed() && channel != self.slack.channel() => {
-                tracing::error!(%error, channel = %channel.0, "a route leads nowhere: invite the app to the channel");
-                let home = self.slack.channel();
-                Ok((self.slack.post_marked(home, content, None, mark, unsure).await?, home.clone()))
-            }
-            posted => Ok((posted?, channel.clone())),
-        }
     }
 
     /// The worst ones call people, when they are new.
