@@ -22,7 +22,10 @@ const SINGLE: usize = 5;
 const PACE: Duration = Duration::from_millis(1200);
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run());
 }
 
@@ -51,20 +54,32 @@ async fn run() {
         let id = finding_of_group(group);
         let yes = world.aws.fix_value(&id).await;
         let begun = Instant::now();
-        assert_eq!(interact(&world.app_url, &click(ALICE, "fix", &yes)).await, Some(200));
+        assert_eq!(
+            interact(&world.app_url, &click(ALICE, "fix", &yes)).await,
+            Some(200)
+        );
         answered.push(begun.elapsed());
         loop {
             let messages = world.slack.messages_of(&channel(number)).await;
-            let own = messages.iter().find(|message| message.words().contains(id.as_str()));
+            let own = messages
+                .iter()
+                .find(|message| message.words().contains(id.as_str()));
             if own.is_some_and(|message| message.words().contains("Fixed by")) {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "{id} is not fixed");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{id} is not fixed"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         fixed.push(begun.elapsed());
         tokio::time::sleep(PACE.saturating_sub(begun.elapsed())).await;
     }
     row("click on **Fix**: answered", FIXES, &spread(&answered));
-    row("click on **Fix**: the message says fixed", FIXES, &spread(&fixed));
+    row(
+        "click on **Fix**: the message says fixed",
+        FIXES,
+        &spread(&fixed),
+    );
 }

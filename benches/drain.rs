@@ -25,16 +25,29 @@ const LOOK: Duration = Duration::from_millis(200);
 fn main() {
     let chosen = std::env::var("DEFENDABLE_DRAINS").ok();
     let sizes: Vec<usize> = match &chosen {
-        Some(sizes) => sizes.split(',').map(|size| size.trim().parse().expect("sizes are numbers")).collect(),
+        Some(sizes) => sizes
+            .split(',')
+            .map(|size| size.trim().parse().expect("sizes are numbers"))
+            .collect(),
         None => SIZES.to_vec(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    sizes.into_iter().for_each(|size| runtime.block_on(drain(size)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    sizes
+        .into_iter()
+        .for_each(|size| runtime.block_on(drain(size)));
 }
 
 async fn drain(size: usize) {
-    let variables = [("DEFENDABLE_SCHEDULE_SECONDS", "1"), ("DEFENDABLE_BLAST_RADIUS", "1000000")];
-    let variables = variables.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let variables = [
+        ("DEFENDABLE_SCHEDULE_SECONDS", "1"),
+        ("DEFENDABLE_BLAST_RADIUS", "1000000"),
+    ];
+    let variables = variables
+        .map(|(name, value)| (name, value.to_owned()))
+        .to_vec();
     let world = Installation::start(&[], variables).await;
     let mut groups = Vec::new();
     for number in 0..size.div_ceil(100) {
@@ -42,7 +55,10 @@ async fn drain(size: usize) {
     }
     // What flapped for weeks was queued every time, and then somebody tagged it, ignored it, or fixed it.
     let tagged = world.aws.create_group("drain-tagged").await;
-    world.aws.tag(&tagged, "defendable:ignore", "a honeypot").await;
+    world
+        .aws
+        .tag(&tagged, "defendable:ignore", "a honeypot")
+        .await;
     world.aws.open_port(&tagged, 22).await;
     let ignored = world.aws.open_group("drain-ignored").await;
     let fixed = world.aws.open_group("drain-fixed").await;
@@ -50,7 +66,11 @@ async fn drain(size: usize) {
     are_shown(&world, groups.iter().chain(settled)).await;
     for payload in [
         submission(ALICE, "ignore", finding_of_group(&ignored).as_str()),
-        click(ALICE, "fix", &world.aws.fix_value(&finding_of_group(&fixed)).await),
+        click(
+            ALICE,
+            "fix",
+            &world.aws.fix_value(&finding_of_group(&fixed)).await,
+        ),
     ] {
         interact(&world.app_url, &payload).await.unwrap();
     }
@@ -58,14 +78,23 @@ async fn drain(size: usize) {
         tokio::time::sleep(LOOK).await;
     }
     are_shown(&world, settled).await;
-    let stale = settled.into_iter().cycle().map(|group| request(group)).take(size - groups.len());
-    world.aws.send_all("remediation", &stale.collect::<Vec<_>>()).await;
+    let stale = settled
+        .into_iter()
+        .cycle()
+        .map(|group| request(group))
+        .take(size - groups.len());
+    world
+        .aws
+        .send_all("remediation", &stale.collect::<Vec<_>>())
+        .await;
     let revoked = || world.to_aws.calls("ec2:RevokeSecurityGroupIngress").len();
     let revoked_before = revoked();
     let (before, calls) = (memory(world.process_id(), "VmRSS"), slack_calls(&world));
     let own_before: Duration = cpu_time(world.process_id()).iter().sum();
     let begun = Instant::now();
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
     while world.aws.messages_in("remediation").await > 0 {
         tokio::time::sleep(LOOK).await;
     }
@@ -80,7 +109,11 @@ async fn drain(size: usize) {
     let revoked = revoked() - revoked_before;
     assert_eq!(revoked, groups.len(), "each group is mended once");
     for kept in [&tagged, &ignored] {
-        assert_eq!(world.aws.ingress(kept).await.len(), 1, "what is ignored is left");
+        assert_eq!(
+            world.aws.ingress(kept).await.len(),
+            1,
+            "what is ignored is left"
+        );
     }
     let figures = format!(
         "{:.1} s, {:.1} ms each ({:.1} ms of our processor time), {revoked} changes, {} Slack calls, {:.0} MB before, peak {:.0} MB",
@@ -91,7 +124,11 @@ async fn drain(size: usize) {
         before as f64 / 1000.0,
         memory(world.process_id(), "VmHWM") as f64 / 1000.0,
     );
-    row("queued requests drained, of which 99 in 100 stale", size, &figures);
+    row(
+        "queued requests drained, of which 99 in 100 stale",
+        size,
+        &figures,
+    );
 }
 
 async fn are_shown(world: &Installation, groups: impl IntoIterator<Item = &String>) {
@@ -109,8 +146,12 @@ fn request(group: &str) -> Value {
 }
 
 fn slack_calls(world: &Installation) -> usize {
-    ["slack:chat.postMessage", "slack:chat.update", "slack:conversations.history"]
-        .map(|call| world.to_slack.calls(call).len())
-        .iter()
-        .sum()
+    [
+        "slack:chat.postMessage",
+        "slack:chat.update",
+        "slack:conversations.history",
+    ]
+    .map(|call| world.to_slack.calls(call).len())
+    .iter()
+    .sum()
 }

@@ -49,24 +49,42 @@ fn main() {
     group.throughput(Throughput::Elements(ITEMS as u64));
     for (name, permissions, ports) in CASES {
         let lines = format!("{}\n", item(permissions, ports)).repeat(ITEMS);
-        group.bench_with_input(BenchmarkId::from_parameter(name), &lines, |bencher, lines| {
-            bencher.iter(|| {
-                let parameters = RuleParameters::default();
-                let mut output = Vec::with_capacity(ITEMS * 300);
-                let rule = RuleKind::RestrictedPorts;
-                let bad = evaluate_lines(rule, &parameters, lines.as_bytes(), &mut output, std::io::sink());
-                assert_eq!(bad.unwrap(), 0);
-                output.len()
-            });
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(name),
+            &lines,
+            |bencher, lines| {
+                bencher.iter(|| {
+                    let parameters = RuleParameters::default();
+                    let mut output = Vec::with_capacity(ITEMS * 300);
+                    let rule = RuleKind::RestrictedPorts;
+                    let bad = evaluate_lines(
+                        rule,
+                        &parameters,
+                        lines.as_bytes(),
+                        &mut output,
+                        std::io::sink(),
+                    );
+                    assert_eq!(bad.unwrap(), 0);
+                    output.len()
+                });
+            },
+        );
     }
     let read = format!("{}\n", item(10, (443, 443))).repeat(ITEMS);
-    group.bench_with_input(BenchmarkId::from_parameter(READ), &read, |bencher, lines| {
-        bencher.iter(|| {
-            let items = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            items.filter(|item| item["configuration"]["ipPermissions"].is_array()).count()
-        });
-    });
+    group.bench_with_input(
+        BenchmarkId::from_parameter(READ),
+        &read,
+        |bencher, lines| {
+            bencher.iter(|| {
+                let items = lines
+                    .lines()
+                    .map(|line| serde_json::from_str::<Value>(line).unwrap());
+                items
+                    .filter(|item| item["configuration"]["ipPermissions"].is_array())
+                    .count()
+            });
+        },
+    );
     group.finish();
     for (name, ..) in CASES {
         tell(name, "judged, from raw JSON");
@@ -76,13 +94,17 @@ fn main() {
 
 /// What criterion has measured, as it keeps it.
 fn tell(name: &str, what: &str) {
-    let home =
-        std::env::var("CRITERION_HOME").expect("scripts/bench says where criterion keeps what it finds");
+    let home = std::env::var("CRITERION_HOME")
+        .expect("scripts/bench says where criterion keeps what it finds");
     let path = format!("{home}/evaluation/{name}/new/estimates.json");
     let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let found: Value = serde_json::from_str(&found).unwrap();
     let bounds = &found["mean"]["confidence_interval"];
-    let times = [&found["mean"]["point_estimate"], &bounds["upper_bound"], &bounds["lower_bound"]];
+    let times = [
+        &found["mean"]["point_estimate"],
+        &bounds["upper_bound"],
+        &bounds["lower_bound"],
+    ];
     let [mean, least, most] = times.map(|time| ITEMS as f64 * 1e9 / time.as_f64().unwrap());
     let figures = format!("{mean:.0} items/s (95 %: {least:.0} to {most:.0}), one thread");
     figure::row(&format!("a group of {name} {what}"), 20, &figures);

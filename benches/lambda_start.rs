@@ -21,7 +21,10 @@ use support::{ALICE, World, eventually, signed};
 const RUNS: usize = 20;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run());
 }
 
@@ -32,27 +35,45 @@ fn events() -> [(&'static str, Value); 7] {
             "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "awsRegion": "us-east-1"}]})
     };
     let task = |violation: &str, kind: &str, id: &str| {
-        batch(json!({"messageBody": {"raisedByRule": "r", "targetResourceType": kind, "targetResourceId": id,
-            "awsRegion": "us-east-1", "violationType": violation, "requestedBy": ALICE}}))
+        batch(
+            json!({"messageBody": {"raisedByRule": "r", "targetResourceType": kind, "targetResourceId": id,
+            "awsRegion": "us-east-1", "violationType": violation, "requestedBy": ALICE}}),
+        )
     };
     let item = |kind: &str, rest: Value| {
         let mut item = json!({"resourceType": kind, "resourceId": "r", "awsAccountId": "123456789012",
             "awsRegion": "us-east-1", "configurationItemStatus": "OK",
             "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z"});
-        item.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        let invoking =
-            json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+        item.as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
         json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a"})
     };
     [
         ("slack", slack_request()),
-        ("notifier", batch(json!({"messageType": "ConfigurationSnapshotDeliveryStarted"}))),
-        ("coordinator", json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})),
-        ("security-group-remediator", task("EC2_SG_PROHIBITED_PORT", "AWS::EC2::SecurityGroup", "sg-0")),
-        ("s3-bucket-remediator", task("S3_BUCKET_PUBLIC_ACL", "AWS::S3::Bucket", "no-such-bucket")),
+        (
+            "notifier",
+            batch(json!({"messageType": "ConfigurationSnapshotDeliveryStarted"})),
+        ),
+        (
+            "coordinator",
+            json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}),
+        ),
+        (
+            "security-group-remediator",
+            task("EC2_SG_PROHIBITED_PORT", "AWS::EC2::SecurityGroup", "sg-0"),
+        ),
+        (
+            "s3-bucket-remediator",
+            task("S3_BUCKET_PUBLIC_ACL", "AWS::S3::Bucket", "no-such-bucket"),
+        ),
         (
             "restricted-ports-rule",
-            item("AWS::EC2::SecurityGroup", json!({"configuration": {"ipPermissions": []}})),
+            item(
+                "AWS::EC2::SecurityGroup",
+                json!({"configuration": {"ipPermissions": []}}),
+            ),
         ),
         (
             "s3-public-access-rule",
@@ -87,7 +108,10 @@ async fn run() {
         measure("bare echo", &json!({}), |runtime| {
             let mut command = Command::new(&echo);
             command.env_clear().env("AWS_LAMBDA_RUNTIME_API", runtime);
-            command.envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")]);
+            command.envs([
+                ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ]);
             command.envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")]);
             command
         })
@@ -126,6 +150,9 @@ async fn measure(name: &str, event: &Value, command: impl Fn(&str) -> Command) {
         process.wait().unwrap();
     }
     let [next, answer] = [&nexts, &answers].map(|times| spread(times));
-    let figures = format!("first next {next}; first answer {answer}; peak {:.1} MB", peak as f64 / 1000.0);
+    let figures = format!(
+        "first next {next}; first answer {answer}; peak {:.1} MB",
+        peak as f64 / 1000.0
+    );
     row(&format!("Lambda start: {name}"), RUNS, &figures);
 }

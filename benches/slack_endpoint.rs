@@ -22,7 +22,10 @@ const SEEN: Duration = Duration::from_secs(3);
 
 fn main() {
     // `cargo bench` passes options meant for the standard harness.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run());
 }
 
@@ -43,21 +46,41 @@ async fn run() {
         let changed = Instant::now();
         world.slack.finding_says(&group, "Fix will").await;
         appeared.push(changed.elapsed());
-        let range = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
-        let range = range.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
-        let revoke = world.aws.ec2.revoke_security_group_ingress().group_id(&group).ip_permissions(range);
+        let range = IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(22)
+            .to_port(22);
+        let range = range
+            .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build())
+            .build();
+        let revoke = world
+            .aws
+            .ec2
+            .revoke_security_group_ingress()
+            .group_id(&group)
+            .ip_permissions(range);
         revoke.send().await.unwrap();
         world.slack.finding_says(&group, "Compliant again").await;
         tokio::time::sleep(SEEN).await;
     }
-    row("change in AWS until its finding is in the channel", CHANGES, &spread(&appeared));
+    row(
+        "change in AWS until its finding is in the channel",
+        CHANGES,
+        &spread(&appeared),
+    );
 }
 
 /// The time from sending a signed request to the end of its answer.
 async fn answer(world: &World, body: &str) -> Duration {
     let headers = signed(body, Timestamp::now().as_second());
     let begun = Instant::now();
-    let answer = request("POST", &format!("{}/slack/events", world.app_url), &headers, body).await;
+    let answer = request(
+        "POST",
+        &format!("{}/slack/events", world.app_url),
+        &headers,
+        body,
+    )
+    .await;
     let taken = begun.elapsed();
     assert_eq!(answer.map(|(status, _)| status), Some(200));
     taken

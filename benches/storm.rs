@@ -28,14 +28,20 @@ const WAITING: usize = 200;
 const LAST_DRAWING: Duration = Duration::from_secs(300);
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run());
 }
 
 async fn run() {
     let chosen = std::env::var("DEFENDABLE_STORMS").ok();
     let sizes: Vec<usize> = match &chosen {
-        Some(sizes) => sizes.split(',').map(|size| size.trim().parse().expect("sizes are numbers")).collect(),
+        Some(sizes) => sizes
+            .split(',')
+            .map(|size| size.trim().parse().expect("sizes are numbers"))
+            .collect(),
         None => SIZES.to_vec(),
     };
     for size in sizes {
@@ -63,25 +69,46 @@ async fn storm(size: usize) {
     let deadline = Instant::now() + LAST_DRAWING;
     let channel = loop {
         let channel = world.slack.channel().await;
-        let digest = channel.iter().find(|message| message.button("show_all").is_some());
-        let gathered = digest.map_or(0, |message| number_before(message.text(), " more findings within"));
+        let digest = channel
+            .iter()
+            .find(|message| message.button("show_all").is_some());
+        let gathered = digest.map_or(0, |message| {
+            number_before(message.text(), " more findings within")
+        });
         let singles = channel.len() - usize::from(digest.is_some());
         if gathered + singles == size {
             break channel;
         }
-        assert!(Instant::now() < deadline, "the channel shows {gathered} and {singles} of {size}");
+        assert!(
+            Instant::now() < deadline,
+            "the channel shows {gathered} and {singles} of {size}"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     let taken = begun.elapsed();
     assert!(channel.len() <= 20, "{} messages", channel.len());
     let open = world.aws.findings_in("open").await;
     assert_eq!(open, size);
-    let shown = world.slack.command(BOB, &format!("show {}", id(size - 1))).await.words();
-    assert!(shown.contains(&format!("sg-storm-{}", size - 1)), "the last one that was sent: {shown}");
+    let shown = world
+        .slack
+        .command(BOB, &format!("show {}", id(size - 1)))
+        .await
+        .words();
+    assert!(
+        shown.contains(&format!("sg-storm-{}", size - 1)),
+        "the last one that was sent: {shown}"
+    );
     let dead = world.aws.messages_in("events-dead-letters").await;
     assert_eq!(dead, 0);
-    let calls = ["slack:chat.postMessage", "slack:chat.update", "slack:conversations.history"];
-    let calls: usize = calls.map(|call| world.to_slack.calls(call).len()).iter().sum();
+    let calls = [
+        "slack:chat.postMessage",
+        "slack:chat.update",
+        "slack:conversations.history",
+    ];
+    let calls: usize = calls
+        .map(|call| world.to_slack.calls(call).len())
+        .iter()
+        .sum();
     let own: Duration = cpu_time(world.process_id()).iter().sum();
     let figures = format!(
         "{:.1} s, {:.1} ms each ({:.1} ms of our processor time), {calls} Slack calls, {} new messages, {dead} dead letters, {:.0} MB before, peak {:.0} MB",
@@ -120,6 +147,11 @@ fn id(number: usize) -> FindingId {
 /// The number that stands right before some words.
 fn number_before(text: &str, words: &str) -> usize {
     let before = text.split(words).next().unwrap_or_default();
-    let digits = before.rsplit(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
-    digits.parse().unwrap_or_else(|_| panic!("no number before {words:?} in {text}"))
+    let digits = before
+        .rsplit(|character: char| !character.is_ascii_digit())
+        .next()
+        .unwrap_or_default();
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("no number before {words:?} in {text}"))
 }

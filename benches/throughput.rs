@@ -22,18 +22,27 @@ use jiff::Timestamp;
 use memory::{cpu_time, memory};
 use serde_json::json;
 use support::installation::Installation;
-use support::{ALICE, Process, SIGNING_SECRET, eventually, free_ports, signed, slash_command, status};
+use support::{
+    ALICE, Process, SIGNING_SECRET, eventually, free_ports, signed, slash_command, status,
+};
 
 const REQUESTS: usize = 20_000;
 const CONNECTIONS: usize = 8;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run());
 }
 
 async fn run() {
-    let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "3600".to_owned())]).await;
+    let world = Installation::start(
+        &[],
+        vec![("DEFENDABLE_SCHEDULE_SECONDS", "3600".to_owned())],
+    )
+    .await;
     let ours = (world.process_id(), world.app_url.clone());
     let Ok(bolt) = std::env::var("BOLT") else {
         eprintln!("BOLT says where @slack/bolt is; scripts/bench installs it");
@@ -42,21 +51,31 @@ async fn run() {
     let [port] = free_ports();
     let app = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/bolt/app.js");
     let mut command = Command::new("node");
-    command.arg(app).env("BOLT", bolt).env("SIGNING_SECRET", SIGNING_SECRET).env("PORT", port.to_string());
+    command
+        .arg(app)
+        .env("BOLT", bolt)
+        .env("SIGNING_SECRET", SIGNING_SECRET)
+        .env("PORT", port.to_string());
     command.env("NODE_ENV", "production");
     let node = Process(command.stdout(Stdio::null()).spawn().unwrap());
     let theirs = (node.0.id(), format!("http://127.0.0.1:{port}"));
     eventually("Bolt listens", async || status(&theirs.1).await).await;
-    for (what, body) in [("`/dd help`", slash_command("help")), ("`view_closed`", closed())] {
+    for (what, body) in [
+        ("`/dd help`", slash_command("help")),
+        ("`view_closed`", closed()),
+    ] {
         // In turns, so that both have the same machine.
         let mut cpu = [0.0; 2];
-        for (index, (name, (process, url))) in [("Defendable", &ours), ("Bolt", &theirs)].iter().enumerate() {
+        for (index, (name, (process, url))) in [("Defendable", &ours), ("Bolt", &theirs)]
+            .iter()
+            .enumerate()
+        {
             load(url, &body, REQUESTS / 10).await;
             let before = cpu_time(*process);
             let times = load(url, &body, REQUESTS).await;
             let after = cpu_time(*process);
-            let [own, kernel] =
-                [0, 1].map(|part| (after[part] - before[part]).as_secs_f64() * 1e6 / REQUESTS as f64);
+            let [own, kernel] = [0, 1]
+                .map(|part| (after[part] - before[part]).as_secs_f64() * 1e6 / REQUESTS as f64);
             cpu[index] = own + kernel;
             let peak = memory(*process, "VmHWM") as f64 / 1000.0;
             let figures = format!(
@@ -66,7 +85,11 @@ async fn run() {
             );
             row(&format!("signed {what}: {name}"), REQUESTS, &figures);
         }
-        row(&format!("signed {what}: Bolt's CPU to ours"), REQUESTS, &format!("{:.1} : 1", cpu[1] / cpu[0]));
+        row(
+            &format!("signed {what}: Bolt's CPU to ours"),
+            REQUESTS,
+            &format!("{:.1} : 1", cpu[1] / cpu[0]),
+        );
     }
 }
 
@@ -93,7 +116,10 @@ async fn load(url: &str, body: &str, requests: usize) -> Vec<Duration> {
                 request = request.header(*name, value);
             }
             let begun = Instant::now();
-            let answer = client.request(request.body(Full::from(body.to_owned())).unwrap()).await.unwrap();
+            let answer = client
+                .request(request.body(Full::from(body.to_owned())).unwrap())
+                .await
+                .unwrap();
             assert_eq!(answer.status(), 200);
             answer.into_body().collect().await.unwrap();
             times.push(begun.elapsed());

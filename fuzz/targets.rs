@@ -55,7 +55,10 @@ fn slack_request(body: &[u8]) {
                 for reason in reasons.into_iter().flatten() {
                     assert!(reason.chars().count() <= 500 && !reason.trim().is_empty());
                 }
-                _ = (show_all_submission(&event.view), fix_all_submission(&event.view));
+                _ = (
+                    show_all_submission(&event.view),
+                    fix_all_submission(&event.view),
+                );
                 _ = fix_submission(&event.view);
             }
             _ => {}
@@ -83,7 +86,11 @@ fn button_value(value: &str) {
 fn slash_command(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     if let Command::Invalid { problem } = Command::parse(&text) {
-        assert!(problem.len() < 20_000, "an answer of {} bytes", problem.len());
+        assert!(
+            problem.len() < 20_000,
+            "an answer of {} bytes",
+            problem.len()
+        );
         pings_nobody(&problem);
     }
     pings_nobody(&escape(&text));
@@ -93,7 +100,14 @@ fn slash_command(text: &[u8]) {
 
 /// Slack calls people by `<!…>`, `<@…>` and `<#…>`.
 fn pings_nobody(shown: &str) {
-    for call in ["<!channel", "<!here", "<!everyone", "<!subteam", "<@U", "<#C"] {
+    for call in [
+        "<!channel",
+        "<!here",
+        "<!everyone",
+        "<!subteam",
+        "<@U",
+        "<#C",
+    ] {
         assert!(!shown.contains(call), "{shown}");
     }
 }
@@ -135,21 +149,46 @@ where
 fn configuration_item(lines: &[u8]) {
     for rule in [RuleKind::RestrictedPorts, RuleKind::S3PublicAccess] {
         let (mut output, mut complaints) = (Vec::new(), Vec::new());
-        evaluate_lines(rule, &RuleParameters::default(), lines, &mut output, &mut complaints).unwrap();
-        for line in output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        evaluate_lines(
+            rule,
+            &RuleParameters::default(),
+            lines,
+            &mut output,
+            &mut complaints,
+        )
+        .unwrap();
+        for line in output
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             let evaluation: serde_json::Value = serde_json::from_slice(line).unwrap();
             assert!(evaluation["annotation"].as_str().is_none_or(is_annotation));
         }
     }
-    let prefix_lists: PrefixLists = [("pl-1", "0.0.0.0/0"), ("pl-2", "0.0.0.0/1"), ("pl-3", "10.0.0.0/8")]
-        .map(|(id, range)| (id, [range.parse().unwrap()].into()))
-        .into_iter()
-        .collect();
+    let prefix_lists: PrefixLists = [
+        ("pl-1", "0.0.0.0/0"),
+        ("pl-2", "0.0.0.0/1"),
+        ("pl-3", "10.0.0.0/8"),
+    ]
+    .map(|(id, range)| (id, [range.parse().unwrap()].into()))
+    .into_iter()
+    .collect();
     let (rules, parameters) = (RuleDefaults::default(), RuleParameters::default());
-    let answer = AwsAnswer { prefix_lists, ..AwsAnswer::default() };
+    let answer = AwsAnswer {
+        prefix_lists,
+        ..AwsAnswer::default()
+    };
     for line in lines.split(|byte| *byte == b'\n') {
-        let Ok(item) = serde_json::from_slice::<ConfigurationItem>(line) else { continue };
-        if let Ok(judged) = rules.evaluate_by(RuleKind::RestrictedPorts, &parameters, &item, false, &answer) {
+        let Ok(item) = serde_json::from_slice::<ConfigurationItem>(line) else {
+            continue;
+        };
+        if let Ok(judged) = rules.evaluate_by(
+            RuleKind::RestrictedPorts,
+            &parameters,
+            &item,
+            false,
+            &answer,
+        ) {
             assert!(is_annotation(&judged.annotation));
         }
     }
@@ -164,16 +203,25 @@ fn is_annotation(text: &str) -> bool {
 /// A policy without its public statements has none, and put back they are where they were.
 fn bucket_policy(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
-    let Ok(policy) = BucketPolicy::parse(&text) else { return };
-    let Ok(public) = policy.public_statements() else { return };
+    let Ok(policy) = BucketPolicy::parse(&text) else {
+        return;
+    };
+    let Ok(public) = policy.public_statements() else {
+        return;
+    };
     let indices: Vec<usize> = public.iter().map(|statement| statement.index).collect();
-    let Some(rest) = policy.without(&indices) else { return };
+    let Some(rest) = policy.without(&indices) else {
+        return;
+    };
     let rest = BucketPolicy::parse(&rest).unwrap();
     assert!(rest.public_statements().unwrap().is_empty());
     if let [only] = public.as_slice()
         && let Ok(Some(back)) = rest.with(only.index, &only.text)
     {
-        let again = BucketPolicy::parse(&back).unwrap().public_statements().unwrap();
+        let again = BucketPolicy::parse(&back)
+            .unwrap()
+            .public_statements()
+            .unwrap();
         assert_eq!(again, public);
     }
 }
@@ -193,7 +241,10 @@ fn routing(text: &[u8]) {
 
 /// Records of CloudTrail, line by line, held against each kind of change.
 fn cloudtrail_record(lines: &[u8]) {
-    let records: Vec<String> = String::from_utf8_lossy(lines).lines().map(str::to_owned).collect();
+    let records: Vec<String> = String::from_utf8_lossy(lines)
+        .lines()
+        .map(str::to_owned)
+        .collect();
     let to_range = IngressRule {
         rule_id: "sgr-1".to_owned(),
         protocol: "tcp".to_owned(),
@@ -203,8 +254,15 @@ fn cloudtrail_record(lines: &[u8]) {
         description: None,
         is_left_to_people: false,
     };
-    let list = PrefixList { id: "pl-1".to_owned(), open: ["0.0.0.0/0".to_owned()].into(), has_others: false };
-    let to_list = IngressRule { source: IngressSource::PrefixList(list), ..to_range.clone() };
+    let list = PrefixList {
+        id: "pl-1".to_owned(),
+        open: ["0.0.0.0/0".to_owned()].into(),
+        has_others: false,
+    };
+    let to_list = IngressRule {
+        source: IngressSource::PrefixList(list),
+        ..to_range.clone()
+    };
     let statement = Change::RemoveStatement {
         index: 0,
         sid: None,
@@ -212,10 +270,22 @@ fn cloudtrail_record(lines: &[u8]) {
         limited_by: Vec::new(),
         is_unconfirmed: false,
     };
-    for change in [Change::RevokeIngress(to_range), Change::RevokeIngress(to_list), statement] {
-        if let Some(opener) = opener(&records, &[change], Timestamp::MAX - SignedDuration::from_hours(1)) {
+    for change in [
+        Change::RevokeIngress(to_range),
+        Change::RevokeIngress(to_list),
+        statement,
+    ] {
+        if let Some(opener) = opener(
+            &records,
+            &[change],
+            Timestamp::MAX - SignedDuration::from_hours(1),
+        ) {
             assert!(opener.principal.chars().count() <= 300);
-            assert!(opener.source_address.is_none_or(|address| address.chars().count() <= 100));
+            assert!(
+                opener
+                    .source_address
+                    .is_none_or(|address| address.chars().count() <= 100)
+            );
         }
     }
 }

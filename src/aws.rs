@@ -53,32 +53,48 @@ impl AwsError {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let code = error.code().map(str::to_owned);
-        let status = error.raw_response().map(|response| response.status().as_u16());
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
         let kind = match &error {
             // It was done, and its answer cannot be read.
-            SdkError::ServiceError(_) if status.is_some_and(|status| status < 300) => AwsErrorKind::Transient,
-            SdkError::ServiceError(_) => {
-                kind_of(code.as_deref().unwrap_or_default(), status.unwrap_or_default())
+            SdkError::ServiceError(_) if status.is_some_and(|status| status < 300) => {
+                AwsErrorKind::Transient
             }
+            SdkError::ServiceError(_) => kind_of(
+                code.as_deref().unwrap_or_default(),
+                status.unwrap_or_default(),
+            ),
             SdkError::ConstructionFailure(_) => AwsErrorKind::Other,
             _ => AwsErrorKind::Transient,
         };
         let message = error.message().map(str::to_owned);
         // `DisplayErrorContext` would print the answer's body too, which may be a secret.
-        let chain = || anyhow::Chain::new(&error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let chain = || {
+            anyhow::Chain::new(&error)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": ")
+        };
         Self {
             operation,
             kind,
             message: message.unwrap_or_else(chain),
-            code: code
-                .unwrap_or_else(|| status.map_or("NoAnswer".to_owned(), |status| format!("HTTP {status}"))),
+            code: code.unwrap_or_else(|| {
+                status.map_or("NoAnswer".to_owned(), |status| format!("HTTP {status}"))
+            }),
         }
     }
 
     /// A failure that a later try may not meet.
     pub fn transient(operation: &'static str, code: Option<&str>, message: &str) -> Self {
         let code = code.unwrap_or("Failed").to_owned();
-        Self { operation, kind: AwsErrorKind::Transient, code, message: message.to_owned() }
+        Self {
+            operation,
+            kind: AwsErrorKind::Transient,
+            code,
+            message: message.to_owned(),
+        }
     }
 
     /// Somebody changed the resource meanwhile.
@@ -93,7 +109,12 @@ impl AwsError {
 
     /// A failure that every later try will meet.
     pub fn other(operation: &'static str, code: &str, message: impl Into<String>) -> Self {
-        Self { operation, kind: AwsErrorKind::Other, code: code.to_owned(), message: message.into() }
+        Self {
+            operation,
+            kind: AwsErrorKind::Other,
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -168,12 +189,18 @@ impl Aws {
 
     /// Speaks to a stand-in for AWS Config at `endpoint` instead of the service.
     pub fn with_config_service(self, endpoint: String) -> Self {
-        Self { config_service: Some(endpoint), ..self }
+        Self {
+            config_service: Some(endpoint),
+            ..self
+        }
     }
 
     /// Speaks to a stand-in for CloudTrail at `endpoint` instead of the service.
     pub fn with_cloudtrail(self, endpoint: String) -> Self {
-        Self { trail: Some(endpoint), ..self }
+        Self {
+            trail: Some(endpoint),
+            ..self
+        }
     }
 
     /// AWS Config, in the home account and region.
@@ -195,7 +222,11 @@ impl Aws {
         let region = self.config.region().map(|region| region.as_ref().parse());
         match region {
             Some(Ok(region)) => Ok(region),
-            _ => Err(AwsError::other("aws", "NoRegion", "no AWS region is set, or it is none")),
+            _ => Err(AwsError::other(
+                "aws",
+                "NoRegion",
+                "no AWS region is set, or it is none",
+            )),
         }
     }
 
@@ -206,10 +237,14 @@ impl Aws {
         region: &Region,
     ) -> Result<aws_sdk_cloudtrail::Client, AwsError> {
         self.check_account("cloudtrail", account)?;
-        let mut clients = self.cloudtrail.lock().expect("nothing panics while it holds the clients");
+        let mut clients = self
+            .cloudtrail
+            .lock()
+            .expect("nothing panics while it holds the clients");
         let client = clients.entry(region.clone()).or_insert_with(|| {
             let region = aws_sdk_cloudtrail::config::Region::new(region.to_string());
-            let mut builder = aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region);
+            let mut builder =
+                aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region);
             if let Some(endpoint) = &self.trail {
                 builder = builder.endpoint_url(endpoint);
             }
@@ -219,13 +254,22 @@ impl Aws {
     }
 
     /// EC2 in one account and region. We hold credentials for the home account only.
-    pub fn ec2(&self, account: &AccountId, region: &Region) -> Result<aws_sdk_ec2::Client, AwsError> {
+    pub fn ec2(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<aws_sdk_ec2::Client, AwsError> {
         self.check_account("ec2", account)?;
-        let mut clients = self.ec2.lock().expect("nothing panics while it holds the clients");
+        let mut clients = self
+            .ec2
+            .lock()
+            .expect("nothing panics while it holds the clients");
         let client = clients.entry(region.clone()).or_insert_with(|| {
             let region = aws_sdk_ec2::config::Region::new(region.to_string());
             aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&self.config).region(region).build(),
+                aws_sdk_ec2::config::Builder::from(&self.config)
+                    .region(region)
+                    .build(),
             )
         });
         Ok(client.clone())
@@ -235,13 +279,17 @@ impl Aws {
     /// addressed by path.
     pub fn s3(&self, account: &AccountId, region: &Region) -> Result<aws_sdk_s3::Client, AwsError> {
         self.check_account("s3", account)?;
-        let mut clients = self.s3.lock().expect("nothing panics while it holds the clients");
+        let mut clients = self
+            .s3
+            .lock()
+            .expect("nothing panics while it holds the clients");
         let client = clients.entry(region.clone()).or_insert_with(|| {
-            let by_path =
-                self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+            let by_path = self.config.endpoint_url().is_some()
+                || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
             let region = aws_sdk_s3::config::Region::new(region.to_string());
-            let builder =
-                aws_sdk_s3::config::Builder::from(&self.config).region(region).force_path_style(by_path);
+            let builder = aws_sdk_s3::config::Builder::from(&self.config)
+                .region(region)
+                .force_path_style(by_path);
             aws_sdk_s3::Client::from_conf(builder.build())
         });
         Ok(client.clone())
@@ -254,7 +302,10 @@ impl Aws {
         region: &Region,
     ) -> Result<aws_sdk_s3control::Client, AwsError> {
         self.check_account("s3control", account)?;
-        let mut clients = self.s3_control.lock().expect("nothing panics while it holds the clients");
+        let mut clients = self
+            .s3_control
+            .lock()
+            .expect("nothing panics while it holds the clients");
         let client = clients.entry(region.clone()).or_insert_with(|| {
             let region = aws_sdk_s3control::config::Region::new(region.to_string());
             let builder = aws_sdk_s3control::config::Builder::from(&self.config).region(region);
@@ -271,8 +322,10 @@ impl Aws {
         if *account == self.home {
             return Ok(());
         }
-        let message =
-            format!("Defendable runs in account {} and has no access to account {account}", self.home);
+        let message = format!(
+            "Defendable runs in account {} and has no access to account {account}",
+            self.home
+        );
         Err(AwsError::other(service, "ForeignAccount", message))
     }
 }
@@ -283,7 +336,10 @@ mod tests {
 
     #[test]
     fn errors_are_sorted_by_what_to_do() {
-        assert_eq!(kind_of("UnauthorizedOperation", 403), AwsErrorKind::AccessDenied);
+        assert_eq!(
+            kind_of("UnauthorizedOperation", 403),
+            AwsErrorKind::AccessDenied
+        );
         assert_eq!(kind_of("NoSuchBucket", 404), AwsErrorKind::NotFound);
         assert_eq!(kind_of("OperationAborted", 409), AwsErrorKind::Conflict);
         assert_eq!(kind_of("SlowDown", 503), AwsErrorKind::Transient);

@@ -58,7 +58,9 @@ pub struct Evaluate {
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as prohibitedPorts=22,3389")?;
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("expected NAME=VALUE, such as prohibitedPorts=22,3389")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
@@ -67,11 +69,21 @@ impl Evaluate {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         // AWS Config lets any name through; here a wrong one is a slip.
         let known = self.rule.parameters();
-        if let Some((name, _)) = self.parameter.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            anyhow::bail!("the rule has no parameter {name:?}: it has {}", known.join(", "));
+        if let Some((name, _)) = self
+            .parameter
+            .iter()
+            .find(|(name, _)| !known.contains(&name.as_str()))
+        {
+            anyhow::bail!(
+                "the rule has no parameter {name:?}: it has {}",
+                known.join(", ")
+            );
         }
-        let parameters: RuleParameters =
-            self.parameter.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let parameters: RuleParameters = self
+            .parameter
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         // Wrong parameters would spoil every line alike.
         if self.rule == RuleKind::RestrictedPorts {
             RestrictedPorts::default().with_parameters(&parameters)?;
@@ -80,7 +92,9 @@ impl Evaluate {
             Box::new(io::stdin().lock())
         } else {
             let file = File::open(&self.file);
-            Box::new(BufReader::new(file.with_context(|| format!("cannot open {}", self.file.display()))?))
+            Box::new(BufReader::new(file.with_context(|| {
+                format!("cannot open {}", self.file.display())
+            })?))
         };
         if self.rule == RuleKind::S3PublicAccess {
             eprintln!(

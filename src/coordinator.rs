@@ -22,8 +22,8 @@ use crate::finding::table::{Order, Table, TableError};
 use crate::finding::{Actor, Finding, StateName};
 use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId};
 use crate::queue::{
-    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive, parse_body,
-    sent_at,
+    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive,
+    parse_body, sent_at,
 };
 use crate::schedule::ScheduledRule;
 
@@ -140,19 +140,28 @@ impl Coordinator {
         };
         if request.plan.is_none() {
             let_go(&request, "it does not say which plan was agreed to");
-            let report =
-                RemediationReport::without_plan("coordinator", request, &self.home, Timestamp::now());
+            let report = RemediationReport::without_plan(
+                "coordinator",
+                request,
+                &self.home,
+                Timestamp::now(),
+            );
             return Ok(self.queues.send(&self.queues.events, &report).await?);
         }
         let finding = self.table.get(&id).await?.map(|record| record.finding);
-        let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home)) else {
+        let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home))
+        else {
             let_go(&request, "nobody waits for it any more");
             return Ok(());
         };
         if !request.undo.is_empty() {
             request.undo = finding.to_put_back();
         }
-        let task = RemediationTask { sqs_url: None, receipt_handle: None, message_body: request };
+        let task = RemediationTask {
+            sqs_url: None,
+            receipt_handle: None,
+            message_body: request,
+        };
         Ok(self.dispatch(&id, &task).await?)
     }
 
@@ -162,7 +171,11 @@ impl Coordinator {
         match self.table.auto_response().await {
             Ok(AutoResponse { wanted: None, .. }) => {
                 let by = BY_DEPLOYMENT.to_owned();
-                let wanted = Wanted { switch: self.deployed, by, at: Timestamp::now() };
+                let wanted = Wanted {
+                    switch: self.deployed,
+                    by,
+                    at: Timestamp::now(),
+                };
                 if self.table.want_first(&wanted).await? {
                     // The deployment has carried it out: a rule that is otherwise was switched elsewhere.
                     self.table.carried_out(wanted.at).await?;
@@ -184,9 +197,13 @@ impl Coordinator {
         let mut drain = Drain::default();
         while may_go_on() {
             // Read every time: "off" stops a run that has begun.
-            let Some(recorded) = self.recorded().await? else { return Ok(Run::Off) };
+            let Some(recorded) = self.recorded().await? else {
+                return Ok(Run::Off);
+            };
             let goes_on = recorded.goes_on(Timestamp::now()).cloned();
-            let Some(wanted) = recorded.wanted else { return Ok(Run::Off) };
+            let Some(wanted) = recorded.wanted else {
+                return Ok(Run::Off);
+            };
             if wanted.switch == Switch::Off {
                 return self.stay_off(wanted, recorded.carried_out.is_some()).await;
             }
@@ -203,8 +220,17 @@ impl Coordinator {
             if room == 0 && drain.listed.is_empty() {
                 return self.hold(&drain).await;
             }
-            let at_most = if drain.listed.is_empty() { room.min(10) } else { 10 }.cast_signed();
-            let how = Receive { at_most, wait: 1, visibility: Some(VISIBILITY) };
+            let at_most = if drain.listed.is_empty() {
+                room.min(10)
+            } else {
+                10
+            }
+            .cast_signed();
+            let how = Receive {
+                at_most,
+                wait: 1,
+                visibility: Some(VISIBILITY),
+            };
             let messages = self.queues.receive(&self.remediation_queue, how).await?;
             if messages.is_empty() {
                 break;
@@ -217,7 +243,9 @@ impl Coordinator {
         if drain.left_over {
             return self.hold(&drain).await;
         }
-        Ok(Run::Drained { dispatched: drain.dispatched })
+        Ok(Run::Drained {
+            dispatched: drain.dispatched,
+        })
     }
 
     /// "Off" is recorded. A rule that is on all the same was switched on by somebody else, unless
@@ -236,10 +264,20 @@ impl Coordinator {
         self.schedule.set(Switch::Off).await?;
         self.table.carried_out(off.at).await?;
         let (detail, notice) = if was_carried_out {
-            let notice = Notice::SwitchedBack { at: now, off_by: off.by, off_since: off.at };
+            let notice = Notice::SwitchedBack {
+                at: now,
+                off_by: off.by,
+                off_since: off.at,
+            };
             ("the schedule had been switched on elsewhere", notice)
         } else {
-            ("the schedule could not be switched off before", Notice::CarriedOut { at: off.at, by: off.by })
+            (
+                "the schedule could not be switched off before",
+                Notice::CarriedOut {
+                    at: off.at,
+                    by: off.by,
+                },
+            )
         };
         crate::finding::decision::line(None, &Actor::AutoResponse, "switchedBack", detail);
         self.queues.send(&self.queues.events, &notice).await?;
@@ -254,13 +292,29 @@ impl Coordinator {
         let own = QueueMessage::from(message);
         let request: RemediationRequest = match serde_json::from_str(&own.body) {
             Ok(RemediationRequest { undo, .. }) if !undo.is_empty() => {
-                return self.park(&own, receipt_handle, "only people may undo, and not by this queue").await;
+                return self
+                    .park(
+                        &own,
+                        receipt_handle,
+                        "only people may undo, and not by this queue",
+                    )
+                    .await;
             }
             // Here nobody is asked for: whoever may send must not speak in a person's name.
             Ok(request) if own.receive_count <= LOOKED_AT_RECEIVES => request,
-            Ok(_) => return self.park(&own, receipt_handle, "its remediation keeps failing").await,
+            Ok(_) => {
+                return self
+                    .park(&own, receipt_handle, "its remediation keeps failing")
+                    .await;
+            }
             Err(error) => {
-                return self.park(&own, receipt_handle, &format!("not a remediation request: {error}")).await;
+                return self
+                    .park(
+                        &own,
+                        receipt_handle,
+                        &format!("not a remediation request: {error}"),
+                    )
+                    .await;
             }
         };
         let id = match request.finding(&self.home) {
@@ -294,13 +348,20 @@ impl Coordinator {
             drain.left_over = true;
             return Ok(());
         }
-        drain.passed_on.insert(key, (now, message.message_id().map(str::to_owned)));
+        drain
+            .passed_on
+            .insert(key, (now, message.message_id().map(str::to_owned)));
         drain.counted += u32::from(plan.is_none());
         drain.dispatched += 1;
         let task = RemediationTask {
             sqs_url: Some(queue.to_string()),
             receipt_handle: Some(receipt_handle.to_owned()),
-            message_body: RemediationRequest { requested_by: None, asked_at: None, plan, ..request },
+            message_body: RemediationRequest {
+                requested_by: None,
+                asked_at: None,
+                plan,
+                ..request
+            },
         };
         self.dispatch(&id, &task).await?;
         own.measure_age(queue);
@@ -313,8 +374,13 @@ impl Coordinator {
         receipt_handle: &str,
         reason: &str,
     ) -> Result<(), CoordinatorError> {
-        self.queues.park(&self.remediation_queue, message, reason).await?;
-        Ok(self.queues.delete(self.remediation_queue.as_str(), receipt_handle).await?)
+        self.queues
+            .park(&self.remediation_queue, message, reason)
+            .await?;
+        Ok(self
+            .queues
+            .delete(self.remediation_queue.as_str(), receipt_handle)
+            .await?)
     }
 
     async fn dispatch(&self, finding: &FindingId, task: &RemediationTask) -> Result<(), AwsError> {
@@ -340,9 +406,14 @@ impl Coordinator {
             return Ok(Run::Drained { dispatched });
         }
         let list = self.list_of_what_would_be_done(drain).await?;
-        let hold = Hold { at: Timestamp::now(), dispatched, list };
+        let hold = Hold {
+            at: Timestamp::now(),
+            dispatched,
+            list,
+        };
         if self.table.hold(&hold).await? {
-            let detail = format!("{dispatched} requests in one run: people are asked whether to go on");
+            let detail =
+                format!("{dispatched} requests in one run: people are asked whether to go on");
             crate::finding::decision::line(None, &Actor::AutoResponse, "held", detail);
             self.ask(&hold).await?;
         }
@@ -355,8 +426,17 @@ impl Coordinator {
             return Ok(());
         }
         let waiting = self.queues.waiting(&self.remediation_queue).await?;
-        let Hold { at, dispatched, list } = hold.clone();
-        let notice = Notice::Held { at, dispatched, waiting, list };
+        let Hold {
+            at,
+            dispatched,
+            list,
+        } = hold.clone();
+        let notice = Notice::Held {
+            at,
+            dispatched,
+            waiting,
+            list,
+        };
         Ok(self.queues.send(&self.queues.events, &notice).await?)
     }
 
@@ -367,16 +447,34 @@ impl Coordinator {
         drain: &Drain,
     ) -> Result<Option<PlanListId>, CoordinatorError> {
         let (now, mut entries, mut counts) = (Timestamp::now(), Vec::new(), Counts::default());
-        for record in self.table.by_state(StateName::Open, Order::OldestFirst, LISTED).await? {
+        for record in self
+            .table
+            .by_state(StateName::Open, Order::OldestFirst, LISTED)
+            .await?
+        {
             let finding = &record.finding;
-            let is_passed_on = drain.passed_on.keys().any(|(passed_on, _)| *passed_on == finding.id);
-            if is_passed_on || finding.is_left_to_people() || next(finding, None, now) != Next::PassOn {
+            let is_passed_on = drain
+                .passed_on
+                .keys()
+                .any(|(passed_on, _)| *passed_on == finding.id);
+            if is_passed_on
+                || finding.is_left_to_people()
+                || next(finding, None, now) != Next::PassOn
+            {
                 continue;
             }
-            let Some(plan) = finding.fix_plan() else { continue };
-            *counts.to_fix.entry(finding.resource.account.clone()).or_default() += 1;
+            let Some(plan) = finding.fix_plan() else {
+                continue;
+            };
+            *counts
+                .to_fix
+                .entry(finding.resource.account.clone())
+                .or_default() += 1;
             *counts.by_rule.entry(finding.rule.clone()).or_default() += 1;
-            entries.push(Listing { finding: finding.id.clone(), plan: plan.digest() });
+            entries.push(Listing {
+                finding: finding.id.clone(),
+                plan: plan.digest(),
+            });
         }
         if entries.is_empty() {
             return Ok(None);
@@ -401,7 +499,11 @@ struct Drain {
 }
 
 impl Drain {
-    async fn read_list(&mut self, table: &Table, goes_on: Option<GoesOn>) -> Result<(), TableError> {
+    async fn read_list(
+        &mut self,
+        table: &Table,
+        goes_on: Option<GoesOn>,
+    ) -> Result<(), TableError> {
         if self.goes_on != goes_on {
             self.listed = match &goes_on {
                 Some(yes) => table.whole_list(&yes.list).await?,
@@ -419,12 +521,19 @@ impl Drain {
         table: &Table,
         finding: Option<&Finding>,
     ) -> Result<Option<PlanDigest>, TableError> {
-        let (Some(finding), Some(yes)) = (finding, &self.goes_on) else { return Ok(None) };
-        let Some(listed) = self.listed.get(&finding.id).filter(|_| finding.opened_at <= yes.stopped_at)
+        let (Some(finding), Some(yes)) = (finding, &self.goes_on) else {
+            return Ok(None);
+        };
+        let Some(listed) = self
+            .listed
+            .get(&finding.id)
+            .filter(|_| finding.opened_at <= yes.stopped_at)
         else {
             return Ok(None);
         };
         let plan = table.plan(listed).await?;
-        Ok(plan.filter(|plan| finding.is_within(plan)).map(|_| listed.clone()))
+        Ok(plan
+            .filter(|plan| finding.is_within(plan))
+            .map(|_| listed.clone()))
     }
 }

@@ -60,10 +60,12 @@ pub async fn ask_for_fix(
             count_fix_failure(FixFailure::NotQueued);
             let now = Timestamp::now();
             let given_up = |finding: &Finding| Ok(finding.fix_not_queued(now).undo_not_queued(now));
-            Ok(Asked::NotQueued(match table.change_existing(id, given_up).await? {
-                Changed::Yes(record) => Some(record),
-                Changed::No(record, _) => record,
-            }))
+            Ok(Asked::NotQueued(
+                match table.change_existing(id, given_up).await? {
+                    Changed::Yes(record) => Some(record),
+                    Changed::No(record, _) => record,
+                },
+            ))
         }
     }
 }
@@ -74,8 +76,14 @@ pub async fn send_requests(
     fix_queue: &QueueUrl,
     finding: &Finding,
 ) -> Result<usize, AwsError> {
-    let requests: Vec<_> = finding.fix_requests().into_iter().chain(finding.undo_request()).collect();
-    let sends = requests.iter().map(|request| queues.send(fix_queue, request));
+    let requests: Vec<_> = finding
+        .fix_requests()
+        .into_iter()
+        .chain(finding.undo_request())
+        .collect();
+    let sends = requests
+        .iter()
+        .map(|request| queues.send(fix_queue, request));
     futures::future::try_join_all(sends).await?;
     Ok(requests.len())
 }

@@ -185,7 +185,10 @@ id! {
 
 fn is_hex(text: &str, prefix: &str, digits: usize) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
-        rest.len() == digits && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        rest.len() == digits
+            && rest
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
@@ -226,14 +229,21 @@ impl Resource {
 
 fn utf8_percent(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 impl DigestId {
     /// The id of the digest that begins with a finding in a channel.
     pub fn of(channel: &str, first: &FindingId, begun_at: Timestamp) -> Self {
-        Self(format!("d-{}", short_hash(&[channel, first.as_str(), &begun_at.to_string()])))
+        Self(format!(
+            "d-{}",
+            short_hash(&[channel, first.as_str(), &begun_at.to_string()])
+        ))
     }
 }
 
@@ -256,14 +266,37 @@ impl FindingId {
     /// The id of what a rule without a control says of `resource`. Until version 0.1 all findings had
     /// such ids; those of controls are aliases now.
     pub fn of_rule(rule: &RuleName, resource: &Resource) -> Self {
-        let Resource { account, region, resource_type, id } = resource;
-        let parts = [account.as_str(), region.as_str(), rule.as_str(), resource_type.as_str(), id.as_str()];
+        let Resource {
+            account,
+            region,
+            resource_type,
+            id,
+        } = resource;
+        let parts = [
+            account.as_str(),
+            region.as_str(),
+            rule.as_str(),
+            resource_type.as_str(),
+            id.as_str(),
+        ];
         Self(format!("f-{}", short_hash(&parts)))
     }
 
     fn of(kind: &str, key: &str, resource: &Resource) -> Self {
-        let Resource { account, region, resource_type, id } = resource;
-        let parts = [kind, key, account.as_str(), region.as_str(), resource_type.as_str(), id.as_str()];
+        let Resource {
+            account,
+            region,
+            resource_type,
+            id,
+        } = resource;
+        let parts = [
+            kind,
+            key,
+            account.as_str(),
+            region.as_str(),
+            resource_type.as_str(),
+            id.as_str(),
+        ];
         Self(format!("f-{}", short_hash(&parts)))
     }
 }
@@ -300,7 +333,10 @@ mod tests {
         let id = FindingId::of_control("bucket-public", &group("sg-1"));
         assert_eq!(id, FindingId::of_control("bucket-public", &group("sg-1")));
         assert_ne!(id, FindingId::of_control("bucket-public", &group("sg-2")));
-        assert_ne!(id, FindingId::of_rule(&"bucket-public".parse().unwrap(), &group("sg-1")));
+        assert_ne!(
+            id,
+            FindingId::of_rule(&"bucket-public".parse().unwrap(), &group("sg-1"))
+        );
         assert_eq!(id.as_str().parse::<FindingId>(), Ok(id));
     }
 
@@ -309,18 +345,36 @@ mod tests {
         assert!("1234".parse::<AccountId>().is_err());
         assert!("f-xyz".parse::<FindingId>().is_err());
         assert!("US EAST".parse::<Region>().is_err());
-        let error = "x".repeat(500).parse::<FindingId>().unwrap_err().to_string();
-        assert!(error.contains("such as f-3fa9c01b22de") && error.len() < 200, "{error}");
+        let error = "x"
+            .repeat(500)
+            .parse::<FindingId>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("such as f-3fa9c01b22de") && error.len() < 200,
+            "{error}"
+        );
     }
 
     #[test]
     fn console_links_lead_to_the_partition_s_own_console() {
-        let link =
-            |region: &str| Resource { region: region.parse().unwrap(), ..group("sg-1") }.console_link();
+        let link = |region: &str| {
+            Resource {
+                region: region.parse().unwrap(),
+                ..group("sg-1")
+            }
+            .console_link()
+        };
         for (region, host) in [
-            ("eu-central-1", "https://eu-central-1.console.aws.amazon.com/ec2/"),
+            (
+                "eu-central-1",
+                "https://eu-central-1.console.aws.amazon.com/ec2/",
+            ),
             ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/ec2/"),
-            ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/"),
+            (
+                "us-gov-west-1",
+                "https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/",
+            ),
         ] {
             assert!(link(region).starts_with(host), "{}", link(region));
         }
@@ -328,7 +382,11 @@ mod tests {
 
     #[test]
     fn resource_types_of_others_than_aws_are_types_too() {
-        for other in ["MongoDB::Atlas::Cluster", "AWS::::Account", "Datadog::Monitors::Monitor"] {
+        for other in [
+            "MongoDB::Atlas::Cluster",
+            "AWS::::Account",
+            "Datadog::Monitors::Monitor",
+        ] {
             assert!(other.parse::<ResourceType>().is_ok(), "{other}");
         }
         for wrong in ["", "Bucket", "::X", "AWS::S3 Bucket", "AWS::S3::<!channel>"] {

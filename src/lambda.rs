@@ -57,7 +57,9 @@ pub async fn report_start_failure(error: &anyhow::Error) {
         .method(Method::POST)
         .uri("/2018-06-01/runtime/init/error")
         .header("lambda-runtime-function-error-type", KIND)
-        .body(lambda_runtime_api_client::body::Body::from(body.to_string()))
+        .body(lambda_runtime_api_client::body::Body::from(
+            body.to_string(),
+        ))
         .expect("a request of constants is valid");
     if let Err(error) = PooledClient::builder().build().call(request).await {
         tracing::error!(%error, "cannot tell Lambda");
@@ -85,13 +87,23 @@ pub async fn serve(function: Function, wiring: &Wiring) -> Result<()> {
             let remediator = wiring.remediator(RemediatorKind::S3Bucket);
             queue_function(wiring, &queues.s3_bucket, remediator).await
         }
-        Function::RestrictedPortsRule => rule(&wiring.rule_function(RuleKind::RestrictedPorts)?).await,
-        Function::S3PublicAccessRule => rule(&wiring.rule_function(RuleKind::S3PublicAccess)?).await,
+        Function::RestrictedPortsRule => {
+            rule(&wiring.rule_function(RuleKind::RestrictedPorts)?).await
+        }
+        Function::S3PublicAccessRule => {
+            rule(&wiring.rule_function(RuleKind::S3PublicAccess)?).await
+        }
     };
-    served.map_err(anyhow::Error::from_boxed).context("the Lambda runtime failed")
+    served
+        .map_err(anyhow::Error::from_boxed)
+        .context("the Lambda runtime failed")
 }
 
-async fn queue_function(wiring: &Wiring, queue: &QueueUrl, handler: impl QueueHandler) -> Result<(), Error> {
+async fn queue_function(
+    wiring: &Wiring,
+    queue: &QueueUrl,
+    handler: impl QueueHandler,
+) -> Result<(), Error> {
     let (queues, handler) = (wiring.queues(), &handler);
     let queues = &queues;
     let handle = async |event: LambdaEvent<SqsEvent>| {
@@ -164,7 +176,11 @@ async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
     let (queues, coordinator) = (&wiring.queues(), &wiring.coordinator());
     let fix_queue = &wiring.settings.queues.fix;
     let handle = async |event: LambdaEvent<CoordinatorEvent>| {
-        let left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        let left = event
+            .context
+            .deadline()
+            .duration_since(std::time::SystemTime::now())
+            .unwrap_or_default();
         match event.payload {
             CoordinatorEvent::FixQueue(batch_event) => {
                 let response = batch(queues, fix_queue, coordinator, batch_event).await;
@@ -186,7 +202,10 @@ async fn coordinator(wiring: &Wiring) -> Result<(), Error> {
 
 async fn rule(rule: &RuleFunction) -> Result<(), Error> {
     let handle = async |event: LambdaEvent<RuleEvent>| {
-        rule.handle(&event.payload).await.map(|_| ()).map_err(Error::from)
+        rule.handle(&event.payload)
+            .await
+            .map(|_| ())
+            .map_err(Error::from)
     };
     run(service_fn(handle)).await
 }
@@ -198,10 +217,10 @@ mod tests {
     #[test]
     fn a_batch_that_cannot_be_read_is_not_taken_for_the_schedule() {
         let read = |event: Value| serde_json::from_value::<CoordinatorEvent>(event);
-        let scheduled = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+        let scheduled =
+            json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
         assert!(matches!(read(scheduled), Ok(CoordinatorEvent::Schedule)));
-        let batch =
-            |body: Value| json!({"Records": [{"messageId": "1", "receiptHandle": "r", "body": body}]});
+        let batch = |body: Value| json!({"Records": [{"messageId": "1", "receiptHandle": "r", "body": body}]});
         assert!(
             matches!(read(batch(json!("{}"))), Ok(CoordinatorEvent::FixQueue(batch)) if batch.records.len() == 1)
         );

@@ -21,7 +21,11 @@ use cli::{Cli, Role};
 
 fn main() -> ExitCode {
     let on_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();
-    let run = if on_lambda { run_on_lambda() } else { run_role(Cli::parse().role) };
+    let run = if on_lambda {
+        run_on_lambda()
+    } else {
+        run_role(Cli::parse().role)
+    };
     run.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
@@ -32,29 +36,43 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
     match role {
         Role::Evaluate(evaluate) => return evaluate.run(),
         Role::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "defendable", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "defendable",
+                &mut std::io::stdout(),
+            );
         }
         Role::Doctor => {
             start_logging();
             let settings = Settings::from_env()?;
-            let found =
-                runtime()?.block_on(async { anyhow::Ok(doctor::examine(&wire(settings).await?).await) })?;
+            let found = runtime()?
+                .block_on(async { anyhow::Ok(doctor::examine(&wire(settings).await?).await) })?;
             let well = doctor::print(&found, std::io::stdout().lock())?;
-            return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if well {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Role::Serve { socket_mode } => {
             start_logging();
             let settings = Settings::from_env()?;
             runtime()?.block_on(async {
                 let wiring = wire(settings).await?;
-                let transport = if socket_mode { Transport::SocketMode } else { Transport::Http };
+                let transport = if socket_mode {
+                    Transport::SocketMode
+                } else {
+                    Transport::Http
+                };
                 serve(&wiring, transport, shutdown_signal()?).await
             })?;
         }
         #[cfg(feature = "sandbox")]
         Role::Sandbox(options) => {
             start_logging();
-            runtime()?.block_on(async { defendable::sandbox::run(&options, shutdown_signal()?).await })?;
+            runtime()?
+                .block_on(async { defendable::sandbox::run(&options, shutdown_signal()?).await })?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -63,7 +81,9 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
 /// One request at a time, and mostly waiting for others: one thread is enough.
 fn run_on_lambda() -> anyhow::Result<ExitCode> {
     start_logging();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let (function, wiring) = match start().await {
             Ok(started) => started,
@@ -85,20 +105,31 @@ async fn start() -> anyhow::Result<(Function, Wiring)> {
             .iter()
             .filter_map(|function| Some(function.to_possible_value()?.get_name().to_owned()))
             .collect();
-        anyhow::anyhow!("_HANDLER is {handler:?}: expected one of {}", known.join(", "))
+        anyhow::anyhow!(
+            "_HANDLER is {handler:?}: expected one of {}",
+            known.join(", ")
+        )
     })?;
     Ok((function, wire(Settings::from_env()?).await?))
 }
 
 async fn wire(settings: Settings) -> anyhow::Result<Wiring> {
-    settings.metrics_namespace.iter().for_each(|namespace| metrics::start(namespace));
+    settings
+        .metrics_namespace
+        .iter()
+        .for_each(|namespace| metrics::start(namespace));
     let config = aws_config(None).await;
-    anyhow::ensure!(config.region().is_some(), "no AWS region is set: set AWS_REGION, for example us-east-1");
+    anyhow::ensure!(
+        config.region().is_some(),
+        "no AWS region is set: set AWS_REGION, for example us-east-1"
+    );
     Ok(Wiring::new(settings, config))
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 /// JSON lines on Lambda, and wherever nobody reads along; words on a terminal. slack-morphism prints bodies below info: DEFENDABLE_LOG's

@@ -45,7 +45,10 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Collects from now on, under `namespace`: `Defendable/defendable`.
 pub fn start(namespace: &str) {
-    match Builder::new().cloudwatch_namespace(namespace.to_owned()).init() {
+    match Builder::new()
+        .cloudwatch_namespace(namespace.to_owned())
+        .init()
+    {
         Ok(collector) => {
             describe();
             _ = COLLECTOR.set(collector);
@@ -55,7 +58,13 @@ pub fn start(namespace: &str) {
 }
 
 fn describe() {
-    for name in [FINDINGS_OPENED, FINDINGS_FIXED, FINDINGS_IGNORED, FIXES_FAILED, FIXES_FAILED_BY_REASON] {
+    for name in [
+        FINDINGS_OPENED,
+        FINDINGS_FIXED,
+        FINDINGS_IGNORED,
+        FIXES_FAILED,
+        FIXES_FAILED_BY_REASON,
+    ] {
         describe_counter!(name, Unit::Count, "");
     }
     for name in [SLACK_CALLS, SLACK_ERRORS, SLACK_RATE_LIMITS, SCHEDULED_RUNS] {
@@ -179,7 +188,10 @@ mod tests {
     fn the_dashboard_shows_every_metric_by_its_name_and_no_other() {
         let dashboard = include_str!("../infra/dashboard.tf");
         for name in ALL {
-            assert!(dashboard.contains(&format!("local.metrics_namespace, \"{name}\"")), "{name}");
+            assert!(
+                dashboard.contains(&format!("local.metrics_namespace, \"{name}\"")),
+                "{name}"
+            );
         }
         let shown = dashboard.split("local.metrics_namespace, \"").skip(1);
         for name in shown.filter_map(|rest| rest.split('"').next()) {
@@ -191,9 +203,15 @@ mod tests {
     fn alarms_are_about_metrics_that_there_are() {
         let alarms = include_str!("../infra/alarms.tf");
         let ours: Vec<&str> = alarms.split("local.metrics_namespace\n").skip(1).collect();
-        assert!(ours.len() >= 3, "alarms hang on failed fixes, Slack's errors and missed runs");
+        assert!(
+            ours.len() >= 3,
+            "alarms hang on failed fixes, Slack's errors and missed runs"
+        );
         for alarm in ours {
-            let name = alarm.split("metric_name").nth(1).and_then(|rest| rest.split('"').nth(1));
+            let name = alarm
+                .split("metric_name")
+                .nth(1)
+                .and_then(|rest| rest.split('"').nth(1));
             assert!(name.is_some_and(|name| ALL.contains(&name)), "{name:?}");
         }
     }

@@ -43,20 +43,38 @@ pub struct Openers {
 /// opened one of the changes: a call after which it was still open, or closed, is nobody's whom we would
 /// name. What cannot be read is nobody's.
 pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
-    let meant = |trace: &Trace| trace.error_code.is_none() && trace.event_time <= recorded_at + SKEW;
-    let mut traces: Vec<Trace> =
-        records.iter().filter_map(|record| serde_json::from_str(record).ok()).filter(meant).collect();
+    let meant =
+        |trace: &Trace| trace.error_code.is_none() && trace.event_time <= recorded_at + SKEW;
+    let mut traces: Vec<Trace> = records
+        .iter()
+        .filter_map(|record| serde_json::from_str(record).ok())
+        .filter(meant)
+        .collect();
     traces.sort_by_key(|trace| trace.event_time);
-    let openings =
-        changes.iter().flat_map(|change| Part::ALL.map(|part| last_opening(&traces, part, change))).flatten();
+    let openings = changes
+        .iter()
+        .flat_map(|change| Part::ALL.map(|part| last_opening(&traces, part, change)))
+        .flatten();
     let trace = &traces[openings.max()?];
-    let Identity { arn, user_name, invoked_by, kind } = trace.user_identity.clone();
+    let Identity {
+        arn,
+        user_name,
+        invoked_by,
+        kind,
+    } = trace.user_identity.clone();
     Some(Opener {
         principal: cut(&arn.or(user_name).or(invoked_by).or(kind)?, 300),
         call: trace.event_name.clone(),
         at: trace.event_time,
-        source_address: trace.source_ip_address.as_deref().map(|address| cut(address, 100)),
-        agent: trace.user_agent.as_deref().and_then(tool).map(str::to_owned),
+        source_address: trace
+            .source_ip_address
+            .as_deref()
+            .map(|address| cut(address, 100)),
+        agent: trace
+            .user_agent
+            .as_deref()
+            .and_then(tool)
+            .map(str::to_owned),
     })
 }
 
@@ -65,9 +83,13 @@ pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) ->
 fn last_opening(traces: &[Trace], part: Part, change: &Change) -> Option<usize> {
     let (mut opening, mut before) = (None, None);
     for (place, trace) in traces.iter().enumerate() {
-        let Some(effect) = part.effect(trace, change) else { continue };
+        let Some(effect) = part.effect(trace, change) else {
+            continue;
+        };
         let has_opened = match effect {
-            Effect::Opened => matches!(part, Part::Ingress) || matches!(before, None | Some(Effect::Closed)),
+            Effect::Opened => {
+                matches!(part, Part::Ingress) || matches!(before, None | Some(Effect::Closed))
+            }
             Effect::LeftOpen => before == Some(Effect::Closed),
             Effect::Closed => false,
         };
@@ -93,7 +115,10 @@ fn tool(user_agent: &str) -> Option<&'static str> {
         ("kubernetes", "a Kubernetes controller"),
     ];
     let lower = user_agent.to_lowercase();
-    TOOLS.iter().find(|(mark, _)| lower.contains(mark)).map(|(_, tool)| *tool)
+    TOOLS
+        .iter()
+        .find(|(mark, _)| lower.contains(mark))
+        .map(|(_, tool)| *tool)
 }
 
 impl Openers {
@@ -110,7 +135,9 @@ impl Openers {
             .attribute_key(LookupAttributeKey::ResourceName)
             .attribute_value(resource.id.as_str())
             .build()
-            .map_err(|error| AwsError::other("cloudtrail:LookupEvents", "Invalid", error.to_string()))?;
+            .map_err(|error| {
+                AwsError::other("cloudtrail:LookupEvents", "Invalid", error.to_string())
+            })?;
         let look = client
             .lookup_events()
             .lookup_attributes(name)
@@ -120,10 +147,23 @@ impl Openers {
         let read = async {
             let mut next = None;
             for _ in 0..PAGES {
-                let page = look.clone().set_next_token(next.take()).send().boxed().await;
-                let page = page.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
-                let calls = page.events().iter().filter(|event| event.read_only() != Some("true"));
-                records.extend(calls.filter_map(|event| event.cloud_trail_event()).map(str::to_owned));
+                let page = look
+                    .clone()
+                    .set_next_token(next.take())
+                    .send()
+                    .boxed()
+                    .await;
+                let page =
+                    page.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
+                let calls = page
+                    .events()
+                    .iter()
+                    .filter(|event| event.read_only() != Some("true"));
+                records.extend(
+                    calls
+                        .filter_map(|event| event.cloud_trail_event())
+                        .map(str::to_owned),
+                );
                 next = page.next_token;
                 if next.is_none() {
                     break;
@@ -137,7 +177,11 @@ impl Openers {
             Err(_) if !records.is_empty() => {}
             Err(_) => {
                 let words = "CloudTrail takes too long";
-                return Err(AwsError::transient("cloudtrail:LookupEvents", Some("Slow"), words));
+                return Err(AwsError::transient(
+                    "cloudtrail:LookupEvents",
+                    Some("Slow"),
+                    words,
+                ));
             }
         }
         Ok(opener(&records, changes, recorded_at))
@@ -175,7 +219,14 @@ mod tests {
 
     fn found(records: &[String], change: Change) -> Option<String> {
         let found = opener(records, &[change], "2026-01-01T00:05:00Z".parse().unwrap());
-        found.map(|opener| opener.principal.rsplit('/').next().unwrap_or_default().to_owned())
+        found.map(|opener| {
+            opener
+                .principal
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
     }
 
     #[test]
@@ -187,14 +238,25 @@ mod tests {
             record(ALLOW, "2026-01-01T00:03:00Z", "bob", 22, "0.0.0.0/0"),
             record(ALLOW, "2026-01-01T00:02:00Z", "alice", 22, "0.0.0.0/0"),
             record(ALLOW, "2026-01-01T09:00:00Z", "later", 22, "0.0.0.0/0"),
-            record("RevokeSecurityGroupIngress", "2026-01-01T00:04:30Z", "mallory", 22, "0.0.0.0/0"),
+            record(
+                "RevokeSecurityGroupIngress",
+                "2026-01-01T00:04:30Z",
+                "mallory",
+                22,
+                "0.0.0.0/0",
+            ),
         ];
         assert_eq!(found(&records, range("tcp", 22)).as_deref(), Some("bob"));
-        assert_eq!(found(&records, range("tcp", 443)).as_deref(), Some("web-team"));
+        assert_eq!(
+            found(&records, range("tcp", 443)).as_deref(),
+            Some("web-team")
+        );
         assert_eq!(found(&records, range("tcp", 3389)), None);
         assert_eq!(found(&records, range("-1", -1)), None);
-        let all =
-            records[0].replace(r#""ipProtocol":"tcp","fromPort":443,"toPort":443"#, r#""ipProtocol":"-1""#);
+        let all = records[0].replace(
+            r#""ipProtocol":"tcp","fromPort":443,"toPort":443"#,
+            r#""ipProtocol":"-1""#,
+        );
         assert_ne!(all, records[0]);
         assert_eq!(found(&[all], range("-1", -1)).as_deref(), Some("web-team"));
         assert_eq!(found(&records, range("udp", 22)), None, "another protocol");
@@ -202,10 +264,12 @@ mod tests {
 
     #[test]
     fn a_tool_that_puts_things_back_is_named() {
-        let terraform =
-            "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io) terraform-provider-aws/5.60.0";
+        let terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io) terraform-provider-aws/5.60.0";
         assert_eq!(tool(terraform), Some("Terraform"));
-        assert_eq!(tool("elbv2.k8s.aws/v2.7.1 aws-sdk-go/1.51"), Some("a Kubernetes controller"));
+        assert_eq!(
+            tool("elbv2.k8s.aws/v2.7.1 aws-sdk-go/1.51"),
+            Some("a Kubernetes controller")
+        );
         assert_eq!(tool("cloudformation.amazonaws.com"), Some("CloudFormation"));
         assert_eq!(tool("aws-cli/2.15.30 Python/3.11"), None);
     }
@@ -262,7 +326,10 @@ mod tests {
 
     fn grant() -> Change {
         let grantee = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
-        Change::RemoveGrant(Grant { grantee, permission: "READ".to_owned() })
+        Change::RemoveGrant(Grant {
+            grantee,
+            permission: "READ".to_owned(),
+        })
     }
 
     #[test]
@@ -271,14 +338,30 @@ mod tests {
             "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/AWSLogs/*"});
         let opened = put_policy(2, "opener", &[everybody()]);
         let responded = put_policy(4, "responder", std::slice::from_ref(&service));
-        assert_eq!(found(&[responded, opened.clone()], statement()).as_deref(), Some("opener"));
+        assert_eq!(
+            found(&[responded, opened.clone()], statement()).as_deref(),
+            Some("opener")
+        );
         // Nor did who changes something else while it is public, or takes another statement away.
         let beside = put_policy(3, "beside", &[service, everybody()]);
-        assert_eq!(found(&[beside.clone(), opened.clone()], statement()).as_deref(), Some("opener"));
-        let closed = call("DeleteBucketPolicy", 3, "closer", &json!({"bucketName": "b"}));
+        assert_eq!(
+            found(&[beside.clone(), opened.clone()], statement()).as_deref(),
+            Some("opener")
+        );
+        let closed = call(
+            "DeleteBucketPolicy",
+            3,
+            "closer",
+            &json!({"bucketName": "b"}),
+        );
         let again = put_policy(4, "again", &[everybody()]);
-        assert_eq!(found(&[again, closed, opened.clone()], statement()).as_deref(), Some("again"));
-        let whole = Change::DeletePolicy { policy: "{}".to_owned() };
+        assert_eq!(
+            found(&[again, closed, opened.clone()], statement()).as_deref(),
+            Some("again")
+        );
+        let whole = Change::DeletePolicy {
+            policy: "{}".to_owned(),
+        };
         assert_eq!(found(&[beside, opened], whole).as_deref(), Some("opener"));
     }
 
@@ -294,9 +377,15 @@ mod tests {
         };
         let opened = acl(1, "opener", "public-read");
         let closed = acl(3, "closer", "private");
-        assert_eq!(found(&[closed, opened.clone()], grant()).as_deref(), Some("opener"));
+        assert_eq!(
+            found(&[closed, opened.clone()], grant()).as_deref(),
+            Some("opener")
+        );
         let signed_in = acl(3, "other", "authenticated-read");
-        assert_eq!(found(&[signed_in, opened.clone()], grant()).as_deref(), Some("opener"));
+        assert_eq!(
+            found(&[signed_in, opened.clone()], grant()).as_deref(),
+            Some("opener")
+        );
         let header = json!({"bucketName": "b", "x-amz-grant-read": "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\""});
         let by_header = call("PutBucketAcl", 1, "by-header", &header);
         assert_eq!(found(&[by_header], grant()).as_deref(), Some("by-header"));
@@ -307,24 +396,53 @@ mod tests {
     fn block_settings_open_where_they_are_lowered() {
         let opened = put_policy(1, "opener", &[everybody()]);
         let raised = put_block(3, "responder", [false, false, true, true]);
-        assert_eq!(found(&[raised.clone(), opened.clone()], statement()).as_deref(), Some("opener"));
+        assert_eq!(
+            found(&[raised.clone(), opened.clone()], statement()).as_deref(),
+            Some("opener")
+        );
         let lowered = put_block(4, "unblocker", [false; 4]);
         let all = [lowered.clone(), raised, opened.clone()];
         assert_eq!(found(&all, statement()).as_deref(), Some("unblocker"));
         // Whether a mixture was a step down is known where it was closed before; a second step is none.
         let mixed = put_block(4, "mixed", [true, false, true, false]);
-        assert_eq!(found(&[mixed.clone(), opened.clone()], statement()).as_deref(), Some("opener"));
-        assert_eq!(found(&[mixed, all[1].clone(), opened], statement()).as_deref(), Some("mixed"));
+        assert_eq!(
+            found(&[mixed.clone(), opened.clone()], statement()).as_deref(),
+            Some("opener")
+        );
+        assert_eq!(
+            found(&[mixed, all[1].clone(), opened], statement()).as_deref(),
+            Some("mixed")
+        );
         let again = put_block(5, "again", [false; 4]);
-        assert_eq!(found(&[again, lowered], statement()).as_deref(), Some("unblocker"));
-        let deleted = call("DeleteBucketPublicAccessBlock", 2, "deleter", &json!({"bucketName": "b"}));
+        assert_eq!(
+            found(&[again, lowered], statement()).as_deref(),
+            Some("unblocker")
+        );
+        let deleted = call(
+            "DeleteBucketPublicAccessBlock",
+            2,
+            "deleter",
+            &json!({"bucketName": "b"}),
+        );
         assert_eq!(found(&[deleted], grant()).as_deref(), Some("deleter"));
     }
 
     #[test]
     fn a_refused_call_and_nonsense_are_nobody_s_deed() {
-        let refused = record("AuthorizeSecurityGroupIngress", "2026-01-01T00:03:00Z", "bob", 22, "0.0.0.0/0");
+        let refused = record(
+            "AuthorizeSecurityGroupIngress",
+            "2026-01-01T00:03:00Z",
+            "bob",
+            22,
+            "0.0.0.0/0",
+        );
         let refused = refused.replacen('{', r#"{"errorCode":"Client.UnauthorizedOperation","#, 1);
-        assert_eq!(found(&[refused, "{}".to_owned(), "no json".to_owned()], range("tcp", 22)), None);
+        assert_eq!(
+            found(
+                &[refused, "{}".to_owned(), "no json".to_owned()],
+                range("tcp", 22)
+            ),
+            None
+        );
     }
 }

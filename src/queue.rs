@@ -36,8 +36,10 @@ impl std::str::FromStr for QueueUrl {
     fn from_str(text: &str) -> Result<Self, InvalidQueueUrl> {
         let invalid = || InvalidQueueUrl(text.chars().take(120).collect());
         let url = url::Url::parse(text).map_err(|_| invalid())?;
-        let named =
-            url.path_segments().and_then(|mut parts| parts.next_back()).is_some_and(|name| !name.is_empty());
+        let named = url
+            .path_segments()
+            .and_then(|mut parts| parts.next_back())
+            .is_some_and(|name| !name.is_empty());
         if matches!(url.scheme(), "http" | "https") && named {
             Ok(Self(text.to_owned()))
         } else {
@@ -168,21 +170,40 @@ impl Queues {
         body: &impl Serialize,
         seconds: u32,
     ) -> Result<(), AwsError> {
-        let body = serde_json::to_string(body)
-            .map_err(|error| AwsError::other("sqs:SendMessage", "Unserializable", error.to_string()))?;
-        let send = self.sqs.send_message().queue_url(queue.as_str()).message_body(body);
-        let sent = send.delay_seconds(seconds.min(900).cast_signed()).send().boxed().await;
-        sent.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
+        let body = serde_json::to_string(body).map_err(|error| {
+            AwsError::other("sqs:SendMessage", "Unserializable", error.to_string())
+        })?;
+        let send = self
+            .sqs
+            .send_message()
+            .queue_url(queue.as_str())
+            .message_body(body);
+        let sent = send
+            .delay_seconds(seconds.min(900).cast_signed())
+            .send()
+            .boxed()
+            .await;
+        sent.map(drop)
+            .map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
 
     /// Deletes a message. A receipt handle that has expired, or of a message that is gone, is
     /// no error: redelivery finds nothing left to do.
     pub async fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), AwsError> {
-        let deleted =
-            self.sqs.delete_message().queue_url(queue).receipt_handle(receipt_handle).send().boxed().await;
+        let deleted = self
+            .sqs
+            .delete_message()
+            .queue_url(queue)
+            .receipt_handle(receipt_handle)
+            .send()
+            .boxed()
+            .await;
         match deleted.map_err(|error| AwsError::from_sdk("sqs:DeleteMessage", error)) {
             Err(error)
-                if matches!(error.code.as_str(), "ReceiptHandleIsInvalid" | "InvalidParameterValue") =>
+                if matches!(
+                    error.code.as_str(),
+                    "ReceiptHandleIsInvalid" | "InvalidParameterValue"
+                ) =>
             {
                 tracing::warn!(%error, "the message's receipt handle has expired");
                 Ok(())
@@ -203,9 +224,15 @@ impl Queues {
             .boxed()
             .await;
         let answer = answer.map_err(|error| AwsError::from_sdk("sqs:GetQueueAttributes", error))?;
-        let waiting = answer.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok());
+        let waiting = answer
+            .attributes
+            .and_then(|attributes| attributes.get(&name)?.parse().ok());
         waiting.ok_or_else(|| {
-            AwsError::other("sqs:GetQueueAttributes", "NoCount", "SQS did not say how many wait")
+            AwsError::other(
+                "sqs:GetQueueAttributes",
+                "NoCount",
+                "SQS did not say how many wait",
+            )
         })
     }
 
@@ -219,7 +246,8 @@ impl Queues {
         messages: &[QueueMessage],
     ) -> Vec<String> {
         let handled = messages.iter().map(|message| async move {
-            let span = tracing::info_span!("message", request_id = message.id, queue = queue.name());
+            let span =
+                tracing::info_span!("message", request_id = message.id, queue = queue.name());
             let disposition = isolated(handler.handle(message)).instrument(span).await;
             let pause = pause(&disposition, message.receive_count);
             let stays = match disposition {
@@ -247,11 +275,15 @@ impl Queues {
             stays.then_some((message, pause))
         });
         let stay: Vec<_> = join_all(handled).await.into_iter().flatten().collect();
-        let pauses = stay.iter().map(|(message, pause)| self.come_back(queue, message, *pause));
+        let pauses = stay
+            .iter()
+            .map(|(message, pause)| self.come_back(queue, message, *pause));
         for error in join_all(pauses).await.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, queue = queue.name(), "a message comes back no sooner than it would by itself");
         }
-        stay.into_iter().map(|(message, _)| message.id.clone()).collect()
+        stay.into_iter()
+            .map(|(message, _)| message.id.clone())
+            .collect()
     }
 
     /// Makes a message that is still in its queue visible again, in so many seconds.
@@ -270,7 +302,9 @@ impl Queues {
             .send()
             .boxed()
             .await;
-        changed.map(drop).map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
+        changed
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
     }
 
     /// Parks a message; whether it could.
@@ -285,8 +319,18 @@ impl Queues {
     /// Tells people, then moves a message to the dead-letter queue of `queue`, with the reason and its
     /// first id beside it. In this order nothing is parked that nobody hears of; people are told once
     /// even where it takes several attempts.
-    pub async fn park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> Result<(), AwsError> {
-        tracing::error!(queue = queue.name(), message_id = message.id, reason, "parking a message");
+    pub async fn park(
+        &self,
+        queue: &QueueUrl,
+        message: &QueueMessage,
+        reason: &str,
+    ) -> Result<(), AwsError> {
+        tracing::error!(
+            queue = queue.name(),
+            message_id = message.id,
+            reason,
+            "parking a message"
+        );
         let notice = Parked {
             queue: queue.name().to_owned(),
             message_id: message.original_id.as_ref().unwrap_or(&message.id).clone(),
@@ -300,22 +344,36 @@ impl Queues {
             .queue_url(queue.dead_letters().as_str())
             .message_body(&message.body)
             .message_attributes(REASON, attribute(&crate::text::cut(reason, 1000)))
-            .message_attributes(ORIGINAL_ID, attribute(message.original_id.as_ref().unwrap_or(&message.id)));
-        parked.send().boxed().await.map(drop).map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
+            .message_attributes(
+                ORIGINAL_ID,
+                attribute(message.original_id.as_ref().unwrap_or(&message.id)),
+            );
+        parked
+            .send()
+            .boxed()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
 }
 
 impl QueueMessage {
     /// Notes how long it had waited, now that it is done with.
     pub(crate) fn measure_age(&self, queue: &QueueUrl) {
-        self.sent_at.iter().for_each(|sent_at| metrics::measure_age(queue.name(), *sent_at));
+        self.sent_at
+            .iter()
+            .for_each(|sent_at| metrics::measure_age(queue.name(), *sent_at));
     }
 }
 
 /// The pause before a message comes back that has been delivered so often. Seconds.
 fn pause(disposition: &Disposition, receive_count: u32) -> i32 {
     let is_soon = matches!(disposition, Disposition::Wait(_)) && receive_count <= WAITS;
-    let longest = if is_soon { LONGEST_WAIT } else { LONGEST_BACKOFF };
+    let longest = if is_soon {
+        LONGEST_WAIT
+    } else {
+        LONGEST_BACKOFF
+    };
     2_i32.saturating_pow(receive_count).min(longest)
 }
 
@@ -323,12 +381,18 @@ fn pause(disposition: &Disposition, receive_count: u32) -> i32 {
 /// panic: clients, and no state of their own.
 async fn isolated(handled: impl Future<Output = Disposition>) -> Disposition {
     let handled = AssertUnwindSafe(handled).catch_unwind().await;
-    handled.unwrap_or_else(|_| Disposition::Retry("the handler panicked, its log says where".to_owned()))
+    handled.unwrap_or_else(|_| {
+        Disposition::Retry("the handler panicked, its log says where".to_owned())
+    })
 }
 
 /// Reads a message's JSON body, or says why it must be parked.
-pub fn parse_body<T: DeserializeOwned>(what: &str, message: &QueueMessage) -> Result<T, Disposition> {
-    serde_json::from_str(&message.body).map_err(|error| Disposition::Park(format!("not a {what}: {error}")))
+pub fn parse_body<T: DeserializeOwned>(
+    what: &str,
+    message: &QueueMessage,
+) -> Result<T, Disposition> {
+    serde_json::from_str(&message.body)
+        .map_err(|error| Disposition::Park(format!("not a {what}: {error}")))
 }
 
 #[cfg(test)]
@@ -337,10 +401,17 @@ mod tests {
 
     #[test]
     fn a_queue_url_knows_its_name_and_dead_letters() {
-        let queue: QueueUrl = "https://sqs.us-east-1.amazonaws.com/123456789012/events".parse().unwrap();
+        let queue: QueueUrl = "https://sqs.us-east-1.amazonaws.com/123456789012/events"
+            .parse()
+            .unwrap();
         assert_eq!(queue.name(), "events");
         assert_eq!(queue.dead_letters().name(), "events-dead-letters");
-        for text in ["", "events", "https://sqs.us-east-1.amazonaws.com/", "ftp://x/y"] {
+        for text in [
+            "",
+            "events",
+            "https://sqs.us-east-1.amazonaws.com/",
+            "ftp://x/y",
+        ] {
             assert!(text.parse::<QueueUrl>().is_err(), "{text:?}");
         }
     }
@@ -349,10 +420,16 @@ mod tests {
     fn an_outage_of_an_hour_parks_nothing() {
         let wait = Disposition::Wait("somebody else is editing the message".to_owned());
         for disposition in [Disposition::Retry("Slack is down".to_owned()), wait.clone()] {
-            let pauses: i32 = (1..MAX_RECEIVES).map(|receives| pause(&disposition, receives)).sum();
+            let pauses: i32 = (1..MAX_RECEIVES)
+                .map(|receives| pause(&disposition, receives))
+                .sum();
             assert!(pauses > 3600, "{disposition:?}: {pauses} s");
         }
-        assert_eq!(pause(&wait, WAITS), LONGEST_WAIT, "whoever died at it is soon known to be dead");
+        assert_eq!(
+            pause(&wait, WAITS),
+            LONGEST_WAIT,
+            "whoever died at it is soon known to be dead"
+        );
         assert_eq!(pause(&wait, WAITS + 1), LONGEST_BACKOFF);
     }
 
@@ -367,9 +444,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_none_of_the_batch() {
-        let config = aws_sdk_sqs::Config::builder().behavior_version_latest().build();
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version_latest()
+            .build();
         let events: QueueUrl = "http://localhost:1/1/events".parse().unwrap();
-        let queues = Queues { sqs: aws_sdk_sqs::Client::from_conf(config), events };
+        let queues = Queues {
+            sqs: aws_sdk_sqs::Client::from_conf(config),
+            events,
+        };
         let message = |id: &str| QueueMessage {
             id: id.to_owned(),
             original_id: None,
@@ -379,7 +461,9 @@ mod tests {
             receipt_handle: String::new(),
         };
         let batch = ["a", "poisoned", "b"].map(message);
-        let stay = queues.handle_batch(&queues.events, &PanicsAt("poisoned"), &batch).await;
+        let stay = queues
+            .handle_batch(&queues.events, &PanicsAt("poisoned"), &batch)
+            .await;
         assert_eq!(stay, ["poisoned"]);
     }
 }

@@ -100,18 +100,33 @@ impl FromStr for Routing {
     type Err = InvalidRouting;
 
     fn from_str(text: &str) -> Result<Self, InvalidRouting> {
-        let routing: Self =
-            if text.starts_with('{') { serde_json::from_str(text)? } else { toml::from_str(text)? };
-        if let Some(group) = routing.mention.as_ref().filter(|group| !is_id(&group.0, &['S'])) {
+        let routing: Self = if text.starts_with('{') {
+            serde_json::from_str(text)?
+        } else {
+            toml::from_str(text)?
+        };
+        if let Some(group) = routing
+            .mention
+            .as_ref()
+            .filter(|group| !is_id(&group.0, &['S']))
+        {
             let expected = "a user group's id (S…)";
-            return Err(InvalidRouting::Id { what: "mention".to_owned(), expected, found: group.0.clone() });
+            return Err(InvalidRouting::Id {
+                what: "mention".to_owned(),
+                expected,
+                found: group.0.clone(),
+            });
         }
         for (index, route) in routing.routes.iter().enumerate() {
             let number = index + 1;
             if !is_id(&route.channel.0, &['C', 'G']) {
                 let what = format!("the channel of route {number}");
                 let expected = "a channel's id (C… or G…)";
-                return Err(InvalidRouting::Id { what, expected, found: route.channel.0.clone() });
+                return Err(InvalidRouting::Id {
+                    what,
+                    expected,
+                    found: route.channel.0.clone(),
+                });
             }
             if route.is_unconditional() {
                 return Err(InvalidRouting::Unconditional(number));
@@ -124,22 +139,43 @@ impl FromStr for Routing {
 fn is_id(text: &str, first: &[char]) -> bool {
     text.len() >= 2
         && text.starts_with(first)
-        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 impl Route {
     fn is_unconditional(&self) -> bool {
-        let Self { channel: _, accounts, regions, rules, severity, tags } = self;
-        accounts.is_empty() && regions.is_empty() && rules.is_empty() && severity.is_none() && tags.is_empty()
+        let Self {
+            channel: _,
+            accounts,
+            regions,
+            rules,
+            severity,
+            tags,
+        } = self;
+        accounts.is_empty()
+            && regions.is_empty()
+            && rules.is_empty()
+            && severity.is_none()
+            && tags.is_empty()
     }
 
     fn fits(&self, facts: Facts) -> bool {
-        let Facts { rule, resource, severity, tags } = facts;
+        let Facts {
+            rule,
+            resource,
+            severity,
+            tags,
+        } = facts;
         (self.accounts.is_empty() || self.accounts.contains(&resource.account))
             && (self.regions.is_empty() || self.regions.contains(&resource.region))
             && (self.rules.is_empty() || self.rules.contains(rule))
             && self.severity.is_none_or(|least| severity >= least)
-            && self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
+            && self
+                .tags
+                .iter()
+                .all(|(key, value)| tags.get(key) == Some(value))
     }
 }
 
@@ -153,7 +189,10 @@ impl Routing {
 
     /// The channel of a finding; `None`: the default one.
     pub fn channel(&self, facts: Facts) -> Option<&SlackChannelId> {
-        self.routes.iter().find(|route| route.fits(facts)).map(|route| &route.channel)
+        self.routes
+            .iter()
+            .find(|route| route.fits(facts))
+            .map(|route| &route.channel)
     }
 
     /// Every channel that a route names.
@@ -190,18 +229,35 @@ mod tests {
 
     fn channel(account: &str, severity: Severity, tags: &[(&str, &str)]) -> Option<String> {
         let routing: Routing = TABLE.parse().unwrap();
-        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let tags = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         let (rule, resource) = ("r".parse().unwrap(), resource(account));
-        let facts = Facts { rule: &rule, resource: &resource, severity, tags: &tags };
+        let facts = Facts {
+            rule: &rule,
+            resource: &resource,
+            severity,
+            tags: &tags,
+        };
         routing.channel(facts).map(|channel| channel.0.clone())
     }
 
     #[test]
     fn the_first_route_whose_conditions_all_hold_wins() {
         let payments = [("team", "payments")];
-        assert_eq!(channel("123456789012", Severity::Critical, &payments).as_deref(), Some("C0PAYMENTS"));
-        assert_eq!(channel("123456789012", Severity::Critical, &[]).as_deref(), Some("C0URGENT"));
-        assert_eq!(channel("123456789012", Severity::Medium, &[("team", "web")]), None);
+        assert_eq!(
+            channel("123456789012", Severity::Critical, &payments).as_deref(),
+            Some("C0PAYMENTS")
+        );
+        assert_eq!(
+            channel("123456789012", Severity::Critical, &[]).as_deref(),
+            Some("C0URGENT")
+        );
+        assert_eq!(
+            channel("123456789012", Severity::Medium, &[("team", "web")]),
+            None
+        );
         assert_eq!(channel("999999999999", Severity::Critical, &[]), None);
     }
 
@@ -210,7 +266,10 @@ mod tests {
         let routing: Routing = TABLE.parse().unwrap();
         let rule = "iam-password-policy".parse().unwrap();
         assert_eq!(routing.severity(&rule, &Plan::Unsupported), Severity::High);
-        assert_eq!(routing.severity(&"other".parse().unwrap(), &Plan::Unsupported), Severity::Medium);
+        assert_eq!(
+            routing.severity(&"other".parse().unwrap(), &Plan::Unsupported),
+            Severity::Medium
+        );
     }
 
     #[test]
@@ -229,9 +288,18 @@ mod tests {
     fn mistakes_are_named() {
         for (table, part) in [
             ("mention = \"U0ALICE\"", "mention to be a user group's id"),
-            ("[[routes]]\nchannel = \"C1\"", "route 1 to have a condition"),
-            ("[[routes]]\nchannel = \"#alerts\"\nregions = [\"eu-west-1\"]", "channel of route 1"),
-            ("[[routes]]\nchannel = \"C1\"\naccounts = [\"12\"]", "twelve digits"),
+            (
+                "[[routes]]\nchannel = \"C1\"",
+                "route 1 to have a condition",
+            ),
+            (
+                "[[routes]]\nchannel = \"#alerts\"\nregions = [\"eu-west-1\"]",
+                "channel of route 1",
+            ),
+            (
+                "[[routes]]\nchannel = \"C1\"\naccounts = [\"12\"]",
+                "twelve digits",
+            ),
             ("[severities]\nr = \"awful\"", "unknown variant `awful`"),
             ("[[route]]", "unknown field `route`"),
         ] {

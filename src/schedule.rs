@@ -19,21 +19,47 @@ pub struct ScheduledRule {
 impl ScheduledRule {
     /// What AWS obeys.
     pub async fn state(&self) -> Result<Switch, AwsError> {
-        let rule = self.eventbridge.describe_rule().name(&self.name).send().boxed().await;
+        let rule = self
+            .eventbridge
+            .describe_rule()
+            .name(&self.name)
+            .send()
+            .boxed()
+            .await;
         let rule = rule.map_err(|error| AwsError::from_sdk("events:DescribeRule", error))?;
-        Ok(if rule.state() == Some(&RuleState::Enabled) { Switch::On } else { Switch::Off })
+        Ok(if rule.state() == Some(&RuleState::Enabled) {
+            Switch::On
+        } else {
+            Switch::Off
+        })
     }
 
     /// Enables or disables it. Takes effect within a minute; a run that has begun goes on.
     pub async fn set(&self, switch: Switch) -> Result<(), AwsError> {
         match switch {
             Switch::On => {
-                let enabled = self.eventbridge.enable_rule().name(&self.name).send().boxed().await;
-                enabled.map(drop).map_err(|error| AwsError::from_sdk("events:EnableRule", error))
+                let enabled = self
+                    .eventbridge
+                    .enable_rule()
+                    .name(&self.name)
+                    .send()
+                    .boxed()
+                    .await;
+                enabled
+                    .map(drop)
+                    .map_err(|error| AwsError::from_sdk("events:EnableRule", error))
             }
             Switch::Off => {
-                let disabled = self.eventbridge.disable_rule().name(&self.name).send().boxed().await;
-                disabled.map(drop).map_err(|error| AwsError::from_sdk("events:DisableRule", error))
+                let disabled = self
+                    .eventbridge
+                    .disable_rule()
+                    .name(&self.name)
+                    .send()
+                    .boxed()
+                    .await;
+                disabled
+                    .map(drop)
+                    .map_err(|error| AwsError::from_sdk("events:DisableRule", error))
             }
         }
     }

@@ -74,14 +74,25 @@ impl Secrets {
             SecretSource::Value(value) => return Ok(value.clone()),
             SecretSource::Parameter(name) => name,
         };
-        let answer = self.ssm.get_parameter().name(name).with_decryption(true).send().boxed().await;
+        let answer = self
+            .ssm
+            .get_parameter()
+            .name(name)
+            .with_decryption(true)
+            .send()
+            .boxed()
+            .await;
         let answer = answer.map_err(|error| SecretError::Aws {
             name: name.clone(),
             source: AwsError::from_sdk("ssm:GetParameter", error),
         })?;
-        let value =
-            answer.parameter.and_then(|parameter| parameter.value).filter(|value| !value.trim().is_empty());
-        value.map(|value| SecretString::from(value.trim())).ok_or_else(|| SecretError::Empty(name.clone()))
+        let value = answer
+            .parameter
+            .and_then(|parameter| parameter.value)
+            .filter(|value| !value.trim().is_empty());
+        value
+            .map(|value| SecretString::from(value.trim()))
+            .ok_or_else(|| SecretError::Empty(name.clone()))
     }
 }
 
@@ -130,7 +141,8 @@ impl Cached {
     }
 
     fn has_just_failed(&self, now: Instant) -> bool {
-        self.failed_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE)
+        self.failed_at
+            .is_some_and(|at| now.saturating_duration_since(at) < PAUSE)
     }
 
     fn keep(&mut self, value: &SecretString, now: Instant) {
@@ -141,7 +153,11 @@ impl Cached {
 impl CachedSecret {
     /// The secret at `source`, not yet read.
     pub fn new(source: SecretSource, secrets: Secrets) -> Self {
-        Self { source, secrets, cached: Mutex::default() }
+        Self {
+            source,
+            secrets,
+            cached: Mutex::default(),
+        }
     }
 
     /// The secret, as it was read within the last minute; where it cannot be read anew, within the last
@@ -160,7 +176,11 @@ impl CachedSecret {
             _ => None,
         };
         // Requests wait behind this one.
-        let patience = if last.is_some() { READING_ANEW } else { READING };
+        let patience = if last.is_some() {
+            READING_ANEW
+        } else {
+            READING
+        };
         let read = tokio::time::timeout(patience, self.secrets.read(&self.source)).await;
         match (read.unwrap_or(Err(SecretError::Slow)), last) {
             (Ok(value), _) => {
@@ -177,13 +197,19 @@ impl CachedSecret {
     }
 
     /// Another value than `wrong`, where there is one.
-    pub async fn other_than(&self, wrong: &SecretString) -> Result<Option<SecretString>, SecretError> {
+    pub async fn other_than(
+        &self,
+        wrong: &SecretString,
+    ) -> Result<Option<SecretString>, SecretError> {
         let differs = |value: &SecretString| value.expose_secret() != wrong.expose_secret();
         let mut cached = self.cached.lock().await;
         if let Some(value) = cached.value.as_ref().filter(|value| differs(value)) {
             return Ok(Some(value.clone()));
         }
-        if cached.read_again_at.is_some_and(|at| at.elapsed() < PATIENCE) {
+        if cached
+            .read_again_at
+            .is_some_and(|at| at.elapsed() < PATIENCE)
+        {
             return Ok(None);
         }
         cached.read_again_at = Some(Instant::now());
@@ -208,12 +234,20 @@ mod tests {
         assert_eq!(cached.standing(after(59)), Standing::Fresh);
         assert_eq!(cached.standing(after(60)), Standing::Stale);
         cached.failed_at = Some(after(60));
-        assert_eq!(cached.standing(after(64)), Standing::Fresh, "it has just been tried");
+        assert_eq!(
+            cached.standing(after(64)),
+            Standing::Fresh,
+            "it has just been tried"
+        );
         assert_eq!(cached.standing(after(65)), Standing::Stale);
         assert_eq!(cached.standing(after(359)), Standing::Stale);
         assert_eq!(cached.standing(after(360)), Standing::Expired);
         cached.failed_at = Some(after(360));
-        assert_eq!(cached.standing(after(361)), Standing::Expired, "tried or not");
+        assert_eq!(
+            cached.standing(after(361)),
+            Standing::Expired,
+            "tried or not"
+        );
     }
 
     /// A secret whose store nobody answers for.
@@ -226,32 +260,64 @@ mod tests {
             .endpoint_url("http://127.0.0.1:1")
             .build();
         let ssm = aws_sdk_ssm::Client::from_conf(config);
-        CachedSecret::new(SecretSource::Parameter("/defendable/secret".to_owned()), Secrets { ssm })
+        CachedSecret::new(
+            SecretSource::Parameter("/defendable/secret".to_owned()),
+            Secrets { ssm },
+        )
     }
 
     #[tokio::test]
-    async fn while_the_store_cannot_be_reached_the_last_secret_serves_for_six_minutes_and_no_longer() {
+    async fn while_the_store_cannot_be_reached_the_last_secret_serves_for_six_minutes_and_no_longer()
+     {
         let (secret, now) = (unreachable(), Instant::now());
         let after = |seconds| now + Duration::from_secs(seconds);
-        secret.cached.lock().await.keep(&SecretString::from("last"), now);
+        secret
+            .cached
+            .lock()
+            .await
+            .keep(&SecretString::from("last"), now);
         for seconds in [59, 61, 64, 359] {
             let value = secret.get_at(after(seconds)).await;
             assert_eq!(value.unwrap().expose_secret(), "last", "after {seconds} s");
         }
         assert!(
-            matches!(secret.get_at(after(361)).await, Err(SecretError::JustFailed)),
+            matches!(
+                secret.get_at(after(361)).await,
+                Err(SecretError::JustFailed)
+            ),
             "it was tried at 359"
         );
-        assert!(matches!(secret.get_at(after(365)).await, Err(SecretError::Aws { .. })), "it is tried");
-        assert!(matches!(secret.get_at(after(369)).await, Err(SecretError::JustFailed)));
-        assert!(matches!(secret.get_at(after(370)).await, Err(SecretError::Aws { .. })));
+        assert!(
+            matches!(
+                secret.get_at(after(365)).await,
+                Err(SecretError::Aws { .. })
+            ),
+            "it is tried"
+        );
+        assert!(matches!(
+            secret.get_at(after(369)).await,
+            Err(SecretError::JustFailed)
+        ));
+        assert!(matches!(
+            secret.get_at(after(370)).await,
+            Err(SecretError::Aws { .. })
+        ));
     }
 
     #[tokio::test]
     async fn a_secret_that_was_never_read_is_not_asked_for_at_every_request() {
         let (secret, now) = (unreachable(), Instant::now());
-        assert!(matches!(secret.get_at(now).await, Err(SecretError::Aws { .. })));
-        assert!(matches!(secret.get_at(now + Duration::from_secs(4)).await, Err(SecretError::JustFailed)));
-        assert!(matches!(secret.get_at(now + Duration::from_secs(5)).await, Err(SecretError::Aws { .. })));
+        assert!(matches!(
+            secret.get_at(now).await,
+            Err(SecretError::Aws { .. })
+        ));
+        assert!(matches!(
+            secret.get_at(now + Duration::from_secs(4)).await,
+            Err(SecretError::JustFailed)
+        ));
+        assert!(matches!(
+            secret.get_at(now + Duration::from_secs(5)).await,
+            Err(SecretError::Aws { .. })
+        ));
     }
 }

@@ -69,7 +69,13 @@ pub struct QueueSettings {
 impl QueueSettings {
     /// Every queue that has dead letters.
     pub fn all(&self) -> [&QueueUrl; 5] {
-        [&self.events, &self.remediation, &self.fix, &self.security_group, &self.s3_bucket]
+        [
+            &self.events,
+            &self.remediation,
+            &self.fix,
+            &self.security_group,
+            &self.s3_bucket,
+        ]
     }
 }
 
@@ -89,9 +95,20 @@ pub struct InvalidSettings(Vec<Problem>);
 impl Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of the settings must be mended:", self.0.len())?;
-        for Problem { variable, found, expected, example } in &self.0 {
-            let found = found.as_ref().map_or("is not set".to_owned(), |found| format!("is {found:?}"));
-            write!(f, "\n  {variable} {found}: expected {expected}, for example {example}")?;
+        for Problem {
+            variable,
+            found,
+            expected,
+            example,
+        } in &self.0
+        {
+            let found = found
+                .as_ref()
+                .map_or("is not set".to_owned(), |found| format!("is {found:?}"));
+            write!(
+                f,
+                "\n  {variable} {found}: expected {expected}, for example {example}"
+            )?;
         }
         Ok(())
     }
@@ -105,10 +122,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&self, variable: &str) -> Option<String> {
-        (self.get)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        (self.get)(variable)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
-    fn optional<T: FromStr<Err: Display>>(&mut self, variable: &str, example: &'static str) -> Option<T> {
+    fn optional<T: FromStr<Err: Display>>(
+        &mut self,
+        variable: &str,
+        example: &'static str,
+    ) -> Option<T> {
         let text = self.text(variable)?;
         match text.parse() {
             Ok(value) => Some(value),
@@ -133,7 +156,12 @@ impl Reader<'_> {
     ) -> Option<T> {
         if self.text(variable).is_none() {
             let expected = expected.to_owned();
-            self.problems.push(Problem { variable: variable.to_owned(), found: None, expected, example });
+            self.problems.push(Problem {
+                variable: variable.to_owned(),
+                found: None,
+                expected,
+                example,
+            });
         }
         self.optional(variable, example)
     }
@@ -159,13 +187,22 @@ impl Reader<'_> {
     fn names(&mut self, variable: &str, default: &'static str) -> BTreeSet<String> {
         let names: Vec<RuleName> = self.list(variable, default);
         let names: BTreeSet<String> = names.into_iter().map(String::from).collect();
-        if names.is_empty() { BTreeSet::from([default.to_owned()]) } else { names }
+        if names.is_empty() {
+            BTreeSet::from([default.to_owned()])
+        } else {
+            names
+        }
     }
 
     /// A secret's value, or the name of the parameter that holds it. The value is never printed.
     fn secret(&self, variable: &str) -> Option<SecretSource> {
-        let value = self.text(variable).map(|value| SecretSource::Value(SecretString::from(value)));
-        value.or_else(|| self.text(&format!("{variable}_PARAMETER")).map(SecretSource::Parameter))
+        let value = self
+            .text(variable)
+            .map(|value| SecretSource::Value(SecretString::from(value)));
+        value.or_else(|| {
+            self.text(&format!("{variable}_PARAMETER"))
+                .map(SecretSource::Parameter)
+        })
     }
 
     fn required_secret(&mut self, variable: &str, example: &'static str) -> Option<SecretSource> {
@@ -174,7 +211,9 @@ impl Reader<'_> {
             self.problems.push(Problem {
                 variable: format!("{variable}_PARAMETER"),
                 found: None,
-                expected: format!("the name of an SSM parameter (or the secret itself in {variable})"),
+                expected: format!(
+                    "the name of an SSM parameter (or the secret itself in {variable})"
+                ),
                 example,
             });
         }
@@ -190,17 +229,28 @@ impl Settings {
 
     /// Reads variables by `get`.
     pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
-        let mut reader = Reader { get, problems: Vec::new() };
+        let mut reader = Reader {
+            get,
+            problems: Vec::new(),
+        };
         let settings = Self::read_all(&mut reader);
-        settings.filter(|_| reader.problems.is_empty()).ok_or(InvalidSettings(reader.problems))
+        settings
+            .filter(|_| reader.problems.is_empty())
+            .ok_or(InvalidSettings(reader.problems))
     }
 
     fn read_all(reader: &mut Reader) -> Option<Self> {
-        let account =
-            reader.required("DEFENDABLE_AWS_ACCOUNT_ID", "the account's twelve digits", "123456789012");
+        let account = reader.required(
+            "DEFENDABLE_AWS_ACCOUNT_ID",
+            "the account's twelve digits",
+            "123456789012",
+        );
         let queues = QueueSettings::read(reader);
-        let findings_table =
-            reader.required("DEFENDABLE_FINDINGS_TABLE", "a DynamoDB table's name", "defendable-findings");
+        let findings_table = reader.required(
+            "DEFENDABLE_FINDINGS_TABLE",
+            "a DynamoDB table's name",
+            "defendable-findings",
+        );
         let schedule_rule = reader.required(
             "DEFENDABLE_SCHEDULE_RULE",
             "an EventBridge rule's name",
@@ -215,11 +265,20 @@ impl Settings {
         let takes_broad_ranges: Option<bool> =
             reader.optional("DEFENDABLE_AUTO_RESPONSE_BROAD_RANGES", "false");
         let whitelist = reader.list("DEFENDABLE_BUCKET_WHITELIST", "assets,downloads");
-        let port_rules = reader.names("DEFENDABLE_RESTRICTED_PORTS_RULES", "defendable-restricted-ports");
-        let bucket_rules = reader.names("DEFENDABLE_S3_PUBLIC_ACCESS_RULES", "defendable-s3-public-access");
-        let enable_auto_response: Option<bool> = reader.optional("DEFENDABLE_ENABLE_AUTO_RESPONSE", "false");
-        let blast_radius: Option<std::num::NonZeroU32> = reader.optional("DEFENDABLE_BLAST_RADIUS", "20");
-        let seconds: Option<std::num::NonZeroU64> = reader.optional("DEFENDABLE_SCHEDULE_SECONDS", "60");
+        let port_rules = reader.names(
+            "DEFENDABLE_RESTRICTED_PORTS_RULES",
+            "defendable-restricted-ports",
+        );
+        let bucket_rules = reader.names(
+            "DEFENDABLE_S3_PUBLIC_ACCESS_RULES",
+            "defendable-s3-public-access",
+        );
+        let enable_auto_response: Option<bool> =
+            reader.optional("DEFENDABLE_ENABLE_AUTO_RESPONSE", "false");
+        let blast_radius: Option<std::num::NonZeroU32> =
+            reader.optional("DEFENDABLE_BLAST_RADIUS", "20");
+        let seconds: Option<std::num::NonZeroU64> =
+            reader.optional("DEFENDABLE_SCHEDULE_SECONDS", "60");
         let listen = reader.optional("DEFENDABLE_LISTEN", "127.0.0.1:4040");
         let routing: Option<Routing> = reader.optional("DEFENDABLE_ROUTING", ROUTING_EXAMPLE);
         let two_person_accounts = reader.list("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012");
@@ -239,7 +298,9 @@ impl Settings {
                     },
                     auto_response_takes_broad_ranges: takes_broad_ranges.unwrap_or_default(),
                 },
-                s3_public_access: S3PublicAccess { bucket_whitelist: BTreeSet::from_iter(whitelist) },
+                s3_public_access: S3PublicAccess {
+                    bucket_whitelist: BTreeSet::from_iter(whitelist),
+                },
                 restricted_ports_names: port_rules,
                 s3_public_access_names: bucket_rules,
             },
@@ -280,15 +341,27 @@ impl SlackSettings {
     fn read(reader: &mut Reader) -> Option<Self> {
         let channel: Option<String> =
             reader.required("DEFENDABLE_SLACK_CHANNEL", "a channel's id", "C0ALERTS");
-        let team = reader.required("DEFENDABLE_SLACK_TEAM_ID", "the workspace's id", "T0123456789");
+        let team = reader.required(
+            "DEFENDABLE_SLACK_TEAM_ID",
+            "the workspace's id",
+            "T0123456789",
+        );
         let app = reader.required("DEFENDABLE_SLACK_APP_ID", "the app's id", "A0123456789");
-        let bot_token = reader.required_secret("DEFENDABLE_SLACK_BOT_TOKEN", "/defendable/slack/bot-token");
-        let signing_secret =
-            reader.required_secret("DEFENDABLE_SLACK_SIGNING_SECRET", "/defendable/slack/signing-secret");
+        let bot_token =
+            reader.required_secret("DEFENDABLE_SLACK_BOT_TOKEN", "/defendable/slack/bot-token");
+        let signing_secret = reader.required_secret(
+            "DEFENDABLE_SLACK_SIGNING_SECRET",
+            "/defendable/slack/signing-secret",
+        );
         let api_url: Option<url::Url> =
             reader.optional("DEFENDABLE_SLACK_API_URL", "http://localhost:3030/api");
-        let plain_dates = reader.optional("DEFENDABLE_SLACK_PLAIN_DATES", "true").unwrap_or_default();
-        let operators = reader.list("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0BOB@123456789012");
+        let plain_dates = reader
+            .optional("DEFENDABLE_SLACK_PLAIN_DATES", "true")
+            .unwrap_or_default();
+        let operators = reader.list(
+            "DEFENDABLE_OPERATORS",
+            "U0ALICE,S0SECOPS,U0BOB@123456789012",
+        );
         Some(Self {
             channel: channel?.into(),
             team: team?,
@@ -327,9 +400,17 @@ mod tests {
     fn complete_settings_have_sensible_defaults() {
         let settings = Settings::read(&complete).unwrap();
         assert_eq!(settings.slack.operators.len(), 2);
-        assert_eq!((settings.blast_radius, settings.schedule_interval.as_secs()), (20, 60));
-        assert!(matches!(&settings.slack.bot_token, SecretSource::Parameter(name) if name == "/token"));
-        assert!(!format!("{settings:?}").contains("hush"), "secrets are not printed");
+        assert_eq!(
+            (settings.blast_radius, settings.schedule_interval.as_secs()),
+            (20, 60)
+        );
+        assert!(
+            matches!(&settings.slack.bot_token, SecretSource::Parameter(name) if name == "/token")
+        );
+        assert!(
+            !format!("{settings:?}").contains("hush"),
+            "secrets are not printed"
+        );
     }
 
     #[test]
@@ -344,7 +425,10 @@ mod tests {
             name => complete(name),
         };
         let error = Settings::read(&wrong).unwrap_err().to_string();
-        assert!(error.starts_with("6 of the settings must be mended:"), "{error}");
+        assert!(
+            error.starts_with("6 of the settings must be mended:"),
+            "{error}"
+        );
         for part in [
             "DEFENDABLE_AWS_ACCOUNT_ID is \"12\": expected",
             "DEFENDABLE_OPERATORS is \"alice\"",

@@ -46,7 +46,9 @@ pub async fn aws_config(endpoint: Option<&str>) -> aws_config::SdkConfig {
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(6))
         .operation_timeout(Duration::from_secs(15));
-    let loader = aws_config::from_env().timeout_config(timeouts.build()).http_client(http_client());
+    let loader = aws_config::from_env()
+        .timeout_config(timeouts.build())
+        .http_client(http_client());
     match endpoint {
         Some(endpoint) => Box::pin(loader.endpoint_url(endpoint).load()).await,
         None => Box::pin(loader.load()).await,
@@ -62,7 +64,10 @@ impl Wiring {
 
     /// Wires functions with clients of `aws`.
     pub fn with_aws(settings: Settings, aws: Aws) -> Self {
-        Self { settings: Arc::new(settings), aws: Arc::new(aws) }
+        Self {
+            settings: Arc::new(settings),
+            aws: Arc::new(aws),
+        }
     }
 
     /// Queues, by SQS.
@@ -75,7 +80,10 @@ impl Wiring {
 
     /// The findings table.
     pub fn table(&self) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(self.aws.config()), self.settings.findings_table.clone())
+        Table::new(
+            aws_sdk_dynamodb::Client::new(self.aws.config()),
+            self.settings.findings_table.clone(),
+        )
     }
 
     /// The scheduled rule.
@@ -88,7 +96,9 @@ impl Wiring {
 
     /// Secrets, by SSM.
     pub fn secrets(&self) -> Secrets {
-        Secrets { ssm: aws_sdk_ssm::Client::new(self.aws.config()) }
+        Secrets {
+            ssm: aws_sdk_ssm::Client::new(self.aws.config()),
+        }
     }
 
     /// Slack.
@@ -97,15 +107,26 @@ impl Wiring {
     }
 
     fn remediations(&self) -> Remediations {
-        Remediations { aws: self.aws.clone(), rules: self.settings.rules.clone() }
+        Remediations {
+            aws: self.aws.clone(),
+            rules: self.settings.rules.clone(),
+        }
     }
 
     fn publisher(&self, slack: &Slack) -> Publisher {
-        Publisher::new(self.table(), slack.clone(), self.queues(), self.settings.routing.mention.clone())
+        Publisher::new(
+            self.table(),
+            slack.clone(),
+            self.queues(),
+            self.settings.routing.mention.clone(),
+        )
     }
 
     fn decider(&self) -> Decider {
-        Decider { table: self.table(), rules: self.settings.rules.clone() }
+        Decider {
+            table: self.table(),
+            rules: self.settings.rules.clone(),
+        }
     }
 
     /// `slack`
@@ -147,8 +168,13 @@ impl Wiring {
             remediations: self.remediations(),
             config: self.aws.config_service(),
             publisher: self.publisher(&slack),
-            reporter: Reporter { table: self.table(), slack: slack.clone() },
-            openers: Openers { aws: self.aws.clone() },
+            reporter: Reporter {
+                table: self.table(),
+                slack: slack.clone(),
+            },
+            openers: Openers {
+                aws: self.aws.clone(),
+            },
             routing: settings.routing.clone(),
             blast_radius: settings.blast_radius,
             two_person_accounts: settings.two_person_accounts.clone(),
@@ -174,7 +200,11 @@ impl Wiring {
             table: self.table(),
             schedule: self.schedule(),
             blast_radius: self.settings.blast_radius,
-            deployed: if self.settings.enable_auto_response { Switch::On } else { Switch::Off },
+            deployed: if self.settings.enable_auto_response {
+                Switch::On
+            } else {
+                Switch::Off
+            },
             home: self.settings.account.clone(),
             decider: self.decider(),
         }

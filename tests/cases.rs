@@ -25,7 +25,9 @@ struct Case {
 }
 
 fn read(file: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(file);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cases")
+        .join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -34,27 +36,60 @@ fn every_item_is_judged_as_it_should_be() {
     let cases: Vec<Case> = serde_json::from_str(&read("cases.json")).unwrap();
     assert_eq!(cases.len(), 43);
     let mut wrong = Vec::new();
-    for Case { file, rule, parameters, what, expected, says } in cases {
+    for Case {
+        file,
+        rule,
+        parameters,
+        what,
+        expected,
+        says,
+    } in cases
+    {
         let rule = match rule.as_str() {
             "restricted-ports" => RuleKind::RestrictedPorts,
             "s3-public-access" => RuleKind::S3PublicAccess,
             other => panic!("{other}"),
         };
-        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let parameters: RuleParameters = pairs.collect();
         let (mut output, mut complaints, input) = (Vec::new(), Vec::new(), read(&file));
-        evaluate_lines(rule, &parameters, input.as_bytes(), &mut output, &mut complaints).unwrap();
-        let (output, complaints) =
-            (String::from_utf8(output).unwrap(), String::from_utf8(complaints).unwrap());
-        let judged: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let types: Vec<&str> =
-            judged.iter().map(|evaluation| evaluation["complianceType"].as_str().unwrap()).collect();
-        let said = says.iter().all(|words| output.contains(words) || complaints.contains(words));
+        evaluate_lines(
+            rule,
+            &parameters,
+            input.as_bytes(),
+            &mut output,
+            &mut complaints,
+        )
+        .unwrap();
+        let (output, complaints) = (
+            String::from_utf8(output).unwrap(),
+            String::from_utf8(complaints).unwrap(),
+        );
+        let judged: Vec<Value> = output
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let types: Vec<&str> = judged
+            .iter()
+            .map(|evaluation| evaluation["complianceType"].as_str().unwrap())
+            .collect();
+        let said = says
+            .iter()
+            .all(|words| output.contains(words) || complaints.contains(words));
         if types != expected || !said || expected.is_empty() == complaints.is_empty() {
-            wrong.push(format!("{file}: {what}\n  expected {expected:?} {says:?}\n  {output}{complaints}"));
+            wrong.push(format!(
+                "{file}: {what}\n  expected {expected:?} {says:?}\n  {output}{complaints}"
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -71,7 +106,10 @@ fn who_opened_it_is_named_and_nobody_else() {
         })
     };
     let grantee = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
-    let grant = Change::RemoveGrant(Grant { grantee, permission: "READ".to_owned() });
+    let grant = Change::RemoveGrant(Grant {
+        grantee,
+        permission: "READ".to_owned(),
+    });
     let statement = r#"{"Sid":"World","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::trail-ct-05-14008/*"}"#;
     let statement = Change::RemoveStatement {
         index: 0,
@@ -88,9 +126,17 @@ fn who_opened_it_is_named_and_nobody_else() {
         ("ct-05.json", statement, "opener"),
     ] {
         let input: Value = serde_json::from_str(&read(file)).unwrap();
-        let records: Vec<String> =
-            input["records"].as_array().unwrap().iter().map(Value::to_string).collect();
-        let found = opener(&records, &[change], seen_at).unwrap_or_else(|| panic!("{file}: nobody"));
-        assert!(found.principal.ends_with(&format!("/{expected}")), "{file}: {found:?}");
+        let records: Vec<String> = input["records"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(Value::to_string)
+            .collect();
+        let found =
+            opener(&records, &[change], seen_at).unwrap_or_else(|| panic!("{file}: nobody"));
+        assert!(
+            found.principal.ends_with(&format!("/{expected}")),
+            "{file}: {found:?}"
+        );
     }
 }

@@ -9,9 +9,14 @@ use std::path::PathBuf;
 use targets::TARGETS;
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let files =
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    files
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .collect()
 }
 
 #[test]

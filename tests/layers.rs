@@ -51,7 +51,10 @@ struct Uses {
 impl Uses {
     fn of(here: &[&str], source: &str) -> BTreeSet<String> {
         let here = here.iter().map(|name| (*name).to_owned()).collect();
-        let mut uses = Self { here, used: BTreeSet::new() };
+        let mut uses = Self {
+            here,
+            used: BTreeSet::new(),
+        };
         uses.visit_file(&syn::parse_file(source).expect("a source file is Rust"));
         uses.used
     }
@@ -96,7 +99,9 @@ impl Uses {
                     colons = 0;
                     continue;
                 }
-                TokenTree::Punct(punct) if punct.as_char() == ':' && !names.is_empty() && colons < 2 => {
+                TokenTree::Punct(punct)
+                    if punct.as_char() == ':' && !names.is_empty() && colons < 2 =>
+                {
                     colons += 1;
                     continue;
                 }
@@ -121,7 +126,11 @@ impl<'ast> Visit<'ast> for Uses {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let names: Vec<String> = path
+            .segments
+            .iter()
+            .map(|segment| segment.ident.to_string())
+            .collect();
         self.path(&names);
         visit::visit_path(self, path);
     }
@@ -148,7 +157,10 @@ impl<'ast> Visit<'ast> for Uses {
 
 /// Every source file with its place in the crate.
 fn sources(folder: &Path, here: &[String], found: &mut Vec<(Vec<String>, PathBuf)>) {
-    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for entry in std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
         // Tests may ask above for what makes a story.
         if name == "tests" {
@@ -157,7 +169,11 @@ fn sources(folder: &Path, here: &[String], found: &mut Vec<(Vec<String>, PathBuf
         if entry.is_dir() {
             sources(&entry, &[here, &[name]].concat(), found);
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            let below = if name == "mod" { here.to_vec() } else { [here, &[name]].concat() };
+            let below = if name == "mod" {
+                here.to_vec()
+            } else {
+                [here, &[name]].concat()
+            };
             found.push((below, entry));
         }
     }
@@ -166,7 +182,11 @@ fn sources(folder: &Path, here: &[String], found: &mut Vec<(Vec<String>, PathBuf
 /// From which module to which.
 fn used_by_module() -> BTreeMap<String, BTreeSet<String>> {
     let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut files);
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &[],
+        &mut files,
+    );
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (here, path) in files {
         let names: Vec<&str> = here.iter().map(String::as_str).collect();
@@ -180,10 +200,15 @@ fn used_by_module() -> BTreeMap<String, BTreeSet<String>> {
 /// The uses that lead to a module that is not below.
 fn upwards(used: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<(String, String)> {
     let height = |name: &str| LAYERS.iter().position(|layer| *layer == name);
-    let all = used.iter().flat_map(|(from, to)| to.iter().map(move |to| (from.clone(), to.clone())));
+    let all = used
+        .iter()
+        .flat_map(|(from, to)| to.iter().map(move |to| (from.clone(), to.clone())));
     // What has no height is no module of ours, or stands above all.
     let is_upwards = |(from, to): &(String, String)| {
-        from != to && height(from).zip(height(to)).is_some_and(|(from, to)| to <= from)
+        from != to
+            && height(from)
+                .zip(height(to))
+                .is_some_and(|(from, to)| to <= from)
     };
     all.filter(is_upwards).collect()
 }
@@ -193,7 +218,10 @@ fn no_module_uses_one_that_is_above_it() {
     let used = used_by_module();
     let is_known = |name: &str| LAYERS.contains(&name) || ABOVE_ALL.contains(&name);
     let unknown: Vec<&String> = used.keys().filter(|name| !is_known(name)).collect();
-    assert!(unknown.is_empty(), "these modules have no place in LAYERS: {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "these modules have no place in LAYERS: {unknown:?}"
+    );
     assert_eq!(upwards(&used), BTreeSet::new(), "these lead upwards");
 }
 
@@ -208,22 +236,40 @@ fn a_planted_path_upwards_is_found() {
         let found = upwards(&BTreeMap::from([("finding".to_owned(), uses)]));
         assert_eq!(found.len(), 1, "{planted}: {found:?}");
     }
-    let downwards = Uses::of(&["finding", "plan"], "use crate::controls::Change; use super::Finding;");
-    assert_eq!(upwards(&BTreeMap::from([("finding".to_owned(), downwards)])).len(), 0);
+    let downwards = Uses::of(
+        &["finding", "plan"],
+        "use crate::controls::Change; use super::Finding;",
+    );
+    assert_eq!(
+        upwards(&BTreeMap::from([("finding".to_owned(), downwards)])).len(),
+        0
+    );
 }
 
 #[test]
 fn every_kind_of_path_is_seen() {
     for (source, used) in [
         ("use crate::slack::{text::escape, Client};", &["slack"][..]),
-        ("use crate::{aws, finding::Finding as F};", &["aws", "finding"]),
+        (
+            "use crate::{aws, finding::Finding as F};",
+            &["aws", "finding"],
+        ),
         ("pub use super::super::notifier::*;", &["notifier"]),
         ("fn f() { crate::store::get(); }", &["store"]),
         ("fn f(x: super::super::queue::Queues) {}", &["queue"]),
-        ("fn f() { println!(\"{}\", crate::report::text(1)); }", &["report"]),
-        ("mod inner { use super::super::super::metrics; }", &["metrics"]),
+        (
+            "fn f() { println!(\"{}\", crate::report::text(1)); }",
+            &["report"],
+        ),
+        (
+            "mod inner { use super::super::super::metrics; }",
+            &["metrics"],
+        ),
         ("impl crate::wiring::Made for X {}", &["wiring"]),
-        ("use std::fmt; fn f() { self::g(); tokio::spawn(x); }", &["remediation"]),
+        (
+            "use std::fmt; fn f() { self::g(); tokio::spawn(x); }",
+            &["remediation"],
+        ),
         ("#[cfg(test)] mod tests { use crate::serve; }", &[]),
     ] {
         let uses = Uses::of(&["remediation", "plan"], source);
@@ -242,10 +288,15 @@ fn the_page_about_the_code_has_these_layers_and_files_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with('|')).skip(2);
-    let layers: Vec<&str> = rows.flat_map(|row| code(row.split('|').nth(2).unwrap())).collect();
+    let layers: Vec<&str> = rows
+        .flat_map(|row| code(row.split('|').nth(2).unwrap()))
+        .collect();
     assert_eq!(layers, LAYERS);
     let files = code(&page).into_iter().filter(|name| name.ends_with(".rs"));
     let exists = |name: &str| root.join(name).exists() || root.join("src").join(name).exists();
     let missing: Vec<&str> = files.filter(|name| !exists(name)).collect();
-    assert!(missing.is_empty(), "the page names files that are not there: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "the page names files that are not there: {missing:?}"
+    );
 }

@@ -20,17 +20,27 @@ impl Oracle {
     fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/public_policy.py");
         let mut command = Command::new("python3");
-        command.args(["-B", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["-B", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python 3 is installed");
         let (questions, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, questions, answers: BufReader::new(answers) }
+        Self {
+            child,
+            questions,
+            answers: BufReader::new(answers),
+        }
     }
 
     fn is_public(&mut self, policy: &Value) -> bool {
         writeln!(self.questions, "{policy}").unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
-        answer.trim().parse().unwrap_or_else(|_| panic!("no answer to {policy}"))
+        answer
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("no answer to {policy}"))
     }
 }
 
@@ -42,7 +52,11 @@ impl Drop for Oracle {
 }
 
 fn is_public(policy: &Value) -> bool {
-    !BucketPolicy::parse(&policy.to_string()).unwrap().public_statements().unwrap().is_empty()
+    !BucketPolicy::parse(&policy.to_string())
+        .unwrap()
+        .public_statements()
+        .unwrap()
+        .is_empty()
 }
 
 fn one_of(values: &[Value]) -> impl Strategy<Value = Value> + use<> {
@@ -86,7 +100,10 @@ fn condition() -> impl Strategy<Value = Value> {
         json!(["0.0.0.0/1", "128.0.0.0/1"]),
         json!(["203.0.113.0/24", "2001:db8::/32", "2001:db9::/32"]),
     ]);
-    let addresses = (prop::sample::select(vec!["IpAddress", "NotIpAddress"]), ranges)
+    let addresses = (
+        prop::sample::select(vec!["IpAddress", "NotIpAddress"]),
+        ranges,
+    )
         .prop_map(|(operator, ranges)| json!({operator: {"aws:SourceIp": ranges}}));
     let names = (operator, named).prop_map(|(operator, keys)| json!({operator: keys}));
     prop_oneof![3 => names, 2 => addresses, 1 => Just(json!({"Bool": {"aws:SecureTransport": "false"}}))]
@@ -103,8 +120,12 @@ fn statement(effect: &'static str) -> impl Strategy<Value = Value> {
         json!({"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/own"}}),
         json!({"Principal": {"Service": "cloudtrail.amazonaws.com"}}),
     ]);
-    let action =
-        one_of(&[json!("s3:GetObject"), json!("s3:*"), json!("*"), json!(["s3:Get*", "s3:ListBucket"])]);
+    let action = one_of(&[
+        json!("s3:GetObject"),
+        json!("s3:*"),
+        json!("*"),
+        json!(["s3:Get*", "s3:ListBucket"]),
+    ]);
     let resource = one_of(&[
         json!("arn:aws:s3:::b/*"),
         json!(["arn:aws:s3:::b", "arn:aws:s3:::b/*"]),
@@ -166,9 +187,11 @@ fn the_usual_deny_of_all_but_one_s_own_makes_a_policy_private() {
     ] {
         let resources = ["arn:aws:s3:::b", "arn:aws:s3:::b/*"];
         let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resources, "Condition": condition});
-        let allow =
-            json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resources[1]});
+        let allow = json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resources[1]});
         let policy = json!({"Version": "2012-10-17", "Statement": [allow, deny]});
-        assert!(!is_public(&policy) && !oracle.is_public(&policy), "{policy}");
+        assert!(
+            !is_public(&policy) && !oracle.is_public(&policy),
+            "{policy}"
+        );
     }
 }

@@ -50,12 +50,21 @@ pub async fn policy(s3: &Client, bucket: &str) -> Result<Option<String>, AwsErro
 /// Whether AWS calls a bucket's policy public; one that is not there is not.
 /// ([GetBucketPolicyStatus](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html))
 pub async fn policy_is_public(s3: &Client, bucket: &str) -> Result<bool, AwsError> {
-    let status = s3.get_bucket_policy_status().bucket(bucket).send().boxed().await;
+    let status = s3
+        .get_bucket_policy_status()
+        .bucket(bucket)
+        .send()
+        .boxed()
+        .await;
     match status.map_err(|error| AwsError::from_sdk("s3:GetBucketPolicyStatus", error)) {
         Ok(answer) => {
             let is_public = answer.policy_status.and_then(|status| status.is_public);
             is_public.ok_or_else(|| {
-                AwsError::other("s3:GetBucketPolicyStatus", "NoStatus", "the answer has no status")
+                AwsError::other(
+                    "s3:GetBucketPolicyStatus",
+                    "NoStatus",
+                    "the answer has no status",
+                )
             })
         }
         Err(error) if error.code == NO_POLICY => Ok(false),
@@ -74,11 +83,18 @@ fn settings(block: Option<(Option<bool>, Option<bool>)>) -> PublicAccessBlock {
 
 /// A bucket's own Public Access Block; none is all off.
 pub async fn public_access_block(s3: &Client, bucket: &str) -> Result<PublicAccessBlock, AwsError> {
-    let block = s3.get_public_access_block().bucket(bucket).send().boxed().await;
+    let block = s3
+        .get_public_access_block()
+        .bucket(bucket)
+        .send()
+        .boxed()
+        .await;
     match block.map_err(|error| AwsError::from_sdk("s3:GetBucketPublicAccessBlock", error)) {
         Ok(answer) => {
             let block = answer.public_access_block_configuration;
-            Ok(settings(block.map(|block| (block.ignore_public_acls, block.restrict_public_buckets))))
+            Ok(settings(block.map(|block| {
+                (block.ignore_public_acls, block.restrict_public_buckets)
+            })))
         }
         Err(error) if error.code == NO_BLOCK => Ok(PublicAccessBlock::default()),
         Err(error) => Err(error),
@@ -91,11 +107,18 @@ pub async fn account_block(
     s3: &aws_sdk_s3control::Client,
     account: &AccountId,
 ) -> Result<PublicAccessBlock, AwsError> {
-    let block = s3.get_public_access_block().account_id(account.as_str()).send().boxed().await;
+    let block = s3
+        .get_public_access_block()
+        .account_id(account.as_str())
+        .send()
+        .boxed()
+        .await;
     match block.map_err(|error| AwsError::from_sdk("s3:GetAccountPublicAccessBlock", error)) {
         Ok(answer) => {
             let block = answer.public_access_block_configuration;
-            Ok(settings(block.map(|block| (block.ignore_public_acls, block.restrict_public_buckets))))
+            Ok(settings(block.map(|block| {
+                (block.ignore_public_acls, block.restrict_public_buckets)
+            })))
         }
         Err(error) if error.code == NO_BLOCK => Ok(PublicAccessBlock::default()),
         Err(error) => Err(error),

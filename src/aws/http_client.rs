@@ -31,6 +31,8 @@ impl HttpClient for OnFirstUse {
 
 /// A client that connects, and reads certificates, when a request needs it.
 pub fn http_client() -> SharedHttpClient {
-    let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+    let client = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build_https();
     SharedHttpClient::new(OnFirstUse(client))
 }

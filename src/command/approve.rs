@@ -17,8 +17,11 @@ pub(super) async fn run(
     user: &SlackUserId,
     trigger: &SlackTriggerId,
 ) -> Answer {
-    let asked = || note("Read what it would do in the window that opened, and press *Approve* there.");
-    Ok(review(function, id, user, trigger).await?.unwrap_or_else(asked))
+    let asked =
+        || note("Read what it would do in the window that opened, and press *Approve* there.");
+    Ok(review(function, id, user, trigger)
+        .await?
+        .unwrap_or_else(asked))
 }
 
 /// The button. One without a plan opens the modal that shows it whole.
@@ -42,7 +45,9 @@ async fn review(
     user: &SlackUserId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    let Some(record) = function.table.get(id).await? else {
+        return Ok(Some(refused(id, None)));
+    };
     let finding = &record.finding;
     let Some(approval) = finding.waiting(Timestamp::now()) else {
         return Ok(Some(refused(id, Some(&Refusal::NotWaiting))));
@@ -54,8 +59,13 @@ async fn review(
         Some(plan) => function.table.plan(plan).await?,
         None => None,
     };
-    let Some(agreed) = agreed else { return Ok(Some(refused(id, Some(&Refusal::PlanNotKnown)))) };
-    function.slack.open_view(trigger, approve_view(finding, &approval.wish, &agreed)).await?;
+    let Some(agreed) = agreed else {
+        return Ok(Some(refused(id, Some(&Refusal::PlanNotKnown))));
+    };
+    function
+        .slack
+        .open_view(trigger, approve_view(finding, &approval.wish, &agreed))
+        .await?;
     Ok(None)
 }
 
@@ -65,13 +75,19 @@ pub(super) async fn submitted(
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, plan)) = approve_submission(&event.view) else {
-        return Ok(Some(note("Nothing is approved: the window carried no plan. Press *Approve* again.")));
+        return Ok(Some(note(
+            "Nothing is approved: the window carried no plan. Press *Approve* again.",
+        )));
     };
     let id = function.table.resolve(&id, &function.decider.rules).await?;
     approve(function, &id, Some(&plan), &event.user.id).await
 }
 
-pub(super) async fn run_decline(function: &SlackFunction, id: &FindingId, user: &SlackUserId) -> Answer {
+pub(super) async fn run_decline(
+    function: &SlackFunction,
+    id: &FindingId,
+    user: &SlackUserId,
+) -> Answer {
     let done = || note(&format!("Declined. Nothing is done about `{id}`."));
     Ok(decline(function, id, user).await?.unwrap_or_else(done))
 }
@@ -98,5 +114,7 @@ pub(super) async fn decline(
     user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
-    function.decide(id, |finding| finding.declined(&by, now)).await
+    function
+        .decide(id, |finding| finding.declined(&by, now))
+        .await
 }

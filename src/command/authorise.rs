@@ -61,9 +61,8 @@ impl Subject {
             | action::UNIGNORE
             | action::UNDO
             | action::APPROVE
-            | action::DECLINE => {
-                action::read_value(&pressed.value).map_or(Self::Everything, |(id, _)| Self::Finding(id))
-            }
+            | action::DECLINE => action::read_value(&pressed.value)
+                .map_or(Self::Everything, |(id, _)| Self::Finding(id)),
             action::AUTORESPONSE_OFF => Self::Off,
             _ => Self::Everything,
         }
@@ -91,7 +90,9 @@ impl SlackFunction {
         }
         let reach = match self.authoriser.permission(user).await {
             Permission::Granted(reach) => reach,
-            Permission::Unknown { listed: Some(reach) } if *subject == Subject::Off => reach,
+            Permission::Unknown {
+                listed: Some(reach),
+            } if *subject == Subject::Off => reach,
             Permission::Denied => {
                 return Ok(self
                     .refuse(
@@ -105,7 +106,12 @@ impl SlackFunction {
             }
             Permission::Unknown { .. } => {
                 let by = Actor::User(user.to_string());
-                decision::line(subject.finding(), &by, "refused", "Slack did not say who may act");
+                decision::line(
+                    subject.finding(),
+                    &by,
+                    "refused",
+                    "Slack did not say who may act",
+                );
                 return Ok(Authorised::No(note(
                     ":lock: Slack did not say whether you are an operator, so nothing was done. Try again in a minute; \
                      if it stays so, `defendable doctor` tells whoever runs it what is missing.",
@@ -138,9 +144,22 @@ impl SlackFunction {
         }
     }
 
-    async fn refuse(&self, user: &SlackUserId, subject: &Subject, asked: &str, why: &str) -> Authorised {
+    async fn refuse(
+        &self,
+        user: &SlackUserId,
+        subject: &Subject,
+        asked: &str,
+        why: &str,
+    ) -> Authorised {
         tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
-        self.note(user, Deed::Refused { what: cut(asked, 200) }, subject.finding().cloned()).await;
+        self.note(
+            user,
+            Deed::Refused {
+                what: cut(asked, 200),
+            },
+            subject.finding().cloned(),
+        )
+        .await;
         Authorised::No(note(why))
     }
 
@@ -151,7 +170,15 @@ impl SlackFunction {
 
     async fn note(&self, user: &SlackUserId, deed: Deed, finding: Option<FindingId>) {
         let (at, by) = (Timestamp::now(), Actor::User(user.to_string()));
-        let entry = Entry { at, by, deed, finding, resource: None, standing: None, times: 0 };
+        let entry = Entry {
+            at,
+            by,
+            deed,
+            finding,
+            resource: None,
+            standing: None,
+            times: 0,
+        };
         if let Err(error) = self.table.note(&entry).await {
             tracing::error!(%error, ?entry, "cannot add to the history");
         }

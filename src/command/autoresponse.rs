@@ -38,11 +38,15 @@ async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
         "{heading}\n{} waiting. Each is checked again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
         match waiting {
             0 => "Nothing is".to_owned(),
-            number =>
-                format!("About {} {}", count(number, "violation"), if number == 1 { "is" } else { "are" }),
+            number => format!(
+                "About {} {}",
+                count(number, "violation"),
+                if number == 1 { "is" } else { "are" }
+            ),
         }
     );
-    let turn_on = button(action::AUTORESPONSE_ON, "Turn on", "on").with_style(SlackBlockButtonStyle::Primary);
+    let turn_on =
+        button(action::AUTORESPONSE_ON, "Turn on", "on").with_style(SlackBlockButtonStyle::Primary);
     Ok(message(&text, vec![section(&text), actions(vec![turn_on])]))
 }
 
@@ -61,7 +65,12 @@ pub(super) async fn on_clicked(
         None => (hold, None),
     };
     let released = match at.parse::<Timestamp>() {
-        Ok(at) => function.table.release_hold(at, list, Timestamp::now()).await?,
+        Ok(at) => {
+            function
+                .table
+                .release_hold(at, list, Timestamp::now())
+                .await?
+        }
         Err(_) => false,
     };
     if !released {
@@ -76,7 +85,11 @@ pub(super) async fn on_clicked(
 /// in between, "off" holds and "on" is not yet on. "Off" that EventBridge does not carry out holds too, and
 /// is tried again with every run.
 pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &SlackUserId) -> Answer {
-    let wanted = Wanted { switch, by: user.to_string(), at: Timestamp::now() };
+    let wanted = Wanted {
+        switch,
+        by: user.to_string(),
+        at: Timestamp::now(),
+    };
     function.table.want(&wanted).await?;
     let set = function.schedule.set(switch).await;
     let carried_out = match (set, switch) {
@@ -95,8 +108,16 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
     };
     function.remember(user, Deed::Switched { switch }).await;
     tracing::info!(switch = switch.as_str(), user = %wanted.by, carried_out, "auto-response was switched");
-    let notice = Notice::Switched { at: wanted.at, switch, by: wanted.by, carried_out };
-    function.queues.send(&function.queues.events, &notice).await?;
+    let notice = Notice::Switched {
+        at: wanted.at,
+        switch,
+        by: wanted.by,
+        carried_out,
+    };
+    function
+        .queues
+        .send(&function.queues.events, &notice)
+        .await?;
     Ok(note(&match carried_out {
         true => format!("Auto-response is *{}*. Everybody in the channel is told.", switch.as_str()),
         false => ":warning: Auto-response is recorded as *off*, and nothing is fixed automatically. AWS did not switch the schedule's rule off; that is tried again every minute.".to_owned(),
@@ -109,7 +130,9 @@ pub(super) async fn settle(
     action: &BlockAction,
     answer: Content,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(url) = &action.response_url else { return Ok(Some(answer)) };
+    let Some(url) = &action.response_url else {
+        return Ok(Some(answer));
+    };
     match function.slack.replace(url, &answer).await {
         Ok(()) => Ok(None),
         Err(error) => {

@@ -13,7 +13,9 @@ use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
 use crate::slack::Content;
 use crate::slack::authorisation::Reach;
 use crate::slack::blocks::note;
-use crate::slack::digest_view::{PAGE, fix_all_submission, fix_all_view, show_all_submission, show_all_view};
+use crate::slack::digest_view::{
+    PAGE, fix_all_submission, fix_all_view, show_all_submission, show_all_view,
+};
 use crate::slack::request::BlockAction;
 
 /// When fixing all begins though nobody was left to begin it. Seconds.
@@ -24,7 +26,9 @@ pub(super) async fn show_all(
     function: &SlackFunction,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
-    let Ok(id) = action.value.parse() else { return Ok(Some(unknown())) };
+    let Ok(id) = action.value.parse() else {
+        return Ok(Some(unknown()));
+    };
     let view = page(function, &id, None).await?;
     function.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
@@ -52,7 +56,8 @@ async fn page(
 
 /// Whether somebody can have an account's findings fixed all at once: not where it takes two.
 fn may(function: &SlackFunction, reach: Option<&Reach>, account: &AccountId) -> bool {
-    reach.is_some_and(|reach| reach.covers(account)) && !function.two_person_accounts.contains(account)
+    reach.is_some_and(|reach| reach.covers(account))
+        && !function.two_person_accounts.contains(account)
 }
 
 /// Asks before anything is fixed, and names the number, as the message last counted it: counting
@@ -80,8 +85,13 @@ pub(super) async fn ask_fix_all(
 
 /// A button whose list is not known: the digest is drawn anew, with one that is.
 async fn redraw(function: &SlackFunction, id: &str) -> Result<Option<Content>, CommandError> {
-    let Ok(digest) = id.parse::<DigestId>() else { return Ok(Some(unknown())) };
-    function.queues.send(&function.queues.events, &Notice::Draw { digest }).await?;
+    let Ok(digest) = id.parse::<DigestId>() else {
+        return Ok(Some(unknown()));
+    };
+    function
+        .queues
+        .send(&function.queues.events, &Notice::Draw { digest })
+        .await?;
     Ok(Some(note(
         "Nothing was done: what this button stood for is not known any more. The digest is being drawn anew; press *Fix all…* there again.",
     )))
@@ -93,29 +103,55 @@ pub(super) async fn fix_all(
     event: &SlackInteractionViewSubmissionEvent,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
-    let Some((id, list)) = fix_all_submission(&event.view) else { return Ok(Some(unknown())) };
-    let Some(contents) = function.table.list_contents(&list).await? else { return Ok(Some(unknown())) };
+    let Some((id, list)) = fix_all_submission(&event.view) else {
+        return Ok(Some(unknown()));
+    };
+    let Some(contents) = function.table.list_contents(&list).await? else {
+        return Ok(Some(unknown()));
+    };
     let (user, at) = (&event.user.id, Timestamp::now());
     let meant = |account: &AccountId| may(function, reach, account);
     let findings = contents.counts.to_fix_in(meant);
-    let accounts: BTreeSet<AccountId> =
-        contents.counts.to_fix.keys().filter(|account| meant(account)).cloned().collect();
+    let accounts: BTreeSet<AccountId> = contents
+        .counts
+        .to_fix
+        .keys()
+        .filter(|account| meant(account))
+        .cloned()
+        .collect();
     if findings == 0 {
         return Ok(Some(note(
             "There is nothing left to fix in this digest that you may have fixed this way.",
         )));
     }
-    let first = Notice::FixAll { digest: id.clone(), slice: 0, done: 0, under_way: Vec::new(), failures: 0 };
+    let first = Notice::FixAll {
+        digest: id.clone(),
+        slice: 0,
+        done: 0,
+        under_way: Vec::new(),
+        failures: 0,
+    };
     let events = &function.queues.events;
     // In case we die right after it is recorded; otherwise it comes too late to do anything.
-    function.queues.send_later(events, &first, IN_ANY_CASE).await?;
-    let wanted = FixAll { by: user.to_string(), at, accounts, ended: false, list: Some(list) };
+    function
+        .queues
+        .send_later(events, &first, IN_ANY_CASE)
+        .await?;
+    let wanted = FixAll {
+        by: user.to_string(),
+        at,
+        accounts,
+        ended: false,
+        list: Some(list),
+    };
     if !function.table.ask_fix_all(&id, &wanted).await? {
         return Ok(Some(note(
             "Somebody is having all of them fixed already; the digest's message tells how it goes.",
         )));
     }
-    function.remember(user, Deed::FixAllAsked { findings }).await;
+    function
+        .remember(user, Deed::FixAllAsked { findings })
+        .await;
     for notice in [first, Notice::Draw { digest: id }] {
         if let Err(error) = function.queues.send(events, &notice).await {
             tracing::warn!(%error, "fixing all begins, or is shown, a little later");
@@ -125,5 +161,7 @@ pub(super) async fn fix_all(
 }
 
 fn unknown() -> Content {
-    note("This carries no digest that I know. Nothing was done; `/dd findings` lists what there is.")
+    note(
+        "This carries no digest that I know. Nothing was done; `/dd findings` lists what there is.",
+    )
 }

@@ -47,7 +47,11 @@ impl SignatureCheck {
     }
 
     /// A signature that does not match may be that of a new secret.
-    async fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<Result<(), Unverified>, SecretError> {
+    async fn check(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Result<(), Unverified>, SecretError> {
         let now = Timestamp::now();
         let text = self.0.get().await?;
         let checked = verify(headers, body, &split(&text), now);
@@ -66,7 +70,11 @@ impl SignatureCheck {
 }
 
 fn split(secrets: &SecretString) -> Vec<SecretString> {
-    let parts = secrets.expose_secret().split(',').map(str::trim).filter(|part| !part.is_empty());
+    let parts = secrets
+        .expose_secret()
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
     parts.map(SecretString::from).collect()
 }
 
@@ -91,7 +99,11 @@ pub fn router(endpoint: Arc<Endpoint>) -> Router {
         .with_state(endpoint)
 }
 
-async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> Response {
+async fn receive(
+    State(endpoint): State<Arc<Endpoint>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let id = Uuid::new_v4();
     let span = tracing::info_span!("request", request_id = %id);
     let answered = async {
@@ -105,7 +117,9 @@ async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body
 
 /// The body, if it comes whole and in time. One that says how large it is may be refused unread.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
-    let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let said = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
     if said.is_some_and(|length: usize| length > BODY_LIMIT) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
@@ -124,7 +138,10 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
 
 /// A header, if it is there and text.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// Nothing but a status and an id that the log has too.
@@ -135,7 +152,12 @@ fn refusal(status: StatusCode, id: Uuid) -> Response {
 impl Endpoint {
     /// A request that is whole, Slack's, of our workspace and app, and not a replay; or the status
     /// for what is not.
-    async fn admit(&self, headers: &HeaderMap, body: Body, id: Uuid) -> Result<SlackRequest, StatusCode> {
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        id: Uuid,
+    ) -> Result<SlackRequest, StatusCode> {
         let body = read(headers, body).await.inspect_err(|status| {
             tracing::warn!(%status, "a body that is too large, too slow, or breaks off");
         })?;
@@ -150,7 +172,8 @@ impl Endpoint {
             return Err(StatusCode::UNAUTHORIZED);
         }
         if is_to_change(&request) {
-            self.check_novelty(text(headers, TIMESTAMP), &body, id).await?;
+            self.check_novelty(text(headers, TIMESTAMP), &body, id)
+                .await?;
         }
         Ok(request)
     }
@@ -171,9 +194,23 @@ impl Endpoint {
 
     /// A genuine request that comes again must not switch back, or ask again, what people have
     /// decided since. Slack would rather hear that it was done.
-    async fn check_novelty(&self, timestamp: &str, body: &[u8], id: Uuid) -> Result<(), StatusCode> {
-        let digest = Sha256::new().chain_update(timestamp).chain_update(":").chain_update(body).finalize();
-        match self.function.table.is_new_request(&hex::encode(digest), id, Timestamp::now()).await {
+    async fn check_novelty(
+        &self,
+        timestamp: &str,
+        body: &[u8],
+        id: Uuid,
+    ) -> Result<(), StatusCode> {
+        let digest = Sha256::new()
+            .chain_update(timestamp)
+            .chain_update(":")
+            .chain_update(body)
+            .finalize();
+        match self
+            .function
+            .table
+            .is_new_request(&hex::encode(digest), id, Timestamp::now())
+            .await
+        {
             Ok(true) => Ok(()),
             Ok(false) => {
                 tracing::warn!("a replay: it changes nothing");
@@ -187,7 +224,8 @@ impl Endpoint {
     }
 
     fn is_ours(&self, origin: &Origin) -> bool {
-        origin.team.as_deref() == Some(self.team.as_str()) && origin.app.as_deref() == Some(self.app.as_str())
+        origin.team.as_deref() == Some(self.team.as_str())
+            && origin.app.as_deref() == Some(self.app.as_str())
     }
 
     async fn answer(&self, request: SlackRequest) -> Response {
@@ -195,15 +233,19 @@ impl Endpoint {
             SlackRequest::UrlVerification(challenge) => {
                 axum::Json(json!({"challenge": challenge})).into_response()
             }
-            SlackRequest::Command(event) => axum::Json(self.function.command(&event).await).into_response(),
+            SlackRequest::Command(event) => {
+                axum::Json(self.function.command(&event).await).into_response()
+            }
             SlackRequest::BlockAction(action) => {
                 self.function.block_action(&action).await;
                 StatusCode::OK.into_response()
             }
-            SlackRequest::ViewSubmission(event) => match self.function.view_submission(&event).await {
-                Some(next) => axum::Json(next).into_response(),
-                None => StatusCode::OK.into_response(),
-            },
+            SlackRequest::ViewSubmission(event) => {
+                match self.function.view_submission(&event).await {
+                    Some(next) => axum::Json(next).into_response(),
+                    None => StatusCode::OK.into_response(),
+                }
+            }
             SlackRequest::HomeOpened(user) => {
                 self.function.home_opened(&user).await;
                 StatusCode::OK.into_response()

@@ -23,7 +23,9 @@ pub struct FindingsFilter {
 
 impl FindingsFilter {
     fn wants(&self, finding: &Finding) -> bool {
-        let Some(words) = &self.words else { return true };
+        let Some(words) = &self.words else {
+            return true;
+        };
         let of_resource = &finding.resource;
         let parts = [
             finding.rule.as_str(),
@@ -40,7 +42,12 @@ impl FindingsFilter {
 pub(super) async fn run(function: &SlackFunction, filter: &FindingsFilter) -> Answer {
     let states = match filter.state {
         Some(state) => vec![state],
-        None => vec![StateName::Open, StateName::Fixing, StateName::Undoing, StateName::Ignored],
+        None => vec![
+            StateName::Open,
+            StateName::Fixing,
+            StateName::Undoing,
+            StateName::Ignored,
+        ],
     };
     let (mut blocks, mut total) = (Vec::new(), 0);
     for state in states {
@@ -60,11 +67,20 @@ pub(super) async fn turned(
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
     let Some((state, from, words)) = read_value(&action.value) else {
-        return Ok(Some(note("I do not know that page any more. `/dd findings` shows the newest findings.")));
+        return Ok(Some(note(
+            "I do not know that page any more. `/dd findings` shows the newest findings.",
+        )));
     };
-    let filter = FindingsFilter { state: Some(state), words };
+    let filter = FindingsFilter {
+        state: Some(state),
+        words,
+    };
     let (lines, more) = page(function, &filter, state, from.as_ref()).await?;
-    let place = if from.is_some() { Place::Later } else { Place::First };
+    let place = if from.is_some() {
+        Place::Later
+    } else {
+        Place::First
+    };
     let blocks = show(state, &lines, more, &filter, place);
     let content = match blocks.is_empty() {
         true => none(&filter),
@@ -79,8 +95,17 @@ async fn page(
     state: StateName,
     from: Option<&Cursor>,
 ) -> Result<(Vec<String>, Option<Cursor>), CommandError> {
-    let (records, more) = function.table.page(state, from, LIMIT, |finding| filter.wants(finding)).await?;
-    Ok((records.iter().map(|record| bullet(&record.finding)).collect(), more))
+    let (records, more) = function
+        .table
+        .page(state, from, LIMIT, |finding| filter.wants(finding))
+        .await?;
+    Ok((
+        records
+            .iter()
+            .map(|record| bullet(&record.finding))
+            .collect(),
+        more,
+    ))
 }
 
 pub(super) fn bullet(finding: &Finding) -> String {
@@ -101,17 +126,28 @@ fn show(
 ) -> Vec<slack_morphism::prelude::SlackBlock> {
     let mut buttons = Vec::new();
     if matches!(place, Place::Later) {
-        buttons.push(button(action::NEWEST_FINDINGS, "Newest", &value(state, None, filter)));
+        buttons.push(button(
+            action::NEWEST_FINDINGS,
+            "Newest",
+            &value(state, None, filter),
+        ));
     }
-    buttons
-        .extend(more.map(|more| button(action::OLDER_FINDINGS, "Older", &value(state, Some(&more), filter))));
+    buttons.extend(more.map(|more| {
+        button(
+            action::OLDER_FINDINGS,
+            "Older",
+            &value(state, Some(&more), filter),
+        )
+    }));
     if lines.is_empty() && buttons.is_empty() {
         return Vec::new();
     }
     let title = match (&filter.words, lines.is_empty()) {
         (None, _) => format!("*{}*", title(state)),
         (Some(words), false) => format!("*{}*, with {}", title(state), code(words)),
-        (Some(words), true) => format!("*{}*: none with {} on this page", title(state), code(words)),
+        (Some(words), true) => {
+            format!("*{}*: none with {} on this page", title(state), code(words))
+        }
     };
     let mut blocks = vec![section(&title)];
     blocks.extend(sections(lines.iter().cloned()));
@@ -122,28 +158,45 @@ fn show(
 }
 
 fn none(filter: &FindingsFilter) -> Content {
-    let which = filter.state.map_or("open, fixing, undoing or ignored", StateName::as_str);
+    let which = filter
+        .state
+        .map_or("open, fixing, undoing or ignored", StateName::as_str);
     let Some(words) = &filter.words else {
         return note(&format!(":white_check_mark: No finding is {which}."));
     };
     let meant = StateName::ALL.map(StateName::as_str).into_iter();
-    let meant =
-        meant.filter(|state| filter.state.is_none() && strsim::damerau_levenshtein(state, words) <= 2);
-    let meant: String = meant.map(|state| format!(" Did you mean `/dd findings {state}`?")).collect();
-    note(&format!("No finding that is {which} has {} in it.{meant}", prose(words, 100)))
+    let meant = meant
+        .filter(|state| filter.state.is_none() && strsim::damerau_levenshtein(state, words) <= 2);
+    let meant: String = meant
+        .map(|state| format!(" Did you mean `/dd findings {state}`?"))
+        .collect();
+    note(&format!(
+        "No finding that is {which} has {} in it.{meant}",
+        prose(words, 100)
+    ))
 }
 
 /// What a button carries: state, place and words, a line each.
 fn value(state: StateName, from: Option<&Cursor>, filter: &FindingsFilter) -> String {
     let from = from.map_or_else(String::new, Cursor::to_string);
-    format!("{}\n{from}\n{}", state.as_str(), filter.words.as_deref().unwrap_or_default())
+    format!(
+        "{}\n{from}\n{}",
+        state.as_str(),
+        filter.words.as_deref().unwrap_or_default()
+    )
 }
 
 fn read_value(value: &str) -> Option<(StateName, Option<Cursor>, Option<String>)> {
     let mut lines = value.splitn(3, '\n');
     let (state, from, words) = (lines.next()?, lines.next()?, lines.next()?);
-    let state = StateName::ALL.into_iter().find(|name| name.as_str() == state)?;
-    let from = if from.is_empty() { None } else { Some(from.parse().ok()?) };
+    let state = StateName::ALL
+        .into_iter()
+        .find(|name| name.as_str() == state)?;
+    let from = if from.is_empty() {
+        None
+    } else {
+        Some(from.parse().ok()?)
+    };
     Some((state, from, (!words.is_empty()).then(|| words.to_owned())))
 }
 

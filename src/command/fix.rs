@@ -17,7 +17,9 @@ use crate::slack::{Content, action};
 
 /// Shows the plan, and asks, as the button under the finding's message does.
 pub(super) async fn run(function: &SlackFunction, id: &FindingId) -> Answer {
-    let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
+    let Some(record) = function.table.get(id).await? else {
+        return Ok(refused(id, None));
+    };
     Ok(match record.finding.can_fix(false, Timestamp::now()) {
         Ok(()) => {
             function.table.keep_shown(&record.finding).await?;
@@ -49,7 +51,13 @@ fn ask(finding: &Finding) -> Content {
         code(finding.id.as_str()),
         changes_list(changes.iter().map(|(_, change)| change.to_string()))
     );
-    message(&text, vec![section(&text), actions(fix_button(finding).into_iter().collect())])
+    message(
+        &text,
+        vec![
+            section(&text),
+            actions(fix_button(finding).into_iter().collect()),
+        ],
+    )
 }
 
 /// What is ignored is fixed after a second yes only.
@@ -62,8 +70,11 @@ fn ask_again(finding: &Finding, by: &Actor, reason: &str) -> Content {
         prose(reason, 500),
     );
     let mut blocks = vec![section(&text)];
-    blocks
-        .extend(sections(changes.iter().map(|(_, change)| format!("• {}", prose(&change.to_string(), 200)))));
+    blocks.extend(sections(
+        changes
+            .iter()
+            .map(|(_, change)| format!("• {}", prose(&change.to_string(), 200))),
+    ));
     blocks.extend(fix_ignored_button(finding, by, reason).map(|button| actions(vec![button])));
     message(&text, blocks)
 }
@@ -74,11 +85,15 @@ pub(super) async fn review(
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    let Some(record) = function.table.get(id).await? else {
+        return Ok(Some(refused(id, None)));
+    };
     if let Err(refusal) = record.finding.can_fix(false, Timestamp::now()) {
         return Ok(Some(refused(id, Some(&refusal))));
     }
-    let Some(view) = fix_view(&record.finding) else { return Ok(Some(refused(id, Some(&Refusal::NoPlan)))) };
+    let Some(view) = fix_view(&record.finding) else {
+        return Ok(Some(refused(id, Some(&Refusal::NoPlan))));
+    };
     function.slack.open_view(trigger, view).await?;
     Ok(None)
 }
@@ -89,7 +104,9 @@ pub(super) async fn submitted(
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, plan)) = fix_submission(&event.view) else {
-        return Ok(Some(note("Nothing is fixed: the window carried no plan. Press *Fix…* again.")));
+        return Ok(Some(note(
+            "Nothing is fixed: the window carried no plan. Press *Fix…* again.",
+        )));
     };
     let id = function.table.resolve(&id, &function.decider.rules).await?;
     clicked(function, &id, Some(&plan), &event.user.id, false).await
@@ -100,8 +117,14 @@ pub(super) async fn look_again(
     function: &SlackFunction,
     id: &FindingId,
 ) -> Result<Option<Content>, CommandError> {
-    let notice = Notice::Look { finding: id.clone(), at: Some(Timestamp::now()) };
-    function.queues.send(&function.queues.events, &notice).await?;
+    let notice = Notice::Look {
+        finding: id.clone(),
+        at: Some(Timestamp::now()),
+    };
+    function
+        .queues
+        .send(&function.queues.events, &notice)
+        .await?;
     Ok(None)
 }
 
@@ -114,8 +137,19 @@ pub(super) async fn clicked(
     user: &SlackUserId,
     even_ignored: bool,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(plan) = plan else { return Ok(Some(run(function, id).await?)) };
-    wish(function, id, user, Wish::Fix { even_ignored, plan: Some(plan.clone()) }).await
+    let Some(plan) = plan else {
+        return Ok(Some(run(function, id).await?));
+    };
+    wish(
+        function,
+        id,
+        user,
+        Wish::Fix {
+            even_ignored,
+            plan: Some(plan.clone()),
+        },
+    )
+    .await
 }
 
 /// Somebody wants a fix or an undo: at once, or where it takes two, after another's yes.
@@ -135,7 +169,10 @@ pub(super) async fn wish(
         None => None,
     };
     let agreed = agreed.as_ref();
-    let ask = |finding: &Finding| match function.two_person_accounts.contains(&finding.resource.account) {
+    let ask = |finding: &Finding| match function
+        .two_person_accounts
+        .contains(&finding.resource.account)
+    {
         true => finding.approval_asked(by.clone(), wish.clone(), agreed, now),
         false => finding.asked(by.clone(), &wish, agreed, now),
     };
@@ -149,7 +186,14 @@ pub(super) async fn conclude(
     by: &Actor,
     ask: impl Fn(&Finding) -> Result<Finding, Refusal>,
 ) -> Result<Option<Content>, CommandError> {
-    let asked = ask_for_fix(&function.table, &function.queues, &function.fix_queue, id, ask).await?;
+    let asked = ask_for_fix(
+        &function.table,
+        &function.queues,
+        &function.fix_queue,
+        id,
+        ask,
+    )
+    .await?;
     if asked.record().is_some() {
         function.publish(id).await;
     }
@@ -159,9 +203,11 @@ pub(super) async fn conclude(
         )),
         Asked::UnderWay(_) => None,
         Asked::NotQueued(record) => Some(not_queued(id, record.as_deref())),
-        Asked::Refused(Some(Refusal::Ignored { by, reason })) => {
-            function.table.get(id).await?.map(|record| ask_again(&record.finding, &by, &reason))
-        }
+        Asked::Refused(Some(Refusal::Ignored { by, reason })) => function
+            .table
+            .get(id)
+            .await?
+            .map(|record| ask_again(&record.finding, &by, &reason)),
         // The plan that they saw is not kept any more: they are shown the one of now, and asked.
         Asked::Refused(Some(Refusal::PlanNotKnown)) => {
             let now = Timestamp::now();
@@ -175,7 +221,9 @@ pub(super) async fn conclude(
                 let now = Timestamp::now();
                 let grown = |finding: &Finding| {
                     let asked = finding.outgrown(new, now);
-                    asked.or_else(|| finding.has_grown(by.clone(), new, now)).ok_or(Refusal::NotFixing)
+                    asked
+                        .or_else(|| finding.has_grown(by.clone(), new, now))
+                        .ok_or(Refusal::NotFixing)
                 };
                 function.decide(id, grown).await?;
             }

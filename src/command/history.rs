@@ -18,9 +18,10 @@ pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -
     };
     if entries.is_empty() {
         return Ok(match finding {
-            Some(id) => {
-                note(&format!("Nothing is known of {}. `/dd findings` lists what is.", code(id.as_str())))
-            }
+            Some(id) => note(&format!(
+                "Nothing is known of {}. `/dd findings` lists what is.",
+                code(id.as_str())
+            )),
             None => note("Nobody has done anything yet."),
         });
     }
@@ -30,22 +31,35 @@ pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -
     };
     let sections = sections(entries.iter().map(|entry| line(entry, finding.is_none())));
     let text = format!("{heading}, the newest {} first", entries.len());
-    Ok(message(&text, std::iter::once(section(&text)).chain(sections).collect()))
+    Ok(message(
+        &text,
+        std::iter::once(section(&text)).chain(sections).collect(),
+    ))
 }
 
 /// The finding's message as it is now, and its story.
 pub(super) async fn show(function: &SlackFunction, id: &FindingId) -> Answer {
-    let Some(record) = function.table.get(id).await? else { return Ok(refused(id, None)) };
+    let Some(record) = function.table.get(id).await? else {
+        return Ok(refused(id, None));
+    };
     let shown = finding_message(&record.finding, None);
     let story = run(function, Some(id)).await?;
-    let blocks = [shown.blocks.unwrap_or_default(), story.blocks.unwrap_or_default()].concat();
+    let blocks = [
+        shown.blocks.unwrap_or_default(),
+        story.blocks.unwrap_or_default(),
+    ]
+    .concat();
     Ok(message(&shown.text.unwrap_or_default(), blocks))
 }
 
 pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
     let about = match (&entry.finding, &entry.resource) {
         (Some(id), Some(resource)) if with_finding => {
-            format!(" ({} {})", code(id.as_str()), escape(&crate::text::cut(resource, 60)))
+            format!(
+                " ({} {})",
+                code(id.as_str()),
+                escape(&crate::text::cut(resource, 60))
+            )
         }
         _ => String::new(),
     };
@@ -55,12 +69,18 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
     };
     let deed = match &entry.deed {
         // In the reader's own zone.
-        Deed::Ignored { reason, until: Some(until) } => {
+        Deed::Ignored {
+            reason,
+            until: Some(until),
+        } => {
             format!("ignored it until {}: {}", when(*until), prose(reason, 300))
         }
         deed => prose(&deed.to_string(), 300),
     };
-    let again =
-        if entry.times > 1 { format!(" ({} times within the hour)", entry.times) } else { String::new() };
+    let again = if entry.times > 1 {
+        format!(" ({} times within the hour)", entry.times)
+    } else {
+        String::new()
+    };
     format!("• {} · {by}{deed}{again}{about}", when(entry.at))
 }

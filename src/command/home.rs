@@ -38,7 +38,13 @@ pub(super) async fn run(
     blocks.extend(status.blocks.unwrap_or_default());
     let refresh = button(action::REFRESH_HOME, "Refresh", "home");
     blocks.push(actions(
-        switch.ok().and_then(Result::ok).map(switch_button).into_iter().chain([refresh]).collect(),
+        switch
+            .ok()
+            .and_then(Result::ok)
+            .map(switch_button)
+            .into_iter()
+            .chain([refresh])
+            .collect(),
     ));
     blocks.push(SlackDividerBlock::new().into());
     blocks.push(section(&ages));
@@ -48,10 +54,16 @@ pub(super) async fn run(
             tracing::error!(%error, "cannot list the open findings");
             vec![section(":warning: *Open findings* could not be read")]
         }
-        Err(_) => vec![section(":warning: *Open findings* could not be read in time")],
+        Err(_) => vec![section(
+            ":warning: *Open findings* could not be read in time",
+        )],
     });
     blocks.push(SlackDividerBlock::new().into());
-    blocks.extend([section(&ignored), section(&deeds), SlackDividerBlock::new().into()]);
+    blocks.extend([
+        section(&ignored),
+        section(&deeds),
+        SlackDividerBlock::new().into(),
+    ]);
     blocks.extend(help::run().blocks.unwrap_or_default());
     SlackHomeView::new(blocks)
 }
@@ -73,15 +85,29 @@ fn switch_button(rule: Switch) -> SlackBlockButtonElement {
 /// How long the open findings have been open.
 async fn ages(function: &SlackFunction) -> Result<String, TableError> {
     let now = Timestamp::now();
-    let (day, week) = (now - SignedDuration::from_hours(24), now - SignedDuration::from_hours(7 * 24));
+    let (day, week) = (
+        now - SignedDuration::from_hours(24),
+        now - SignedDuration::from_hours(7 * 24),
+    );
     let count = |from, to| function.table.count_between(StateName::Open, from, to);
-    let (young, middle, old) =
-        tokio::try_join!(count(Some(day), None), count(Some(week), Some(day)), count(None, Some(week)),)?;
-    Ok(format!("*Open by age*\nless than a day: {young} · a day to a week: {middle} · longer: {old}"))
+    let (young, middle, old) = tokio::try_join!(
+        count(Some(day), None),
+        count(Some(week), Some(day)),
+        count(None, Some(week)),
+    )?;
+    Ok(format!(
+        "*Open by age*\nless than a day: {young} · a day to a week: {middle} · longer: {old}"
+    ))
 }
 
-async fn open(function: &SlackFunction, from: Option<&Cursor>) -> Result<Vec<SlackBlock>, TableError> {
-    let (records, more) = function.table.page(StateName::Open, from, FINDINGS, |_| true).await?;
+async fn open(
+    function: &SlackFunction,
+    from: Option<&Cursor>,
+) -> Result<Vec<SlackBlock>, TableError> {
+    let (records, more) = function
+        .table
+        .page(StateName::Open, from, FINDINGS, |_| true)
+        .await?;
     if records.is_empty() && from.is_none() {
         return Ok(vec![section(":white_check_mark: No finding is open.")]);
     }
@@ -100,20 +126,37 @@ async fn open(function: &SlackFunction, from: Option<&Cursor>) -> Result<Vec<Sla
 }
 
 async fn ignored(function: &SlackFunction) -> Result<String, TableError> {
-    let (records, more) = function.table.page(StateName::Ignored, None, LINES, |_| true).await?;
+    let (records, more) = function
+        .table
+        .page(StateName::Ignored, None, LINES, |_| true)
+        .await?;
     if records.is_empty() {
         return Ok("*Ignored:* nothing".to_owned());
     }
-    let lines: Vec<String> = records.iter().map(|record| findings::bullet(&record.finding)).collect();
-    let more = if more.is_some() { "\n`/dd ignored` lists the rest" } else { "" };
+    let lines: Vec<String> = records
+        .iter()
+        .map(|record| findings::bullet(&record.finding))
+        .collect();
+    let more = if more.is_some() {
+        "\n`/dd ignored` lists the rest"
+    } else {
+        ""
+    };
     Ok(format!("*Ignored*\n{}{more}", lines.join("\n")))
 }
 
 async fn deeds(function: &SlackFunction) -> Result<String, TableError> {
     let entries = function.table.history(None, LINES).await?;
-    let lines: Vec<String> = entries.iter().map(|entry| history::line(entry, true)).collect();
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|entry| history::line(entry, true))
+        .collect();
     Ok(format!(
         "*Who did what*\n{}",
-        if lines.is_empty() { "nothing yet".to_owned() } else { lines.join("\n") }
+        if lines.is_empty() {
+            "nothing yet".to_owned()
+        } else {
+            lines.join("\n")
+        }
     ))
 }

@@ -13,9 +13,16 @@ use crate::slack::ignore_view::{ignore_submission, ignore_view};
 /// When a finding that was ignored is sure to be open. Seconds.
 const UNIGNORED_SOON: u32 = 5;
 
-pub(super) async fn ask(function: &SlackFunction, id: &FindingId, trigger: &SlackTriggerId) -> Answer {
-    let asked =
-        || note(&format!("Tell me for how long and why in the window that opened, and `{id}` is ignored."));
+pub(super) async fn ask(
+    function: &SlackFunction,
+    id: &FindingId,
+    trigger: &SlackTriggerId,
+) -> Answer {
+    let asked = || {
+        note(&format!(
+            "Tell me for how long and why in the window that opened, and `{id}` is ignored."
+        ))
+    };
     Ok(open(function, id, trigger).await?.unwrap_or_else(asked))
 }
 
@@ -25,13 +32,18 @@ pub(super) async fn open(
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    let Some(record) = function.table.get(id).await? else {
+        return Ok(Some(refused(id, None)));
+    };
     match record.finding.state_name(Timestamp::now()) {
         StateName::Fixed => return Ok(Some(refused(id, Some(&Refusal::Fixed)))),
         StateName::Deleted => return Ok(Some(refused(id, Some(&Refusal::Deleted)))),
         StateName::Open | StateName::Fixing | StateName::Ignored | StateName::Undoing => {}
     }
-    function.slack.open_view(trigger, ignore_view(&record.finding)).await?;
+    function
+        .slack
+        .open_view(trigger, ignore_view(&record.finding))
+        .await?;
     Ok(None)
 }
 
@@ -46,7 +58,10 @@ pub(super) async fn submitted(
     };
     let (now, user) = (Timestamp::now(), event.user.id.to_string());
     let until = submission.duration.end(now);
-    let id = function.table.resolve(&submission.finding, &function.decider.rules).await?;
+    let id = function
+        .table
+        .resolve(&submission.finding, &function.decider.rules)
+        .await?;
     let seen = match &submission.plan {
         Some(plan) => match function.table.plan(plan).await? {
             Some(plan) => Some(plan),
@@ -55,14 +70,23 @@ pub(super) async fn submitted(
         None => None,
     };
     let ignore = |finding: &Finding| {
-        if seen.as_ref().is_some_and(|plan| plan.resource != finding.resource) {
+        if seen
+            .as_ref()
+            .is_some_and(|plan| plan.resource != finding.resource)
+        {
             return Err(Refusal::PlanNotKnown);
         }
         let covers = match &seen {
             Some(plan) => Covers::of(&plan.changes),
             None => finding.covers_unseen()?,
         };
-        finding.ignored(Actor::User(user.clone()), now, until, submission.reason.clone(), covers)
+        finding.ignored(
+            Actor::User(user.clone()),
+            now,
+            until,
+            submission.reason.clone(),
+            covers,
+        )
     };
     let told = function.decide(&id, ignore).await?;
     // What was opened since the window was opened is not ignored.
@@ -84,8 +108,13 @@ pub(super) async fn unignore(
         // First, and late enough to be looked at when the finding says so: a crash in between
         // loses nothing.
         for request in open.auto_requests() {
-            function.queues.send_later(&function.remediation_queue, &request, UNIGNORED_SOON).await?;
+            function
+                .queues
+                .send_later(&function.remediation_queue, &request, UNIGNORED_SOON)
+                .await?;
         }
     }
-    function.decide(id, |finding| finding.unignored(&by, now)).await
+    function
+        .decide(id, |finding| finding.unignored(&by, now))
+        .await
 }

@@ -47,7 +47,9 @@ use crate::slack::modal::callback_id;
 use crate::slack::publisher::{Published, Publisher};
 use crate::slack::request::{BlockAction, SlackRequest};
 use crate::slack::text::{actor, code, when};
-use crate::slack::{Content, action, approve_view, digest_view, fix_view, ignore_view, modal, undo_view};
+use crate::slack::{
+    Content, action, approve_view, digest_view, fix_view, ignore_view, modal, undo_view,
+};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -144,7 +146,9 @@ impl SlackFunction {
             Command::Status => Ok(status::run(self).await),
             Command::AutoResponse(None) => autoresponse::show(self).await,
             Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(self).await,
-            Command::AutoResponse(Some(Switch::Off)) => autoresponse::switch(self, Switch::Off, user).await,
+            Command::AutoResponse(Some(Switch::Off)) => {
+                autoresponse::switch(self, Switch::Off, user).await
+            }
             Command::Findings(filter) => findings::run(self, &filter).await,
             Command::Fix(id) => fix::run(self, &id).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
@@ -176,11 +180,15 @@ impl SlackFunction {
             Err(error) => Some(sorry(&error)),
         };
         if action.in_home {
-            let place =
-                if action.action_id == action::OLDER_IN_HOME { action.value.parse().ok() } else { None };
+            let place = if action.action_id == action::OLDER_IN_HOME {
+                action.value.parse().ok()
+            } else {
+                None
+            };
             self.show_home(&action.user, place.as_ref(), told).await;
         } else if let Some(content) = told {
-            self.tell(action.channel.as_ref(), &action.user, &content).await;
+            self.tell(action.channel.as_ref(), &action.user, &content)
+                .await;
         }
     }
 
@@ -191,7 +199,9 @@ impl SlackFunction {
     ) -> Result<Option<Content>, CommandError> {
         let user = &action.user;
         match action.action_id.as_str() {
-            action::NEWEST_FINDINGS | action::OLDER_FINDINGS => findings::turned(self, action).await,
+            action::NEWEST_FINDINGS | action::OLDER_FINDINGS => {
+                findings::turned(self, action).await
+            }
             action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
             action::SHOW_ALL => digest::show_all(self, action).await,
             action::FIX_ALL => digest::ask_fix_all(self, action, reach).await,
@@ -204,11 +214,16 @@ impl SlackFunction {
             about_a_finding => {
                 let Some((id, plan)) = action::read_value(&action.value) else {
                     tracing::warn!(action_id = about_a_finding, "a button without a finding");
-                    return Ok(Some(note("This button carries no finding that I know. Nothing was done.")));
+                    return Ok(Some(note(
+                        "This button carries no finding that I know. Nothing was done.",
+                    )));
                 };
                 let id = self.table.resolve(&id, &self.decider.rules).await?;
                 let plan = plan.as_ref();
-                if !matches!(about_a_finding, action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN) {
+                if !matches!(
+                    about_a_finding,
+                    action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN
+                ) {
                     // What is shown may be old; a fix looks for itself.
                     fix::look_again(self, &id).await?;
                 }
@@ -220,9 +235,13 @@ impl SlackFunction {
                     action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
                     action::UNIGNORE => Box::pin(ignore::unignore(self, &id, user)).await,
                     action::UNDO => undo::open(self, &id, &action.trigger_id).await,
-                    action::APPROVE => approve::clicked(self, &id, plan, user, &action.trigger_id).await,
+                    action::APPROVE => {
+                        approve::clicked(self, &id, plan, user, &action.trigger_id).await
+                    }
                     action::DECLINE => approve::decline(self, &id, user).await,
-                    _ => Ok(Some(note("This button is not one of mine. Nothing was done."))),
+                    _ => Ok(Some(note(
+                        "This button is not one of mine. Nothing was done.",
+                    ))),
                 }
             }
         }
@@ -248,9 +267,10 @@ impl SlackFunction {
         let subject = self.resolved(subject_of_view(&event.view)).await;
         let told = match self.authorise(user, &subject, callback).await {
             Ok(Authorised::No(refusal)) => Some(refusal),
-            Ok(Authorised::Yes(reach)) => {
-                self.submitted(event, reach.as_ref()).await.unwrap_or_else(|error| Some(sorry(&error)))
-            }
+            Ok(Authorised::Yes(reach)) => self
+                .submitted(event, reach.as_ref())
+                .await
+                .unwrap_or_else(|error| Some(sorry(&error))),
             Err(error) => Some(sorry(&error)),
         };
         if let Some(content) = told {
@@ -265,11 +285,19 @@ impl SlackFunction {
         let channel = match subject {
             Subject::Finding(id) => match self.table.get(id).await.ok()??.shown? {
                 Shown::Posted(posted) => Some(posted.channel),
-                Shown::Listed(listed) => {
-                    self.table.digest(&listed.digest).await.ok()?.map(|digest| digest.channel)
-                }
+                Shown::Listed(listed) => self
+                    .table
+                    .digest(&listed.digest)
+                    .await
+                    .ok()?
+                    .map(|digest| digest.channel),
             },
-            Subject::Digest(id) => self.table.digest(id).await.ok()?.map(|digest| digest.channel),
+            Subject::Digest(id) => self
+                .table
+                .digest(id)
+                .await
+                .ok()?
+                .map(|digest| digest.channel),
             Subject::Nothing | Subject::Everything | Subject::Off => None,
         };
         channel.map(SlackChannelId::from)
@@ -305,7 +333,9 @@ impl SlackFunction {
         // request would not fit on a thread's stack.
         let view = Box::pin(home::run(self, from, what_came_of_it)).await;
         let left = AT_ONCE.saturating_sub(begun.elapsed());
-        let Err(error) = self.slack.publish_home(user, view, left).await else { return };
+        let Err(error) = self.slack.publish_home(user, view, left).await else {
+            return;
+        };
         tracing::error!(%error, user = %user.to_string(), "cannot show the Home tab");
         if let Some(content) = told {
             self.tell(None, user, &content).await;
@@ -315,12 +345,17 @@ impl SlackFunction {
     async fn tell(&self, channel: Option<&SlackChannelId>, user: &SlackUserId, content: &Content) {
         let home = self.slack.channel();
         // Whoever acted may not be in the one, but in the other.
-        let places = channel.filter(|channel| *channel != home).into_iter().chain([home]);
+        let places = channel
+            .filter(|channel| *channel != home)
+            .into_iter()
+            .chain([home]);
         let telling = async {
             for place in places {
                 match self.slack.tell(place, user, content).await {
                     Ok(()) => return,
-                    Err(error) => tracing::error!(%error, "cannot tell somebody what came of a click"),
+                    Err(error) => {
+                        tracing::error!(%error, "cannot tell somebody what came of a click")
+                    }
                 }
             }
         };
@@ -368,7 +403,9 @@ impl SlackFunction {
             Err(_) => "it takes long".to_owned(),
         };
         tracing::warn!(reason, finding_id = %id, "leaving a message to the notifier");
-        let notice = Notice::Show { finding: id.clone() };
+        let notice = Notice::Show {
+            finding: id.clone(),
+        };
         if let Err(error) = self.queues.send(&self.queues.events, &notice).await {
             tracing::error!(%error, finding_id = %id, "cannot show a finding");
         }
@@ -382,7 +419,9 @@ async fn in_time<T>(
     doing: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
     match subject {
-        Subject::Nothing => tokio::time::timeout(AT_ONCE, doing).await.unwrap_or(Err(CommandError::Slow)),
+        Subject::Nothing => tokio::time::timeout(AT_ONCE, doing)
+            .await
+            .unwrap_or(Err(CommandError::Slow)),
         _ => doing.await,
     }
 }
@@ -397,7 +436,9 @@ pub fn is_to_change(request: &SlackRequest) -> bool {
         SlackRequest::ViewSubmission(event) => {
             callback_id(&event.view) != Some(digest_view::SHOW_ALL_CALLBACK_ID)
         }
-        SlackRequest::UrlVerification(_) | SlackRequest::HomeOpened(_) | SlackRequest::Ignored(_) => false,
+        SlackRequest::UrlVerification(_)
+        | SlackRequest::HomeOpened(_)
+        | SlackRequest::Ignored(_) => false,
     }
 }
 
@@ -406,7 +447,9 @@ fn subject_of_view(view: &SlackStatefulView) -> Subject {
     let carried = modal::metadata(view).unwrap_or_default();
     let first = carried.split(' ').next().unwrap_or_default();
     match callback_id(view) {
-        Some(digest_view::FIX_ALL_CALLBACK_ID) => first.parse().map_or(Subject::Everything, Subject::Digest),
+        Some(digest_view::FIX_ALL_CALLBACK_ID) => {
+            first.parse().map_or(Subject::Everything, Subject::Digest)
+        }
         _ => first.parse().map_or(Subject::Everything, Subject::Finding),
     }
 }
@@ -435,13 +478,21 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
     note(&match refusal {
         None => format!("There is no finding {id}. `/dd findings` lists them."),
         Some(Refusal::Fixing { asked_by, since }) => {
-            format!("A fix of {id} is on its way already, asked for by {} {}.", actor(asked_by), when(*since))
+            format!(
+                "A fix of {id} is on its way already, asked for by {} {}.",
+                actor(asked_by),
+                when(*since)
+            )
         }
         Some(Refusal::Fixed) => format!("{id} is fixed already."),
         Some(Refusal::Ignored { by, .. }) => format!("{id} is ignored by {}.", actor(by)),
         Some(Refusal::NotIgnored) => format!("{id} is not ignored."),
         Some(Refusal::Undoing { asked_by, since }) => {
-            format!("The fix of {id} is being undone, asked for by {} {}.", actor(asked_by), when(*since))
+            format!(
+                "The fix of {id} is being undone, asked for by {} {}.",
+                actor(asked_by),
+                when(*since)
+            )
         }
         Some(Refusal::NotFixed) => format!("{id} is not fixed, so there is nothing to undo."),
         Some(Refusal::NothingToUndo) => {
@@ -452,15 +503,21 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
                 "What an undo of {id} would put back has changed since you looked, so nothing was undone. Press *Undo…* again."
             )
         }
-        Some(Refusal::TooLate) => format!("{id} was fixed more than seven days ago: put it back by hand."),
+        Some(Refusal::TooLate) => {
+            format!("{id} was fixed more than seven days ago: put it back by hand.")
+        }
         Some(Refusal::Waiting { asked_by, since }) => format!(
             "{} asked for {id} already, {}; it waits for another operator's yes in its message.",
             actor(asked_by),
             when(*since)
         ),
-        Some(Refusal::NotWaiting) => format!("Nothing about {id} waits for an approval (any more)."),
+        Some(Refusal::NotWaiting) => {
+            format!("Nothing about {id} waits for an approval (any more).")
+        }
         Some(Refusal::OwnWish) => {
-            format!("You asked for it yourself: in this account it takes another operator to approve {id}.")
+            format!(
+                "You asked for it yourself: in this account it takes another operator to approve {id}."
+            )
         }
         Some(Refusal::Deleted) => format!("The resource of {id} was deleted."),
         Some(Refusal::Grown { new }) => format!(
@@ -473,12 +530,16 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::NoPlan) => format!(
             "Nothing was changed: what a fix of {id} would change is not known. Press *Look again* in its message."
         ),
-        Some(Refusal::NothingToFix) => format!("There is nothing left of {id} that a fix would change."),
+        Some(Refusal::NothingToFix) => {
+            format!("There is nothing left of {id} that a fix would change.")
+        }
         Some(Refusal::ByHand) => {
             format!("What is open of {id} is to be closed by hand: its message says how.")
         }
         Some(Refusal::NotMeant) => format!("{id} cannot be fixed this way."),
         Some(Refusal::NotFixing) => format!("No fix of {id} is on its way."),
-        Some(Refusal::Unsupported) => format!("There is no automatic fix for {id}: it needs a person."),
+        Some(Refusal::Unsupported) => {
+            format!("There is no automatic fix for {id}: it needs a person.")
+        }
     })
 }

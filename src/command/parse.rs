@@ -94,17 +94,24 @@ impl Command {
             ["retry"] => Self::Retry,
             ["history"] => Self::History(None),
             ["history", id] => with_id("history", id, |id| Self::History(Some(id))),
-            [word @ ("fix" | "ignore" | "undo" | "show" | "approve" | "decline")] => {
-                invalid(text, &format!("`/dd {word} <finding id>`; `/dd findings` shows the ids"))
-            }
+            [word @ ("fix" | "ignore" | "undo" | "show" | "approve" | "decline")] => invalid(
+                text,
+                &format!("`/dd {word} <finding id>`; `/dd findings` shows the ids"),
+            ),
             ["report", ..] => invalid(text, "`/dd report` or `/dd report weekly on|off`"),
-            ["autoresponse", word, ..] => invalid(text, &nearest("autoresponse ", word, &["on", "off"])),
+            ["autoresponse", word, ..] => {
+                invalid(text, &nearest("autoresponse ", word, &["on", "off"]))
+            }
             [word, ..] => invalid(text, &nearest("", word, &WORDS)),
         }
     }
 
     /// The command about the id under which its finding is kept: people may type an old one.
-    pub(super) async fn resolved(self, table: &Table, rules: &RuleDefaults) -> Result<Self, TableError> {
+    pub(super) async fn resolved(
+        self,
+        table: &Table,
+        rules: &RuleDefaults,
+    ) -> Result<Self, TableError> {
         let of = async |id: FindingId| table.resolve(&id, rules).await;
         Ok(match self {
             Self::Fix(id) => Self::Fix(of(id).await?),
@@ -131,11 +138,15 @@ impl Command {
     pub(super) fn subject(&self) -> Subject {
         match self {
             Self::AutoResponse(Some(Switch::Off)) => Subject::Off,
-            Self::AutoResponse(Some(Switch::On)) | Self::WeeklyReport(_) | Self::Retry => Subject::Everything,
-            // A fix is asked for by the button under the plan that it shows; only operators are shown one.
-            Self::Fix(id) | Self::Ignore(id) | Self::Undo(id) | Self::Approve(id) | Self::Decline(id) => {
-                Subject::Finding(id.clone())
+            Self::AutoResponse(Some(Switch::On)) | Self::WeeklyReport(_) | Self::Retry => {
+                Subject::Everything
             }
+            // A fix is asked for by the button under the plan that it shows; only operators are shown one.
+            Self::Fix(id)
+            | Self::Ignore(id)
+            | Self::Undo(id)
+            | Self::Approve(id)
+            | Self::Decline(id) => Subject::Finding(id.clone()),
             Self::Status
             | Self::AutoResponse(None)
             | Self::Findings(_)
@@ -151,11 +162,17 @@ impl Command {
 
 /// A state, if the first word is one, and words to look for.
 fn filter(words: &[&str]) -> FindingsFilter {
-    let state =
-        words.first().and_then(|word| StateName::ALL.into_iter().find(|state| state.as_str() == *word));
+    let state = words.first().and_then(|word| {
+        StateName::ALL
+            .into_iter()
+            .find(|state| state.as_str() == *word)
+    });
     let words = &words[usize::from(state.is_some())..];
     let words = crate::text::cut(&words.join(" "), 200);
-    FindingsFilter { state, words: (!words.is_empty()).then_some(words) }
+    FindingsFilter {
+        state,
+        words: (!words.is_empty()).then_some(words),
+    }
 }
 
 fn with_id(word: &str, id: &str, command: fn(FindingId) -> Command) -> Command {
@@ -173,12 +190,16 @@ fn with_id(word: &str, id: &str, command: fn(FindingId) -> Command) -> Command {
 fn invalid(text: &str, suggestion: &str) -> Command {
     let typed = code(&format!("/dd {}", text.trim()));
     Command::Invalid {
-        problem: format!("I do not know {typed}. Did you mean {suggestion}? `/dd help` lists what I know."),
+        problem: format!(
+            "I do not know {typed}. Did you mean {suggestion}? `/dd help` lists what I know."
+        ),
     }
 }
 
 fn nearest(before: &str, word: &str, words: &[&str]) -> String {
-    let nearest = words.iter().min_by_key(|candidate| strsim::damerau_levenshtein(word, candidate));
+    let nearest = words
+        .iter()
+        .min_by_key(|candidate| strsim::damerau_levenshtein(word, candidate));
     format!("`/dd {before}{}`", nearest.copied().unwrap_or("help"))
 }
 
@@ -190,19 +211,37 @@ mod tests {
     fn commands_are_read_whatever_their_case_and_spacing() {
         assert_eq!(Command::parse("  Status "), Command::Status);
         assert_eq!(Command::parse(""), Command::Help);
-        assert_eq!(Command::parse("autoresponse  ON"), Command::AutoResponse(Some(Switch::On)));
+        assert_eq!(
+            Command::parse("autoresponse  ON"),
+            Command::AutoResponse(Some(Switch::On))
+        );
         let filter = |state, words: Option<&str>| {
-            Command::Findings(FindingsFilter { state, words: words.map(str::to_owned) })
+            Command::Findings(FindingsFilter {
+                state,
+                words: words.map(str::to_owned),
+            })
         };
         assert_eq!(Command::parse("findings"), filter(None, None));
-        assert_eq!(Command::parse("findings ignored"), filter(Some(StateName::Ignored), None));
-        assert_eq!(Command::parse("ignored"), filter(Some(StateName::Ignored), None));
-        assert_eq!(Command::parse("findings Web Servers"), filter(None, Some("web servers")));
+        assert_eq!(
+            Command::parse("findings ignored"),
+            filter(Some(StateName::Ignored), None)
+        );
+        assert_eq!(
+            Command::parse("ignored"),
+            filter(Some(StateName::Ignored), None)
+        );
+        assert_eq!(
+            Command::parse("findings Web Servers"),
+            filter(None, Some("web servers"))
+        );
         assert_eq!(
             Command::parse("findings open eu-west-1"),
             filter(Some(StateName::Open), Some("eu-west-1"))
         );
-        assert_eq!(Command::parse("fix F-3FA9C01B22DE"), Command::Fix("f-3fa9c01b22de".parse().unwrap()));
+        assert_eq!(
+            Command::parse("fix F-3FA9C01B22DE"),
+            Command::Fix("f-3fa9c01b22de".parse().unwrap())
+        );
     }
 
     #[test]
@@ -215,11 +254,15 @@ mod tests {
             ("fix it", "`/dd findings`"),
         ] {
             match Command::parse(typed) {
-                Command::Invalid { problem } => assert!(problem.contains(suggestion), "{typed}: {problem}"),
+                Command::Invalid { problem } => {
+                    assert!(problem.contains(suggestion), "{typed}: {problem}")
+                }
                 command => panic!("{typed}: {command:?}"),
             }
         }
-        let Command::Invalid { problem } = Command::parse("<!channel>") else { panic!() };
+        let Command::Invalid { problem } = Command::parse("<!channel>") else {
+            panic!()
+        };
         assert!(problem.contains("&lt;!channel&gt;"), "{problem}");
     }
 }

@@ -49,7 +49,11 @@ pub(super) async fn run(function: &SlackFunction) -> Answer {
     let told = would.told(waiting?, function.blast_radius);
     let mut blocks = vec![section(&line), section(&told)];
     blocks.extend(sections(would.lines));
-    blocks.extend(letters?.iter().flat_map(|(queue, letters)| dead(queue, letters)));
+    blocks.extend(
+        letters?
+            .iter()
+            .flat_map(|(queue, letters)| dead(queue, letters)),
+    );
     Ok(message(&format!("{line}. {told}"), blocks))
 }
 
@@ -66,7 +70,13 @@ struct Would {
 
 impl Would {
     fn told(&self, waiting: u64, blast_radius: u32) -> String {
-        let Self { fix, ask, ignored, more, .. } = self;
+        let Self {
+            fix,
+            ask,
+            ignored,
+            more,
+            ..
+        } = self;
         let least = if *more { "at least " } else { "" };
         format!(
             "*What auto-response would do now:* fix {least}{fix} · skip {ignored} (ignored) · ask for {ask}. One run passes on {blast_radius} before it asks; about {} wait in its queue.",
@@ -77,7 +87,9 @@ impl Would {
 
 async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
     let (open, ignored) = tokio::try_join!(
-        function.table.by_state(StateName::Open, Order::OldestFirst, LOOKED_THROUGH),
+        function
+            .table
+            .by_state(StateName::Open, Order::OldestFirst, LOOKED_THROUGH),
         function.table.count(StateName::Ignored),
     )?;
     let (now, more) = (Timestamp::now(), open.len() == LOOKED_THROUGH);
@@ -87,7 +99,9 @@ async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
         changes.retain(|(_, change)| !change.is_left_to_people());
         match next(finding, None, now) {
             _ if changes.is_empty() => {}
-            Next::LetGo(CONTESTED) => asks.push(format!("{}: asks, for {CONTESTED}", bullet(finding))),
+            Next::LetGo(CONTESTED) => {
+                asks.push(format!("{}: asks, for {CONTESTED}", bullet(finding)))
+            }
             Next::LetGo(_) | Next::Leave => {}
             Next::PassOn => {
                 let would = changes_list(changes.iter().map(|(_, change)| change.to_string()));
@@ -102,23 +116,37 @@ async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
     if left > 0 {
         lines.push(format!("• and {left} more; `/dd findings open` lists them"));
     }
-    Ok(Would { lines, fix, ask, ignored, more })
+    Ok(Would {
+        lines,
+        fix,
+        ask,
+        ignored,
+        more,
+    })
 }
 
 type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;
 
 async fn all_dead_letters(function: &SlackFunction) -> Result<Letters<'_>, AwsError> {
     let queues = function.watched_queues.iter();
-    let letters =
-        queues.map(async |queue| Ok::<_, AwsError>((queue, function.queues.dead_letters(queue).await?)));
+    let letters = queues
+        .map(async |queue| Ok::<_, AwsError>((queue, function.queues.dead_letters(queue).await?)));
     let letters: Letters<'_> = try_join_all(letters).await?;
-    Ok(letters.into_iter().filter(|(_, letters)| !letters.is_empty()).collect())
+    Ok(letters
+        .into_iter()
+        .filter(|(_, letters)| !letters.is_empty())
+        .collect())
 }
 
 fn dead(queue: &QueueUrl, letters: &[DeadLetter]) -> [SlackBlock; 2] {
-    let mut lines = vec![format!(":warning: *Dead letters of* {}", code(queue.name()))];
+    let mut lines = vec![format!(
+        ":warning: *Dead letters of* {}",
+        code(queue.name())
+    )];
     let shown = letters.iter().take(LETTERS);
-    lines.extend(shown.map(|letter| format!("• {}: {}", code(&letter.id), prose(&letter.reason, 300))));
+    lines.extend(
+        shown.map(|letter| format!("• {}: {}", code(&letter.id), prose(&letter.reason, 300))),
+    );
     if letters.len() > LETTERS {
         lines.push("• and more".to_owned());
     }
@@ -137,10 +165,15 @@ pub(super) async fn clicked(
     function: &SlackFunction,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
-    let queues: Vec<&QueueUrl> =
-        function.watched_queues.iter().filter(|queue| queue.name() == action.value).collect();
+    let queues: Vec<&QueueUrl> = function
+        .watched_queues
+        .iter()
+        .filter(|queue| queue.name() == action.value)
+        .collect();
     if queues.is_empty() {
-        return Ok(Some(note("I have no such queue. `/dd queue` shows what there is.")));
+        return Ok(Some(note(
+            "I have no such queue. `/dd queue` shows what there is.",
+        )));
     }
     Ok(Some(retry(function, &queues, &action.user).await?))
 }
@@ -148,24 +181,39 @@ pub(super) async fn clicked(
 /// Where a dead letter goes: a remediator's task back to where its request came from, past the
 /// coordinator's checks, for people may have said "off", "ignore" or "undo" meanwhile.
 fn route(function: &SlackFunction, queue: &QueueUrl, body: String) -> (QueueUrl, String) {
-    let Ok(task) = serde_json::from_str::<RemediationTask>(&body) else { return (queue.clone(), body) };
-    let Ok(request) = serde_json::to_string(&task.message_body) else { return (queue.clone(), body) };
-    let target = if task.sqs_url.is_some() { &function.remediation_queue } else { &function.fix_queue };
+    let Ok(task) = serde_json::from_str::<RemediationTask>(&body) else {
+        return (queue.clone(), body);
+    };
+    let Ok(request) = serde_json::to_string(&task.message_body) else {
+        return (queue.clone(), body);
+    };
+    let target = if task.sqs_url.is_some() {
+        &function.remediation_queue
+    } else {
+        &function.fix_queue
+    };
     (target.clone(), request)
 }
 
 async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
     let until = Instant::now() + DEADLINE;
-    let retried = queues
-        .iter()
-        .map(|queue| function.queues.retry_dead_letters(queue, |body| route(function, queue, body), until));
+    let retried = queues.iter().map(|queue| {
+        function
+            .queues
+            .retry_dead_letters(queue, |body| route(function, queue, body), until)
+    });
     // One queue that fails must not drop what another is doing halfway.
     let (retried, ended): (Vec<usize>, Vec<_>) = join_all(retried).await.into_iter().unzip();
     let retried: usize = retried.into_iter().sum();
     if retried > 0 {
-        function.remember(user, Deed::Retried { messages: retried }).await;
+        function
+            .remember(user, Deed::Retried { messages: retried })
+            .await;
     }
-    let went_back = format!("{} went back into the queue", count(retried as u64, "message"));
+    let went_back = format!(
+        "{} went back into the queue",
+        count(retried as u64, "message")
+    );
     let ended = match ended.into_iter().collect::<Result<Vec<Retry>, AwsError>>() {
         Ok(ended) => ended,
         Err(error) => {
@@ -178,11 +226,16 @@ async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserI
     Ok(note(&match (retried, ended.contains(&Retry::OfSome)) {
         (0, false) => ":white_check_mark: There is no dead letter to retry.".to_owned(),
         (0, true) => {
-            ":warning: AWS takes long, and nothing went back. Press again in a few seconds.".to_owned()
+            ":warning: AWS takes long, and nothing went back. Press again in a few seconds."
+                .to_owned()
         }
         (_, may_be_more) => format!(
             "{went_back}. What cannot be handled this time either is parked again, and told of.{}",
-            if may_be_more { " There may be more: press again in a few seconds." } else { "" }
+            if may_be_more {
+                " There may be more: press again in a few seconds."
+            } else {
+                ""
+            }
         ),
     }))
 }

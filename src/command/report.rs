@@ -11,14 +11,31 @@ use crate::finding::deed::Deed;
 use crate::slack::blocks::note;
 
 /// Drawing takes longer than Slack waits: the notifier does it.
-pub(super) async fn run(function: &SlackFunction, user: &SlackUserId, channel: &SlackChannelId) -> Answer {
-    let notice = Notice::Report { at: Timestamp::now(), by: user.to_string(), channel: channel.to_string() };
-    function.queues.send(&function.queues.events, &notice).await?;
-    Ok(note("The report is being drawn and comes into this channel."))
+pub(super) async fn run(
+    function: &SlackFunction,
+    user: &SlackUserId,
+    channel: &SlackChannelId,
+) -> Answer {
+    let notice = Notice::Report {
+        at: Timestamp::now(),
+        by: user.to_string(),
+        channel: channel.to_string(),
+    };
+    function
+        .queues
+        .send(&function.queues.events, &notice)
+        .await?;
+    Ok(note(
+        "The report is being drawn and comes into this channel.",
+    ))
 }
 
 pub(super) async fn weekly(function: &SlackFunction, switch: Switch, user: &SlackUserId) -> Answer {
-    let wanted = Wanted { switch, by: user.to_string(), at: Timestamp::now() };
+    let wanted = Wanted {
+        switch,
+        by: user.to_string(),
+        at: Timestamp::now(),
+    };
     function.table.want_weekly_report(&wanted).await?;
     function.remember(user, Deed::WeeklyReport { switch }).await;
     Ok(note(match switch {

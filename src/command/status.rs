@@ -34,7 +34,10 @@ pub(super) async fn run(function: &SlackFunction) -> Content {
 }
 
 /// A part's text, or that it could not be read.
-pub(super) async fn part<E: Display>(name: &str, gather: impl Future<Output = Result<String, E>>) -> String {
+pub(super) async fn part<E: Display>(
+    name: &str,
+    gather: impl Future<Output = Result<String, E>>,
+) -> String {
     match tokio::time::timeout(DEADLINE, gather).await {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => {
@@ -81,16 +84,25 @@ pub(super) fn auto_response_line(rule: Switch, recorded: &AutoResponse) -> Strin
 
 /// A person, or the deployment.
 fn by(user: &str) -> String {
-    if user == BY_DEPLOYMENT { "the deployment".to_owned() } else { mention(user) }
+    if user == BY_DEPLOYMENT {
+        "the deployment".to_owned()
+    } else {
+        mention(user)
+    }
 }
 
 async fn compliance(function: &SlackFunction) -> Result<String, AwsError> {
     let config = function.aws.config_service();
     let (mut lines, mut next) = (Vec::new(), None);
     loop {
-        let page = config.describe_compliance_by_config_rule().set_next_token(next).send().boxed().await;
-        let page =
-            page.map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error))?;
+        let page = config
+            .describe_compliance_by_config_rule()
+            .set_next_token(next)
+            .send()
+            .boxed()
+            .await;
+        let page = page
+            .map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error))?;
         for rule in page.compliance_by_config_rules() {
             let name = code(rule.config_rule_name().unwrap_or_default());
             lines.push(format!("• {name}: {}", compliance_words(rule.compliance())));
@@ -114,9 +126,21 @@ fn compliance_words(compliance: Option<&aws_sdk_config::types::Compliance>) -> S
         Some(ComplianceType::NonCompliant) => match breaches {
             Some(breaches) => {
                 let number = u64::from(breaches.capped_count().unsigned_abs());
-                let more = if breaches.cap_exceeded() { "more than " } else { "" };
-                let verb = if number == 1 && !breaches.cap_exceeded() { "breaks" } else { "break" };
-                format!(":red_circle: {} {more}{} {verb} it", bar(number), count(number, "resource"))
+                let more = if breaches.cap_exceeded() {
+                    "more than "
+                } else {
+                    ""
+                };
+                let verb = if number == 1 && !breaches.cap_exceeded() {
+                    "breaks"
+                } else {
+                    "break"
+                };
+                format!(
+                    ":red_circle: {} {more}{} {verb} it",
+                    bar(number),
+                    count(number, "resource")
+                )
             }
             None => ":red_circle: not compliant".to_owned(),
         },
@@ -137,9 +161,14 @@ async fn findings(function: &SlackFunction) -> Result<String, TableError> {
         function.table.oldest(StateName::Open),
     )?;
     let oldest = oldest.map_or_else(String::new, |oldest| {
-        format!("; the oldest open one is of {}", when(oldest.finding.opened_at))
+        format!(
+            "; the oldest open one is of {}",
+            when(oldest.finding.opened_at)
+        )
     });
-    Ok(format!("*Findings:* {open} open, {fixing} fixing, {ignored} ignored{oldest}"))
+    Ok(format!(
+        "*Findings:* {open} open, {fixing} fixing, {ignored} ignored{oldest}"
+    ))
 }
 
 async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
@@ -153,7 +182,9 @@ async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
     )?;
     let oldest = match function.table.oldest(StateName::Open).await {
         Ok(Some(record)) if waiting > 0 => {
-            let seconds = Timestamp::now().duration_since(record.finding.opened_at).as_secs();
+            let seconds = Timestamp::now()
+                .duration_since(record.finding.opened_at)
+                .as_secs();
             format!("; the oldest open finding has waited for {}", age(seconds))
         }
         _ => String::new(),

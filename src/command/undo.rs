@@ -10,8 +10,16 @@ use crate::slack::Content;
 use crate::slack::blocks::note;
 use crate::slack::undo_view::{undo_submission, undo_view};
 
-pub(super) async fn ask(function: &SlackFunction, id: &FindingId, trigger: &SlackTriggerId) -> Answer {
-    let asked = || note(&format!("Tell me why in the window that opened, and the fix of `{id}` is undone."));
+pub(super) async fn ask(
+    function: &SlackFunction,
+    id: &FindingId,
+    trigger: &SlackTriggerId,
+) -> Answer {
+    let asked = || {
+        note(&format!(
+            "Tell me why in the window that opened, and the fix of `{id}` is undone."
+        ))
+    };
     Ok(open(function, id, trigger).await?.unwrap_or_else(asked))
 }
 
@@ -21,11 +29,16 @@ pub(super) async fn open(
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else { return Ok(Some(refused(id, None))) };
+    let Some(record) = function.table.get(id).await? else {
+        return Ok(Some(refused(id, None)));
+    };
     if let Err(refusal) = record.finding.can_undo(Timestamp::now()) {
         return Ok(Some(refused(id, Some(&refusal))));
     }
-    function.slack.open_view(trigger, undo_view(&record.finding)).await?;
+    function
+        .slack
+        .open_view(trigger, undo_view(&record.finding))
+        .await?;
     Ok(None)
 }
 
@@ -38,7 +51,13 @@ pub(super) async fn submitted(
             "Nothing is undone: the window did not say why. Press *Undo…* again and fill it in.",
         )));
     };
-    let wish = Wish::Undo { plan: submission.plan, reason: submission.reason };
-    let id = function.table.resolve(&submission.finding, &function.decider.rules).await?;
+    let wish = Wish::Undo {
+        plan: submission.plan,
+        reason: submission.reason,
+    };
+    let id = function
+        .table
+        .resolve(&submission.finding, &function.decider.rules)
+        .await?;
     fix::wish(function, &id, &event.user.id, wish).await
 }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::controls::{Change, ViolationType};
-use crate::ids::{AccountId, FindingId, PlanDigest, Region, Resource, ResourceId, ResourceType, RuleName};
+use crate::ids::{
+    AccountId, FindingId, PlanDigest, Region, Resource, ResourceId, ResourceType, RuleName,
+};
 
 /// On the remediation queue (from rules) and the fix queue (from people).
 ///
@@ -73,9 +75,10 @@ impl RemediationRequest {
         let id = self.violation_type.control().finding(&resource);
         let before = || FindingId::of_rule(&self.raised_by_rule, &resource);
         match &self.finding_id {
-            Some(named) if *named != id && *named != before() => {
-                Err(ForeignFinding::Named { named: named.clone(), follows: id })
-            }
+            Some(named) if *named != id && *named != before() => Err(ForeignFinding::Named {
+                named: named.clone(),
+                follows: id,
+            }),
             _ => Ok(id),
         }
     }
@@ -119,7 +122,11 @@ pub struct RemediationTask {
 
 /// How a remediation ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "outcome",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Outcome {
     /// The changes are about to be made. Sent before the effect, so that a crash right after it
     /// cannot lose what was taken away.
@@ -205,7 +212,12 @@ pub struct ReportDetail {
 
 impl RemediationReport {
     /// Nothing is done about a person's request that does not say which plan was agreed to.
-    pub fn without_plan(source: &str, request: RemediationRequest, home: &AccountId, now: Timestamp) -> Self {
+    pub fn without_plan(
+        source: &str,
+        request: RemediationRequest,
+        home: &AccountId,
+        now: Timestamp,
+    ) -> Self {
         let resource = request.resource(home);
         Self {
             remediation_source: source.to_owned(),
@@ -228,9 +240,16 @@ impl RemediationReport {
     /// for a report of DD-AWS's shape.
     pub fn finding(&self, home: &AccountId) -> Option<Result<FindingId, ForeignFinding>> {
         let request = &self.detail.as_ref()?.request;
-        if self.resource().is_some_and(|resource| resource != request.resource(home)) {
-            let (reported, requested) = (self.resource_id.clone(), request.target_resource_id.clone());
-            return Some(Err(ForeignFinding::Reported { reported, requested }));
+        if self
+            .resource()
+            .is_some_and(|resource| resource != request.resource(home))
+        {
+            let (reported, requested) =
+                (self.resource_id.clone(), request.target_resource_id.clone());
+            return Some(Err(ForeignFinding::Reported {
+                reported,
+                requested,
+            }));
         }
         Some(request.finding(home))
     }
@@ -301,15 +320,23 @@ mod tests {
             aws_account_id: "123456789012".parse().unwrap(),
             message: "done".to_owned(),
             detail: Some(ReportDetail {
-                outcome: Outcome::Failed { reason: "no".to_owned(), advice: "ask".to_owned() },
+                outcome: Outcome::Failed {
+                    reason: "no".to_owned(),
+                    advice: "ask".to_owned(),
+                },
                 attempt: Attempt::begin(),
-                changes: vec![Change::DeletePolicy { policy: "{}".to_owned() }],
+                changes: vec![Change::DeletePolicy {
+                    policy: "{}".to_owned(),
+                }],
                 request,
             }),
         };
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["actionCompleteTime"], "1970-01-01T00:00:00Z");
         assert_eq!(json["outcome"], "failed");
-        assert_eq!(serde_json::from_value::<RemediationReport>(json).unwrap(), report);
+        assert_eq!(
+            serde_json::from_value::<RemediationReport>(json).unwrap(),
+            report
+        );
     }
 }

@@ -9,7 +9,11 @@ use crate::ids::{DigestId, FindingId, PlanListId};
 
 /// `{"notice": "parked", "queue": "defendable-remediation", …}`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "notice", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "notice",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Notice {
     /// A message could not be handled and lies in a dead-letter queue.
     Parked {
@@ -151,15 +155,24 @@ mod tests {
     #[test]
     fn what_a_queue_says_of_a_parked_message_is_a_notice() {
         for parked_as in [None, Some("second".to_owned())] {
-            let (queue, message_id, reason) = ("events".to_owned(), "first".to_owned(), "why".to_owned());
+            let (queue, message_id, reason) =
+                ("events".to_owned(), "first".to_owned(), "why".to_owned());
             let parked = crate::queue::Parked {
                 queue: queue.clone(),
                 message_id: message_id.clone(),
                 parked_as: parked_as.clone(),
                 reason: reason.clone(),
             };
-            let notice = Notice::Parked { queue, message_id, parked_as, reason };
-            assert_eq!(serde_json::to_value(parked).unwrap(), serde_json::to_value(notice).unwrap());
+            let notice = Notice::Parked {
+                queue,
+                message_id,
+                parked_as,
+                reason,
+            };
+            assert_eq!(
+                serde_json::to_value(parked).unwrap(),
+                serde_json::to_value(notice).unwrap()
+            );
         }
     }
 }

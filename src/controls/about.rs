@@ -34,13 +34,22 @@ impl About {
 /// Why a resource with these tags is to be left as it is. An empty reason is one too.
 pub fn ignored_because(tags: &Tags) -> Option<&str> {
     let reason = tags.get(IGNORE_TAG)?.trim();
-    Some(if reason.is_empty() { "no reason given" } else { reason })
+    Some(if reason.is_empty() {
+        "no reason given"
+    } else {
+        reason
+    })
 }
 
 impl Remediations {
     /// Reads the live resource; nothing is known of types that we cannot fix.
     pub async fn about(&self, resource: &Resource) -> Result<About, AwsError> {
-        let Resource { account, region, id, .. } = resource;
+        let Resource {
+            account,
+            region,
+            id,
+            ..
+        } = resource;
         match resource.resource_type.as_str() {
             ResourceType::SECURITY_GROUP => {
                 let described = self
@@ -51,21 +60,37 @@ impl Remediations {
                     .send()
                     .boxed();
                 let described = described.await;
-                let groups =
-                    described.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
+                let groups = described
+                    .map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
                 let group = groups.security_groups().first();
                 let tags = group.map(|group| group.tags()).unwrap_or_default().iter();
-                let tags = tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
-                let name = group.and_then(|group| group.group_name()).map(str::to_owned);
-                Ok(About { name, tags: tags.collect() })
+                let tags =
+                    tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+                let name = group
+                    .and_then(|group| group.group_name())
+                    .map(str::to_owned);
+                Ok(About {
+                    name,
+                    tags: tags.collect(),
+                })
             }
             ResourceType::BUCKET => {
-                let tagging =
-                    self.aws.s3(account, region)?.get_bucket_tagging().bucket(id.as_str()).send().boxed();
-                match tagging.await.map_err(|error| AwsError::from_sdk("s3:GetBucketTagging", error)) {
+                let tagging = self
+                    .aws
+                    .s3(account, region)?
+                    .get_bucket_tagging()
+                    .bucket(id.as_str())
+                    .send()
+                    .boxed();
+                match tagging
+                    .await
+                    .map_err(|error| AwsError::from_sdk("s3:GetBucketTagging", error))
+                {
                     Ok(tagging) => {
                         let tags = tagging.tag_set().iter();
-                        let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+                        let tags = tags
+                            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+                            .collect();
                         Ok(About { name: None, tags })
                     }
                     Err(error) if error.code == "NoSuchTagSet" => Ok(About::default()),

@@ -3,7 +3,9 @@
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type};
+use aws_sdk_s3::types::{
+    AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type,
+};
 use futures::FutureExt;
 
 use super::change::{Change, Grant, Grantee};
@@ -31,12 +33,21 @@ pub(super) struct Live {
 
 async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
     let acl = bucket::acl(s3, id.as_str()).await?;
-    let acl = AccessControlPolicy::builder().set_owner(acl.owner).set_grants(acl.grants).build();
-    Ok(Live { acl, block: bucket::public_access_block(s3, id.as_str()).await? })
+    let acl = AccessControlPolicy::builder()
+        .set_owner(acl.owner)
+        .set_grants(acl.grants)
+        .build();
+    Ok(Live {
+        acl,
+        block: bucket::public_access_block(s3, id.as_str()).await?,
+    })
 }
 
 fn is_public(grant: &S3Grant) -> bool {
-    grant.grantee().and_then(|grantee| grantee.uri()).is_some_and(is_public_group)
+    grant
+        .grantee()
+        .and_then(|grantee| grantee.uri())
+        .is_some_and(is_public_group)
 }
 
 /// The public grants that have an effect.
@@ -45,7 +56,10 @@ fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Vec<Change> {
         return Vec::new();
     }
     let public = live.acl.grants().iter().filter(|grant| is_public(grant));
-    public.filter_map(own_grant).map(Change::RemoveGrant).collect()
+    public
+        .filter_map(own_grant)
+        .map(Change::RemoveGrant)
+        .collect()
 }
 
 fn own_grant(grant: &S3Grant) -> Option<Grant> {
@@ -55,7 +69,10 @@ fn own_grant(grant: &S3Grant) -> Option<Grant> {
         Type::CanonicalUser => Grantee::CanonicalUser(grantee.id()?.to_owned()),
         _ => Grantee::Group(grantee.uri()?.to_owned()),
     };
-    Some(Grant { grantee, permission: grant.permission()?.as_str().to_owned() })
+    Some(Grant {
+        grantee,
+        permission: grant.permission()?.as_str().to_owned(),
+    })
 }
 
 /// The counterpart of [`own_grant`].
@@ -63,12 +80,17 @@ fn s3_grant(grant: &Grant) -> Result<S3Grant, UndoError> {
     let grantee = match &grant.grantee {
         Grantee::Group(uri) => S3Grantee::builder().r#type(Type::Group).uri(uri),
         Grantee::CanonicalUser(id) => S3Grantee::builder().r#type(Type::CanonicalUser).id(id),
-        Grantee::Email(address) => {
-            S3Grantee::builder().r#type(Type::AmazonCustomerByEmail).email_address(address)
-        }
+        Grantee::Email(address) => S3Grantee::builder()
+            .r#type(Type::AmazonCustomerByEmail)
+            .email_address(address),
     };
-    let grantee = grantee.build().map_err(|error| UndoError::Differs(error.to_string()))?;
-    Ok(S3Grant::builder().grantee(grantee).permission(Permission::from(grant.permission.as_str())).build())
+    let grantee = grantee
+        .build()
+        .map_err(|error| UndoError::Differs(error.to_string()))?;
+    Ok(S3Grant::builder()
+        .grantee(grantee)
+        .permission(Permission::from(grant.permission.as_str()))
+        .build())
 }
 
 /// What the account's block makes ineffective stays; a block that cannot be read counts as off, and why is
@@ -78,14 +100,22 @@ pub(super) async fn prepare(
     resource: &Resource,
     rule: &S3PublicAccess,
 ) -> Result<(Vec<Change>, Live, Option<String>), AwsError> {
-    let Resource { account, region, id, .. } = resource;
+    let Resource {
+        account,
+        region,
+        id,
+        ..
+    } = resource;
     let live = read(&aws.s3(account, region)?, id).await?;
     let changes = plan(id, &live, rule);
     if changes.is_empty() {
         return Ok((changes, live, None));
     }
     let answer = AwsAnswer::of_account(aws, account, region).await;
-    let is_excused = answer.account_block.given().is_some_and(|block| block.ignore_public_acls);
+    let is_excused = answer
+        .account_block
+        .given()
+        .is_some_and(|block| block.ignore_public_acls);
     let doubt = answer.failure().map(str::to_owned);
     Ok((if is_excused { Vec::new() } else { changes }, live, doubt))
 }
@@ -97,7 +127,9 @@ impl Live {
         let is_removed = |grant: &S3Grant| {
             own_grant(grant).is_some_and(|grant| changes.contains(&Change::RemoveGrant(grant)))
         };
-        acl.grants.iter_mut().for_each(|grants| grants.retain(|grant| !is_removed(grant)));
+        acl.grants
+            .iter_mut()
+            .for_each(|grants| grants.retain(|grant| !is_removed(grant)));
         acl
     }
 }
@@ -137,10 +169,18 @@ pub(super) fn once() -> aws_sdk_s3::config::Builder {
 }
 
 /// Puts the ACL: without its public grants, or with them again.
-pub(super) async fn put(s3: &Client, id: &ResourceId, acl: AccessControlPolicy) -> Result<(), AwsError> {
-    let put = s3.put_bucket_acl().bucket(id.as_str()).access_control_policy(acl);
+pub(super) async fn put(
+    s3: &Client,
+    id: &ResourceId,
+    acl: AccessControlPolicy,
+) -> Result<(), AwsError> {
+    let put = s3
+        .put_bucket_acl()
+        .bucket(id.as_str())
+        .access_control_policy(acl);
     let put = put.customize().config_override(once()).send().boxed().await;
-    put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
+    put.map(drop)
+        .map_err(|error| AwsError::from_sdk("s3:PutBucketAcl", error))
 }
 
 #[cfg(test)]
@@ -157,19 +197,42 @@ mod tests {
 
     fn group(name: &str) -> S3Grant {
         let uri = format!("http://acs.amazonaws.com/groups/global/{name}");
-        let grantee = S3Grantee::builder().r#type(Type::Group).uri(uri).build().unwrap();
-        S3Grant::builder().grantee(grantee).permission(Permission::Read).build()
+        let grantee = S3Grantee::builder()
+            .r#type(Type::Group)
+            .uri(uri)
+            .build()
+            .unwrap();
+        S3Grant::builder()
+            .grantee(grantee)
+            .permission(Permission::Read)
+            .build()
     }
 
     fn live(grants: Vec<S3Grant>, ignore_public_acls: bool) -> Live {
-        let acl = AccessControlPolicy::builder().set_grants(Some(grants)).build();
-        Live { acl, block: PublicAccessBlock { ignore_public_acls, ..Default::default() } }
+        let acl = AccessControlPolicy::builder()
+            .set_grants(Some(grants))
+            .build();
+        Live {
+            acl,
+            block: PublicAccessBlock {
+                ignore_public_acls,
+                ..Default::default()
+            },
+        }
     }
 
     #[test]
     fn adjacent_public_grants_are_all_planned_and_log_delivery_stays() {
-        let grants = vec![group("AllUsers"), group("AuthenticatedUsers"), group("LogDelivery")];
-        let changes = plan(&"b".parse().unwrap(), &live(grants, false), &S3PublicAccess::default());
+        let grants = vec![
+            group("AllUsers"),
+            group("AuthenticatedUsers"),
+            group("LogDelivery"),
+        ];
+        let changes = plan(
+            &"b".parse().unwrap(),
+            &live(grants, false),
+            &S3PublicAccess::default(),
+        );
         let said: Vec<String> = changes.iter().map(Change::to_string).collect();
         assert_eq!(
             said,
@@ -183,19 +246,41 @@ mod tests {
     #[test]
     fn an_undo_brings_back_the_grants_that_are_missing() {
         let grants = vec![group("AllUsers"), group("AuthenticatedUsers")];
-        let removed = plan(&"b".parse().unwrap(), &live(grants.clone(), false), &S3PublicAccess::default());
+        let removed = plan(
+            &"b".parse().unwrap(),
+            &live(grants.clone(), false),
+            &S3PublicAccess::default(),
+        );
         let acl = |grants| live(grants, false).acl;
-        assert_eq!(missing(&acl(vec![group("LogDelivery")]), &removed).unwrap(), grants);
-        assert_eq!(missing(&acl(vec![grants[0].clone()]), &removed).unwrap(), grants[1..]);
+        assert_eq!(
+            missing(&acl(vec![group("LogDelivery")]), &removed).unwrap(),
+            grants
+        );
+        assert_eq!(
+            missing(&acl(vec![grants[0].clone()]), &removed).unwrap(),
+            grants[1..]
+        );
         assert_eq!(missing(&acl(grants), &removed).unwrap(), []);
     }
 
     #[test]
     fn ineffective_and_exempt_grants_stay() {
         let id = "b".parse().unwrap();
-        assert_eq!(plan(&id, &live(vec![group("AllUsers")], true), &S3PublicAccess::default()), []);
-        let exempt = S3PublicAccess { bucket_whitelist: ["b".to_owned()].into() };
-        assert_eq!(plan(&id, &live(vec![group("AllUsers")], false), &exempt), []);
+        assert_eq!(
+            plan(
+                &id,
+                &live(vec![group("AllUsers")], true),
+                &S3PublicAccess::default()
+            ),
+            []
+        );
+        let exempt = S3PublicAccess {
+            bucket_whitelist: ["b".to_owned()].into(),
+        };
+        assert_eq!(
+            plan(&id, &live(vec![group("AllUsers")], false), &exempt),
+            []
+        );
     }
 
     /// What the rule says of the bucket, of which AWS Config spells the groups and permissions its own way.
@@ -214,21 +299,32 @@ mod tests {
                 "PublicAccessBlockConfiguration": block}});
         let item = item.to_string();
         let item: ConfigurationItem = serde_json::from_str(&item).unwrap();
-        let rules = RuleDefaults { s3_public_access: rule.clone(), ..RuleDefaults::default() };
+        let rules = RuleDefaults {
+            s3_public_access: rule.clone(),
+            ..RuleDefaults::default()
+        };
         let parameters = RuleParameters::default();
-        rules.evaluate(RuleKind::S3PublicAccess, &parameters, &item, false).unwrap().compliance_type
+        rules
+            .evaluate(RuleKind::S3PublicAccess, &parameters, &item, false)
+            .unwrap()
+            .compliance_type
     }
 
     /// Any grant, by the numbers of whom and what.
     fn any_grant((whom, what): (usize, usize)) -> S3Grant {
         let grantee = match ["AllUsers", "AuthenticatedUsers", "LogDelivery"].get(whom) {
             Some(name) => group(name).grantee.unwrap(),
-            None => {
-                S3Grantee::builder().r#type(Type::CanonicalUser).id(format!("user-{whom}")).build().unwrap()
-            }
+            None => S3Grantee::builder()
+                .r#type(Type::CanonicalUser)
+                .id(format!("user-{whom}"))
+                .build()
+                .unwrap(),
         };
         let permission = Permission::from(Permission::values()[what]);
-        S3Grant::builder().grantee(grantee).permission(permission).build()
+        S3Grant::builder()
+            .grantee(grantee)
+            .permission(permission)
+            .build()
     }
 
     proptest! {

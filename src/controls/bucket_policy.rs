@@ -33,13 +33,18 @@ pub(super) struct Live {
 
 async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
     let policy = bucket::policy(s3, id.as_str()).await?;
-    Ok(Live { policy, block: bucket::public_access_block(s3, id.as_str()).await? })
+    Ok(Live {
+        policy,
+        block: bucket::public_access_block(s3, id.as_str()).await?,
+    })
 }
 
 /// The public statements that have an effect, with the deletion of the policy when no other is
 /// left.
 fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Change>, AwsError> {
-    let Some(text) = live.policy.as_deref() else { return Ok(Vec::new()) };
+    let Some(text) = live.policy.as_deref() else {
+        return Ok(Vec::new());
+    };
     if rule.bucket_whitelist.contains(id.as_str()) || live.block.restrict_public_buckets {
         return Ok(Vec::new());
     }
@@ -64,12 +69,22 @@ fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Chang
 
 impl Live {
     /// The removals that are wanted, with the deletion of the policy when no other statement is left.
-    pub(super) fn only(&self, changes: Vec<Change>, is_wanted: impl Fn(&Change) -> bool) -> Vec<Change> {
+    pub(super) fn only(
+        &self,
+        changes: Vec<Change>,
+        is_wanted: impl Fn(&Change) -> bool,
+    ) -> Vec<Change> {
         let is_removal = |change: &Change| matches!(change, Change::RemoveStatement { .. });
-        let mut wanted: Vec<Change> =
-            changes.into_iter().filter(|change| is_removal(change) && is_wanted(change)).collect();
+        let mut wanted: Vec<Change> = changes
+            .into_iter()
+            .filter(|change| is_removal(change) && is_wanted(change))
+            .collect();
         if !wanted.is_empty() && self.rest(&wanted).is_none() {
-            wanted.extend(self.policy.clone().map(|policy| Change::DeletePolicy { policy }));
+            wanted.extend(
+                self.policy
+                    .clone()
+                    .map(|policy| Change::DeletePolicy { policy }),
+            );
         }
         wanted
     }
@@ -83,14 +98,22 @@ impl Live {
                 _ => None,
             })
             .collect();
-        BucketPolicy::parse(self.policy.as_deref()?).ok()?.without(&indexes)
+        BucketPolicy::parse(self.policy.as_deref()?)
+            .ok()?
+            .without(&indexes)
     }
 
     /// The policy that the changes leave; `None` where they delete it.
     pub(super) fn without(self, changes: &[Change]) -> Option<String> {
-        let deletes = changes.iter().any(|change| matches!(change, Change::DeletePolicy { .. }));
+        let deletes = changes
+            .iter()
+            .any(|change| matches!(change, Change::DeletePolicy { .. }));
         // What cannot be taken apart stays as it is: only an agreed deletion deletes.
-        if deletes { None } else { self.rest(changes).or(self.policy) }
+        if deletes {
+            None
+        } else {
+            self.rest(changes).or(self.policy)
+        }
     }
 }
 
@@ -101,7 +124,12 @@ pub(super) async fn prepare(
     resource: &Resource,
     rule: &S3PublicAccess,
 ) -> Result<(Vec<Change>, Live, Option<String>), AwsError> {
-    let Resource { account, region, id, .. } = resource;
+    let Resource {
+        account,
+        region,
+        id,
+        ..
+    } = resource;
     let live = read(&aws.s3(account, region)?, id).await?;
     let changes = plan(id, &live, rule)?;
     if changes.is_empty() {
@@ -113,7 +141,10 @@ pub(super) async fn prepare(
 }
 
 fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
-    let is_blocked = answer.account_block.given().is_some_and(|block| block.restrict_public_buckets);
+    let is_blocked = answer
+        .account_block
+        .given()
+        .is_some_and(|block| block.restrict_public_buckets);
     if is_blocked || answer.policy_is_public == Answer::Given(false) {
         return Vec::new();
     }
@@ -144,19 +175,28 @@ fn restored(live: Option<&str>, removed: &[Change]) -> Result<Option<String>, Un
     let mut policy = match (live, deleted) {
         (Some(live), _) => live.to_owned(),
         (None, Some(deleted)) => deleted.to_owned(),
-        (None, None) => return Err(UndoError::Differs("the bucket has no policy any more".to_owned())),
+        (None, None) => {
+            return Err(UndoError::Differs(
+                "the bucket has no policy any more".to_owned(),
+            ));
+        }
     };
     for change in removed {
-        if let Change::RemoveStatement { index, statement, .. } = change {
-            let inserted = BucketPolicy::parse(&policy).map_err(differs)?.with(*index, statement);
+        if let Change::RemoveStatement {
+            index, statement, ..
+        } = change
+        {
+            let inserted = BucketPolicy::parse(&policy)
+                .map_err(differs)?
+                .with(*index, statement);
             policy = inserted.map_err(differs)?.unwrap_or(policy);
         }
     }
     match live {
         Some(live) if live == policy => Ok(None),
-        Some(_) if deleted.is_some() => {
-            Err(UndoError::Differs("the bucket has another policy now, where it had none".to_owned()))
-        }
+        Some(_) if deleted.is_some() => Err(UndoError::Differs(
+            "the bucket has another policy now, where it had none".to_owned(),
+        )),
         _ => Ok(Some(policy)),
     }
 }
@@ -166,17 +206,29 @@ fn differs(what: impl std::fmt::Display) -> UndoError {
 }
 
 /// Puts the policy, without its public statements or with them again, or deletes it.
-pub(super) async fn put(s3: &Client, id: &ResourceId, rest: Option<String>) -> Result<(), AwsError> {
+pub(super) async fn put(
+    s3: &Client,
+    id: &ResourceId,
+    rest: Option<String>,
+) -> Result<(), AwsError> {
     match rest {
         Some(policy) => {
             let put = s3.put_bucket_policy().bucket(id.as_str()).policy(policy);
             let put = put.customize().config_override(once()).send().boxed().await;
-            put.map(drop).map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
+            put.map(drop)
+                .map_err(|error| AwsError::from_sdk("s3:PutBucketPolicy", error))
         }
         None => {
             let deleted = s3.delete_bucket_policy().bucket(id.as_str());
-            let deleted = deleted.customize().config_override(once()).send().boxed().await;
-            deleted.map(drop).map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
+            let deleted = deleted
+                .customize()
+                .config_override(once())
+                .send()
+                .boxed()
+                .await;
+            deleted
+                .map(drop)
+                .map_err(|error| AwsError::from_sdk("s3:DeleteBucketPolicy", error))
         }
     }
 }
@@ -191,11 +243,15 @@ mod tests {
         ComplianceType, ConfigurationItem, RuleDefaults, RuleKind, RuleParameters,
     };
 
-    const OPEN: &str = r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:GetObject"}"#;
+    const OPEN: &str =
+        r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:GetObject"}"#;
     const CLOSED: &str = r#"{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:*"}"#;
 
     fn planned(statements: &[&str], block: PublicAccessBlock) -> Vec<String> {
-        let policy = Some(format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")));
+        let policy = Some(format!(
+            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+            statements.join(",")
+        ));
         let live = Live { policy, block };
         let changes = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         changes.iter().map(Change::to_string).collect()
@@ -209,7 +265,10 @@ mod tests {
         assert_eq!(planned(&[OPEN, OPEN, CLOSED], unblocked), [open, open]);
         assert_eq!(
             planned(&[OPEN], unblocked),
-            [open, "delete the bucket policy, in which no other statement is left"]
+            [
+                open,
+                "delete the bucket policy, in which no other statement is left"
+            ]
         );
     }
 
@@ -219,14 +278,26 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{OPEN},{CLOSED},{}]}}"#,
             OPEN.replace("Open", "Too")
         );
-        let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+        let live = Live {
+            policy: Some(text.clone()),
+            block: PublicAccessBlock::default(),
+        };
         let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         let rest = live.without(&removed);
         assert_eq!(removed.len(), 2);
-        assert_eq!(restored(rest.as_deref(), &removed).unwrap(), Some(text.clone()));
-        assert_eq!(restored(Some(&text), &removed).unwrap(), None, "it is back already");
+        assert_eq!(
+            restored(rest.as_deref(), &removed).unwrap(),
+            Some(text.clone())
+        );
+        assert_eq!(
+            restored(Some(&text), &removed).unwrap(),
+            None,
+            "it is back already"
+        );
 
-        let said = |live: Option<&str>, removed: &[Change]| restored(live, removed).unwrap_err().to_string();
+        let said = |live: Option<&str>, removed: &[Change]| {
+            restored(live, removed).unwrap_err().to_string()
+        };
         assert_eq!(said(None, &removed), "the bucket has no policy any more");
         let taken = text.replace("GetObject", "PutObject");
         assert!(said(Some(&taken), &removed).contains("another statement \"Open\""));
@@ -236,7 +307,10 @@ mod tests {
     #[test]
     fn an_undo_puts_a_deleted_policy_back_unless_there_is_another() {
         let text = format!(r#"{{"Version":"2012-10-17", "Statement":{OPEN}}}"#);
-        let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+        let live = Live {
+            policy: Some(text.clone()),
+            block: PublicAccessBlock::default(),
+        };
         let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         let rest = live.without(&removed);
         assert_eq!(rest, None);
@@ -244,12 +318,18 @@ mod tests {
         assert_eq!(restored(Some(&text), &removed).unwrap(), None);
         let other = format!(r#"{{"Statement":[{CLOSED}]}}"#);
         let refused = restored(Some(&other), &removed).unwrap_err().to_string();
-        assert_eq!(refused, "the bucket has another policy now, where it had none");
+        assert_eq!(
+            refused,
+            "the bucket has another policy now, where it had none"
+        );
     }
 
     #[test]
     fn a_restricted_bucket_is_left_alone() {
-        let restricted = PublicAccessBlock { restrict_public_buckets: true, ..Default::default() };
+        let restricted = PublicAccessBlock {
+            restrict_public_buckets: true,
+            ..Default::default()
+        };
         assert_eq!(planned(&[OPEN], restricted), [""; 0]);
     }
 
@@ -262,7 +342,10 @@ mod tests {
         let item: ConfigurationItem = serde_json::from_str(&item).unwrap();
         let parameters = RuleParameters::default();
         let rules = RuleDefaults::default();
-        rules.evaluate(RuleKind::S3PublicAccess, &parameters, &item, false).unwrap().compliance_type
+        rules
+            .evaluate(RuleKind::S3PublicAccess, &parameters, &item, false)
+            .unwrap()
+            .compliance_type
     }
 
     proptest! {

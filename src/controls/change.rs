@@ -60,14 +60,20 @@ pub struct PrefixList {
 impl IngressRule {
     /// `tcp 22`, `tcp 1024-65535`, `all traffic`.
     fn traffic(&self) -> String {
-        traffic(&self.protocol, self.from_port.map(i64::from), self.to_port.map(i64::from))
+        traffic(
+            &self.protocol,
+            self.from_port.map(i64::from),
+            self.to_port.map(i64::from),
+        )
     }
 
     /// Whether both open the same ports to the same source, by whatever rule.
     pub(super) fn opens_the_same(&self, other: &Self) -> bool {
         let ports = |rule: &Self| (rule.protocol.clone(), rule.from_port, rule.to_port);
         let same_source = match (&self.source, &other.source) {
-            (IngressSource::PrefixList(list), IngressSource::PrefixList(other)) => list.id == other.id,
+            (IngressSource::PrefixList(list), IngressSource::PrefixList(other)) => {
+                list.id == other.id
+            }
             (source, other) => source == other,
         };
         same_source && ports(self) == ports(other)
@@ -84,7 +90,11 @@ impl IngressRule {
                 list.id
             ),
             IngressSource::PrefixList(list) => {
-                format!("revoke {traffic} from {} (prefix list {}, {rule_id})", list.ranges(), list.id)
+                format!(
+                    "revoke {traffic} from {} (prefix list {}, {rule_id})",
+                    list.ranges(),
+                    list.id
+                )
             }
         }
     }
@@ -93,7 +103,12 @@ impl IngressRule {
 impl PrefixList {
     /// `0.0.0.0/0 and ::/0`; of many, the first.
     fn ranges(&self) -> String {
-        let shown: Vec<&str> = self.open.iter().take(RANGES_SHOWN).map(String::as_str).collect();
+        let shown: Vec<&str> = self
+            .open
+            .iter()
+            .take(RANGES_SHOWN)
+            .map(String::as_str)
+            .collect();
         match self.open.len().saturating_sub(RANGES_SHOWN) {
             0 => shown.join(" and "),
             more => format!("{} and {more} more", shown.join(", ")),
@@ -135,7 +150,11 @@ pub struct Grant {
 
 /// What a remediation takes away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "change",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Change {
     /// One ingress rule of a security group.
     RevokeIngress(IngressRule),
@@ -169,7 +188,9 @@ impl Change {
         match self {
             Self::RevokeIngress(_) => ViolationType::Ec2SgProhibitedPort,
             Self::RemoveGrant(_) => ViolationType::S3BucketPublicAcl,
-            Self::RemoveStatement { .. } | Self::DeletePolicy { .. } => ViolationType::S3BucketPublicPolicy,
+            Self::RemoveStatement { .. } | Self::DeletePolicy { .. } => {
+                ViolationType::S3BucketPublicPolicy
+            }
         }
     }
 
@@ -180,19 +201,31 @@ impl Change {
 
     /// Whether no remediation makes it: a person has to.
     pub fn is_by_hand(&self) -> bool {
-        let Self::RevokeIngress(rule) = self else { return false };
+        let Self::RevokeIngress(rule) = self else {
+            return false;
+        };
         matches!(&rule.source, IngressSource::PrefixList(list) if list.has_others)
     }
 
     /// What it exposes while it is there, as a sentence without its end: "tcp 22 is reachable from …".
     pub fn exposes(&self) -> String {
         match self {
-            Self::RevokeIngress(rule) => format!("{} is reachable from {}", rule.traffic(), rule.source),
-            Self::RemoveGrant(Grant { grantee, permission }) => {
+            Self::RevokeIngress(rule) => {
+                format!("{} is reachable from {}", rule.traffic(), rule.source)
+            }
+            Self::RemoveGrant(Grant {
+                grantee,
+                permission,
+            }) => {
                 format!("{grantee} has {permission} by the ACL")
             }
-            Self::RemoveStatement { index, sid: None, .. } => {
-                format!("statement number {} of the bucket policy lets everybody in", index + 1)
+            Self::RemoveStatement {
+                index, sid: None, ..
+            } => {
+                format!(
+                    "statement number {} of the bucket policy lets everybody in",
+                    index + 1
+                )
             }
             Self::RemoveStatement { sid: Some(sid), .. } => {
                 format!("the statement \"{sid}\" of the bucket policy lets everybody in")
@@ -221,13 +254,28 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RevokeIngress(rule) => f.write_str(&rule.revocation()),
-            Self::RemoveGrant(Grant { grantee, permission }) => {
+            Self::RemoveGrant(Grant {
+                grantee,
+                permission,
+            }) => {
                 write!(f, "remove the ACL grant {permission} to {grantee}")
             }
-            Self::RemoveStatement { index, sid, limited_by, is_unconfirmed, .. } => {
+            Self::RemoveStatement {
+                index,
+                sid,
+                limited_by,
+                is_unconfirmed,
+                ..
+            } => {
                 match sid {
-                    Some(sid) => write!(f, "remove the statement \"{sid}\" from the bucket policy")?,
-                    None => write!(f, "remove statement number {} from the bucket policy", index + 1)?,
+                    Some(sid) => {
+                        write!(f, "remove the statement \"{sid}\" from the bucket policy")?
+                    }
+                    None => write!(
+                        f,
+                        "remove statement number {} from the bucket policy",
+                        index + 1
+                    )?,
                 }
                 if *is_unconfirmed {
                     f.write_str(" (AWS could not be asked whether it is public)")?;

@@ -33,7 +33,10 @@ impl Control {
     pub fn kinds(self) -> &'static [ViolationType] {
         match self {
             Self::IngressProhibitedPorts => &[ViolationType::Ec2SgProhibitedPort],
-            Self::BucketPublic => &[ViolationType::S3BucketPublicAcl, ViolationType::S3BucketPublicPolicy],
+            Self::BucketPublic => &[
+                ViolationType::S3BucketPublicAcl,
+                ViolationType::S3BucketPublicPolicy,
+            ],
         }
     }
 
@@ -64,8 +67,10 @@ mod tests {
     #[test]
     fn every_kind_of_violation_belongs_to_one_control() {
         for kind in ViolationType::ALL {
-            let of: Vec<Control> =
-                Control::ALL.into_iter().filter(|control| control.kinds().contains(&kind)).collect();
+            let of: Vec<Control> = Control::ALL
+                .into_iter()
+                .filter(|control| control.kinds().contains(&kind))
+                .collect();
             assert_eq!(of, [kind.control()]);
             assert_eq!(kind.control().resource_type(), kind.resource_type());
         }
@@ -84,7 +89,11 @@ mod tests {
             control.finding(&resource).to_string()
         };
         let stay = Control::ALL.map(|control| {
-            assert_eq!(serde_json::to_value(control).unwrap(), control.key(), "as in the table");
+            assert_eq!(
+                serde_json::to_value(control).unwrap(),
+                control.key(),
+                "as in the table"
+            );
             (control.key(), id(control))
         });
         assert_eq!(

@@ -12,7 +12,11 @@ use super::change::{Change, Grant, Grantee, IngressRule, IngressSource};
 
 /// An exposure. Only [`Exposure::of`] makes one, so that equal exposures are equal values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "exposes", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "exposes",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Exposure {
     /// An ingress range: protocol, ports, addresses.
     Ingress {
@@ -60,14 +64,21 @@ impl Exposure {
     pub fn of(change: &Change) -> Option<Self> {
         match change {
             Change::RevokeIngress(rule) => Some(Self::of_rule(rule)),
-            Change::RemoveGrant(Grant { grantee, permission }) => {
-                let (Grantee::Group(grantee) | Grantee::CanonicalUser(grantee) | Grantee::Email(grantee)) =
-                    grantee;
-                Some(Self::Grant { grantee: grantee.clone(), permission: permission.clone() })
+            Change::RemoveGrant(Grant {
+                grantee,
+                permission,
+            }) => {
+                let (Grantee::Group(grantee)
+                | Grantee::CanonicalUser(grantee)
+                | Grantee::Email(grantee)) = grantee;
+                Some(Self::Grant {
+                    grantee: grantee.clone(),
+                    permission: permission.clone(),
+                })
             }
-            Change::RemoveStatement { statement, .. } => {
-                Some(Self::Statement { json: canonical_statement(statement) })
-            }
+            Change::RemoveStatement { statement, .. } => Some(Self::Statement {
+                json: canonical_statement(statement),
+            }),
             Change::DeletePolicy { .. } => None,
         }
     }
@@ -83,8 +94,15 @@ impl Exposure {
         let protocol = protocol.to_owned();
         match &rule.source {
             IngressSource::Cidr(cidr) => {
-                let cidr = cidr.parse::<IpNet>().map_or_else(|_| cidr.clone(), |net| net.trunc().to_string());
-                Self::Ingress { protocol, from_port, to_port, cidr }
+                let cidr = cidr
+                    .parse::<IpNet>()
+                    .map_or_else(|_| cidr.clone(), |net| net.trunc().to_string());
+                Self::Ingress {
+                    protocol,
+                    from_port,
+                    to_port,
+                    cidr,
+                }
             }
             IngressSource::PrefixList(list) => Self::PrefixList {
                 protocol,
@@ -100,20 +118,30 @@ impl Exposure {
     /// What an ingress rule opens to whom; none of other exposures.
     fn opened(&self) -> Option<Opened<'_>> {
         match self {
-            Self::Ingress { protocol, from_port, to_port, cidr } => Some(Opened {
+            Self::Ingress {
+                protocol,
+                from_port,
+                to_port,
+                cidr,
+            } => Some(Opened {
                 protocol,
                 ports: (*from_port, *to_port),
                 prefix_list: None,
                 ranges: vec![cidr],
             }),
-            Self::PrefixList { protocol, from_port, to_port, prefix_list, open, has_others: _ } => {
-                Some(Opened {
-                    protocol,
-                    ports: (*from_port, *to_port),
-                    prefix_list: Some(prefix_list),
-                    ranges: open.iter().map(String::as_str).collect(),
-                })
-            }
+            Self::PrefixList {
+                protocol,
+                from_port,
+                to_port,
+                prefix_list,
+                open,
+                has_others: _,
+            } => Some(Opened {
+                protocol,
+                ports: (*from_port, *to_port),
+                prefix_list: Some(prefix_list),
+                ranges: open.iter().map(String::as_str).collect(),
+            }),
             Self::Grant { .. } | Self::Statement { .. } => None,
         }
     }
@@ -128,17 +156,26 @@ impl Exposure {
         }
         match (self, other) {
             (
-                Self::Grant { grantee, permission },
-                Self::Grant { grantee: other_grantee, permission: other_permission },
+                Self::Grant {
+                    grantee,
+                    permission,
+                },
+                Self::Grant {
+                    grantee: other_grantee,
+                    permission: other_permission,
+                },
             ) => {
-                let everybody =
-                    grantee.ends_with("/AllUsers") && other_grantee.ends_with("/AuthenticatedUsers");
+                let everybody = grantee.ends_with("/AllUsers")
+                    && other_grantee.ends_with("/AuthenticatedUsers");
                 (everybody || grantee == other_grantee)
                     && (permission == "FULL_CONTROL" || permission == other_permission)
             }
             (Self::Statement { json }, Self::Statement { json: other }) => json == other,
             (
-                Self::Ingress { .. } | Self::PrefixList { .. } | Self::Grant { .. } | Self::Statement { .. },
+                Self::Ingress { .. }
+                | Self::PrefixList { .. }
+                | Self::Grant { .. }
+                | Self::Statement { .. },
                 _,
             ) => false,
         }
@@ -155,7 +192,11 @@ struct Opened<'a> {
 
 impl Opened<'_> {
     fn includes(&self, other: &Self) -> bool {
-        let has = |range: &&str| self.ranges.iter().any(|wide| includes_addresses(wide, range));
+        let has = |range: &&str| {
+            self.ranges
+                .iter()
+                .any(|wide| includes_addresses(wide, range))
+        };
         (self.prefix_list.is_none() || self.prefix_list == other.prefix_list)
             && other.ranges.iter().all(has)
             && (self.protocol == "-1"
@@ -190,7 +231,9 @@ fn includes_ports(
 ) -> bool {
     match (wide, narrow) {
         ((None, None), _) => true,
-        ((Some(first), Some(last)), (Some(from), Some(to))) if matches!(protocol, "tcp" | "udp") => {
+        ((Some(first), Some(last)), (Some(from), Some(to)))
+            if matches!(protocol, "tcp" | "udp") =>
+        {
             first <= from && to <= last
         }
         ((kind, None), (other, _)) => kind == other,
@@ -210,8 +253,10 @@ fn canonical_statement(statement: &str) -> String {
 fn canonical(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let sorted: BTreeMap<String, Value> =
-                fields.into_iter().map(|(key, value)| (key, canonical(value))).collect();
+            let sorted: BTreeMap<String, Value> = fields
+                .into_iter()
+                .map(|(key, value)| (key, canonical(value)))
+                .collect();
             Value::Object(sorted.into_iter().collect())
         }
         Value::Array(items) => {
@@ -223,7 +268,11 @@ fn canonical(value: Value) -> Value {
                 })
                 .collect();
             let mut items: Vec<Value> = sorted.into_values().collect();
-            if items.len() == 1 { items.remove(0) } else { Value::Array(items) }
+            if items.len() == 1 {
+                items.remove(0)
+            } else {
+                Value::Array(items)
+            }
         }
         scalar => scalar,
     }
@@ -271,13 +320,26 @@ mod tests {
             description: Some("jump host".to_owned()),
             ..range("6", 22, 22, "0.0.0.0/0")
         };
-        assert_eq!(ingress("tcp", 22, 22, "0.0.0.0/0"), Exposure::of_rule(&other));
+        assert_eq!(
+            ingress("tcp", 22, 22, "0.0.0.0/0"),
+            Exposure::of_rule(&other)
+        );
         assert_eq!(
             ingress("-1", -1, -1, "::/0"),
-            Exposure::of_rule(&IngressRule { from_port: None, to_port: None, ..range("-1", 0, 0, "0::/0") })
+            Exposure::of_rule(&IngressRule {
+                from_port: None,
+                to_port: None,
+                ..range("-1", 0, 0, "0::/0")
+            })
         );
-        assert_eq!(ingress("tcp", 0, 65535, "10.1.2.3/0"), ingress("tcp", -1, -1, "0.0.0.0/0"));
-        assert_ne!(ingress("tcp", 22, 22, "0.0.0.0/0"), ingress("tcp", 22, 22, "::/0"));
+        assert_eq!(
+            ingress("tcp", 0, 65535, "10.1.2.3/0"),
+            ingress("tcp", -1, -1, "0.0.0.0/0")
+        );
+        assert_ne!(
+            ingress("tcp", 22, 22, "0.0.0.0/0"),
+            ingress("tcp", 22, 22, "::/0")
+        );
     }
 
     #[test]
@@ -285,7 +347,10 @@ mod tests {
         let one = r#"{"Sid":"A","Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:ListBucket"]}"#;
         let other = r#"{ "Action": ["s3:ListBucket", "s3:GetObject"], "Principal": ["*"], "Sid": "A", "Effect": "Allow" }"#;
         assert_eq!(statement(one), statement(other));
-        assert_ne!(statement(one), statement(&one.replace("GetObject", "PutObject")));
+        assert_ne!(
+            statement(one),
+            statement(&one.replace("GetObject", "PutObject"))
+        );
         let moved = Change::RemoveStatement {
             index: 7,
             sid: Some("A".to_owned()),
@@ -294,7 +359,12 @@ mod tests {
             is_unconfirmed: false,
         };
         assert_eq!(Exposure::of(&moved), Some(statement(one)));
-        assert_eq!(Exposure::of(&Change::DeletePolicy { policy: "{}".to_owned() }), None);
+        assert_eq!(
+            Exposure::of(&Change::DeletePolicy {
+                policy: "{}".to_owned()
+            }),
+            None
+        );
     }
 
     #[test]
@@ -303,12 +373,25 @@ mod tests {
         let all_tcp = ingress("tcp", 0, 65535, "0.0.0.0/0");
         let ssh = ingress("tcp", 22, 22, "0.0.0.0/0");
         let half = ingress("tcp", 22, 22, "0.0.0.0/1");
-        for (wide, narrow) in [(&everything, &all_tcp), (&all_tcp, &ssh), (&ssh, &half), (&everything, &half)]
-        {
-            assert!(wide.covers(narrow) && !narrow.covers(wide), "{wide:?} {narrow:?}");
+        for (wide, narrow) in [
+            (&everything, &all_tcp),
+            (&all_tcp, &ssh),
+            (&ssh, &half),
+            (&everything, &half),
+        ] {
+            assert!(
+                wide.covers(narrow) && !narrow.covers(wide),
+                "{wide:?} {narrow:?}"
+            );
         }
-        assert!(!all_tcp.covers(&ingress("udp", 53, 53, "0.0.0.0/0")), "another protocol");
-        assert!(!everything.covers(&ingress("tcp", 22, 22, "::/0")), "other addresses");
+        assert!(
+            !all_tcp.covers(&ingress("udp", 53, 53, "0.0.0.0/0")),
+            "another protocol"
+        );
+        assert!(
+            !everything.covers(&ingress("tcp", 22, 22, "::/0")),
+            "other addresses"
+        );
         assert!(!ingress("icmp", 8, -1, "0.0.0.0/0").covers(&ingress("icmp", 9, 0, "0.0.0.0/0")));
         assert!(ingress("icmp", 8, -1, "0.0.0.0/0").covers(&ingress("icmp", 8, 0, "0.0.0.0/0")));
     }
@@ -317,16 +400,32 @@ mod tests {
     fn a_range_covers_what_a_prefix_list_has_and_a_list_only_itself() {
         let list = |id: &str, open: &[&str], has_others: bool| {
             let open = open.iter().map(|range| (*range).to_owned()).collect();
-            let source = IngressSource::PrefixList(PrefixList { id: id.to_owned(), open, has_others });
-            Exposure::of_rule(&IngressRule { source, ..range("tcp", 22, 22, "") })
+            let source = IngressSource::PrefixList(PrefixList {
+                id: id.to_owned(),
+                open,
+                has_others,
+            });
+            Exposure::of_rule(&IngressRule {
+                source,
+                ..range("tcp", 22, 22, "")
+            })
         };
         let one = list("pl-1", &["64.0.0.0/7"], false);
         assert!(ingress("tcp", 22, 22, "0.0.0.0/0").covers(&one) && !one.covers(&one_range()));
         assert!(!ingress("tcp", 22, 22, "64.0.0.0/8").covers(&one));
-        assert!(one.covers(&list("pl-1", &["64.0.0.0/7"], true)), "what is beside it is no exposure");
+        assert!(
+            one.covers(&list("pl-1", &["64.0.0.0/7"], true)),
+            "what is beside it is no exposure"
+        );
         assert_ne!(one, list("pl-1", &["64.0.0.0/7"], true), "and another plan");
-        assert!(!one.covers(&list("pl-1", &["64.0.0.0/7", "::/0"], false)), "it has got more");
-        assert!(!one.covers(&list("pl-2", &["64.0.0.0/7"], false)), "another list");
+        assert!(
+            !one.covers(&list("pl-1", &["64.0.0.0/7", "::/0"], false)),
+            "it has got more"
+        );
+        assert!(
+            !one.covers(&list("pl-2", &["64.0.0.0/7"], false)),
+            "another list"
+        );
     }
 
     fn one_range() -> Exposure {
@@ -348,7 +447,12 @@ mod tests {
         let protocol = prop::sample::select(vec!["tcp", "6", "udp", "icmp", "-1"]);
         let cidr = prop::sample::select(vec!["0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1"]);
         (protocol, cidr, -1..6i32, 0..4i32).prop_map(|(protocol, cidr, from, width)| {
-            ingress(protocol, from, if from < 0 { -1 } else { from + width }, cidr)
+            ingress(
+                protocol,
+                from,
+                if from < 0 { -1 } else { from + width },
+                cidr,
+            )
         })
     }
 

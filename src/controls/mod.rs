@@ -56,8 +56,11 @@ pub enum RemediatorKind {
 
 impl ViolationType {
     /// Every kind.
-    pub const ALL: [Self; 3] =
-        [Self::Ec2SgProhibitedPort, Self::S3BucketPublicAcl, Self::S3BucketPublicPolicy];
+    pub const ALL: [Self; 3] = [
+        Self::Ec2SgProhibitedPort,
+        Self::S3BucketPublicAcl,
+        Self::S3BucketPublicPolicy,
+    ];
 
     /// The type of resource that the kind is about.
     pub fn resource_type(self) -> &'static str {
@@ -69,7 +72,10 @@ impl ViolationType {
 
     /// The kinds that a resource of this type can have; none for types that we cannot fix.
     pub fn of_resource(resource_type: &ResourceType) -> Vec<Self> {
-        Self::ALL.into_iter().filter(|kind| kind.resource_type() == resource_type.as_str()).collect()
+        Self::ALL
+            .into_iter()
+            .filter(|kind| kind.resource_type() == resource_type.as_str())
+            .collect()
     }
 
     /// The control that it belongs to.
@@ -151,12 +157,22 @@ impl Prepared {
 
     /// The part of it whose changes are wanted.
     pub fn only(self, is_wanted: impl Fn(&Change) -> bool) -> Self {
-        let Self { changes, live, doubt } = self;
+        let Self {
+            changes,
+            live,
+            doubt,
+        } = self;
         let changes: Vec<Change> = match &live {
-            Live::SecurityGroup(_) | Live::BucketAcl(_) => changes.into_iter().filter(is_wanted).collect(),
+            Live::SecurityGroup(_) | Live::BucketAcl(_) => {
+                changes.into_iter().filter(is_wanted).collect()
+            }
             Live::BucketPolicy(live) => live.only(changes, is_wanted),
         };
-        Self { changes, live, doubt }
+        Self {
+            changes,
+            live,
+            doubt,
+        }
     }
 
     /// Whether both change the same of the resource as it was read, whatever AWS could be asked.
@@ -172,23 +188,46 @@ impl Prepared {
 
 impl Remediations {
     /// Reads the live resource and plans.
-    pub async fn prepare(&self, kind: ViolationType, resource: &Resource) -> Result<Prepared, AwsError> {
-        let Resource { account, region, id, .. } = resource;
+    pub async fn prepare(
+        &self,
+        kind: ViolationType,
+        resource: &Resource,
+    ) -> Result<Prepared, AwsError> {
+        let Resource {
+            account,
+            region,
+            id,
+            ..
+        } = resource;
         match kind {
             ViolationType::Ec2SgProhibitedPort => {
                 let ec2 = self.aws.ec2(account, region)?;
-                let (changes, live) = security_group::prepare(&ec2, id, &self.rules.restricted_ports).await?;
-                Ok(Prepared { changes, live: Live::SecurityGroup(live), doubt: None })
+                let (changes, live) =
+                    security_group::prepare(&ec2, id, &self.rules.restricted_ports).await?;
+                Ok(Prepared {
+                    changes,
+                    live: Live::SecurityGroup(live),
+                    doubt: None,
+                })
             }
             ViolationType::S3BucketPublicAcl => {
                 let rule = &self.rules.s3_public_access;
                 let (changes, live, doubt) = bucket_acl::prepare(&self.aws, resource, rule).await?;
-                Ok(Prepared { changes, live: Live::BucketAcl(Box::new(live)), doubt })
+                Ok(Prepared {
+                    changes,
+                    live: Live::BucketAcl(Box::new(live)),
+                    doubt,
+                })
             }
             ViolationType::S3BucketPublicPolicy => {
                 let rule = &self.rules.s3_public_access;
-                let (changes, live, doubt) = bucket_policy::prepare(&self.aws, resource, rule).await?;
-                Ok(Prepared { changes, live: Live::BucketPolicy(live), doubt })
+                let (changes, live, doubt) =
+                    bucket_policy::prepare(&self.aws, resource, rule).await?;
+                Ok(Prepared {
+                    changes,
+                    live: Live::BucketPolicy(live),
+                    doubt,
+                })
             }
         }
     }
@@ -208,9 +247,22 @@ impl Remediations {
 
     /// Changes exactly what was prepared; returns it. A conflict means that somebody changed the
     /// resource meanwhile: prepare again.
-    pub async fn apply(&self, resource: &Resource, prepared: Prepared) -> Result<Vec<Change>, AwsError> {
-        let Resource { account, region, id, .. } = resource;
-        let Prepared { changes, live, doubt: _ } = prepared;
+    pub async fn apply(
+        &self,
+        resource: &Resource,
+        prepared: Prepared,
+    ) -> Result<Vec<Change>, AwsError> {
+        let Resource {
+            account,
+            region,
+            id,
+            ..
+        } = resource;
+        let Prepared {
+            changes,
+            live,
+            doubt: _,
+        } = prepared;
         if changes.is_empty() {
             return Ok(changes);
         }
@@ -222,7 +274,8 @@ impl Remediations {
                 bucket_acl::put(&self.aws.s3(account, region)?, id, live.without(&changes)).await?;
             }
             Live::BucketPolicy(live) => {
-                bucket_policy::put(&self.aws.s3(account, region)?, id, live.without(&changes)).await?;
+                bucket_policy::put(&self.aws.s3(account, region)?, id, live.without(&changes))
+                    .await?;
             }
         }
         Ok(changes)

@@ -39,9 +39,25 @@ impl AgreedPlan {
     /// The digest: of version, account, region, resource type and id, control, direction and the
     /// sorted set of what the changes expose. Rule ids, descriptions and places are not in it.
     pub fn digest(&self) -> PlanDigest {
-        let Resource { account, region, resource_type, id } = &self.resource;
-        let address = [account.as_str(), region.as_str(), resource_type.as_str(), id.as_str()];
-        let covered = json!([VERSION, address, self.control, self.direction, self.exposures()]);
+        let Resource {
+            account,
+            region,
+            resource_type,
+            id,
+        } = &self.resource;
+        let address = [
+            account.as_str(),
+            region.as_str(),
+            resource_type.as_str(),
+            id.as_str(),
+        ];
+        let covered = json!([
+            VERSION,
+            address,
+            self.control,
+            self.direction,
+            self.exposures()
+        ]);
         PlanDigest::of(&covered.to_string())
     }
 
@@ -58,8 +74,9 @@ impl AgreedPlan {
     /// The changes that nobody agreed to: those whose exposure is not in the set.
     pub fn beyond<'a>(&self, live: impl IntoIterator<Item = &'a Change>) -> Vec<Change> {
         let agreed = self.exposures();
-        let is_new =
-            |change: &&Change| Exposure::of(change).is_some_and(|exposure| !agreed.contains(&exposure));
+        let is_new = |change: &&Change| {
+            Exposure::of(change).is_some_and(|exposure| !agreed.contains(&exposure))
+        };
         live.into_iter().filter(is_new).cloned().collect()
     }
 }
@@ -94,15 +111,27 @@ mod tests {
             resource_type: ResourceType::SECURITY_GROUP.parse().unwrap(),
             id: "sg-1".parse().unwrap(),
         };
-        AgreedPlan { resource, control: Control::IngressProhibitedPorts, direction: Direction::Fix, changes }
+        AgreedPlan {
+            resource,
+            control: Control::IngressProhibitedPorts,
+            direction: Direction::Fix,
+            changes,
+        }
     }
 
     #[test]
     fn a_digest_is_of_what_is_exposed_and_of_nothing_else() {
         let first = plan(vec![range("sgr-1", 22), range("sgr-2", 3389)]);
-        let second = plan(vec![range("sgr-9", 3389), range("sgr-8", 22), range("sgr-7", 22)]);
+        let second = plan(vec![
+            range("sgr-9", 3389),
+            range("sgr-8", 22),
+            range("sgr-7", 22),
+        ]);
         assert_eq!(first.digest(), second.digest());
-        let undo = AgreedPlan { direction: Direction::Undo, ..first.clone() };
+        let undo = AgreedPlan {
+            direction: Direction::Undo,
+            ..first.clone()
+        };
         let mut elsewhere = first.clone();
         elsewhere.resource.id = "sg-2".parse().unwrap();
         for other in [undo, elsewhere, plan(vec![range("sgr-1", 22)])] {
@@ -115,13 +144,19 @@ mod tests {
         let agreed = plan(vec![range("sgr-1", 22)]);
         assert_eq!(agreed.beyond(&[range("sgr-5", 22)]), []);
         assert_eq!(agreed.beyond(&[]), []);
-        assert_eq!(agreed.beyond(&[range("sgr-1", 22), range("sgr-2", 3306)]), [range("sgr-2", 3306)]);
+        assert_eq!(
+            agreed.beyond(&[range("sgr-1", 22), range("sgr-2", 3306)]),
+            [range("sgr-2", 3306)]
+        );
     }
 
     /// Plans of an older version of this program are in the table, and in buttons.
     #[test]
     fn digests_do_not_change_by_themselves() {
         let digest = plan(vec![range("sgr-1", 22)]).digest();
-        assert_eq!(digest.as_str(), "p-8449d69f6b730eb223722cbbfb9ad80abc8ffe38051a562db92c51fb8595ad99");
+        assert_eq!(
+            digest.as_str(),
+            "p-8449d69f6b730eb223722cbbfb9ad80abc8ffe38051a562db92c51fb8595ad99"
+        );
     }
 }

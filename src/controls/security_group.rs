@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule};
+use aws_sdk_ec2::types::{
+    Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule,
+};
 use futures::FutureExt;
 use ipnet::IpNet;
 
@@ -17,23 +19,40 @@ use crate::ids::ResourceId;
 use crate::shapes::ingress::opens_prohibited;
 use crate::shapes::openings::{Source, open};
 
-pub(super) const PLAN_ACTIONS: &[&str] =
-    &["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:GetManagedPrefixListEntries"];
-pub(super) const APPLY_ACTIONS: &[&str] =
-    &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"];
+pub(super) const PLAN_ACTIONS: &[&str] = &[
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
+    "ec2:GetManagedPrefixListEntries",
+];
+pub(super) const APPLY_ACTIONS: &[&str] = &[
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupIngress",
+];
 
 /// The group's ingress rules for ranges and prefix lists, whose entries are not read. Rules for other groups
 /// can never be in a plan. A group that does not exist has no rules either: only DescribeSecurityGroups
 /// tells.
 async fn read(ec2: &Client, id: &ResourceId) -> Result<Vec<IngressRule>, AwsError> {
-    let filter = Filter::builder().name("group-id").values(id.as_str()).build();
-    let rules = ec2.describe_security_group_rules().filters(filter).into_paginator().items().send();
+    let filter = Filter::builder()
+        .name("group-id")
+        .values(id.as_str())
+        .build();
+    let rules = ec2
+        .describe_security_group_rules()
+        .filters(filter)
+        .into_paginator()
+        .items()
+        .send();
     let (group, rules) = tokio::join!(
-        ec2.describe_security_groups().group_ids(id.as_str()).send().boxed(),
+        ec2.describe_security_groups()
+            .group_ids(id.as_str())
+            .send()
+            .boxed(),
         rules.collect::<Result<Vec<SecurityGroupRule>, _>>(),
     );
     group.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
-    let rules = rules.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroupRules", error))?;
+    let rules =
+        rules.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroupRules", error))?;
     Ok(rules.into_iter().filter_map(ingress_rule).collect())
 }
 
@@ -83,7 +102,12 @@ fn prefix_lists(group: &[IngressRule], rule: &RestrictedPorts) -> BTreeSet<Strin
 
 /// The rules on prohibited ports that let the internet in, by themselves or together. Of a prefix list with
 /// other entries beside the open ones only a person can take these out.
-fn plan(id: &ResourceId, group: &[IngressRule], lists: &PrefixLists, rule: &RestrictedPorts) -> Vec<Change> {
+fn plan(
+    id: &ResourceId,
+    group: &[IngressRule],
+    lists: &PrefixLists,
+    rule: &RestrictedPorts,
+) -> Vec<Change> {
     if rule.exempt_security_groups.contains(id.as_str()) {
         return Vec::new();
     }
@@ -96,23 +120,40 @@ fn plan(id: &ResourceId, group: &[IngressRule], lists: &PrefixLists, rule: &Rest
         .collect();
     let sources = group.iter().zip(&ranges).map(|(ingress, ranges)| {
         let (from_port, to_port) = ports(ingress);
-        Source { protocol: &ingress.protocol, from_port, to_port, ranges }
+        Source {
+            protocol: &ingress.protocol,
+            from_port,
+            to_port,
+            ranges,
+        }
     });
     let open = open(sources, &rule.prohibited_ports, rule.broadest).into_iter();
     let change = |(place, open): (usize, BTreeSet<IpNet>)| {
         let ingress: &IngressRule = &group[place];
         let (source, is_left_to_people) = match &ingress.source {
-            IngressSource::Cidr(_) => {
-                (ingress.source.clone(), open.iter().all(|range| rule.leaves_to_people(*range)))
-            }
+            IngressSource::Cidr(_) => (
+                ingress.source.clone(),
+                open.iter().all(|range| rule.leaves_to_people(*range)),
+            ),
             IngressSource::PrefixList(list) => {
                 let has_others = open != ranges[place];
                 let open = open.iter().map(IpNet::to_string).collect();
-                let list = PrefixList { open, has_others, ..list.clone() };
-                (IngressSource::PrefixList(list), has_others || rule.leaves_prefix_lists_to_people())
+                let list = PrefixList {
+                    open,
+                    has_others,
+                    ..list.clone()
+                };
+                (
+                    IngressSource::PrefixList(list),
+                    has_others || rule.leaves_prefix_lists_to_people(),
+                )
             }
         };
-        Change::RevokeIngress(IngressRule { source, is_left_to_people, ..ingress.clone() })
+        Change::RevokeIngress(IngressRule {
+            source,
+            is_left_to_people,
+            ..ingress.clone()
+        })
     };
     open.map(change).collect()
 }
@@ -133,30 +174,45 @@ pub(super) async fn prepare(
 
 /// Revokes by rule id: by properties, EC2 would take what stands beside a range too, and would
 /// revoke nothing where one property is off.
-pub(super) async fn revoke(ec2: &Client, id: &ResourceId, changes: &[Change]) -> Result<(), AwsError> {
+pub(super) async fn revoke(
+    ec2: &Client,
+    id: &ResourceId,
+    changes: &[Change],
+) -> Result<(), AwsError> {
     let rule_ids = changes.iter().filter_map(|change| match change {
         Change::RevokeIngress(rule) => Some(rule.rule_id.clone()),
-        Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => None,
+        Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => {
+            None
+        }
     });
     let revoke = ec2.revoke_security_group_ingress().group_id(id.as_str());
-    let revoke = revoke.set_security_group_rule_ids(Some(rule_ids.collect())).customize();
+    let revoke = revoke
+        .set_security_group_rule_ids(Some(rule_ids.collect()))
+        .customize();
     // Once only: after a lost answer the SDK's second try would be told that the rules are not
     // there, as if somebody else had revoked them. The task comes back, looks, and knows.
     let once = aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled());
     let revoked = revoke.config_override(once).send().boxed().await;
-    revoked.map(drop).map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
+    revoked
+        .map(drop)
+        .map_err(|error| AwsError::from_sdk("ec2:RevokeSecurityGroupIngress", error))
 }
 
 /// What of the removed rules is not there; an error says what stands in its place.
 fn missing(group: &[IngressRule], removed: &[Change]) -> Result<Vec<IngressRule>, UndoError> {
     let mut missing: Vec<IngressRule> = Vec::new();
     for change in removed {
-        let Change::RevokeIngress(range) = change else { continue };
+        let Change::RevokeIngress(range) = change else {
+            continue;
+        };
         let same = |other: &&IngressRule| other.opens_the_same(range);
         match group.iter().find(same) {
             Some(live) if live.description == range.description => {}
             Some(live) => {
-                let (id, described) = (&live.rule_id, live.description.as_deref().unwrap_or("nothing"));
+                let (id, described) = (
+                    &live.rule_id,
+                    live.description.as_deref().unwrap_or("nothing"),
+                );
                 return Err(UndoError::Differs(format!(
                     "{}, by the rule {id}, which is described as \"{described}\"",
                     change.reopens().replace(" again", " already")
@@ -185,15 +241,23 @@ pub(super) async fn prepare_undo(
 
 /// A prefix list may have got entries that nobody agreed to let in again.
 async fn check_entries(ec2: &Client, source: &IngressSource) -> Result<(), UndoError> {
-    let IngressSource::PrefixList(list) = source else { return Ok(()) };
+    let IngressSource::PrefixList(list) = source else {
+        return Ok(());
+    };
     let entries = prefix_list::entries(ec2, &list.id).await?;
-    let new: Vec<String> =
-        entries.iter().map(IpNet::to_string).filter(|entry| !list.open.contains(entry)).collect();
+    let new: Vec<String> = entries
+        .iter()
+        .map(IpNet::to_string)
+        .filter(|entry| !list.open.contains(entry))
+        .collect();
     if new.is_empty() {
         return Ok(());
     }
     let new = new.join(" and ");
-    Err(UndoError::Differs(format!("the prefix list {} has got other entries since: {new}", list.id)))
+    Err(UndoError::Differs(format!(
+        "the prefix list {} has got other entries since: {new}",
+        list.id
+    )))
 }
 
 /// Opens again what was removed, with its descriptions. The rules get new ids. One call, so that either all
@@ -205,25 +269,47 @@ pub(super) async fn authorize(
 ) -> Result<(), AwsError> {
     let permissions = missing.into_iter().map(ip_permission).collect();
     let authorize = ec2.authorize_security_group_ingress().group_id(id.as_str());
-    let authorized = authorize.set_ip_permissions(Some(permissions)).send().boxed().await;
-    authorized.map(drop).map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
+    let authorized = authorize
+        .set_ip_permissions(Some(permissions))
+        .send()
+        .boxed()
+        .await;
+    authorized
+        .map(drop)
+        .map_err(|error| AwsError::from_sdk("ec2:AuthorizeSecurityGroupIngress", error))
 }
 
 fn ip_permission(rule: IngressRule) -> IpPermission {
-    let IngressRule { protocol, from_port, to_port, source, description, .. } = rule;
+    let IngressRule {
+        protocol,
+        from_port,
+        to_port,
+        source,
+        description,
+        ..
+    } = rule;
     let permission = IpPermission::builder().ip_protocol(protocol);
     let permission = permission.set_from_port(from_port).set_to_port(to_port);
     match source {
         IngressSource::Cidr(cidr) if cidr.contains(':') => {
-            let range = Ipv6Range::builder().cidr_ipv6(cidr).set_description(description).build();
+            let range = Ipv6Range::builder()
+                .cidr_ipv6(cidr)
+                .set_description(description)
+                .build();
             permission.ipv6_ranges(range).build()
         }
         IngressSource::Cidr(cidr) => {
-            let range = IpRange::builder().cidr_ip(cidr).set_description(description).build();
+            let range = IpRange::builder()
+                .cidr_ip(cidr)
+                .set_description(description)
+                .build();
             permission.ip_ranges(range).build()
         }
         IngressSource::PrefixList(list) => {
-            let list = PrefixListId::builder().prefix_list_id(list.id).set_description(description).build();
+            let list = PrefixListId::builder()
+                .prefix_list_id(list.id)
+                .set_description(description)
+                .build();
             permission.prefix_list_ids(list).build()
         }
     }

@@ -26,7 +26,16 @@ impl Remediations {
     ) -> (Vec<Change>, Result<(), UndoError>) {
         let parts: Vec<(ViolationType, Vec<Change>)> = ViolationType::ALL
             .into_iter()
-            .map(|kind| (kind, removed.iter().filter(|change| change.kind() == kind).cloned().collect()))
+            .map(|kind| {
+                (
+                    kind,
+                    removed
+                        .iter()
+                        .filter(|change| change.kind() == kind)
+                        .cloned()
+                        .collect(),
+                )
+            })
             .filter(|(_, changes): &(ViolationType, Vec<Change>)| !changes.is_empty())
             .collect();
         for (kind, changes) in &parts {
@@ -50,13 +59,20 @@ impl Remediations {
         resource: &Resource,
         removed: &[Change],
     ) -> Result<(), UndoError> {
-        let Resource { account, region, id, .. } = resource;
+        let Resource {
+            account,
+            region,
+            id,
+            ..
+        } = resource;
         match self.prepare_undo(kind, resource, removed).await? {
             None => {}
             Some(PutBack::Ingress(missing)) => {
                 security_group::authorize(&self.aws.ec2(account, region)?, id, missing).await?;
             }
-            Some(PutBack::Acl(acl)) => bucket_acl::put(&self.aws.s3(account, region)?, id, acl).await?,
+            Some(PutBack::Acl(acl)) => {
+                bucket_acl::put(&self.aws.s3(account, region)?, id, acl).await?
+            }
             Some(PutBack::Policy(policy)) => {
                 bucket_policy::put(&self.aws.s3(account, region)?, id, Some(policy)).await?;
             }
@@ -71,19 +87,30 @@ impl Remediations {
         resource: &Resource,
         removed: &[Change],
     ) -> Result<Option<PutBack>, UndoError> {
-        let Resource { account, region, id, .. } = resource;
+        let Resource {
+            account,
+            region,
+            id,
+            ..
+        } = resource;
         Ok(match kind {
             ViolationType::Ec2SgProhibitedPort => {
                 let ec2 = self.aws.ec2(account, region)?;
-                security_group::prepare_undo(&ec2, id, removed).await?.map(PutBack::Ingress)
+                security_group::prepare_undo(&ec2, id, removed)
+                    .await?
+                    .map(PutBack::Ingress)
             }
             ViolationType::S3BucketPublicAcl => {
                 let s3 = self.aws.s3(account, region)?;
-                bucket_acl::prepare_undo(&s3, id, removed).await?.map(PutBack::Acl)
+                bucket_acl::prepare_undo(&s3, id, removed)
+                    .await?
+                    .map(PutBack::Acl)
             }
             ViolationType::S3BucketPublicPolicy => {
                 let s3 = self.aws.s3(account, region)?;
-                bucket_policy::prepare_undo(&s3, id, removed).await?.map(PutBack::Policy)
+                bucket_policy::prepare_undo(&s3, id, removed)
+                    .await?
+                    .map(PutBack::Policy)
             }
         })
     }

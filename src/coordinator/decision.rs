@@ -19,8 +19,14 @@ pub struct Decider {
 
 impl Decider {
     /// The record of the finding `id` about `resource`, or the one that versions before 0.2 kept of it.
-    pub async fn record(&self, id: &FindingId, resource: &Resource) -> Result<Option<Record>, TableError> {
-        self.table.get_or_older(id, &self.rules.older_ids(resource)).await
+    pub async fn record(
+        &self,
+        id: &FindingId,
+        resource: &Resource,
+    ) -> Result<Option<Record>, TableError> {
+        self.table
+            .get_or_older(id, &self.rules.older_ids(resource))
+            .await
     }
 
     /// What becomes of a request about a finding that was sent then.

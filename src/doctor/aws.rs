@@ -28,7 +28,10 @@ pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
     let parts = [
         Examined::of("AWS credentials", credentials),
         Examined::of(format!("table {}", settings.findings_table), table),
-        Examined::of(format!("scheduled rule {}", settings.schedule_rule), schedule),
+        Examined::of(
+            format!("scheduled rule {}", settings.schedule_rule),
+            schedule,
+        ),
         Examined::of("AWS Config's recorder", recorder),
         Examined::of("AWS Config's rules", rules),
     ];
@@ -38,12 +41,14 @@ pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
 /// A failed call, with what to do about it.
 fn failed(error: &AwsError, missing: &str) -> Diagnosis {
     match error.kind {
-        AwsErrorKind::AccessDenied => {
-            Diagnosis::ill(error, &format!("allow {} to whoever runs this", error.operation))
-        }
-        AwsErrorKind::Transient => {
-            Diagnosis::ill(error, "try again; is the network there, and the region right?")
-        }
+        AwsErrorKind::AccessDenied => Diagnosis::ill(
+            error,
+            &format!("allow {} to whoever runs this", error.operation),
+        ),
+        AwsErrorKind::Transient => Diagnosis::ill(
+            error,
+            "try again; is the network there, and the region right?",
+        ),
         AwsErrorKind::NotFound | AwsErrorKind::Conflict | AwsErrorKind::Other => {
             Diagnosis::ill(error, missing)
         }
@@ -51,24 +56,36 @@ fn failed(error: &AwsError, missing: &str) -> Diagnosis {
 }
 
 async fn credentials(wiring: &Wiring) -> Diagnosis {
-    let identity = aws_sdk_sts::Client::new(wiring.aws.config()).get_caller_identity().send().boxed().await;
+    let identity = aws_sdk_sts::Client::new(wiring.aws.config())
+        .get_caller_identity()
+        .send()
+        .boxed()
+        .await;
     let home = &wiring.settings.account;
     match identity.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", error)) {
-        Ok(identity) => match identity.account().and_then(|account| account.parse::<AccountId>().ok()) {
-            Some(account) if account == *home => {
-                Diagnosis::Well(format!("{} in account {account}", identity.arn().unwrap_or("somebody")))
-            }
+        Ok(identity) => match identity
+            .account()
+            .and_then(|account| account.parse::<AccountId>().ok())
+        {
+            Some(account) if account == *home => Diagnosis::Well(format!(
+                "{} in account {account}",
+                identity.arn().unwrap_or("somebody")
+            )),
             account => Diagnosis::ill(
                 format!(
                     "they are of account {}, not {home}",
-                    account.map_or_else(|| "nobody knows which".to_owned(), |account| account.to_string())
+                    account.map_or_else(
+                        || "nobody knows which".to_owned(),
+                        |account| account.to_string()
+                    )
                 ),
                 "use credentials of that account, or set DEFENDABLE_AWS_ACCOUNT_ID",
             ),
         },
-        Err(error) => {
-            failed(&error, "give credentials as to the AWS CLI: aws sts get-caller-identity must work")
-        }
+        Err(error) => failed(
+            &error,
+            "give credentials as to the AWS CLI: aws sts get-caller-identity must work",
+        ),
     }
 }
 
@@ -99,13 +116,24 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
             );
         }
     };
-    match (rule, recorded.wanted.map(|wanted| wanted.switch), recorded.hold) {
+    match (
+        rule,
+        recorded.wanted.map(|wanted| wanted.switch),
+        recorded.hold,
+    ) {
         (_, _, Some(hold)) => Diagnosis::odd(
-            format!("a run stopped after {} requests and waits for an answer", hold.dispatched),
+            format!(
+                "a run stopped after {} requests and waits for an answer",
+                hold.dispatched
+            ),
             "press Go on, or turn auto-response off, in the channel",
         ),
         (rule, Some(wanted), None) if wanted != rule => Diagnosis::odd(
-            format!("it is {}, but people said {}", rule.as_str(), wanted.as_str()),
+            format!(
+                "it is {}, but people said {}",
+                rule.as_str(),
+                wanted.as_str()
+            ),
             &format!("/dd autoresponse {}", wanted.as_str()),
         ),
         (Switch::On | Switch::Off, ..) => Diagnosis::Well(rule.as_str().to_owned()),
@@ -113,8 +141,16 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
 }
 
 async fn recorder(wiring: &Wiring) -> Diagnosis {
-    let status = wiring.aws.config_service().describe_configuration_recorder_status().send().boxed().await;
-    match status.map_err(|error| AwsError::from_sdk("config:DescribeConfigurationRecorderStatus", error)) {
+    let status = wiring
+        .aws
+        .config_service()
+        .describe_configuration_recorder_status()
+        .send()
+        .boxed()
+        .await;
+    match status
+        .map_err(|error| AwsError::from_sdk("config:DescribeConfigurationRecorderStatus", error))
+    {
         Ok(status) => match status.configuration_recorders_status() {
             [] => Diagnosis::ill(
                 "there is none in this region: nothing is recorded, and no rule is judged",
@@ -148,14 +184,24 @@ async fn rules(wiring: &Wiring) -> Diagnosis {
         .send()
         .collect()
         .await;
-    let there: BTreeSet<String> =
-        match answered.map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error)) {
-            Ok(rules) => rules.into_iter().filter_map(|rule| rule.config_rule_name).collect(),
-            Err(error) => return failed(&error, "is AWS Config there in this region?"),
-        };
+    let there: BTreeSet<String> = match answered
+        .map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error))
+    {
+        Ok(rules) => rules
+            .into_iter()
+            .filter_map(|rule| rule.config_rule_name)
+            .collect(),
+        Err(error) => return failed(&error, "is AWS Config there in this region?"),
+    };
     let ours = &wiring.settings.rules;
-    let wanted = ours.restricted_ports_names.iter().chain(&ours.s3_public_access_names);
-    let missing: Vec<&str> = wanted.filter(|name| !there.contains(*name)).map(String::as_str).collect();
+    let wanted = ours
+        .restricted_ports_names
+        .iter()
+        .chain(&ours.s3_public_access_names);
+    let missing: Vec<&str> = wanted
+        .filter(|name| !there.contains(*name))
+        .map(String::as_str)
+        .collect();
     match missing.as_slice() {
         [] => Diagnosis::Well(format!("{} there, ours among them", there.len())),
         missing => Diagnosis::ill(
@@ -170,7 +216,11 @@ async fn queue(wiring: &Wiring, url: &QueueUrl) -> Examined {
     let attributes = async |url: &QueueUrl| {
         let queues = wiring.queues();
         let asked = queues.sqs.get_queue_attributes().queue_url(url.as_str());
-        let answer = asked.attribute_names(QueueAttributeName::All).send().boxed().await;
+        let answer = asked
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .boxed()
+            .await;
         let answer = answer.map_err(|error| AwsError::from_sdk("sqs:GetQueueAttributes", error))?;
         Ok::<_, AwsError>(answer.attributes.unwrap_or_default())
     };
@@ -178,20 +228,33 @@ async fn queue(wiring: &Wiring, url: &QueueUrl) -> Examined {
     let (queue, dead) = tokio::join!(attributes(url), attributes(&dead_letters));
     let queue = match queue {
         Ok(queue) => queue,
-        Err(error) => return Examined::of(part, failed(&error, "is its URL right, and of this region?")),
+        Err(error) => {
+            return Examined::of(
+                part,
+                failed(&error, "is its URL right, and of this region?"),
+            );
+        }
     };
     let dead = match dead {
         Ok(dead) => dead,
         Err(error) => {
-            let next = format!("create {}: messages that nobody can handle go there", dead_letters.name());
+            let next = format!(
+                "create {}: messages that nobody can handle go there",
+                dead_letters.name()
+            );
             return Examined::of(part, failed(&error, &next));
         }
     };
     let waiting = number(&queue, &QueueAttributeName::ApproximateNumberOfMessages);
     let parked = number(&dead, &QueueAttributeName::ApproximateNumberOfMessages);
-    let least =
-        if *url == wiring.settings.queues.remediation { LOOKED_AT_RECEIVES } else { MAX_RECEIVES } + 1;
-    let policy = queue.get(&QueueAttributeName::RedrivePolicy).map_or("", String::as_str);
+    let least = if *url == wiring.settings.queues.remediation {
+        LOOKED_AT_RECEIVES
+    } else {
+        MAX_RECEIVES
+    } + 1;
+    let policy = queue
+        .get(&QueueAttributeName::RedrivePolicy)
+        .map_or("", String::as_str);
     let diagnosis = match redrives_after(policy, dead_letters.name()) {
         None => Diagnosis::odd(
             format!("SQS does not move its messages to {}", dead_letters.name()),
@@ -214,7 +277,10 @@ fn number(
     attributes: &std::collections::HashMap<QueueAttributeName, String>,
     name: &QueueAttributeName,
 ) -> u64 {
-    attributes.get(name).and_then(|number| number.parse().ok()).unwrap_or_default()
+    attributes
+        .get(name)
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 /// After how many deliveries a redrive policy moves a message to the queue of that name. AWS has the
@@ -239,7 +305,10 @@ mod tests {
             )
         };
         for count in ["61", "\"61\""] {
-            assert_eq!(redrives_after(&policy(count), "events-dead-letters"), Some(61));
+            assert_eq!(
+                redrives_after(&policy(count), "events-dead-letters"),
+                Some(61)
+            );
         }
         assert_eq!(redrives_after(&policy("61"), "another"), None);
         assert_eq!(redrives_after("", "events-dead-letters"), None);

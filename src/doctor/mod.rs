@@ -10,7 +10,10 @@ use std::io::{self, Write};
 use crate::wiring::Wiring;
 
 /// What the doctor calls beside what the functions may: it runs with a person's credentials.
-pub const ACTIONS: &[&str] = &["config:DescribeConfigurationRecorderStatus", "sts:GetCallerIdentity"];
+pub const ACTIONS: &[&str] = &[
+    "config:DescribeConfigurationRecorderStatus",
+    "sts:GetCallerIdentity",
+];
 
 /// What is found of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +47,26 @@ pub struct Examined {
 
 impl Examined {
     fn of(part: impl Into<String>, diagnosis: Diagnosis) -> Self {
-        Self { part: part.into(), diagnosis }
+        Self {
+            part: part.into(),
+            diagnosis,
+        }
     }
 }
 
 impl Diagnosis {
     fn ill(problem: impl fmt::Display, next: &str) -> Self {
-        Self::Ill { problem: problem.to_string(), next: next.to_owned() }
+        Self::Ill {
+            problem: problem.to_string(),
+            next: next.to_owned(),
+        }
     }
 
     fn odd(problem: impl fmt::Display, next: &str) -> Self {
-        Self::Odd { problem: problem.to_string(), next: next.to_owned() }
+        Self::Odd {
+            problem: problem.to_string(),
+            next: next.to_owned(),
+        }
     }
 }
 
@@ -63,8 +75,12 @@ impl fmt::Display for Examined {
         let part = &self.part;
         match &self.diagnosis {
             Diagnosis::Well(words) => write!(f, "well  {part}: {words}"),
-            Diagnosis::Odd { problem, next } => write!(f, "odd   {part}: {problem}\n      Next: {next}"),
-            Diagnosis::Ill { problem, next } => write!(f, "ILL   {part}: {problem}\n      Next: {next}"),
+            Diagnosis::Odd { problem, next } => {
+                write!(f, "odd   {part}: {problem}\n      Next: {next}")
+            }
+            Diagnosis::Ill { problem, next } => {
+                write!(f, "ILL   {part}: {problem}\n      Next: {next}")
+            }
         }
     }
 }
@@ -80,8 +96,12 @@ pub fn print(found: &[Examined], mut output: impl Write) -> io::Result<bool> {
     for examined in found {
         writeln!(output, "{examined}")?;
     }
-    let count =
-        |wanted: fn(&Diagnosis) -> bool| found.iter().filter(|examined| wanted(&examined.diagnosis)).count();
+    let count = |wanted: fn(&Diagnosis) -> bool| {
+        found
+            .iter()
+            .filter(|examined| wanted(&examined.diagnosis))
+            .count()
+    };
     let ill = count(|diagnosis| matches!(diagnosis, Diagnosis::Ill { .. }));
     let odd = count(|diagnosis| matches!(diagnosis, Diagnosis::Odd { .. }));
     writeln!(output, "{} looked at, {ill} ill, {odd} odd", found.len())?;

@@ -34,8 +34,12 @@ const REACHABLE: &str = "does the network let us reach Slack?";
 const GRANTED: &str = "x-oauth-scopes";
 
 pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
-    let (token, secret, operators, app_token) =
-        tokio::join!(token(wiring), signing_secret(wiring), operators(wiring), app_token(wiring));
+    let (token, secret, operators, app_token) = tokio::join!(
+        token(wiring),
+        signing_secret(wiring),
+        operators(wiring),
+        app_token(wiring)
+    );
     let [identity, scopes] = token;
     let mut found = vec![
         Examined::of("Slack's signing secret", secret),
@@ -52,7 +56,12 @@ async fn app_token(wiring: &Wiring) -> Option<Diagnosis> {
     let source = wiring.settings.slack.app_token.as_ref()?;
     let token = match wiring.secrets().read(source).await {
         Ok(token) => token,
-        Err(error) => return Some(Diagnosis::ill(error, "is DEFENDABLE_SLACK_APP_TOKEN_PARAMETER right?")),
+        Err(error) => {
+            return Some(Diagnosis::ill(
+                error,
+                "is DEFENDABLE_SLACK_APP_TOKEN_PARAMETER right?",
+            ));
+        }
     };
     Some(match call(wiring, "apps.connections.open", &token).await {
         Ok(Answer { body, .. }) if body["ok"] == true => {
@@ -72,8 +81,10 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
     if operators.is_empty() {
         return Diagnosis::odd("there are none: nobody may act", "set DEFENDABLE_OPERATORS");
     }
-    let users: BTreeSet<_> =
-        operators.iter().filter_map(|operator| Some(operator.user()?.to_string())).collect();
+    let users: BTreeSet<_> = operators
+        .iter()
+        .filter_map(|operator| Some(operator.user()?.to_string()))
+        .collect();
     let mut gone = Vec::new();
     for user in users {
         match tokio::time::timeout(PATIENCE, slack.is_active(&user.clone().into())).await {
@@ -87,14 +98,24 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
         }
     }
     if !gone.is_empty() {
-        let problem = format!("not active in the workspace, so they may not act: {}", gone.join(", "));
+        let problem = format!(
+            "not active in the workspace, so they may not act: {}",
+            gone.join(", ")
+        );
         return Diagnosis::odd(problem, "take them out of DEFENDABLE_OPERATORS");
     }
-    Diagnosis::Well(format!("{} users, user groups, or either in one account", operators.len()))
+    Diagnosis::Well(format!(
+        "{} users, user groups, or either in one account",
+        operators.len()
+    ))
 }
 
 async fn signing_secret(wiring: &Wiring) -> Diagnosis {
-    match wiring.secrets().read(&wiring.settings.slack.signing_secret).await {
+    match wiring
+        .secrets()
+        .read(&wiring.settings.slack.signing_secret)
+        .await
+    {
         Ok(_) => Diagnosis::Well("it can be read".to_owned()),
         Err(error) => Diagnosis::ill(error, "is DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER right?"),
     }
@@ -103,7 +124,11 @@ async fn signing_secret(wiring: &Wiring) -> Diagnosis {
 /// Whose token it is, and what it may.
 async fn token(wiring: &Wiring) -> [Diagnosis; 2] {
     let unknown = || Diagnosis::odd("they cannot be known", "mend the bot's token first");
-    let token = match wiring.secrets().read(&wiring.settings.slack.bot_token).await {
+    let token = match wiring
+        .secrets()
+        .read(&wiring.settings.slack.bot_token)
+        .await
+    {
         Ok(token) => token,
         Err(error) => {
             let next = "is DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER right?";
@@ -124,7 +149,12 @@ struct Answer {
 
 /// Our own request, for the library keeps the answer's headers to itself. The token is in no error.
 async fn call(wiring: &Wiring, method: &str, token: &SecretString) -> Result<Answer, String> {
-    let api = wiring.settings.slack.api_url.as_deref().unwrap_or("https://slack.com/api");
+    let api = wiring
+        .settings
+        .slack
+        .api_url
+        .as_deref()
+        .unwrap_or("https://slack.com/api");
     let url = format!("{}/{method}", api.trim_end_matches('/'));
     let answer = tokio::time::timeout(PATIENCE, post(&url, token)).await;
     answer.unwrap_or_else(|_| Err("Slack does not answer".to_owned()))
@@ -136,12 +166,21 @@ async fn post(url: &str, token: &SecretString) -> Result<Answer, String> {
     let request = Request::builder()
         .method(Method::POST)
         .uri(url)
-        .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+        .header(
+            header::AUTHORIZATION,
+            format!("Bearer {}", token.expose_secret()),
+        )
         .body(axum::body::Body::empty())
         .map_err(|_| "the token, or the Web API's address, is malformed".to_owned())?;
-    let answer =
-        client.request(request).await.map_err(|error| format!("Slack cannot be reached: {error}"))?;
-    let scopes = answer.headers().get(GRANTED).and_then(|scopes| scopes.to_str().ok()).map(str::to_owned);
+    let answer = client
+        .request(request)
+        .await
+        .map_err(|error| format!("Slack cannot be reached: {error}"))?;
+    let scopes = answer
+        .headers()
+        .get(GRANTED)
+        .and_then(|scopes| scopes.to_str().ok())
+        .map(str::to_owned);
     let body = axum::body::to_bytes(axum::body::Body::new(answer.into_body()), 1 << 20).await;
     let body = body.map_err(|error| format!("Slack's answer broke off: {error}"))?;
     let body = serde_json::from_slice(&body).map_err(|_| "Slack's answer is no JSON".to_owned())?;
@@ -157,17 +196,26 @@ fn identity(wiring: &Wiring, Answer { body, .. }: &Answer) -> Diagnosis {
     }
     if text("team_id") != wanted {
         let problem = format!("it is of the workspace {}, not {wanted}", text("team_id"));
-        return Diagnosis::ill(problem, "set DEFENDABLE_SLACK_TEAM_ID, or store the other workspace's token");
+        return Diagnosis::ill(
+            problem,
+            "set DEFENDABLE_SLACK_TEAM_ID, or store the other workspace's token",
+        );
     }
     Diagnosis::Well(format!("{} in {}", text("user"), text("team")))
 }
 
 fn scopes(granted: Option<&str>) -> Diagnosis {
     let Some(granted) = granted else {
-        return Diagnosis::odd("Slack does not say what they are", "nothing, if this is an emulator");
+        return Diagnosis::odd(
+            "Slack does not say what they are",
+            "nothing, if this is an emulator",
+        );
     };
     let granted: Vec<&str> = granted.split(',').map(str::trim).collect();
-    let missing: Vec<&str> = SCOPES.into_iter().filter(|scope| !granted.contains(scope)).collect();
+    let missing: Vec<&str> = SCOPES
+        .into_iter()
+        .filter(|scope| !granted.contains(scope))
+        .collect();
     match missing.as_slice() {
         [] => Diagnosis::Well(SCOPES.join(", ")),
         missing => Diagnosis::ill(
@@ -184,8 +232,17 @@ mod tests {
     #[test]
     fn the_scopes_are_the_manifest_s() {
         let manifest = include_str!("../../manifest.yml");
-        let bot = manifest.split("    bot:\n").nth(1).unwrap().split("\nsettings:").next().unwrap();
-        let listed: Vec<&str> = bot.lines().filter_map(|line| line.trim().strip_prefix("- ")).collect();
+        let bot = manifest
+            .split("    bot:\n")
+            .nth(1)
+            .unwrap()
+            .split("\nsettings:")
+            .next()
+            .unwrap();
+        let listed: Vec<&str> = bot
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- "))
+            .collect();
         assert_eq!(listed, SCOPES);
     }
 
@@ -197,7 +254,9 @@ mod tests {
             )),
             Diagnosis::Well(_)
         ));
-        let Diagnosis::Ill { problem, next } = scopes(Some("chat:write,commands")) else { panic!() };
+        let Diagnosis::Ill { problem, next } = scopes(Some("chat:write,commands")) else {
+            panic!()
+        };
         assert_eq!(
             problem,
             "it lacks channels:history, files:write, groups:history, usergroups:read, users:read"

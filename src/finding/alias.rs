@@ -17,9 +17,18 @@ impl Finding {
         let mut finding = self.clone();
         finding.note_what_is_ignored();
         finding.control = rules.control(&self.rule, &self.resource.resource_type);
-        let compliant = matches!(self.state, State::Ignored { compliant: true, .. })
-            || matches!(self.state, State::Fixed { at, .. } if self.recorded_at >= at);
-        let result = SourceResult { arn: None, compliant, recorded_at: self.recorded_at };
+        let compliant = matches!(
+            self.state,
+            State::Ignored {
+                compliant: true,
+                ..
+            }
+        ) || matches!(self.state, State::Fixed { at, .. } if self.recorded_at >= at);
+        let result = SourceResult {
+            arn: None,
+            compliant,
+            recorded_at: self.recorded_at,
+        };
         finding.sources.entry(self.rule.clone()).or_insert(result);
         if matches!(self.state, State::Ignored { by: Actor::Tag, .. }) {
             finding.told_severity = Some(self.severity);
@@ -36,13 +45,26 @@ impl Finding {
     fn merged(&self, other: &Self) -> Option<Self> {
         let now = Timestamp::now();
         let is_over = |finding: &Self| finding.state_name(now).is_over();
-        let (base, rest) = if is_over(self) && !is_over(other) { (other, self) } else { (self, other) };
-        let mut finding = Self { episode: self.episode.max(other.episode), ..base.clone() };
+        let (base, rest) = if is_over(self) && !is_over(other) {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        let mut finding = Self {
+            episode: self.episode.max(other.episode),
+            ..base.clone()
+        };
         finding.aliases.extend(rest.aliases.iter().cloned());
         for (rule, result) in &rest.sources {
-            finding.sources.entry(rule.clone()).or_insert_with(|| result.clone());
+            finding
+                .sources
+                .entry(rule.clone())
+                .or_insert_with(|| result.clone());
         }
-        let new = rest.removed.iter().filter(|change| !base.removed.contains(change));
+        let new = rest
+            .removed
+            .iter()
+            .filter(|change| !base.removed.contains(change));
         finding.removed.extend(new.cloned());
         finding.removed_at = finding.removed_at.max(rest.removed_at);
         finding.late.extend(rest.late.iter().cloned());
@@ -76,8 +98,14 @@ impl Table {
 
     /// The id under which a finding is kept that somebody knows by `id`, an old one perhaps. A record of
     /// an older version is moved first.
-    pub async fn resolve(&self, id: &FindingId, rules: &RuleDefaults) -> Result<FindingId, TableError> {
-        let Some(record) = self.get(id).await? else { return Ok(id.clone()) };
+    pub async fn resolve(
+        &self,
+        id: &FindingId,
+        rules: &RuleDefaults,
+    ) -> Result<FindingId, TableError> {
+        let Some(record) = self.get(id).await? else {
+            return Ok(id.clone());
+        };
         if let Some(moved_to) = record.moved_to {
             // Whoever moved it may have died before it was there.
             if self.get(&moved_to).await?.is_none() {
@@ -125,7 +153,9 @@ impl Table {
         new: &FindingId,
         rules: &RuleDefaults,
     ) -> Result<(), TableError> {
-        let Some(record) = self.get(old).await? else { return Ok(()) };
+        let Some(record) = self.get(old).await? else {
+            return Ok(());
+        };
         self.tell_history(&record).await?;
         let (pk, sk) = key(old);
         let leave = self
@@ -148,7 +178,8 @@ impl Table {
         let kept = self.keep_plans(&finding.plans(), None).await?;
         if self.write(&finding, None, &kept).await?.is_none() {
             // Another rule's finding about the same has moved there before.
-            let merge = |there: Option<&Finding>| there.and_then(|there| there.merged(&finding)).ok_or(());
+            let merge =
+                |there: Option<&Finding>| there.and_then(|there| there.merged(&finding)).ok_or(());
             Box::pin(self.change(new, merge)).await?;
         }
         self.show_moved(old, new, record.shown).await?;
@@ -163,7 +194,9 @@ impl Table {
         new: &FindingId,
         shown: Option<Shown>,
     ) -> Result<(), TableError> {
-        let Some(mut shown) = shown else { return Ok(()) };
+        let Some(mut shown) = shown else {
+            return Ok(());
+        };
         match &mut shown {
             Shown::Posted(posted) => {
                 posted.version = 0;
@@ -190,7 +223,10 @@ impl Table {
             .member_update(digest, old)
             .update_expression("SET retired = :true")
             .condition_expression("attribute_exists(entry)")
-            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+            .expression_attribute_values(
+                ":true",
+                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
+            );
         applied(update).await.map(drop)
     }
 }
@@ -210,9 +246,14 @@ mod tests {
 
     #[test]
     fn of_two_findings_about_the_same_what_is_open_stays_open_and_what_was_taken_can_be_put_back() {
-        let taken = |policy: &str| Change::DeletePolicy { policy: policy.to_owned() };
+        let taken = |policy: &str| Change::DeletePolicy {
+            policy: policy.to_owned(),
+        };
         let fixed = |policy: &str, second| Finding {
-            state: State::Fixed { by: Actor::AutoResponse, at: at(second) },
+            state: State::Fixed {
+                by: Actor::AutoResponse,
+                at: at(second),
+            },
             removed: vec![taken(policy)],
             removed_at: Some(at(second)),
             episode: 3,
@@ -220,7 +261,10 @@ mod tests {
         };
         let merged = fixed("a", 5).merged(&open()).unwrap();
         assert_eq!((&merged.state, merged.episode), (&State::OPEN, 3));
-        assert_eq!((merged.removed, merged.removed_at), (vec![taken("a")], Some(at(5))));
+        assert_eq!(
+            (merged.removed, merged.removed_at),
+            (vec![taken("a")], Some(at(5)))
+        );
         let merged = open().merged(&fixed("a", 5)).unwrap();
         assert_eq!((&merged.state, merged.removed.len()), (&State::OPEN, 1));
         let merged = fixed("a", 5).merged(&fixed("b", 9)).unwrap();

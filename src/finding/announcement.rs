@@ -28,17 +28,31 @@ pub struct Announcement {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Spelling {
-    Full { kind: ViolationType, change: Change, attempts: Vec<(Attempt, Timestamp)> },
+    Full {
+        kind: ViolationType,
+        change: Change,
+        attempts: Vec<(Attempt, Timestamp)>,
+    },
     Pair(ViolationType, Change),
 }
 
 impl From<Spelling> for Announcement {
     fn from(spelling: Spelling) -> Self {
         match spelling {
-            Spelling::Full { kind, change, attempts } => Self { kind, change, attempts },
-            Spelling::Pair(kind, change) => {
-                Self { kind, change, attempts: vec![(Attempt::default(), Timestamp::UNIX_EPOCH)] }
-            }
+            Spelling::Full {
+                kind,
+                change,
+                attempts,
+            } => Self {
+                kind,
+                change,
+                attempts,
+            },
+            Spelling::Pair(kind, change) => Self {
+                kind,
+                change,
+                attempts: vec![(Attempt::default(), Timestamp::UNIX_EPOCH)],
+            },
         }
     }
 }
@@ -48,31 +62,58 @@ impl Finding {
     fn announced_at(&self, kind: ViolationType, attempt: &Attempt) -> Option<Timestamp> {
         let of_kind = self.begun.iter().filter(|begun| begun.kind == kind);
         let attempts = of_kind.flat_map(|begun| &begun.attempts);
-        attempts.filter(|(by, _)| by == attempt).map(|(_, at)| *at).max()
+        attempts
+            .filter(|(by, _)| by == attempt)
+            .map(|(_, at)| *at)
+            .max()
     }
 
     /// An attempt says what it is about to take away, in place of what it said before.
     pub(super) fn announce(&mut self, detail: &ReportDetail, at: Timestamp) {
         let (kind, attempt) = (detail.request.violation_type, &detail.attempt);
-        if self.announced_at(kind, attempt).is_some_and(|announced| announced > at) {
+        if self
+            .announced_at(kind, attempt)
+            .is_some_and(|announced| announced > at)
+        {
             return;
         }
         self.take_back(detail);
-        for change in detail.changes.iter().filter(|change| !self.removed.contains(change)) {
+        for change in detail
+            .changes
+            .iter()
+            .filter(|change| !self.removed.contains(change))
+        {
             let attempts = (attempt.clone(), at);
-            match self.begun.iter_mut().find(|begun| begun.kind == kind && begun.change == *change) {
+            match self
+                .begun
+                .iter_mut()
+                .find(|begun| begun.kind == kind && begun.change == *change)
+            {
                 Some(begun) => begun.attempts.push(attempts),
                 None => {
                     let change = change.clone();
-                    self.begun.push(Announcement { kind, change, attempts: vec![attempts] });
+                    self.begun.push(Announcement {
+                        kind,
+                        change,
+                        attempts: vec![attempts],
+                    });
                 }
             }
         }
     }
 
     /// An attempt has changed nothing. What others have announced stands.
-    pub(super) fn take_back(&mut self, ReportDetail { attempt, request, .. }: &ReportDetail) {
-        for begun in self.begun.iter_mut().filter(|begun| begun.kind == request.violation_type) {
+    pub(super) fn take_back(
+        &mut self,
+        ReportDetail {
+            attempt, request, ..
+        }: &ReportDetail,
+    ) {
+        for begun in self
+            .begun
+            .iter_mut()
+            .filter(|begun| begun.kind == request.violation_type)
+        {
             begun.attempts.retain(|(by, _)| by != attempt);
         }
         self.begun.retain(|begun| !begun.attempts.is_empty());
@@ -83,13 +124,19 @@ impl Finding {
     pub(super) fn carry_out(&mut self, detail: &ReportDetail) -> Vec<Change> {
         let kind = detail.request.violation_type;
         let looked_at = self.announced_at(kind, &detail.attempt);
-        self.begun.retain(|begun| begun.kind != kind || !detail.changes.contains(&begun.change));
+        self.begun
+            .retain(|begun| begun.kind != kind || !detail.changes.contains(&begun.change));
         self.take_back(detail);
         let is_gone = |begun: &mut Announcement| {
-            let before = |(_, at): &(Attempt, Timestamp)| looked_at.is_some_and(|looked_at| *at < looked_at);
+            let before =
+                |(_, at): &(Attempt, Timestamp)| looked_at.is_some_and(|looked_at| *at < looked_at);
             begun.kind == kind && begun.attempts.iter().all(before)
         };
-        let gone: Vec<Change> = self.begun.extract_if(.., is_gone).map(|begun| begun.change).collect();
+        let gone: Vec<Change> = self
+            .begun
+            .extract_if(.., is_gone)
+            .map(|begun| begun.change)
+            .collect();
         [detail.changes.clone(), gone].concat()
     }
 
@@ -104,7 +151,10 @@ impl Finding {
 
     /// Forgets what was announced of a kind.
     pub(super) fn take_announced(&mut self, kind: ViolationType) -> Vec<Change> {
-        self.begun.extract_if(.., |begun| begun.kind == kind).map(|begun| begun.change).collect()
+        self.begun
+            .extract_if(.., |begun| begun.kind == kind)
+            .map(|begun| begun.change)
+            .collect()
     }
 
     /// An attempt has ended: what it has announced and comes late means nothing any more.
@@ -119,18 +169,32 @@ impl Finding {
     /// once both may report, and one of them late.
     pub(super) fn since_undo(&self, detail: &ReportDetail, at: Timestamp) -> Option<ReportDetail> {
         let kind = detail.request.violation_type;
-        let put_back =
-            |change: &Change| self.undone.iter().any(|(undone, until)| undone == change && at <= *until);
-        let changes: Vec<Change> =
-            detail.changes.iter().filter(|change| !put_back(change)).cloned().collect();
+        let put_back = |change: &Change| {
+            self.undone
+                .iter()
+                .any(|(undone, until)| undone == change && at <= *until)
+        };
+        let changes: Vec<Change> = detail
+            .changes
+            .iter()
+            .filter(|change| !put_back(change))
+            .cloned()
+            .collect();
         let is_old = match detail.outcome {
             Outcome::Begun | Outcome::Fixed => changes.is_empty() && !detail.changes.is_empty(),
-            Outcome::NothingToDo | Outcome::Gone | Outcome::Failed { .. } => {
-                self.undone.iter().any(|(undone, until)| undone.kind() == kind && at <= *until)
-            }
-            Outcome::LeftToPeople | Outcome::LeftAlone { .. } | Outcome::Undone | Outcome::NotAgreed => false,
+            Outcome::NothingToDo | Outcome::Gone | Outcome::Failed { .. } => self
+                .undone
+                .iter()
+                .any(|(undone, until)| undone.kind() == kind && at <= *until),
+            Outcome::LeftToPeople
+            | Outcome::LeftAlone { .. }
+            | Outcome::Undone
+            | Outcome::NotAgreed => false,
         };
-        (!is_old).then(|| ReportDetail { changes, ..detail.clone() })
+        (!is_old).then(|| ReportDetail {
+            changes,
+            ..detail.clone()
+        })
     }
 }
 
@@ -140,14 +204,33 @@ mod tests {
 
     #[test]
     fn what_older_versions_wrote_is_read() {
-        let change = Change::DeletePolicy { policy: "{}".to_owned() };
+        let change = Change::DeletePolicy {
+            policy: "{}".to_owned(),
+        };
         let pair = serde_json::json!([["S3_BUCKET_PUBLIC_POLICY", &change]]);
-        let [read] = serde_json::from_value::<Vec<Announcement>>(pair).unwrap().try_into().unwrap();
+        let [read] = serde_json::from_value::<Vec<Announcement>>(pair)
+            .unwrap()
+            .try_into()
+            .unwrap();
         let kind = ViolationType::S3BucketPublicPolicy;
         let attempts = vec![(Attempt::default(), Timestamp::UNIX_EPOCH)];
-        assert_eq!(read, Announcement { kind, change: change.clone(), attempts });
-        let full = Announcement { kind, change, attempts: vec![(Attempt::begin(), Timestamp::now())] };
+        assert_eq!(
+            read,
+            Announcement {
+                kind,
+                change: change.clone(),
+                attempts
+            }
+        );
+        let full = Announcement {
+            kind,
+            change,
+            attempts: vec![(Attempt::begin(), Timestamp::now())],
+        };
         let item = serde_dynamo::to_item::<_, serde_dynamo::Item>(&full).unwrap();
-        assert_eq!(serde_dynamo::from_item::<_, Announcement>(item).unwrap(), full);
+        assert_eq!(
+            serde_dynamo::from_item::<_, Announcement>(item).unwrap(),
+            full
+        );
     }
 }

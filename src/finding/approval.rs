@@ -13,7 +13,11 @@ pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "name",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Wish {
     /// A fix.
     Fix {
@@ -75,7 +79,12 @@ impl Finding {
         match wish {
             Wish::Fix { even_ignored, .. } => {
                 self.can_fix(*even_ignored, now)?;
-                self.fix_asked(asked_by, agreed.ok_or(Refusal::PlanNotKnown)?, *even_ignored, now)
+                self.fix_asked(
+                    asked_by,
+                    agreed.ok_or(Refusal::PlanNotKnown)?,
+                    *even_ignored,
+                    now,
+                )
             }
             Wish::Undo { reason, plan } => {
                 self.can_undo(now)?;
@@ -95,12 +104,28 @@ impl Finding {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         self.asked(asked_by.clone(), &wish, agreed, now)?;
-        if let Some(Approval { asked_by, since, .. }) = self.waiting(now) {
-            return Err(Refusal::Waiting { asked_by: asked_by.clone(), since: *since });
+        if let Some(Approval {
+            asked_by, since, ..
+        }) = self.waiting(now)
+        {
+            return Err(Refusal::Waiting {
+                asked_by: asked_by.clone(),
+                since: *since,
+            });
         }
         let mut finding = self.clone();
-        finding.record(now, asked_by.clone(), Deed::ApprovalAsked { what: wish.word().to_owned() });
-        finding.approval = Some(Approval { wish, asked_by, since: now });
+        finding.record(
+            now,
+            asked_by.clone(),
+            Deed::ApprovalAsked {
+                what: wish.word().to_owned(),
+            },
+        );
+        finding.approval = Some(Approval {
+            wish,
+            asked_by,
+            since: now,
+        });
         Ok(finding)
     }
 
@@ -121,7 +146,13 @@ impl Finding {
         }
         let mut finding = self.clone();
         finding.approval = None;
-        finding.record(now, by.clone(), Deed::Approved { what: wish.word().to_owned() });
+        finding.record(
+            now,
+            by.clone(),
+            Deed::Approved {
+                what: wish.word().to_owned(),
+            },
+        );
         finding.asked(asked_by, &wish, agreed, now)
     }
 
@@ -137,28 +168,42 @@ impl Finding {
 
     /// An operator says no, be it whoever asked, and be it late.
     pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
-        let wish = self.shows_waiting().ok_or(Refusal::NotWaiting)?.wish.clone();
+        let wish = self
+            .shows_waiting()
+            .ok_or(Refusal::NotWaiting)?
+            .wish
+            .clone();
         let mut finding = self.clone();
         finding.approval = None;
-        finding.record(now, by.clone(), Deed::Declined { what: wish.word().to_owned() });
+        finding.record(
+            now,
+            by.clone(),
+            Deed::Declined {
+                what: wish.word().to_owned(),
+            },
+        );
         finding.tell(Some(by.clone()), format!("said no to the {}.", wish.word()));
         Ok(finding)
     }
 
     /// What waits for another's yes. What has been overtaken does not.
     pub fn waiting(&self, now: Timestamp) -> Option<&Approval> {
-        self.shows_waiting().filter(|approval| now.duration_since(approval.since) < APPROVAL_WINDOW)
+        self.shows_waiting()
+            .filter(|approval| now.duration_since(approval.since) < APPROVAL_WINDOW)
     }
 
     /// As [`Finding::waiting`], whatever the time.
     pub fn shows_waiting(&self) -> Option<&Approval> {
-        self.approval.as_ref().filter(|approval| match (&approval.wish, &self.state) {
-            (Wish::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,
-            (Wish::Undo { plan, .. }, State::Fixed { .. } | State::Ignored { .. } | State::Open { .. }) => {
-                plan.is_some() && *plan == self.undo_plan().map(|plan| plan.digest())
-            }
-            (Wish::Fix { .. } | Wish::Undo { .. }, _) => false,
-        })
+        self.approval
+            .as_ref()
+            .filter(|approval| match (&approval.wish, &self.state) {
+                (Wish::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,
+                (
+                    Wish::Undo { plan, .. },
+                    State::Fixed { .. } | State::Ignored { .. } | State::Open { .. },
+                ) => plan.is_some() && *plan == self.undo_plan().map(|plan| plan.digest()),
+                (Wish::Fix { .. } | Wish::Undo { .. }, _) => false,
+            })
     }
 }
 
@@ -177,7 +222,10 @@ mod tests {
     }
 
     fn fix(even_ignored: bool) -> Wish {
-        Wish::Fix { even_ignored, plan: Some(plan().digest()) }
+        Wish::Fix {
+            even_ignored,
+            plan: Some(plan().digest()),
+        }
     }
 
     fn asked(finding: &Finding, by: Actor, wish: Wish, second: i64) -> Result<Finding, Refusal> {
@@ -194,7 +242,13 @@ mod tests {
         assert_eq!(waiting.state_name(at(1)), StateName::Open);
         assert_eq!(approved(&waiting, &alice(), 2), Err(Refusal::OwnWish));
         let again = asked(&waiting, carol(), fix(false), 2);
-        assert_eq!(again, Err(Refusal::Waiting { asked_by: alice(), since: at(1) }));
+        assert_eq!(
+            again,
+            Err(Refusal::Waiting {
+                asked_by: alice(),
+                since: at(1)
+            })
+        );
         let fixing = approved(&waiting, &carol(), 3).unwrap();
         assert!(matches!(&fixing.state, State::Fixing { asked_by, .. } if *asked_by == alice()));
         assert_eq!(approved(&fixing, &carol(), 4), Err(Refusal::NotWaiting));
@@ -206,9 +260,16 @@ mod tests {
         let other = PlanDigest::of("another plan");
         let of_another = waiting.approved(&carol(), Some(&other), Some(&plan()), at(2));
         assert_eq!(of_another, Err(Refusal::PlanNotKnown));
-        assert_eq!(waiting.approved(&carol(), None, None, at(2)), Err(Refusal::PlanNotKnown));
+        assert_eq!(
+            waiting.approved(&carol(), None, None, at(2)),
+            Err(Refusal::PlanNotKnown)
+        );
         let expired = waiting.approved(&carol(), Some(&plan().digest()), None, at(2));
-        assert_eq!(expired, Err(Refusal::PlanNotKnown), "a plan that is not kept any more asks again");
+        assert_eq!(
+            expired,
+            Err(Refusal::PlanNotKnown),
+            "a plan that is not kept any more asks again"
+        );
     }
 
     #[test]
@@ -216,8 +277,14 @@ mod tests {
         let waiting = asked(&open(), alice(), fix(false), 0).unwrap();
         let declined = waiting.declined(&alice(), at(1)).unwrap();
         assert_eq!(approved(&declined, &carol(), 2), Err(Refusal::NotWaiting));
-        assert_eq!(approved(&waiting, &carol(), 24 * 3600), Err(Refusal::NotWaiting));
-        assert!(waiting.declined(&carol(), at(24 * 3600)).is_ok(), "it can be cleared away");
+        assert_eq!(
+            approved(&waiting, &carol(), 24 * 3600),
+            Err(Refusal::NotWaiting)
+        );
+        assert!(
+            waiting.declined(&carol(), at(24 * 3600)).is_ok(),
+            "it can be cleared away"
+        );
         let ignored = waiting.ignored_as_planned(carol(), at(2), None).unwrap();
         assert_eq!(ignored.shows_waiting(), None);
         let complied = waiting.complied_at(10).unwrap();
@@ -229,10 +296,16 @@ mod tests {
 
     #[test]
     fn what_could_not_be_done_cannot_wait() {
-        let undo = Wish::Undo { plan: Some(plan().digest()), reason: "because".to_owned() };
+        let undo = Wish::Undo {
+            plan: Some(plan().digest()),
+            reason: "because".to_owned(),
+        };
         assert_eq!(asked(&open(), alice(), undo, 1), Err(Refusal::NotFixed));
         let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
-        assert!(matches!(asked(&ignored, carol(), fix(false), 2), Err(Refusal::Ignored { .. })));
+        assert!(matches!(
+            asked(&ignored, carol(), fix(false), 2),
+            Err(Refusal::Ignored { .. })
+        ));
         assert!(asked(&ignored, carol(), fix(true), 2).is_ok());
     }
 }

@@ -30,5 +30,8 @@ pub struct Opener {
 
 /// Whether it is worth asking about a resource.
 pub fn can_be_known(resource: &Resource) -> bool {
-    matches!(resource.resource_type.as_str(), ResourceType::SECURITY_GROUP | ResourceType::BUCKET)
+    matches!(
+        resource.resource_type.as_str(),
+        ResourceType::SECURITY_GROUP | ResourceType::BUCKET
+    )
 }

@@ -65,7 +65,9 @@ pub struct GoesOn {
 impl AutoResponse {
     /// The yes to going on, while it lasts.
     pub fn goes_on(&self, now: Timestamp) -> Option<&GoesOn> {
-        self.goes_on.as_ref().filter(|yes| now.duration_since(yes.since) < GOES_ON)
+        self.goes_on
+            .as_ref()
+            .filter(|yes| now.duration_since(yes.since) < GOES_ON)
     }
 }
 
@@ -94,7 +96,9 @@ impl Table {
     /// Whether auto-response may not act. A record that cannot be read counts as "off".
     pub async fn auto_response_is_off(&self) -> Result<bool, TableError> {
         match self.auto_response().await {
-            Ok(recorded) => Ok(recorded.wanted.is_none_or(|wanted| wanted.switch == Switch::Off)),
+            Ok(recorded) => Ok(recorded
+                .wanted
+                .is_none_or(|wanted| wanted.switch == Switch::Off)),
             Err(TableError::Shape(error)) => {
                 tracing::error!(%error, "what is wanted of auto-response cannot be read: it counts as off");
                 Ok(true)
@@ -163,12 +167,16 @@ impl Table {
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", to_attribute_value(at)?);
         let update = match list {
-            Some(list) => {
-                update.update_expression("SET goesOn = :yes REMOVE #hold").expression_attribute_values(
+            Some(list) => update
+                .update_expression("SET goesOn = :yes REMOVE #hold")
+                .expression_attribute_values(
                     ":yes",
-                    to_attribute_value(GoesOn { list, stopped_at: at, since: now })?,
-                )
-            }
+                    to_attribute_value(GoesOn {
+                        list,
+                        stopped_at: at,
+                        since: now,
+                    })?,
+                ),
             None => update.update_expression("REMOVE #hold, goesOn"),
         };
         applied(update).await
@@ -176,7 +184,8 @@ impl Table {
 
     fn auto_response_update(&self) -> UpdateItemFluentBuilder {
         // "hold" is one of DynamoDB's reserved words.
-        self.auto_response_update_without_hold().expression_attribute_names("#hold", "hold")
+        self.auto_response_update_without_hold()
+            .expression_attribute_names("#hold", "hold")
     }
 
     fn auto_response_update_without_hold(&self) -> UpdateItemFluentBuilder {
@@ -192,8 +201,15 @@ mod tests {
     #[test]
     fn a_yes_to_going_on_lasts_for_a_day() {
         let list = format!("l-{}", "0".repeat(64)).parse().unwrap();
-        let yes = GoesOn { list, stopped_at: at(0), since: at(60) };
-        let recorded = AutoResponse { goes_on: Some(yes.clone()), ..AutoResponse::default() };
+        let yes = GoesOn {
+            list,
+            stopped_at: at(0),
+            since: at(60),
+        };
+        let recorded = AutoResponse {
+            goes_on: Some(yes.clone()),
+            ..AutoResponse::default()
+        };
         let day = 24 * 3600;
         assert_eq!(recorded.goes_on(at(60 + day - 1)), Some(&yes));
         assert_eq!(recorded.goes_on(at(60 + day)), None);

@@ -53,7 +53,11 @@ impl Table {
             .expression_attribute_values(":expires", number((now + SignedDuration::from_hours(24 * 14)).as_second()))
             .return_values(ReturnValue::AllOld);
         // Before the first claim there is nothing.
-        let claimed = claim.send().boxed().await.map(|updated| Some(updated.attributes.unwrap_or_default()));
+        let claimed = claim
+            .send()
+            .boxed()
+            .await
+            .map(|updated| Some(updated.attributes.unwrap_or_default()));
         Ok(conditional::<Claim, _>(claimed)?.map(|claim| Claim { holder, ..claim }))
     }
 
@@ -64,13 +68,16 @@ impl Table {
             #[serde(default)]
             posted: bool,
         }
-        let item = self.get_item::<Posted>(format!("POSTED#{key}"), "POSTED".to_owned()).await?;
+        let item = self
+            .get_item::<Posted>(format!("POSTED#{key}"), "POSTED".to_owned())
+            .await?;
         Ok(item.is_some_and(|item| item.posted))
     }
 
     /// Gives a claim back: the message is not in Slack. One that is somebody else's by now is left to them.
     pub async fn unclaim(&self, key: &str, claim: &Claim) -> Result<(), TableError> {
-        self.end_claim(key, claim, "REMOVE claimedUntil, leaseHolder, unsureSince").await
+        self.end_claim(key, claim, "REMOVE claimedUntil, leaseHolder, unsureSince")
+            .await
     }
 
     /// Confirms a claim: the message is in Slack. Where the claim is somebody else's by now, they find the
@@ -79,7 +86,12 @@ impl Table {
         self.end_claim(key, claim, "SET posted = :true").await
     }
 
-    async fn end_claim(&self, key: &str, claim: &Claim, expression: &str) -> Result<(), TableError> {
+    async fn end_claim(
+        &self,
+        key: &str,
+        claim: &Claim,
+        expression: &str,
+    ) -> Result<(), TableError> {
         let mut update = self
             .posted_update(key)
             .update_expression(expression)
@@ -93,7 +105,12 @@ impl Table {
 
     /// Whether a request comes for the first time, which is noted. `digest` is that of its time and
     /// body; `by` is whoever handles it, for the SDK may ask again after an answer that got lost.
-    pub async fn is_new_request(&self, digest: &str, by: Uuid, now: Timestamp) -> Result<bool, TableError> {
+    pub async fn is_new_request(
+        &self,
+        digest: &str,
+        by: Uuid,
+        now: Timestamp,
+    ) -> Result<bool, TableError> {
         let noted = self
             .update(format!("REQUEST#{digest}"), "REQUEST")
             .update_expression("SET handledBy = :by, expiresAt = :expires")

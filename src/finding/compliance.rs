@@ -27,7 +27,10 @@ impl Finding {
         let mut finding = Self {
             rule: breach.rule.clone(),
             control: breach.control.or(self.control),
-            resource_name: breach.resource_name.clone().or_else(|| self.resource_name.clone()),
+            resource_name: breach
+                .resource_name
+                .clone()
+                .or_else(|| self.resource_name.clone()),
             annotation: breach.annotation.clone(),
             ..self.clone()
         };
@@ -45,7 +48,10 @@ impl Finding {
         match &mut finding.state {
             State::Ignored { compliant, .. } => *compliant = false,
             State::Fixing { compliant, .. } => *compliant = None,
-            State::Open { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {}
+            State::Open { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => {}
         }
         finding.take_plan(plan, now);
         finding.severity = breach.severity;
@@ -81,9 +87,14 @@ impl Finding {
                 }
                 finding.take_plan(plan, now);
             }
-            State::Fixed { .. } if self.relapsed(plan, now).is_some() => return self.relapsed(plan, now),
+            State::Fixed { .. } if self.relapsed(plan, now).is_some() => {
+                return self.relapsed(plan, now);
+            }
             // A fix or an undo on its way looks for itself.
-            State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+            State::Fixing { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => {
                 return None;
             }
         }
@@ -157,11 +168,15 @@ impl Finding {
         }
         let clean = match &self.plan {
             Plan::Unsupported => Plan::Unsupported,
-            _ => Plan::Known { changes: Vec::new() },
+            _ => Plan::Known {
+                changes: Vec::new(),
+            },
         };
         match &mut finding.state {
             // What a fix or an undo has done is known by its report.
-            State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => finding.plan = clean,
+            State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+                finding.plan = clean
+            }
             State::Fixing { compliant, .. } => *compliant = Some(recorded_at),
             State::Ignored { compliant, .. } => {
                 *compliant = true;
@@ -178,9 +193,15 @@ impl Finding {
 
     /// Somebody else has mended it. What is ignored of it stays so.
     pub(super) fn found_compliant(&mut self, at: Timestamp) {
-        self.state = State::Fixed { by: Actor::Elsewhere, at };
+        self.state = State::Fixed {
+            by: Actor::Elsewhere,
+            at,
+        };
         self.record(at, Actor::Elsewhere, Deed::Complied);
-        self.tell(None, "AWS Config finds the resource compliant again.".to_owned());
+        self.tell(
+            None,
+            "AWS Config finds the resource compliant again.".to_owned(),
+        );
         self.back_to_ignored(true);
     }
 
@@ -193,7 +214,9 @@ impl Finding {
         finding.state = State::Deleted { at };
         finding.plan = match &self.plan {
             Plan::Unsupported => Plan::Unsupported,
-            Plan::Known { .. } | Plan::Unknown { .. } => Plan::Known { changes: Vec::new() },
+            Plan::Known { .. } | Plan::Unknown { .. } => Plan::Known {
+                changes: Vec::new(),
+            },
         };
         (finding.left, finding.beside) = (None, Vec::new());
         finding.approval = None;

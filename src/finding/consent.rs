@@ -11,19 +11,30 @@ impl Finding {
     /// The changes that a fix would make now: the plan, less what is ignored of it, and less what takes a
     /// person.
     pub fn to_fix(&self) -> Vec<(ViolationType, Change)> {
-        self.to_close().into_iter().filter(|(_, change)| !change.is_by_hand()).collect()
+        self.to_close()
+            .into_iter()
+            .filter(|(_, change)| !change.is_by_hand())
+            .collect()
     }
 
     /// What is open and takes a person, because no fix can close it.
     pub fn by_hand(&self) -> Vec<Change> {
-        self.to_close().into_iter().map(|(_, change)| change).filter(Change::is_by_hand).collect()
+        self.to_close()
+            .into_iter()
+            .map(|(_, change)| change)
+            .filter(Change::is_by_hand)
+            .collect()
     }
 
     /// All that is open, and would be closed by a fix or by hand: the plan, less what is ignored of it.
     /// Where a part of a policy is ignored, the policy stays.
     pub fn to_close(&self) -> Vec<(ViolationType, Change)> {
-        let Plan::Known { changes } = &self.plan else { return Vec::new() };
-        let Some(left) = self.left_covers() else { return changes.clone() };
+        let Plan::Known { changes } = &self.plan else {
+            return Vec::new();
+        };
+        let Some(left) = self.left_covers() else {
+            return changes.clone();
+        };
         let covered = |change: &Change| left.covers(change);
         let keeps_policy = changes
             .iter()
@@ -40,12 +51,18 @@ impl Finding {
         let (Plan::Known { changes }, Some(left)) = (&self.plan, self.left_covers()) else {
             return Vec::new();
         };
-        changes.iter().map(|(_, change)| change).filter(|change| left.covers(change)).collect()
+        changes
+            .iter()
+            .map(|(_, change)| change)
+            .filter(|change| left.covers(change))
+            .collect()
     }
 
     /// What is ignored while something else is open.
     fn left_covers(&self) -> Option<Covers> {
-        self.left.as_ref().and_then(|_| self.covered(Timestamp::MIN))
+        self.left
+            .as_ref()
+            .and_then(|_| self.covered(Timestamp::MIN))
     }
 
     /// The plan of a fix, to be agreed to; none where nothing is known that it would change.
@@ -56,7 +73,11 @@ impl Finding {
     /// The plan as it is shown, with what takes a person; none where nothing is known to be open. A yes to
     /// it says nothing of what takes a person: nobody does that.
     pub fn shown_plan(&self) -> Option<AgreedPlan> {
-        let changes: Vec<Change> = self.to_close().into_iter().map(|(_, change)| change).collect();
+        let changes: Vec<Change> = self
+            .to_close()
+            .into_iter()
+            .map(|(_, change)| change)
+            .collect();
         self.agreed(Direction::Fix, changes)
     }
 
@@ -70,12 +91,20 @@ impl Finding {
             return None;
         }
         let control = self.control?;
-        Some(AgreedPlan { resource: self.resource.clone(), control, direction, changes })
+        Some(AgreedPlan {
+            resource: self.resource.clone(),
+            control,
+            direction,
+            changes,
+        })
     }
 
     /// The plans that its message may ask for: stored before it is shown.
     pub fn plans(&self) -> Vec<AgreedPlan> {
-        self.shown_plan().into_iter().chain(self.undo_plan()).collect()
+        self.shown_plan()
+            .into_iter()
+            .chain(self.undo_plan())
+            .collect()
     }
 
     /// Whether a yes to `agreed` covers what a fix would change now. What has gone meanwhile does not
@@ -95,7 +124,11 @@ impl Finding {
             return Err(Refusal::NothingToFix);
         }
         let new = agreed.beyond(to_fix.iter().map(|(_, change)| change));
-        if new.is_empty() { Ok(()) } else { Err(Refusal::Grown { new }) }
+        if new.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Grown { new })
+        }
     }
 
     /// Whether a fix would change something now, and nothing that a yes to `agreed` does not cover.
@@ -115,7 +148,9 @@ impl Finding {
     /// by another way does not end what somebody has agreed to.
     pub(super) fn may_ask_again(&self, request: &RemediationRequest) -> bool {
         match &self.state {
-            State::Fixing { since, plan, .. } => request.asked_at == Some(*since) && request.plan == *plan,
+            State::Fixing { since, plan, .. } => {
+                request.asked_at == Some(*since) && request.plan == *plan
+            }
             _ => true,
         }
     }
@@ -128,14 +163,31 @@ impl Finding {
             State::Fixing { ignored, .. } => ignored.take(),
             State::Open { .. } => None,
             // What is ignored, fixed, deleted or being undone asks for nothing.
-            State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+            State::Ignored { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => {
                 return;
             }
         };
-        let asks_again = Some(AsksAgain { by: by.clone(), at, new: new.to_vec() });
-        let next = if ignored.is_some() { "It is ignored as before." } else { "It asks again." };
+        let asks_again = Some(AsksAgain {
+            by: by.clone(),
+            at,
+            new: new.to_vec(),
+        });
+        let next = if ignored.is_some() {
+            "It is ignored as before."
+        } else {
+            "It asks again."
+        };
         // Where it was ignored it stays so, unless what is new goes beyond that.
-        self.state = ignored.map_or(State::Open { last_failure: None, asks_again }, |ignored| *ignored);
+        self.state = ignored.map_or(
+            State::Open {
+                last_failure: None,
+                asks_again,
+            },
+            |ignored| *ignored,
+        );
         let new: Vec<String> = new.iter().map(Change::to_string).collect();
         let told = if new.is_empty() {
             format!("Nothing was changed: the request did not say which plan was agreed to. {next}")

@@ -30,8 +30,12 @@ pub struct Repeat {
 impl Finding {
     /// Notes what was taken away.
     pub(super) fn count_repeats(&mut self, changes: &[Change], at: Timestamp) {
-        self.repeats.retain(|repeat| at.duration_since(repeat.at) < CONTEST_WINDOW);
-        let new = changes.iter().filter_map(Exposure::of).map(|exposure| Repeat { exposure, at });
+        self.repeats
+            .retain(|repeat| at.duration_since(repeat.at) < CONTEST_WINDOW);
+        let new = changes
+            .iter()
+            .filter_map(Exposure::of)
+            .map(|exposure| Repeat { exposure, at });
         self.repeats.extend(new);
     }
 
@@ -42,14 +46,21 @@ impl Finding {
     }
 
     /// The same of changes that a look has shown, which the finding may not know yet.
-    pub fn is_contested_by<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, now: Timestamp) -> bool {
+    pub fn is_contested_by<'a>(
+        &self,
+        changes: impl IntoIterator<Item = &'a Change>,
+        now: Timestamp,
+    ) -> bool {
         let times = |exposure: &Exposure| {
             let same = |repeat: &&Repeat| {
                 repeat.exposure == *exposure && now.duration_since(repeat.at) < CONTEST_WINDOW
             };
             self.repeats.iter().filter(same).count()
         };
-        changes.into_iter().filter_map(Exposure::of).any(|exposure| times(&exposure) >= CONTEST_LIMIT)
+        changes
+            .into_iter()
+            .filter_map(Exposure::of)
+            .any(|exposure| times(&exposure) >= CONTEST_LIMIT)
     }
 
     /// Who opens it again and again, the newest last, as far as CloudTrail has told.

@@ -21,12 +21,22 @@ use crate::metrics::{Counted, count_finding};
 
 /// Tells the log and the metrics of an entry of the history.
 pub(crate) fn tell(entry: &Entry) {
-    line(entry.finding.as_ref(), &entry.by, outcome(entry).as_deref().unwrap_or_default(), &entry.deed);
+    line(
+        entry.finding.as_ref(),
+        &entry.by,
+        outcome(entry).as_deref().unwrap_or_default(),
+        &entry.deed,
+    );
     counted(&entry.deed).into_iter().for_each(count_finding);
 }
 
 /// Tells the log of a decision; the history has those that changed something, or were refused.
-pub(crate) fn line(finding: Option<&FindingId>, by: &Actor, outcome: &str, detail: impl fmt::Display) {
+pub(crate) fn line(
+    finding: Option<&FindingId>,
+    by: &Actor,
+    outcome: &str,
+    detail: impl fmt::Display,
+) {
     let actor = match by {
         Actor::User(id) => id,
         Actor::AutoResponse => "auto-response",
@@ -82,8 +92,15 @@ mod tests {
     #[test]
     fn a_deed_has_the_name_that_the_history_has() {
         let (at, by) = (Timestamp::now(), Actor::AutoResponse);
-        let entry =
-            Entry { at, by, deed: Deed::FixAsked, finding: None, resource: None, standing: None, times: 0 };
+        let entry = Entry {
+            at,
+            by,
+            deed: Deed::FixAsked,
+            finding: None,
+            resource: None,
+            standing: None,
+            times: 0,
+        };
         assert_eq!(outcome(&entry).as_deref(), Some("fixAsked"));
     }
 }

@@ -12,7 +12,11 @@ use crate::ids::{FindingId, RuleName};
 
 /// What somebody did, or what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "deed", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "deed",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Deed {
     /// AWS Config found the resource non-compliant.
     Found,
@@ -171,12 +175,26 @@ impl fmt::Display for Deed {
                 )
             }
             Self::OpenedBeyondIgnore { new } => {
-                write!(f, "it was opened beyond what is ignored: {}", new.join("; "))
+                write!(
+                    f,
+                    "it was opened beyond what is ignored: {}",
+                    new.join("; ")
+                )
             }
             Self::Deleted => f.write_str("the resource was deleted"),
-            Self::Ignored { reason, until: None } => write!(f, "ignored it: {reason}"),
-            Self::Ignored { reason, until: Some(until) } => {
-                write!(f, "ignored it until {}: {reason}", until.strftime("%Y-%m-%d %H:%M UTC"))
+            Self::Ignored {
+                reason,
+                until: None,
+            } => write!(f, "ignored it: {reason}"),
+            Self::Ignored {
+                reason,
+                until: Some(until),
+            } => {
+                write!(
+                    f,
+                    "ignored it until {}: {reason}",
+                    until.strftime("%Y-%m-%d %H:%M UTC")
+                )
             }
             Self::Unignored => f.write_str("stopped ignoring it"),
             Self::IgnoreEnded => f.write_str("the time for which it was ignored is over"),
@@ -184,14 +202,20 @@ impl fmt::Display for Deed {
             Self::UndoAsked { reason } => write!(f, "asked for an undo: {reason}"),
             Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
             Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),
-            Self::ApprovalAsked { what } => write!(f, "asked for {what}, which takes another operator's yes"),
+            Self::ApprovalAsked { what } => {
+                write!(f, "asked for {what}, which takes another operator's yes")
+            }
             Self::Approved { what } => write!(f, "said yes to the {what}"),
             Self::Declined { what } => write!(f, "said no to the {what}"),
-            Self::FixAllAsked { findings: 1 } => f.write_str("asked to fix the one open finding of a digest"),
+            Self::FixAllAsked { findings: 1 } => {
+                f.write_str("asked to fix the one open finding of a digest")
+            }
             Self::FixAllAsked { findings } => {
                 write!(f, "asked to fix all {findings} open findings of a digest")
             }
-            Self::WeeklyReport { switch } => write!(f, "turned the weekly report {}", switch.as_str()),
+            Self::WeeklyReport { switch } => {
+                write!(f, "turned the weekly report {}", switch.as_str())
+            }
             Self::Switched { switch } => write!(f, "turned auto-response {}", switch.as_str()),
             Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
             Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
@@ -204,6 +228,8 @@ impl fmt::Display for Deed {
 impl Deed {
     /// Something was taken away.
     pub(super) fn fixed(changes: &[Change]) -> Self {
-        Self::Fixed { changes: changes.iter().map(Change::done).collect() }
+        Self::Fixed {
+            changes: changes.iter().map(Change::done).collect(),
+        }
     }
 }

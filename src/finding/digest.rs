@@ -152,7 +152,13 @@ impl Entry {
             state: finding.state_name(Timestamp::MIN),
             fixable: finding.plan != Plan::Unsupported,
             plan: finding.fix_plan().map(|plan| plan.digest()),
-            asks_again: matches!(finding.state, State::Open { asks_again: Some(_), .. }),
+            asks_again: matches!(
+                finding.state,
+                State::Open {
+                    asks_again: Some(_),
+                    ..
+                }
+            ),
         }
     }
 
@@ -164,7 +170,10 @@ impl Entry {
     /// The finding with its plan, as a list has it.
     pub fn listing(&self) -> Option<Listing> {
         let plan = self.plan.clone().filter(|_| self.is_to_fix())?;
-        Some(Listing { finding: self.finding.clone(), plan })
+        Some(Listing {
+            finding: self.finding.clone(),
+            plan,
+        })
     }
 }
 
@@ -205,11 +214,18 @@ pub struct Tally {
 impl Tally {
     /// Counts one more. `fix_all` is when all were to be fixed.
     pub fn add(&mut self, member: Member, fix_all: Option<Timestamp>) {
-        let Member { entry, tried, retired: _ } = member;
+        let Member {
+            entry,
+            tried,
+            retired: _,
+        } = member;
         self.total += 1;
         *self.by_state.entry(entry.state).or_default() += 1;
         *self.counts.by_rule.entry(entry.rule.clone()).or_default() += 1;
-        *self.by_place.entry((entry.account.clone(), entry.region.clone())).or_default() += 1;
+        *self
+            .by_place
+            .entry((entry.account.clone(), entry.region.clone()))
+            .or_default() += 1;
         if entry.is_to_fix() {
             *self.counts.to_fix.entry(entry.account.clone()).or_default() += 1;
         }
@@ -221,9 +237,15 @@ impl Tally {
         }
         self.to_fix.extend(entry.listing());
         let rank = |entry: &Entry| {
-            (entry.state != StateName::Open, std::cmp::Reverse(entry.severity), entry.finding.clone())
+            (
+                entry.state != StateName::Open,
+                std::cmp::Reverse(entry.severity),
+                entry.finding.clone(),
+            )
         };
-        let place = self.worst.partition_point(|other| rank(other) < rank(&entry));
+        let place = self
+            .worst
+            .partition_point(|other| rank(other) < rank(&entry));
         if place < WORST {
             self.worst.insert(place, entry);
             self.worst.truncate(WORST);
@@ -254,10 +276,18 @@ fn expiring(
     };
     if expires {
         let expiry = number((Timestamp::now() + RETENTION).as_second());
-        let expression = format!("{set}, expiresAt = :expires{}", remove(removed.into_iter().collect()));
-        return update.update_expression(expression).expression_attribute_values(":expires", expiry);
+        let expression = format!(
+            "{set}, expiresAt = :expires{}",
+            remove(removed.into_iter().collect())
+        );
+        return update
+            .update_expression(expression)
+            .expression_attribute_values(":expires", expiry);
     }
-    update.update_expression(format!("{set}{}", remove(removed.into_iter().chain(["expiresAt"]).collect())))
+    update.update_expression(format!(
+        "{set}{}",
+        remove(removed.into_iter().chain(["expiresAt"]).collect())
+    ))
 }
 
 fn member_key(finding: &FindingId) -> String {
@@ -272,19 +302,34 @@ impl Table {
 
     /// Enters a finding into a digest, or what has become of it. What is older than the entry that
     /// is there changes nothing.
-    pub async fn enter(&self, id: &DigestId, entry: &Entry, version: u64) -> Result<(), TableError> {
+    pub async fn enter(
+        &self,
+        id: &DigestId,
+        entry: &Entry,
+        version: u64,
+    ) -> Result<(), TableError> {
         let update = self
             .digest_update(id, member_key(&entry.finding))
             .condition_expression("attribute_not_exists(#version) OR #version < :version")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":entry", to_attribute_value(entry)?)
             .expression_attribute_values(":version", number(version));
-        let update = expiring(update, "SET entry = :entry, #version = :version", None, entry.state.is_over());
+        let update = expiring(
+            update,
+            "SET entry = :entry, #version = :version",
+            None,
+            entry.state.is_over(),
+        );
         applied(update).await.map(drop)
     }
 
     /// Notes that fixing all has asked for a finding's fix.
-    pub async fn tried(&self, id: &DigestId, finding: &FindingId, at: Timestamp) -> Result<(), TableError> {
+    pub async fn tried(
+        &self,
+        id: &DigestId,
+        finding: &FindingId,
+        at: Timestamp,
+    ) -> Result<(), TableError> {
         let update = self
             .digest_update(id, member_key(finding))
             .update_expression("SET tried = :at")
@@ -302,7 +347,8 @@ impl Table {
         behind: Option<&FindingId>,
         limit: usize,
     ) -> Result<(Vec<Member>, bool), TableError> {
-        let begin = behind.map_or_else(|| "MEMBER#".to_owned(), |finding| member_key(finding) + "!");
+        let begin =
+            behind.map_or_else(|| "MEMBER#".to_owned(), |finding| member_key(finding) + "!");
         let query = self
             .dynamodb
             .query()
@@ -313,16 +359,28 @@ impl Table {
             .expression_attribute_values(":begin", text(begin))
             .expression_attribute_values(":end", text("MEMBER#~"))
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-        let page = query.send().boxed().await.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
+        let page = query
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let more_pages = page.last_evaluated_key.is_some();
         let items = page.items.unwrap_or_default();
         let more = items.len() > limit || more_pages;
-        let members: Vec<Member> = items.into_iter().take(limit).map(from_item).collect::<Result<_, _>>()?;
+        let members: Vec<Member> = items
+            .into_iter()
+            .take(limit)
+            .map(from_item)
+            .collect::<Result<_, _>>()?;
         Ok((members, more))
     }
 
     /// Counts a digest's findings, a page at a time.
-    pub async fn tally(&self, id: &DigestId, fix_all: Option<Timestamp>) -> Result<Tally, TableError> {
+    pub async fn tally(
+        &self,
+        id: &DigestId,
+        fix_all: Option<Timestamp>,
+    ) -> Result<Tally, TableError> {
         let (mut tally, mut behind) = (Tally::default(), None);
         loop {
             let (members, more) = self.members(id, behind.as_ref(), COUNTED_AT_ONCE).await?;
@@ -345,9 +403,14 @@ impl Table {
         at_once: bool,
         now: Timestamp,
     ) -> Result<Option<Digest>, TableError> {
-        let free = "(attribute_not_exists(leaseUntil) OR leaseUntil < :now OR leaseHolder = :holder)";
+        let free =
+            "(attribute_not_exists(leaseUntil) OR leaseUntil < :now OR leaseHolder = :holder)";
         let due = "(attribute_not_exists(nextDrawing) OR nextDrawing <= :now)";
-        let condition = if at_once { free.to_owned() } else { format!("{free} AND {due}") };
+        let condition = if at_once {
+            free.to_owned()
+        } else {
+            format!("{free} AND {due}")
+        };
         let update = self
             .digest_update(id, "DIGEST".to_owned())
             .update_expression(
@@ -360,7 +423,13 @@ impl Table {
             .expression_attribute_values(":channel", text(channel))
             .expression_attribute_values(":begun", to_attribute_value(now)?)
             .return_values(ReturnValue::AllNew);
-        conditional(update.send().boxed().await.map(|updated| updated.attributes))
+        conditional(
+            update
+                .send()
+                .boxed()
+                .await
+                .map(|updated| updated.attributes),
+        )
     }
 
     /// The digest's message is drawn, or could not be: somebody else may. Whose lease has passed to
@@ -395,7 +464,9 @@ impl Table {
                 Some("leaseUntil, leaseHolder"),
                 drawn.all_over,
             ),
-            None => update.update_expression("SET nextDrawing = :next REMOVE leaseUntil, leaseHolder"),
+            None => {
+                update.update_expression("SET nextDrawing = :next REMOVE leaseUntil, leaseHolder")
+            }
         };
         applied(update).await.map(drop)
     }
@@ -424,14 +495,23 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":overdue", number((now - OVERDUE).as_millisecond()))
             .return_values(ReturnValue::AllNew);
-        let asked: Option<Asked> =
-            conditional(update.send().boxed().await.map(|updated| updated.attributes))?;
+        let asked: Option<Asked> = conditional(
+            update
+                .send()
+                .boxed()
+                .await
+                .map(|updated| updated.attributes),
+        )?;
         let next = |asked: Asked| Timestamp::from_millisecond(asked.next_drawing?).ok();
         Ok(asked.map(|asked| next(asked).unwrap_or(now)))
     }
 
     /// Whether a drawing was asked for and has not come.
-    pub async fn is_drawing_overdue(&self, id: &DigestId, now: Timestamp) -> Result<bool, TableError> {
+    pub async fn is_drawing_overdue(
+        &self,
+        id: &DigestId,
+        now: Timestamp,
+    ) -> Result<bool, TableError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Asked {
@@ -440,7 +520,9 @@ impl Table {
         }
         let asked: Option<Asked> = self.get_item(key(id), "DIGEST".to_owned()).await?;
         let overdue = (now - OVERDUE).as_millisecond();
-        Ok(asked.and_then(|asked| asked.asked_at).is_some_and(|at| at < overdue))
+        Ok(asked
+            .and_then(|asked| asked.asked_at)
+            .is_some_and(|at| at < overdue))
     }
 
     /// Somebody wants all of a digest fixed; `false` while that is under way already.
@@ -469,7 +551,11 @@ impl Table {
     }
 
     /// An update of a digest's member.
-    pub(super) fn member_update(&self, id: &DigestId, finding: &FindingId) -> UpdateItemFluentBuilder {
+    pub(super) fn member_update(
+        &self,
+        id: &DigestId,
+        finding: &FindingId,
+    ) -> UpdateItemFluentBuilder {
         self.digest_update(id, member_key(finding))
     }
 
@@ -487,7 +573,13 @@ mod tests {
             finding: format!("f-{number:012x}").parse().unwrap(),
             headline: "Bucket b is public".to_owned(),
             account: "123456789012".parse().unwrap(),
-            region: if number.is_multiple_of(2) { "us-east-1" } else { "eu-west-1" }.parse().unwrap(),
+            region: if number.is_multiple_of(2) {
+                "us-east-1"
+            } else {
+                "eu-west-1"
+            }
+            .parse()
+            .unwrap(),
             rule: "r".parse().unwrap(),
             severity,
             state,
@@ -495,7 +587,11 @@ mod tests {
             plan: Some(PlanDigest::of(&number.to_string())),
             asks_again: false,
         };
-        Member { entry, tried: None, retired: false }
+        Member {
+            entry,
+            tried: None,
+            retired: false,
+        }
     }
 
     #[test]
@@ -506,10 +602,22 @@ mod tests {
         }
         tally.add(member(30, Severity::Critical, StateName::Fixed), None);
         tally.add(member(31, Severity::Critical, StateName::Open), None);
-        assert_eq!((tally.total, tally.counts.to_fix_in(|_| true), tally.worst.len()), (32, 31, WORST));
+        assert_eq!(
+            (
+                tally.total,
+                tally.counts.to_fix_in(|_| true),
+                tally.worst.len()
+            ),
+            (32, 31, WORST)
+        );
         assert_eq!(tally.worst[0].severity, Severity::Critical);
         assert_eq!(tally.worst[1].finding.as_str(), "f-000000000000");
         assert_eq!(tally.by_place.values().sum::<u64>(), 32);
-        assert!(!tally.worst.iter().any(|entry| entry.state == StateName::Fixed));
+        assert!(
+            !tally
+                .worst
+                .iter()
+                .any(|entry| entry.state == StateName::Fixed)
+        );
     }
 }

@@ -30,7 +30,12 @@ impl Finding {
         let (kind, changes) = (request.violation_type, &report.detail.as_ref()?.changes);
         let open = |changes| Self::open(breach, Plan::Known { changes }).before_aws_config();
         match report.detail.as_ref()?.outcome {
-            Outcome::Begun => open(changes.iter().map(|change| (kind, change.clone())).collect()),
+            Outcome::Begun => open(
+                changes
+                    .iter()
+                    .map(|change| (kind, change.clone()))
+                    .collect(),
+            ),
             _ => open(Vec::new()).begin_fix(
                 [kind].into(),
                 Actor::of(request),
@@ -64,19 +69,36 @@ impl Finding {
         match &self.state {
             State::Open { .. } => {}
             State::Fixing { since, .. } if now.duration_since(*since) >= FIX_TIMEOUT => {}
-            State::Fixing { asked_by, since, .. } => {
-                return Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *since });
+            State::Fixing {
+                asked_by, since, ..
+            } => {
+                return Err(Refusal::Fixing {
+                    asked_by: asked_by.clone(),
+                    since: *since,
+                });
             }
             State::Fixed { .. } => return Err(Refusal::Fixed),
             State::Deleted { .. } => return Err(Refusal::Deleted),
-            State::Undoing { asked_by, since, .. } => {
-                return Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since });
+            State::Undoing {
+                asked_by, since, ..
+            } => {
+                return Err(Refusal::Undoing {
+                    asked_by: asked_by.clone(),
+                    since: *since,
+                });
             }
-            State::Ignored { until: Some(until), .. } if *until <= now => {}
-            State::Ignored { compliant: true, .. } if even_ignored => return Err(Refusal::Fixed),
+            State::Ignored {
+                until: Some(until), ..
+            } if *until <= now => {}
+            State::Ignored {
+                compliant: true, ..
+            } if even_ignored => return Err(Refusal::Fixed),
             State::Ignored { .. } if even_ignored => {}
             State::Ignored { by, reason, .. } => {
-                return Err(Refusal::Ignored { by: by.clone(), reason: reason.clone() });
+                return Err(Refusal::Ignored {
+                    by: by.clone(),
+                    reason: reason.clone(),
+                });
             }
         }
         match &self.plan {
@@ -103,11 +125,25 @@ impl Finding {
             }
             // Of the fix that never reported back.
             State::Fixing { ignored, .. } => ignored.clone(),
-            State::Open { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => None,
+            State::Open { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => None,
         };
-        let state =
-            State::Fixing { asked_by, since, waiting_for, failure: None, ignored, plan, compliant: None };
-        Self { state, approval: None, ..self.clone() }
+        let state = State::Fixing {
+            asked_by,
+            since,
+            waiting_for,
+            failure: None,
+            ignored,
+            plan,
+            compliant: None,
+        };
+        Self {
+            state,
+            approval: None,
+            ..self.clone()
+        }
     }
 
     /// The remediations that a fix needs: those of the plan, or all that the resource can have
@@ -115,7 +151,9 @@ impl Finding {
     fn kinds_to_fix(&self) -> BTreeSet<ViolationType> {
         match self.to_fix() {
             changes if changes.is_empty() => {
-                ViolationType::of_resource(&self.resource.resource_type).into_iter().collect()
+                ViolationType::of_resource(&self.resource.resource_type)
+                    .into_iter()
+                    .collect()
             }
             changes => changes.into_iter().map(|(kind, _)| kind).collect(),
         }
@@ -123,7 +161,14 @@ impl Finding {
 
     /// The requests that a fix sends, one for each remediation that it waits for.
     pub fn fix_requests(&self) -> Vec<RemediationRequest> {
-        let State::Fixing { asked_by, since, waiting_for, plan, .. } = &self.state else {
+        let State::Fixing {
+            asked_by,
+            since,
+            waiting_for,
+            plan,
+            ..
+        } = &self.state
+        else {
             return Vec::new();
         };
         let requested_by = match asked_by {
@@ -142,7 +187,10 @@ impl Finding {
     /// Whether all that is open is what auto-response leaves to people.
     pub fn is_left_to_people(&self) -> bool {
         let to_close = self.to_close();
-        !to_close.is_empty() && to_close.iter().all(|(_, change)| change.is_left_to_people())
+        !to_close.is_empty()
+            && to_close
+                .iter()
+                .all(|(_, change)| change.is_left_to_people())
     }
 
     /// The requests by which an open finding goes back to where auto-response looks.
@@ -150,17 +198,27 @@ impl Finding {
         let kinds: BTreeSet<ViolationType> = match (&self.state, &self.plan) {
             (State::Open { .. }, Plan::Known { .. }) => {
                 let to_fix = self.to_fix().into_iter();
-                to_fix.filter(|(_, change)| !change.is_left_to_people()).map(|(kind, _)| kind).collect()
+                to_fix
+                    .filter(|(_, change)| !change.is_left_to_people())
+                    .map(|(kind, _)| kind)
+                    .collect()
             }
             // Whatever it is: a remediator looks.
             (State::Open { .. }, Plan::Unknown { .. }) => self.kinds_to_fix(),
             _ => BTreeSet::new(),
         };
-        kinds.into_iter().map(|kind| self.request(kind, None)).collect()
+        kinds
+            .into_iter()
+            .map(|kind| self.request(kind, None))
+            .collect()
     }
 
     /// A request for one remediation of this finding.
-    pub fn request(&self, violation_type: ViolationType, requested_by: Option<String>) -> RemediationRequest {
+    pub fn request(
+        &self,
+        violation_type: ViolationType,
+        requested_by: Option<String>,
+    ) -> RemediationRequest {
         RemediationRequest {
             raised_by_rule: self.rule.clone(),
             target_resource_type: self.resource.resource_type.clone(),
@@ -181,11 +239,22 @@ impl Finding {
     pub fn waits_for(&self, request: &RemediationRequest, home: &AccountId) -> bool {
         let undo = !request.undo.is_empty();
         let (asked_by, asked_at, plan) = match &self.state {
-            State::Fixing { asked_by, since, plan, .. } if !undo => (asked_by, *since, plan),
-            State::Undoing { asked_by, since, plan, .. } if undo => (asked_by, *since, plan),
+            State::Fixing {
+                asked_by,
+                since,
+                plan,
+                ..
+            } if !undo => (asked_by, *since, plan),
+            State::Undoing {
+                asked_by,
+                since,
+                plan,
+                ..
+            } if undo => (asked_by, *since, plan),
             _ => return false,
         };
-        let is_person = matches!(asked_by, Actor::User(user) if request.requested_by.as_ref() == Some(user));
+        let is_person =
+            matches!(asked_by, Actor::User(user) if request.requested_by.as_ref() == Some(user));
         is_person
             && request.asked_at == Some(asked_at)
             && *plan == request.plan
@@ -196,29 +265,43 @@ impl Finding {
     pub fn waits_since(&self) -> Option<Timestamp> {
         match &self.state {
             State::Fixing { since, .. } | State::Undoing { since, .. } => Some(*since),
-            State::Open { .. } | State::Fixed { .. } | State::Ignored { .. } | State::Deleted { .. } => None,
+            State::Open { .. }
+            | State::Fixed { .. }
+            | State::Ignored { .. }
+            | State::Deleted { .. } => None,
         }
     }
 
     /// A fix has not reported back in time: the finding is open again, with its button. `None`
     /// while there is still hope.
     pub fn fix_timed_out(&self, now: Timestamp) -> Option<Self> {
-        let State::Fixing { asked_by, since, .. } = &self.state else { return None };
+        let State::Fixing {
+            asked_by, since, ..
+        } = &self.state
+        else {
+            return None;
+        };
         if now.duration_since(*since) < FIX_TIMEOUT {
             return None;
         }
         let failure = Failure {
             asked_by: asked_by.clone(),
             at: now,
-            reason: format!("the fix has not reported back for {} minutes", FIX_TIMEOUT.as_mins()),
-            advice: "Press Fix again; if that does not help, look for dead letters in /dd status.".to_owned(),
+            reason: format!(
+                "the fix has not reported back for {} minutes",
+                FIX_TIMEOUT.as_mins()
+            ),
+            advice: "Press Fix again; if that does not help, look for dead letters in /dd status."
+                .to_owned(),
         };
         Some(self.fix_given_up(failure))
     }
 
     fn fix_given_up(&self, failure: Failure) -> Self {
         let mut finding = self.clone();
-        let deed = Deed::FixFailed { reason: failure.reason.clone() };
+        let deed = Deed::FixFailed {
+            reason: failure.reason.clone(),
+        };
         finding.record(failure.at, failure.asked_by.clone(), deed);
         finding.reopen(failure);
         finding
@@ -228,11 +311,15 @@ impl Finding {
     /// resource compliant meanwhile, somebody else has mended it.
     fn reopen(&mut self, failure: Failure) {
         let (ignored, compliant) = match &mut self.state {
-            State::Fixing { ignored, compliant, .. } => (ignored.take(), *compliant),
+            State::Fixing {
+                ignored, compliant, ..
+            } => (ignored.take(), *compliant),
             _ => (None, None),
         };
         if let Some(at) = compliant {
-            self.plan = Plan::Known { changes: Vec::new() };
+            self.plan = Plan::Known {
+                changes: Vec::new(),
+            };
             match ignored {
                 Some(mut ignored) => {
                     if let State::Ignored { compliant, .. } = &mut *ignored {
@@ -244,13 +331,18 @@ impl Finding {
             }
             return;
         }
-        let open = State::Open { last_failure: Some(failure), asks_again: None };
+        let open = State::Open {
+            last_failure: Some(failure),
+            asks_again: None,
+        };
         self.state = ignored.map_or(open, |ignored| *ignored);
     }
 
     /// The fix could not even be queued.
     pub fn fix_not_queued(&self, now: Timestamp) -> Self {
-        let State::Fixing { asked_by, .. } = &self.state else { return self.clone() };
+        let State::Fixing { asked_by, .. } = &self.state else {
+            return self.clone();
+        };
         let failure = Failure {
             asked_by: asked_by.clone(),
             at: now,
@@ -276,7 +368,12 @@ impl Finding {
         let by = Actor::of(&detail.request);
         match &detail.outcome {
             Outcome::Failed { reason, advice } => {
-                let failure = Failure { asked_by: by, at, reason: reason.clone(), advice: advice.clone() };
+                let failure = Failure {
+                    asked_by: by,
+                    at,
+                    reason: reason.clone(),
+                    advice: advice.clone(),
+                };
                 finding.take_back(detail);
                 finding.end(&detail.attempt);
                 finding.fail(kind, failure);
@@ -343,14 +440,23 @@ impl Finding {
     /// a person whoever asked.
     fn is_left_open(&self, kind: ViolationType, is_automatic: bool) -> bool {
         let is_left = |(planned, change): &(ViolationType, Change)| {
-            *planned == kind && (change.is_by_hand() || (is_automatic && change.is_left_to_people()))
+            *planned == kind
+                && (change.is_by_hand() || (is_automatic && change.is_left_to_people()))
         };
         matches!(self.state, State::Open { .. }) && self.to_close().iter().any(is_left)
     }
 
     /// A fix that somebody asked for has done all it can, and something is left that takes a person.
     fn open_for_what_is_by_hand(&mut self, kind: ViolationType) {
-        let State::Fixing { waiting_for, failure: None, ignored: None, .. } = &self.state else { return };
+        let State::Fixing {
+            waiting_for,
+            failure: None,
+            ignored: None,
+            ..
+        } = &self.state
+        else {
+            return;
+        };
         if waiting_for.iter().all(|waiting| *waiting == kind) && !self.by_hand().is_empty() {
             self.state = State::OPEN;
         }
@@ -359,7 +465,9 @@ impl Finding {
     /// What an attempt found is what is left of a kind.
     fn plan_what_is_left(&mut self, kind: ViolationType, left: &[Change]) {
         if let (State::Open { .. }, Plan::Known { changes }) = (&self.state, &mut self.plan) {
-            let new = left.iter().filter(|change| !changes.iter().any(|(_, planned)| planned == *change));
+            let new = left
+                .iter()
+                .filter(|change| !changes.iter().any(|(_, planned)| planned == *change));
             let new: Vec<_> = new.map(|change| (kind, change.clone())).collect();
             changes.extend(new);
         }
@@ -379,27 +487,42 @@ impl Finding {
             change.is_by_hand() || (by == Actor::AutoResponse && change.is_left_to_people())
         };
         if let Plan::Known { changes } = &mut self.plan {
-            changes.retain(|(planned, change)| *planned != kind || stays(change) || ignored.contains(change));
+            changes.retain(|(planned, change)| {
+                *planned != kind || stays(change) || ignored.contains(change)
+            });
         }
         // Two deliveries of a request at once may both have done it.
         let is_known = |change: &Change| self.late.iter().any(|late| late.changes.contains(change));
-        let taken: Vec<Change> = taken.into_iter().filter(|change| !is_known(change)).collect();
+        let taken: Vec<Change> = taken
+            .into_iter()
+            .filter(|change| !is_known(change))
+            .collect();
         if taken.is_empty() {
             return;
         }
         self.removed_at = self.removed_at.max(Some(at));
         self.count_repeats(&taken, at);
         let done: Vec<String> = taken.iter().map(Change::done).collect();
-        self.tell(None, format!("Done: {}. The rest is left to people.", done.join("; ")));
+        self.tell(
+            None,
+            format!("Done: {}. The rest is left to people.", done.join("; ")),
+        );
         self.record(at, by.clone(), Deed::fixed(&taken));
-        self.late.push(LateRemoval { changes: taken, by, at });
+        self.late.push(LateRemoval {
+            changes: taken,
+            by,
+            at,
+        });
     }
 
     fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
         self.mended.insert(kind);
         // Two deliveries of a request at once may both have done it.
-        let new: Vec<Change> =
-            changes.iter().filter(|change| !self.removed.contains(change)).cloned().collect();
+        let new: Vec<Change> = changes
+            .iter()
+            .filter(|change| !self.removed.contains(change))
+            .cloned()
+            .collect();
         let changes = new.as_slice();
         self.removed.extend_from_slice(changes);
         if !changes.is_empty() {
@@ -413,30 +536,58 @@ impl Finding {
         let all_mended = self.kinds_to_fix().is_subset(&self.mended)
             || matches!(self.plan, Plan::Known { .. }) && self.to_close().is_empty();
         // Whoever asked, somebody else had mended it.
-        let by = if self.removed.is_empty() { Actor::Elsewhere } else { by };
+        let by = if self.removed.is_empty() {
+            Actor::Elsewhere
+        } else {
+            by
+        };
         let was_fixed = matches!(self.state, State::Fixed { .. });
         match &mut self.state {
-            State::Fixing { asked_by, waiting_for, failure, .. } => {
+            State::Fixing {
+                asked_by,
+                waiting_for,
+                failure,
+                ..
+            } => {
                 waiting_for.remove(&kind);
                 if waiting_for.is_empty() {
                     match failure.take() {
                         Some(failure) => self.reopen(failure),
                         None if self.removed.is_empty() => {
-                            self.state = State::Fixed { by: Actor::Elsewhere, at };
+                            self.state = State::Fixed {
+                                by: Actor::Elsewhere,
+                                at,
+                            };
                         }
-                        None => self.state = State::Fixed { by: asked_by.clone(), at },
+                        None => {
+                            self.state = State::Fixed {
+                                by: asked_by.clone(),
+                                at,
+                            }
+                        }
                     }
                 }
             }
             State::Open { .. } if all_mended => self.state = State::Fixed { by, at },
-            State::Fixed { by: fixed_by @ Actor::Elsewhere, .. } if !changes.is_empty() => *fixed_by = by,
+            State::Fixed {
+                by: fixed_by @ Actor::Elsewhere,
+                ..
+            } if !changes.is_empty() => *fixed_by = by,
             State::Open { .. }
             | State::Ignored { .. }
             | State::Fixed { .. }
             | State::Undoing { .. }
             | State::Deleted { .. } => {}
         }
-        if !was_fixed && matches!(self.state, State::Fixed { by: Actor::Elsewhere, .. }) {
+        if !was_fixed
+            && matches!(
+                self.state,
+                State::Fixed {
+                    by: Actor::Elsewhere,
+                    ..
+                }
+            )
+        {
             self.record(at, Actor::Elsewhere, Deed::Complied);
         }
         if matches!(self.state, State::Fixed { .. }) {
@@ -454,10 +605,16 @@ impl Finding {
 
     fn fail(&mut self, kind: ViolationType, new_failure: Failure) {
         let told = format!("Not fixed: {}. {}", new_failure.reason, new_failure.advice);
-        let deed = Deed::FixFailed { reason: new_failure.reason.clone() };
+        let deed = Deed::FixFailed {
+            reason: new_failure.reason.clone(),
+        };
         let (at, by) = (new_failure.at, new_failure.asked_by.clone());
         match &mut self.state {
-            State::Fixing { waiting_for, failure, .. } => {
+            State::Fixing {
+                waiting_for,
+                failure,
+                ..
+            } => {
                 if !waiting_for.remove(&kind) {
                     return;
                 }
@@ -469,14 +626,18 @@ impl Finding {
                 }
             }
             State::Open { last_failure, .. } => {
-                let known =
-                    |known: &Failure| known.at == new_failure.at || known.reason == new_failure.reason;
+                let known = |known: &Failure| {
+                    known.at == new_failure.at || known.reason == new_failure.reason
+                };
                 if last_failure.as_ref().is_some_and(known) {
                     return;
                 }
                 *last_failure = Some(new_failure);
             }
-            State::Ignored { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+            State::Ignored { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => {
                 return;
             }
         }

@@ -49,7 +49,10 @@ impl Finding {
     }
 
     fn entry(&self, (at, by, deed): &(Timestamp, Actor, Deed)) -> Entry {
-        let resource = self.resource_name.clone().unwrap_or_else(|| self.resource.id.to_string());
+        let resource = self
+            .resource_name
+            .clone()
+            .unwrap_or_else(|| self.resource.id.to_string());
         Entry {
             at: *at,
             by: by.clone(),
@@ -77,12 +80,19 @@ impl Table {
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);
         let mut entry = entry.clone();
-        let pk = entry.finding.as_ref().map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
+        let pk = entry
+            .finding
+            .as_ref()
+            .map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
         let place = match (&entry.deed, &entry.by) {
             (Deed::Refused { what }, Actor::User(user)) => {
                 entry.times = 1;
                 let same: Vec<_> = what.split_whitespace().map(str::to_lowercase).collect();
-                format!("{}#{user} {}", entry.at.strftime("%Y-%m-%dT%H"), same.join(" "))
+                format!(
+                    "{}#{user} {}",
+                    entry.at.strftime("%Y-%m-%dT%H"),
+                    same.join(" ")
+                )
             }
             _ => format!("{:.6}#{}", entry.at, Uuid::new_v4()),
         };
@@ -92,11 +102,18 @@ impl Table {
     /// Copies a finding's deeds into the history; once more does no harm.
     pub(super) async fn tell_history(
         &self,
-        Record { finding, version, .. }: &Record,
+        Record {
+            finding, version, ..
+        }: &Record,
     ) -> Result<(), TableError> {
         let (pk, _) = key(&finding.id);
         let adds = finding.entries().enumerate().map(async |(number, entry)| {
-            self.add(pk.clone(), &format!("{:.6}#{version:08}-{number}", entry.at), &entry).await
+            self.add(
+                pk.clone(),
+                &format!("{:.6}#{version:08}-{number}", entry.at),
+                &entry,
+            )
+            .await
         });
         try_join_all(adds).await.map(drop)
     }
@@ -144,7 +161,11 @@ impl Table {
     /// The newest entries of a finding, also of the time when it had other ids, the newest first.
     pub async fn history_of(&self, id: &FindingId, limit: usize) -> Result<Vec<Entry>, TableError> {
         let mut entries = self.history(Some(id), limit).await?;
-        let aliases = self.get(id).await?.map(|record| record.finding.aliases).unwrap_or_default();
+        let aliases = self
+            .get(id)
+            .await?
+            .map(|record| record.finding.aliases)
+            .unwrap_or_default();
         for alias in &aliases {
             entries.extend(self.history(Some(alias), limit).await?);
         }
@@ -154,8 +175,16 @@ impl Table {
     }
 
     /// The newest entries, of one finding or of all, the newest first.
-    pub async fn history(&self, finding: Option<&FindingId>, limit: usize) -> Result<Vec<Entry>, TableError> {
-        let query = self.dynamodb.query().table_name(&self.name).scan_index_forward(false);
+    pub async fn history(
+        &self,
+        finding: Option<&FindingId>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, TableError> {
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(&self.name)
+            .scan_index_forward(false);
         let query = match finding {
             Some(id) => query
                 .key_condition_expression("pk = :pk AND begins_with(sk, :history)")
@@ -167,7 +196,11 @@ impl Table {
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":state", text(INDEXED_AS)),
         };
-        let found = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().boxed().await;
+        let found = query
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .boxed()
+            .await;
         let found = found.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
         let items = found.items.unwrap_or_default().into_iter();
         let entries = items.map(|item| Ok(from_item::<Item>(item)?.into()));

@@ -26,7 +26,11 @@ impl Covers {
     /// What the changes of a plan expose; the resource whole where there are none.
     pub fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
         let exposures = exposures(changes);
-        if exposures.is_empty() { Self::Resource } else { Self::Exposures(exposures) }
+        if exposures.is_empty() {
+            Self::Resource
+        } else {
+            Self::Exposures(exposures)
+        }
     }
 
     /// Whether a change would take away what is ignored.
@@ -43,9 +47,9 @@ impl Covers {
         match (self, other) {
             (Self::Resource, _) => true,
             (Self::Exposures(_), Self::Resource) => false,
-            (Self::Exposures(these), Self::Exposures(those)) => {
-                those.iter().all(|other| these.iter().any(|this| this.covers(other)))
-            }
+            (Self::Exposures(these), Self::Exposures(those)) => those
+                .iter()
+                .all(|other| these.iter().any(|this| this.covers(other))),
         }
     }
 
@@ -83,8 +87,21 @@ impl Ignore {
     }
 
     fn state(self, compliant: bool) -> State {
-        let Self { by, since, until, reason, covers } = self;
-        State::Ignored { by, since, until, reason, compliant, covers: Some(covers) }
+        let Self {
+            by,
+            since,
+            until,
+            reason,
+            covers,
+        } = self;
+        State::Ignored {
+            by,
+            since,
+            until,
+            reason,
+            compliant,
+            covers: Some(covers),
+        }
     }
 }
 
@@ -101,18 +118,46 @@ impl Finding {
         match &self.state {
             State::Fixed { .. } => Err(Refusal::Fixed),
             State::Deleted { .. } => Err(Refusal::Deleted),
-            State::Undoing { asked_by, since, .. } => {
-                Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since })
-            }
-            State::Fixing { asked_by, since: asked, .. } if since.duration_since(*asked) < FIX_TIMEOUT => {
-                Err(Refusal::Fixing { asked_by: asked_by.clone(), since: *asked })
-            }
+            State::Undoing {
+                asked_by, since, ..
+            } => Err(Refusal::Undoing {
+                asked_by: asked_by.clone(),
+                since: *since,
+            }),
+            State::Fixing {
+                asked_by,
+                since: asked,
+                ..
+            } if since.duration_since(*asked) < FIX_TIMEOUT => Err(Refusal::Fixing {
+                asked_by: asked_by.clone(),
+                since: *asked,
+            }),
             State::Open { .. } | State::Ignored { .. } | State::Fixing { .. } => {
                 let mut finding = self.clone();
-                finding.record(since, by.clone(), Deed::Ignored { reason: reason.clone(), until });
-                let compliant = matches!(self.state, State::Ignored { compliant: true, .. });
+                finding.record(
+                    since,
+                    by.clone(),
+                    Deed::Ignored {
+                        reason: reason.clone(),
+                        until,
+                    },
+                );
+                let compliant = matches!(
+                    self.state,
+                    State::Ignored {
+                        compliant: true,
+                        ..
+                    }
+                );
                 finding.ignore_beside(self.newest_ignore(), &covers, since);
-                finding.state = Ignore { by, since, until, reason, covers }.state(compliant);
+                finding.state = Ignore {
+                    by,
+                    since,
+                    until,
+                    reason,
+                    covers,
+                }
+                .state(compliant);
                 finding.approval = None;
                 // What has been opened since they looked is not ignored.
                 finding.open_beyond_ignore(since);
@@ -125,9 +170,12 @@ impl Finding {
     /// what is open. What is ignored already stays so, and no more.
     pub fn covers_unseen(&self) -> Result<Covers, Refusal> {
         match (&self.state, &self.plan) {
-            (State::Ignored { by: Actor::User(_), .. }, _) => {
-                self.covered(Timestamp::MIN).ok_or(Refusal::NotIgnored)
-            }
+            (
+                State::Ignored {
+                    by: Actor::User(_), ..
+                },
+                _,
+            ) => self.covered(Timestamp::MIN).ok_or(Refusal::NotIgnored),
             (_, Plan::Known { .. }) if self.to_close().is_empty() => Err(Refusal::NothingToFix),
             (_, Plan::Known { .. }) => Err(Refusal::PlanNotKnown),
             (_, Plan::Unknown { .. } | Plan::Unsupported) => Ok(Covers::Resource),
@@ -137,9 +185,24 @@ impl Finding {
     /// The newest ignore, be it of all that is open or of a part.
     pub(super) fn newest_ignore(&self) -> Option<Ignore> {
         match &self.state {
-            State::Ignored { by, since, until, reason, covers, .. } => {
-                let covers = covers.clone().unwrap_or_else(|| self.covers_of_older_version());
-                Some(Ignore { by: by.clone(), since: *since, until: *until, reason: reason.clone(), covers })
+            State::Ignored {
+                by,
+                since,
+                until,
+                reason,
+                covers,
+                ..
+            } => {
+                let covers = covers
+                    .clone()
+                    .unwrap_or_else(|| self.covers_of_older_version());
+                Some(Ignore {
+                    by: by.clone(),
+                    since: *since,
+                    until: *until,
+                    reason: reason.clone(),
+                    covers,
+                })
             }
             _ => self.left.clone(),
         }
@@ -147,20 +210,35 @@ impl Finding {
 
     /// The ignores that last, the newest first.
     pub fn ignores(&self, now: Timestamp) -> Vec<Ignore> {
-        let all = self.newest_ignore().into_iter().chain(self.beside.iter().cloned());
+        let all = self
+            .newest_ignore()
+            .into_iter()
+            .chain(self.beside.iter().cloned());
         all.filter(|ignore| ignore.lasts(now)).collect()
     }
 
     /// What all of them cover together; `None` where nothing is ignored.
     pub fn covered(&self, now: Timestamp) -> Option<Covers> {
-        self.ignores(now).into_iter().map(|ignore| ignore.covers).reduce(|these, those| these.and(&those))
+        self.ignores(now)
+            .into_iter()
+            .map(|ignore| ignore.covers)
+            .reduce(|these, those| these.and(&those))
     }
 
     /// Another ignore takes the place of the newest one. What it does not cover stays ignored beside it,
     /// until its own end.
-    pub(super) fn ignore_beside(&mut self, newest: Option<Ignore>, covers: &Covers, now: Timestamp) {
+    pub(super) fn ignore_beside(
+        &mut self,
+        newest: Option<Ignore>,
+        covers: &Covers,
+        now: Timestamp,
+    ) {
         let stays = |ignore: &Ignore| ignore.lasts(now) && !covers.includes(&ignore.covers);
-        self.beside = newest.into_iter().chain(std::mem::take(&mut self.beside)).filter(stays).collect();
+        self.beside = newest
+            .into_iter()
+            .chain(std::mem::take(&mut self.beside))
+            .filter(stays)
+            .collect();
         self.left = None;
     }
 
@@ -176,7 +254,11 @@ impl Finding {
     /// Notes what is ignored before another plan takes the place of the one that said it.
     pub(super) fn note_what_is_ignored(&mut self) {
         let of_older_version = self.covers_of_older_version();
-        if let State::Ignored { covers: covers @ None, .. } = &mut self.state {
+        if let State::Ignored {
+            covers: covers @ None,
+            ..
+        } = &mut self.state
+        {
             *covers = Some(of_older_version);
         }
     }
@@ -184,22 +266,30 @@ impl Finding {
     /// What is open beyond an ignore opens the finding again; the ignored part stays left alone. Where
     /// nothing but that part is open, the finding is ignored again.
     pub(super) fn open_beyond_ignore(&mut self, now: Timestamp) {
-        let Plan::Known { changes } = &self.plan else { return };
+        let Plan::Known { changes } = &self.plan else {
+            return;
+        };
         let changes: Vec<Change> = changes.iter().map(|(_, change)| change.clone()).collect();
         let beyond = |covers: &Covers| -> Vec<Change> {
-            let is_new = |change: &&Change| Exposure::of(change).is_some() && !covers.covers(change);
+            let is_new =
+                |change: &&Change| Exposure::of(change).is_some() && !covers.covers(change);
             changes.iter().filter(is_new).cloned().collect()
         };
         match &self.state {
             State::Ignored { by, .. } if *by != Actor::Tag => {
-                let Some(covered) = self.covered(Timestamp::MIN) else { return };
+                let Some(covered) = self.covered(Timestamp::MIN) else {
+                    return;
+                };
                 let new = beyond(&covered);
                 if new.is_empty() {
                     return;
                 }
                 let newest = self.newest_ignore();
                 let new: Vec<String> = new.iter().map(Change::exposes).collect();
-                self.tell(None, format!("Opened beyond what is ignored: {}.", new.join("; ")));
+                self.tell(
+                    None,
+                    format!("Opened beyond what is ignored: {}.", new.join("; ")),
+                );
                 self.record(now, Actor::Elsewhere, Deed::OpenedBeyondIgnore { new });
                 self.state = State::OPEN;
                 self.left = newest;
@@ -227,8 +317,16 @@ impl Finding {
     /// people asked for is on its way, or it is ignored already.
     pub fn tagged(&self, reason: &str, now: Timestamp) -> Option<Self> {
         match &self.state {
-            State::Open { .. } | State::Fixing { asked_by: Actor::AutoResponse, .. } => {}
-            State::Ignored { by: Actor::Tag, reason: known, .. } if known != reason => {}
+            State::Open { .. }
+            | State::Fixing {
+                asked_by: Actor::AutoResponse,
+                ..
+            } => {}
+            State::Ignored {
+                by: Actor::Tag,
+                reason: known,
+                ..
+            } if known != reason => {}
             State::Fixing { .. }
             | State::Ignored { .. }
             | State::Fixed { .. }
@@ -237,30 +335,67 @@ impl Finding {
         }
         let (by, reason) = (Actor::Tag, cut(reason, 256));
         let mut finding = self.clone();
-        finding.record(now, by.clone(), Deed::Ignored { reason: reason.clone(), until: None });
-        finding.tell(None, format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"));
+        finding.record(
+            now,
+            by.clone(),
+            Deed::Ignored {
+                reason: reason.clone(),
+                until: None,
+            },
+        );
+        finding.tell(
+            None,
+            format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"),
+        );
         (finding.left, finding.beside) = (None, Vec::new());
         finding.told_severity = Some(finding.severity);
-        finding.state = Ignore { by, since: now, until: None, reason, covers: Covers::Resource }.state(false);
+        finding.state = Ignore {
+            by,
+            since: now,
+            until: None,
+            reason,
+            covers: Covers::Resource,
+        }
+        .state(false);
         finding.approval = None;
         Some(finding)
     }
 
     /// What is ignored by its tag has become worse: the thread is told, once.
     pub fn tell_of_worse(&mut self, severity: Severity) {
-        let by_tag = matches!(&self.state, State::Ignored { by: Actor::Tag, compliant: false, .. });
+        let by_tag = matches!(
+            &self.state,
+            State::Ignored {
+                by: Actor::Tag,
+                compliant: false,
+                ..
+            }
+        );
         if by_tag && self.told_severity.is_some_and(|told| severity > told) {
             self.told_severity = Some(severity);
-            self.tell(None, format!("It is ignored by its tag, and exposes more now: {severity} severity."));
+            self.tell(
+                None,
+                format!("It is ignored by its tag, and exposes more now: {severity} severity."),
+            );
         }
     }
 
     /// The tag that said to leave it as it is is gone. `None` where none said so.
     pub fn untagged(&self, now: Timestamp) -> Option<Self> {
-        let State::Ignored { by: Actor::Tag, compliant, .. } = &self.state else { return None };
+        let State::Ignored {
+            by: Actor::Tag,
+            compliant,
+            ..
+        } = &self.state
+        else {
+            return None;
+        };
         let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
         finding.record(now, Actor::Elsewhere, Deed::Untagged);
-        finding.tell(None, format!("Its tag {IGNORE_TAG} is gone: it is not ignored any more."));
+        finding.tell(
+            None,
+            format!("Its tag {IGNORE_TAG} is gone: it is not ignored any more."),
+        );
         Some(finding)
     }
 
@@ -268,7 +403,9 @@ impl Finding {
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
             State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
-            State::Open { .. } if self.left.is_some() => Ok(self.after_ignore(false, by.clone(), now)),
+            State::Open { .. } if self.left.is_some() => {
+                Ok(self.after_ignore(false, by.clone(), now))
+            }
             State::Open { .. }
             | State::Fixing { .. }
             | State::Fixed { .. }
@@ -282,7 +419,10 @@ impl Finding {
         let compliant = match &self.state {
             State::Ignored { compliant, .. } => *compliant,
             State::Open { .. } => false,
-            State::Fixing { .. } | State::Fixed { .. } | State::Undoing { .. } | State::Deleted { .. } => {
+            State::Fixing { .. }
+            | State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Deleted { .. } => {
                 return None;
             }
         };
@@ -304,13 +444,19 @@ impl Finding {
             finding
         };
         finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
-        finding.tell(None, "The time for which this was ignored is over.".to_owned());
+        finding.tell(
+            None,
+            "The time for which this was ignored is over.".to_owned(),
+        );
         Some(finding)
     }
 
     fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
         let state = match compliant {
-            true => State::Fixed { by: Actor::Elsewhere, at: now },
+            true => State::Fixed {
+                by: Actor::Elsewhere,
+                at: now,
+            },
             false => State::OPEN,
         };
         let mut finding = Self {
@@ -339,12 +485,19 @@ mod tests {
     fn a_tag_ignores_what_is_open_and_nothing_that_people_decided() {
         let tagged = open().tagged("by design", at(1)).unwrap();
         assert_eq!(tagged.state_name(at(2)), StateName::Ignored);
-        assert_eq!(tagged.tagged("by design", at(3)), None, "it is ignored already");
+        assert_eq!(
+            tagged.tagged("by design", at(3)),
+            None,
+            "it is ignored already"
+        );
         let because = |finding: &Finding| match &finding.state {
             State::Ignored { reason, .. } => reason.clone(),
             state => panic!("{state:?}"),
         };
-        assert_eq!(because(&tagged.tagged("another reason", at(3)).unwrap()), "another reason");
+        assert_eq!(
+            because(&tagged.tagged("another reason", at(3)).unwrap()),
+            "another reason"
+        );
         let open_again = tagged.untagged(at(4)).unwrap();
         assert_eq!(open_again.state_name(at(4)), StateName::Open);
         assert_eq!(open_again.untagged(at(5)), None);
@@ -352,7 +505,10 @@ mod tests {
         let by_alice = open().ignored_as_planned(alice(), at(1), None).unwrap();
         let fixing = open().agreed_fix(alice(), false, at(1)).unwrap();
         for finding in [by_alice, fixing] {
-            assert_eq!((finding.tagged("by design", at(2)), finding.untagged(at(2))), (None, None));
+            assert_eq!(
+                (finding.tagged("by design", at(2)), finding.untagged(at(2))),
+                (None, None)
+            );
         }
     }
 }

@@ -36,7 +36,11 @@ impl Table {
     }
 
     /// Notes it.
-    pub async fn note_judged_again(&self, rule: &RuleName, judged: JudgedAgain) -> Result<(), TableError> {
+    pub async fn note_judged_again(
+        &self,
+        rule: &RuleName,
+        judged: JudgedAgain,
+    ) -> Result<(), TableError> {
         let update = self
             .update(key(rule), "JUDGED_AGAIN")
             .update_expression("SET judgedAgain = :judged")

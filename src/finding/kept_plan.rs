@@ -26,8 +26,12 @@ impl Table {
     /// A plan that was shown, if it is there still. What is stored under a digest that is not its own
     /// counts as missing.
     pub async fn plan(&self, digest: &PlanDigest) -> Result<Option<AgreedPlan>, TableError> {
-        let item: Option<Item> = self.get_item(format!("PLAN#{digest}"), "PLAN".to_owned()).await?;
-        Ok(item.map(|item| item.plan).filter(|plan| plan.digest() == *digest))
+        let item: Option<Item> = self
+            .get_item(format!("PLAN#{digest}"), "PLAN".to_owned())
+            .await?;
+        Ok(item
+            .map(|item| item.plan)
+            .filter(|plan| plan.digest() == *digest))
     }
 
     /// Stores the plans that are not among those that were `kept` lately. A stored plan is never written
@@ -46,7 +50,10 @@ impl Table {
             }
             Ok::<_, TableError>(digest)
         });
-        Ok(KeptPlans { plans: try_join_all(keep).await?, at: lately.map_or(now, |kept| kept.at) })
+        Ok(KeptPlans {
+            plans: try_join_all(keep).await?,
+            at: lately.map_or(now, |kept| kept.at),
+        })
     }
 
     /// Stores the plans that are about to be shown of a finding, whether or not they were stored before.

@@ -36,16 +36,24 @@ impl Finding {
     pub(super) fn reported_late(&self, detail: &ReportDetail, at: Timestamp) -> Option<Self> {
         let report = (detail.request.violation_type, at);
         let is_known = self.earlier_reports.contains(&report)
-            || self.late.iter().any(|late| late.at == at && late.changes == detail.changes);
+            || self
+                .late
+                .iter()
+                .any(|late| late.at == at && late.changes == detail.changes);
         if detail.outcome != Outcome::Fixed || detail.changes.is_empty() || is_known {
             return None;
         }
         let (changes, by) = (detail.changes.clone(), Actor::of(&detail.request));
         let mut finding = self.clone();
-        finding.late.retain(|late| at.duration_since(late.at) < UNDO_WINDOW);
+        finding
+            .late
+            .retain(|late| at.duration_since(late.at) < UNDO_WINDOW);
         finding.record(at, by.clone(), Deed::fixed(&changes));
         let done: Vec<String> = changes.iter().map(Change::done).collect();
-        finding.tell(None, format!("A report of an earlier fix came late: {}.", done.join("; ")));
+        finding.tell(
+            None,
+            format!("A report of an earlier fix came late: {}.", done.join("; ")),
+        );
         finding.count_repeats(&changes, at);
         finding.removed_at = finding.removed_at.max(Some(at));
         finding.late.push(LateRemoval { changes, by, at });

@@ -83,7 +83,10 @@ pub enum Actor {
 impl Actor {
     /// Whose request it is.
     pub fn of(request: &RemediationRequest) -> Self {
-        request.requested_by.clone().map_or(Self::AutoResponse, Self::User)
+        request
+            .requested_by
+            .clone()
+            .map_or(Self::AutoResponse, Self::User)
     }
 }
 
@@ -113,7 +116,11 @@ pub struct Reply {
 
 /// Where a finding stands; what exists only in one state lives in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "name",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum State {
     /// Non-compliant, nobody is on it.
     Open {
@@ -197,7 +204,10 @@ pub enum State {
 
 impl State {
     /// Open, and nothing was tried yet.
-    pub const OPEN: Self = Self::Open { last_failure: None, asks_again: None };
+    pub const OPEN: Self = Self::Open {
+        last_failure: None,
+        asks_again: None,
+    };
 }
 
 /// A yes that did not cover what the plan was when it was to be carried out. Nothing was changed.
@@ -232,8 +242,14 @@ pub enum StateName {
 
 impl StateName {
     /// Every name.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Fixing, Self::Ignored, Self::Fixed, Self::Undoing, Self::Deleted];
+    pub const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Fixing,
+        Self::Ignored,
+        Self::Fixed,
+        Self::Undoing,
+        Self::Deleted,
+    ];
 
     /// Whether nothing is wrong any more.
     pub fn is_over(self) -> bool {
@@ -255,7 +271,11 @@ impl StateName {
 
 /// What a fix would change, as of when somebody looked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Plan {
     /// No remediation exists for this type of resource.
     Unsupported,
@@ -551,7 +571,10 @@ impl Finding {
     /// A new finding whose resource has just been looked at.
     pub fn first_seen(breach: Breach, plan: &Plan, looked_at: Timestamp) -> Self {
         let known = matches!(plan, Plan::Known { .. });
-        Self { checked_at: known.then_some(looked_at), ..Self::open(breach, plan.clone()) }
+        Self {
+            checked_at: known.then_some(looked_at),
+            ..Self::open(breach, plan.clone())
+        }
     }
 
     /// The state's name; an ignore that has expired counts as open.
@@ -559,7 +582,9 @@ impl Finding {
         match &self.state {
             State::Open { .. } => StateName::Open,
             State::Fixing { .. } => StateName::Fixing,
-            State::Ignored { until: Some(until), .. } if *until <= now => StateName::Open,
+            State::Ignored {
+                until: Some(until), ..
+            } if *until <= now => StateName::Open,
             State::Ignored { .. } => StateName::Ignored,
             State::Fixed { .. } => StateName::Fixed,
             State::Undoing { .. } => StateName::Undoing,
@@ -571,9 +596,9 @@ impl Finding {
     pub fn state_since(&self) -> Timestamp {
         match &self.state {
             State::Open { .. } => self.opened_at,
-            State::Fixing { since, .. } | State::Ignored { since, .. } | State::Undoing { since, .. } => {
-                *since
-            }
+            State::Fixing { since, .. }
+            | State::Ignored { since, .. }
+            | State::Undoing { since, .. } => *since,
             State::Fixed { at, .. } | State::Deleted { at } => *at,
         }
     }

@@ -25,7 +25,10 @@ pub struct Cursor {
 
 impl Cursor {
     fn behind(record: &Record) -> Self {
-        Self { since: since(&record.finding), finding: record.finding.id.clone() }
+        Self {
+            since: since(&record.finding),
+            finding: record.finding.id.clone(),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let (since, finding) = text.split_once(' ').ok_or(InvalidCursor)?;
         since.parse::<Timestamp>().map_err(|_| InvalidCursor)?;
-        Ok(Self { since: since.to_owned(), finding: finding.parse().map_err(|_| InvalidCursor)? })
+        Ok(Self {
+            since: since.to_owned(),
+            finding: finding.parse().map_err(|_| InvalidCursor)?,
+        })
     }
 }
 
@@ -100,7 +106,10 @@ impl Table {
         let mut start = from.map(|cursor| start_key(state, cursor));
         let (mut records, mut last, mut looked) = (Vec::new(), None, 0);
         loop {
-            let query = self.state_query(state).scan_index_forward(Order::NewestFirst.forward()).limit(100);
+            let query = self
+                .state_query(state)
+                .scan_index_forward(Order::NewestFirst.forward())
+                .limit(100);
             let page = query.set_exclusive_start_key(start).send().boxed().await;
             let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
             for item in page.items.unwrap_or_default() {
@@ -124,9 +133,16 @@ impl Table {
 
 fn start_key(state: StateName, cursor: &Cursor) -> Item {
     let (pk, sk) = key(&cursor.finding);
-    let fields =
-        [("pk", pk), ("sk", sk), ("state", state.as_str().to_owned()), ("stateSince", cursor.since.clone())];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
+    let fields = [
+        ("pk", pk),
+        ("sk", sk),
+        ("state", state.as_str().to_owned()),
+        ("stateSince", cursor.since.clone()),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), text(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -137,9 +153,12 @@ mod tests {
     fn a_cursor_survives_the_way_through_a_button() {
         let cursor: Cursor = "2026-01-01T00:00:00.000Z f-3fa9c01b22de".parse().unwrap();
         assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
-        for text in
-            ["", "2026-01-01T00:00:00.000Z", "yesterday f-3fa9c01b22de", "2026-01-01T00:00:00Z <!channel>"]
-        {
+        for text in [
+            "",
+            "2026-01-01T00:00:00.000Z",
+            "yesterday f-3fa9c01b22de",
+            "2026-01-01T00:00:00Z <!channel>",
+        ] {
             assert!(text.parse::<Cursor>().is_err(), "{text:?}");
         }
     }

@@ -39,7 +39,11 @@ pub struct Counts {
 impl Counts {
     /// The open findings with a fix, in accounts that `wanted` says.
     pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
-        self.to_fix.iter().filter(|(account, _)| wanted(account)).map(|(_, number)| number).sum()
+        self.to_fix
+            .iter()
+            .filter(|(account, _)| wanted(account))
+            .map(|(_, number)| number)
+            .sum()
     }
 }
 
@@ -65,8 +69,10 @@ struct PartItem {
 
 /// The id of a list: the same entries are the same list.
 pub fn id_of(entries: &[Listing]) -> PlanListId {
-    let lines: Vec<String> =
-        entries.iter().map(|entry| format!("{} {}", entry.finding, entry.plan)).collect();
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{} {}", entry.finding, entry.plan))
+        .collect();
     PlanListId::of(&lines.join("\n"))
 }
 
@@ -82,10 +88,20 @@ impl Table {
         entries.dedup();
         let id = id_of(&entries);
         for (part, some) in entries.chunks(PART).enumerate() {
-            self.keep_item(&id, &format!("PART#{part:04}"), "entries", to_attribute_value(some)?).await?;
+            self.keep_item(
+                &id,
+                &format!("PART#{part:04}"),
+                "entries",
+                to_attribute_value(some)?,
+            )
+            .await?;
         }
-        let contents = Contents { findings: entries.len(), counts: counts.clone() };
-        self.keep_item(&id, "LIST", "contents", to_attribute_value(&contents)?).await?;
+        let contents = Contents {
+            findings: entries.len(),
+            counts: counts.clone(),
+        };
+        self.keep_item(&id, "LIST", "contents", to_attribute_value(&contents)?)
+            .await?;
         Ok(id)
     }
 
@@ -107,18 +123,29 @@ impl Table {
 
     /// What a list has; `None` where it is not there (any more).
     pub async fn list_contents(&self, id: &PlanListId) -> Result<Option<Contents>, TableError> {
-        let header: Option<HeaderItem> = self.get_item(format!("LIST#{id}"), "LIST".to_owned()).await?;
+        let header: Option<HeaderItem> = self
+            .get_item(format!("LIST#{id}"), "LIST".to_owned())
+            .await?;
         Ok(header.map(|header| header.contents))
     }
 
     /// The part of a list with its entries from `PART * part` on; empty behind the last.
-    pub async fn list_part(&self, id: &PlanListId, part: usize) -> Result<Vec<Listing>, TableError> {
-        let item: Option<PartItem> = self.get_item(format!("LIST#{id}"), format!("PART#{part:04}")).await?;
+    pub async fn list_part(
+        &self,
+        id: &PlanListId,
+        part: usize,
+    ) -> Result<Vec<Listing>, TableError> {
+        let item: Option<PartItem> = self
+            .get_item(format!("LIST#{id}"), format!("PART#{part:04}"))
+            .await?;
         Ok(item.map(|item| item.entries).unwrap_or_default())
     }
 
     /// The plans of a list by finding.
-    pub async fn whole_list(&self, id: &PlanListId) -> Result<HashMap<FindingId, PlanDigest>, TableError> {
+    pub async fn whole_list(
+        &self,
+        id: &PlanListId,
+    ) -> Result<HashMap<FindingId, PlanDigest>, TableError> {
         let mut plans = HashMap::new();
         for part in 0.. {
             let entries = self.list_part(id, part).await?;

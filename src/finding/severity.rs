@@ -12,7 +12,9 @@ use crate::shapes::ingress::opened_ports;
 use crate::shapes::ports::ProhibitedPorts;
 
 /// How bad something is, from the mildest to the worst.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// `low`: a web port that may be meant to be open.
@@ -59,7 +61,10 @@ impl Severity {
     /// that is being found out.
     pub fn of_plan(plan: &Plan) -> Option<Self> {
         match plan {
-            Plan::Known { changes } => changes.iter().map(|(_, change)| Self::of_change(change)).max(),
+            Plan::Known { changes } => changes
+                .iter()
+                .map(|(_, change)| Self::of_change(change))
+                .max(),
             Plan::Unknown { looking: true, .. } => Some(Self::Critical),
             Plan::Unsupported | Plan::Unknown { looking: false, .. } => None,
         }
@@ -94,8 +99,11 @@ fn only_reads(statement: &str) -> bool {
     let statement: Value = serde_json::from_str(statement).unwrap_or_default();
     let reads = |action: &Value| {
         let action = action.as_str().and_then(|action| action.split_once(':'));
-        action
-            .is_some_and(|(_, name)| ["get", "list"].iter().any(|verb| name.to_lowercase().starts_with(verb)))
+        action.is_some_and(|(_, name)| {
+            ["get", "list"]
+                .iter()
+                .any(|verb| name.to_lowercase().starts_with(verb))
+        })
     };
     match statement.get("Action") {
         Some(Value::Array(actions)) => !actions.is_empty() && actions.iter().all(reads),
@@ -141,10 +149,17 @@ mod tests {
     #[test]
     fn what_everybody_can_change_outranks_what_everybody_can_read() {
         let grant = |permission: &str| {
-            let grantee = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
-            Severity::of_change(&Change::RemoveGrant(Grant { grantee, permission: permission.to_owned() }))
+            let grantee =
+                Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
+            Severity::of_change(&Change::RemoveGrant(Grant {
+                grantee,
+                permission: permission.to_owned(),
+            }))
         };
-        assert_eq!((grant("READ"), grant("FULL_CONTROL")), (Severity::High, Severity::Critical));
+        assert_eq!(
+            (grant("READ"), grant("FULL_CONTROL")),
+            (Severity::High, Severity::Critical)
+        );
         let statement = |action: &str| {
             let statement = format!(r#"{{"Effect":"Allow","Principal":"*","Action":{action}}}"#);
             Severity::of_change(&Change::RemoveStatement {
@@ -155,8 +170,16 @@ mod tests {
                 is_unconfirmed: false,
             })
         };
-        assert_eq!(statement(r#"["s3:GetObject","s3:ListBucket"]"#), Severity::High);
-        for action in [r#""s3:*""#, r#""*""#, r#"["s3:GetObject","s3:PutObject"]"#, "[]"] {
+        assert_eq!(
+            statement(r#"["s3:GetObject","s3:ListBucket"]"#),
+            Severity::High
+        );
+        for action in [
+            r#""s3:*""#,
+            r#""*""#,
+            r#"["s3:GetObject","s3:PutObject"]"#,
+            "[]",
+        ] {
             assert_eq!(statement(action), Severity::Critical, "{action}");
         }
     }

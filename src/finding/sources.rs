@@ -25,7 +25,11 @@ pub struct SourceResult {
 impl SourceResult {
     /// A complaint.
     pub(super) fn non_compliant(breach: &Breach) -> Self {
-        Self { arn: breach.rule_arn.clone(), compliant: false, recorded_at: breach.recorded_at }
+        Self {
+            arn: breach.rule_arn.clone(),
+            compliant: false,
+            recorded_at: breach.recorded_at,
+        }
     }
 }
 
@@ -33,7 +37,11 @@ impl Finding {
     /// Its rule is what a request says: AWS Config has not spoken yet, and what that rule says, if there is
     /// one, is news.
     pub fn before_aws_config(self) -> Self {
-        Self { sources: BTreeMap::new(), recorded_at: Timestamp::MIN, ..self }
+        Self {
+            sources: BTreeMap::new(),
+            recorded_at: Timestamp::MIN,
+            ..self
+        }
     }
 
     /// Whether a result is older than what the same rule said last, or than an undo.
@@ -57,13 +65,19 @@ impl Finding {
 
     /// Notes a rule's result.
     pub(super) fn hear(&mut self, breach: &Breach, compliant: bool) {
-        let result = SourceResult { compliant, ..SourceResult::non_compliant(breach) };
+        let result = SourceResult {
+            compliant,
+            ..SourceResult::non_compliant(breach)
+        };
         self.sources.insert(breach.rule.clone(), result);
         self.recorded_at = self.recorded_at.max(breach.recorded_at);
     }
 
     /// The rules that complain.
     pub fn complaining(&self) -> impl Iterator<Item = &RuleName> {
-        self.sources.iter().filter(|(_, result)| !result.compliant).map(|(rule, _)| rule)
+        self.sources
+            .iter()
+            .filter(|(_, result)| !result.compliant)
+            .map(|(rule, _)| rule)
     }
 }

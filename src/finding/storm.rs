@@ -73,10 +73,21 @@ impl Storm {
             // Its message could not be posted, and it is tried again.
             return (Place::Single, None);
         }
-        let of_rule = next.singles.iter().filter(|single| single.rule == *rule).count();
+        let of_rule = next
+            .singles
+            .iter()
+            .filter(|single| single.rule == *rule)
+            .count();
         let stormy = next.stormy.iter().position(|stormy| stormy.rule == *rule);
-        if stormy.is_none() && of_rule < SINGLES_OF_A_RULE && next.singles.len() < SINGLES_OF_A_CHANNEL {
-            next.singles.push(Single { rule: rule.clone(), finding: finding.clone(), at: now });
+        if stormy.is_none()
+            && of_rule < SINGLES_OF_A_RULE
+            && next.singles.len() < SINGLES_OF_A_CHANNEL
+        {
+            next.singles.push(Single {
+                rule: rule.clone(),
+                finding: finding.clone(),
+                at: now,
+            });
             return (Place::Single, Some(next));
         }
         // One storm has one digest, whichever rules it is of.
@@ -91,7 +102,10 @@ impl Storm {
                 false
             }
             None => {
-                next.stormy.push(Stormy { rule: rule.clone(), at: now });
+                next.stormy.push(Stormy {
+                    rule: rule.clone(),
+                    at: now,
+                });
                 false
             }
         };
@@ -117,10 +131,16 @@ impl Table {
     }
 
     /// Where a finding goes that no message shows yet.
-    pub async fn place(&self, channel: &str, finding: &Finding, now: Timestamp) -> Result<Place, TableError> {
+    pub async fn place(
+        &self,
+        channel: &str,
+        finding: &Finding,
+        now: Timestamp,
+    ) -> Result<Place, TableError> {
         for _ in 0..ATTEMPTS {
             let item: Option<Item> = self.get_item(key(channel), "STORM".to_owned()).await?;
-            let (storm, version) = item.map_or_else(Default::default, |item| (item.storm, item.version));
+            let (storm, version) =
+                item.map_or_else(Default::default, |item| (item.storm, item.version));
             let (place, next) = storm.place(channel, &finding.rule, &finding.id, now);
             match next {
                 Some(next) if !self.write_storm(channel, &next, version).await? => {}
@@ -130,7 +150,12 @@ impl Table {
         Err(TableError::Contended)
     }
 
-    async fn write_storm(&self, channel: &str, storm: &Storm, version: u64) -> Result<bool, TableError> {
+    async fn write_storm(
+        &self,
+        channel: &str,
+        storm: &Storm,
+        version: u64,
+    ) -> Result<bool, TableError> {
         let update = self
             .update(key(channel), "STORM")
             .update_expression("SET storm = :storm, #version = :next")
@@ -173,7 +198,10 @@ mod tests {
     }
 
     fn singles(places: &[Place]) -> usize {
-        places.iter().filter(|place| **place == Place::Single).count()
+        places
+            .iter()
+            .filter(|place| **place == Place::Single)
+            .count()
     }
 
     fn digests(places: &[Place]) -> std::collections::BTreeSet<&str> {
@@ -201,7 +229,10 @@ mod tests {
     #[test]
     fn many_rules_at_once_are_one_digest_and_few_messages() {
         let places = places((0..10_000).map(|number| ((number % 40) as usize, number)));
-        assert_eq!((singles(&places), digests(&places).len()), (SINGLES_OF_A_CHANNEL, 1));
+        assert_eq!(
+            (singles(&places), digests(&places).len()),
+            (SINGLES_OF_A_CHANNEL, 1)
+        );
     }
 
     #[test]

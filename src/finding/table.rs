@@ -215,14 +215,22 @@ pub(super) fn unsure_since(ran_out: Option<i64>, first: Option<i64>) -> Option<T
 impl Record {
     /// The version that last brought something to see, which Slack has to show.
     pub fn news(&self) -> u64 {
-        self.news.filter(|_| self.news_of == Some(self.version)).unwrap_or(self.version)
+        self.news
+            .filter(|_| self.news_of == Some(self.version))
+            .unwrap_or(self.version)
     }
 
     /// Whether Slack shows the finding as it is.
     pub fn is_shown(&self) -> bool {
         match &self.shown {
             // Broken and mended before anybody could see it: nothing to show.
-            None => matches!(self.finding.state, State::Fixed { by: Actor::Elsewhere, .. }),
+            None => matches!(
+                self.finding.state,
+                State::Fixed {
+                    by: Actor::Elsewhere,
+                    ..
+                }
+            ),
             Some(Shown::Posted(posted)) => {
                 posted.version == self.news()
                     && posted.episode == self.finding.episode
@@ -298,8 +306,17 @@ impl Table {
         pk: String,
         sk: String,
     ) -> Result<Option<T>, TableError> {
-        let got = self.dynamodb.get_item().table_name(&self.name).consistent_read(true);
-        let got = got.key("pk", text(pk)).key("sk", text(sk)).send().boxed().await;
+        let got = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.name)
+            .consistent_read(true);
+        let got = got
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .send()
+            .boxed()
+            .await;
         let got = got.map_err(|error| AwsError::from_sdk("dynamodb:GetItem", error))?;
         Ok(got.item.map(from_item).transpose()?)
     }
@@ -322,10 +339,15 @@ impl Table {
                 Ok(finding) => finding,
                 Err(reason) => return Ok(Changed::No(record.map(Box::new), reason)),
             };
-            let kept = record.as_ref().and_then(|record| record.kept_plans.as_ref());
+            let kept = record
+                .as_ref()
+                .and_then(|record| record.kept_plans.as_ref());
             let kept = self.keep_plans(&finding.plans(), kept).await?;
             if let Some(record) = self.write(&finding, record.as_ref(), &kept).await? {
-                record.finding.entries().for_each(|entry| decision::tell(&entry));
+                record
+                    .finding
+                    .entries()
+                    .for_each(|entry| decision::tell(&entry));
                 // The change is done; its deeds stay with the finding until the next one.
                 if let Err(error) = self.tell_history(&record).await {
                     tracing::error!(%error, finding_id = %id, "the history has to wait");
@@ -382,7 +404,8 @@ impl Table {
             Ok(written) => Ok(written.attributes.map(from_item).transpose()?),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
                 // The answer to a first try of the same call may have got lost on its way.
-                let ours = |record: &Record| record.version == version + 1 && record.finding == *finding;
+                let ours =
+                    |record: &Record| record.version == version + 1 && record.finding == *finding;
                 Ok(self.get(&finding.id).await?.filter(ours))
             }
             Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
@@ -401,7 +424,9 @@ impl Table {
         let mut items = query.into_paginator().page_size(page).items().send();
         let mut records = Vec::new();
         while records.len() < limit {
-            let Some(item) = items.next().await else { break };
+            let Some(item) = items.next().await else {
+                break;
+            };
             let item = item.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
             records.push(from_item(item)?);
         }
@@ -435,7 +460,12 @@ impl Table {
                 .key_condition_expression("#state = :state AND stateSince BETWEEN :begin AND :end")
                 .expression_attribute_values(":begin", moment(begin, "0"))
                 .expression_attribute_values(":end", moment(end, "9999"));
-            let page = query.select(Select::Count).set_exclusive_start_key(from).send().boxed().await;
+            let page = query
+                .select(Select::Count)
+                .set_exclusive_start_key(from)
+                .send()
+                .boxed()
+                .await;
             let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
             count += u64::try_from(page.count).unwrap_or_default();
             match page.last_evaluated_key {
@@ -484,7 +514,12 @@ impl Table {
 
     /// Gives the lease back without a trace of what Slack shows: as one that ran out, so that
     /// whoever comes next looks whether a message is there.
-    pub async fn abandon(&self, id: &FindingId, holder: &Holder, now: Timestamp) -> Result<(), TableError> {
+    pub async fn abandon(
+        &self,
+        id: &FindingId,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<(), TableError> {
         let update = self
             .held_update(id, holder)
             .update_expression("SET leaseUntil = :now")
@@ -505,9 +540,18 @@ impl Table {
             .held_update(id, holder)
             .update_expression("SET shown = :shown, leaseUntil = :until")
             .expression_attribute_values(":shown", to_attribute_value(shown)?)
-            .expression_attribute_values(":until", number((Timestamp::now() + LEASE).as_millisecond()))
+            .expression_attribute_values(
+                ":until",
+                number((Timestamp::now() + LEASE).as_millisecond()),
+            )
             .return_values(ReturnValue::AllNew);
-        conditional(update.send().boxed().await.map(|updated| updated.attributes))
+        conditional(
+            update
+                .send()
+                .boxed()
+                .await
+                .map(|updated| updated.attributes),
+        )
     }
 
     /// Gives the lease back, provided that `version` is the newest; otherwise returns the newer record,
@@ -519,7 +563,9 @@ impl Table {
         holder: &Holder,
         version: Option<u64>,
     ) -> Result<Option<Record>, TableError> {
-        let update = self.display_update(id).update_expression("REMOVE leaseUntil, leaseHolder, unsureSince");
+        let update = self
+            .display_update(id)
+            .update_expression("REMOVE leaseUntil, leaseHolder, unsureSince");
         let update = update.expression_attribute_values(":holder", holder.value());
         let update = match version {
             None => update.condition_expression(HELD),
@@ -536,7 +582,10 @@ impl Table {
                     self.get_item(pk, sk).await?
                 };
                 let ours = |held: &Held| held.lease_holder.as_deref() == Some(&holder.0);
-                Ok(leased.filter(ours).filter(|_| version.is_some()).map(|held| held.record))
+                Ok(leased
+                    .filter(ours)
+                    .filter(|_| version.is_some())
+                    .map(|held| held.record))
             }
             Err(error) => Err(AwsError::from_sdk("dynamodb:UpdateItem", error).into()),
         }
@@ -549,8 +598,16 @@ impl Table {
     }
 
     /// An update of one item of the table.
-    pub(crate) fn update(&self, pk: impl Into<String>, sk: impl Into<String>) -> UpdateItemFluentBuilder {
-        self.dynamodb.update_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk))
+    pub(crate) fn update(
+        &self,
+        pk: impl Into<String>,
+        sk: impl Into<String>,
+    ) -> UpdateItemFluentBuilder {
+        self.dynamodb
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
     }
 
     fn display_update(&self, id: &FindingId) -> UpdateItemFluentBuilder {

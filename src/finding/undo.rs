@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::deed::Deed;
-use super::{Actor, Covers, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW};
+use super::{
+    Actor, Covers, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW,
+};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
 use crate::controls::Change;
 use crate::ids::PlanDigest;
@@ -21,10 +23,15 @@ impl Finding {
             _ => self.late.iter(),
         };
         // What can be put back together can be put back until the same time.
-        let lasts =
-            |at: Timestamp| self.removed_at.is_none_or(|newest| newest.duration_since(at) < UNDO_WINDOW);
+        let lasts = |at: Timestamp| {
+            self.removed_at
+                .is_none_or(|newest| newest.duration_since(at) < UNDO_WINDOW)
+        };
         let mut all: Vec<Change> = of_this_episode.to_vec();
-        for change in late.filter(|late| lasts(late.at)).flat_map(|late| &late.changes) {
+        for change in late
+            .filter(|late| lasts(late.at))
+            .flat_map(|late| &late.changes)
+        {
             if !all.contains(change) {
                 all.push(change.clone());
             }
@@ -50,9 +57,15 @@ impl Finding {
             (_, Some(until)) if now <= until => Ok(()),
             (_, Some(_)) => Err(Refusal::TooLate),
             (State::Fixed { .. } | State::Ignored { .. }, None) => Err(Refusal::NothingToUndo),
-            (State::Undoing { asked_by, since, .. }, None) => {
-                Err(Refusal::Undoing { asked_by: asked_by.clone(), since: *since })
-            }
+            (
+                State::Undoing {
+                    asked_by, since, ..
+                },
+                None,
+            ) => Err(Refusal::Undoing {
+                asked_by: asked_by.clone(),
+                since: *since,
+            }),
             (State::Deleted { .. }, None) => Err(Refusal::Deleted),
             (State::Open { .. } | State::Fixing { .. }, None) => Err(Refusal::NotFixed),
         }
@@ -71,9 +84,19 @@ impl Finding {
         if plan != *agreed {
             return Err(Refusal::FixedAgain);
         }
-        let mut finding =
-            Self { undo_failure: None, undo_asked_at: Some(now), approval: None, ..self.clone() };
-        finding.record(now, asked_by.clone(), Deed::UndoAsked { reason: reason.clone() });
+        let mut finding = Self {
+            undo_failure: None,
+            undo_asked_at: Some(now),
+            approval: None,
+            ..self.clone()
+        };
+        finding.record(
+            now,
+            asked_by.clone(),
+            Deed::UndoAsked {
+                reason: reason.clone(),
+            },
+        );
         finding.note_what_is_ignored();
         let before = Some(Box::new(finding.state));
         finding.state = State::Undoing {
@@ -90,21 +113,37 @@ impl Finding {
 
     /// The request that an undo sends.
     pub fn undo_request(&self) -> Option<RemediationRequest> {
-        let State::Undoing { asked_by: Actor::User(user), since, plan: Some(plan), .. } = &self.state else {
+        let State::Undoing {
+            asked_by: Actor::User(user),
+            since,
+            plan: Some(plan),
+            ..
+        } = &self.state
+        else {
             return None;
         };
         let undo = self.to_put_back();
         let request = self.request(undo.first()?.kind(), Some(user.clone()));
-        Some(RemediationRequest { asked_at: Some(*since), plan: Some(plan.clone()), undo, ..request })
+        Some(RemediationRequest {
+            asked_at: Some(*since),
+            plan: Some(plan.clone()),
+            undo,
+            ..request
+        })
     }
 
     /// An undo has not reported back in time. `None` while there is still hope.
     pub fn undo_timed_out(&self, now: Timestamp) -> Option<Self> {
-        let State::Undoing { since, .. } = &self.state else { return None };
+        let State::Undoing { since, .. } = &self.state else {
+            return None;
+        };
         if now.duration_since(*since) < FIX_TIMEOUT {
             return None;
         }
-        let reason = format!("the undo has not reported back for {} minutes", FIX_TIMEOUT.as_mins());
+        let reason = format!(
+            "the undo has not reported back for {} minutes",
+            FIX_TIMEOUT.as_mins()
+        );
         Some(self.undo_failed(
             now,
             reason,
@@ -114,23 +153,50 @@ impl Finding {
 
     /// The undo could not even be queued.
     pub fn undo_not_queued(&self, now: Timestamp) -> Self {
-        self.undo_failed(now, "the undo could not be queued".to_owned(), "Press Undo again in a minute.")
+        self.undo_failed(
+            now,
+            "the undo could not be queued".to_owned(),
+            "Press Undo again in a minute.",
+        )
     }
 
     fn undo_failed(&self, at: Timestamp, reason: String, advice: &str) -> Self {
-        let State::Undoing { asked_by, before, fixed_by, fixed_at, .. } = &self.state else {
+        let State::Undoing {
+            asked_by,
+            before,
+            fixed_by,
+            fixed_at,
+            ..
+        } = &self.state
+        else {
             return self.clone();
         };
         let of_older_version = || State::Fixed {
             by: fixed_by.clone().unwrap_or(Actor::Elsewhere),
             at: fixed_at.unwrap_or(self.opened_at),
         };
-        let before = before.as_ref().map_or_else(of_older_version, |before| (**before).clone());
-        let mut finding = Self { state: before, ..self.clone() };
+        let before = before
+            .as_ref()
+            .map_or_else(of_older_version, |before| (**before).clone());
+        let mut finding = Self {
+            state: before,
+            ..self.clone()
+        };
         finding.tell(None, format!("Not undone: {reason}. {advice}"));
         let asked_by = asked_by.clone();
-        finding.record(at, asked_by.clone(), Deed::UndoFailed { reason: reason.clone() });
-        finding.undo_failure = Some(Failure { asked_by, at, reason, advice: advice.to_owned() });
+        finding.record(
+            at,
+            asked_by.clone(),
+            Deed::UndoFailed {
+                reason: reason.clone(),
+            },
+        );
+        finding.undo_failure = Some(Failure {
+            asked_by,
+            at,
+            reason,
+            advice: advice.to_owned(),
+        });
         let broken = matches!(&finding.plan, Plan::Known { changes } if !changes.is_empty());
         if let State::Fixed { at: fixed_at, .. } = finding.state
             && broken
@@ -174,18 +240,37 @@ impl Finding {
             | Outcome::LeftToPeople
             | Outcome::LeftAlone { .. } => return None,
         };
-        if let (Outcome::Failed { reason, advice }, false) = (&detail.outcome, detail.changes.is_empty()) {
-            finding.tell(None, format!("The rest was not put back: {reason}. {advice}"));
+        if let (Outcome::Failed { reason, advice }, false) =
+            (&detail.outcome, detail.changes.is_empty())
+        {
+            finding.tell(
+                None,
+                format!("The rest was not put back: {reason}. {advice}"),
+            );
             let asked_by = Actor::of(&detail.request);
-            let (reason, advice) = (format!("the rest was not put back: {reason}"), advice.clone());
-            finding.undo_failure = Some(Failure { asked_by, at, reason, advice });
+            let (reason, advice) = (
+                format!("the rest was not put back: {reason}"),
+                advice.clone(),
+            );
+            finding.undo_failure = Some(Failure {
+                asked_by,
+                at,
+                reason,
+                advice,
+            });
         }
         finding.undo_asked_at = None;
         Some(finding)
     }
 
     /// Open to the world again, on purpose: ignored for a while.
-    fn undone(&self, request: &RemediationRequest, put_back: &[Change], plan: &Plan, at: Timestamp) -> Self {
+    fn undone(
+        &self,
+        request: &RemediationRequest,
+        put_back: &[Change],
+        plan: &Plan,
+        at: Timestamp,
+    ) -> Self {
         let by = Actor::of(request);
         let reason = match &self.state {
             State::Undoing { reason, .. } => reason.clone(),
@@ -193,7 +278,13 @@ impl Finding {
         };
         let until = Some(at + UNDO_IGNORE);
         let before = match &self.state {
-            State::Undoing { before: Some(before), .. } => Self { state: (**before).clone(), ..self.clone() },
+            State::Undoing {
+                before: Some(before),
+                ..
+            } => Self {
+                state: (**before).clone(),
+                ..self.clone()
+            },
             _ => self.clone(),
         };
         let covers = Covers::of(put_back);
@@ -209,23 +300,48 @@ impl Finding {
         let plan = match plan {
             Plan::Known { changes } if !changes.is_empty() => plan.clone(),
             _ => Plan::Known {
-                changes: put_back.iter().map(|change| (change.kind(), change.clone())).collect(),
+                changes: put_back
+                    .iter()
+                    .map(|change| (change.kind(), change.clone()))
+                    .collect(),
             },
         };
         // What AWS Config recorded before is of the resource as the fix had left it.
         let settled_at = Some(at);
-        let mut finding = Self { state, plan, settled_at, undo_failure: None, ..self.clone() };
+        let mut finding = Self {
+            state,
+            plan,
+            settled_at,
+            undo_failure: None,
+            ..self.clone()
+        };
         // Beside what is put back, what was ignored before stays so.
         finding.ignore_beside(before.newest_ignore(), &covers, at);
         finding.removed.retain(|change| !put_back.contains(change));
-        finding.undone.extend(put_back.iter().map(|change| (change.clone(), at)));
-        finding.late.iter_mut().for_each(|late| late.changes.retain(|change| !put_back.contains(change)));
+        finding
+            .undone
+            .extend(put_back.iter().map(|change| (change.clone(), at)));
+        finding
+            .late
+            .iter_mut()
+            .for_each(|late| late.changes.retain(|change| !put_back.contains(change)));
         finding.late.retain(|late| !late.changes.is_empty());
-        finding.begun.retain(|begun| !put_back.contains(&begun.change));
+        finding
+            .begun
+            .retain(|begun| !put_back.contains(&begun.change));
         finding.mended.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
-        finding.record(at, by.clone(), Deed::Undone { changes: back.clone() });
-        finding.tell(Some(by), format!("undid the fix: {}. Reason: {reason}", back.join("; ")));
+        finding.record(
+            at,
+            by.clone(),
+            Deed::Undone {
+                changes: back.clone(),
+            },
+        );
+        finding.tell(
+            Some(by),
+            format!("undid the fix: {}. Reason: {reason}", back.join("; ")),
+        );
         // What was opened beside it meanwhile is not ignored by the undo.
         finding.open_beyond_ignore(at);
         finding

@@ -129,13 +129,17 @@ impl Consent {
     /// again.
     fn is_contested(&self, prepared: &Prepared) -> bool {
         let now = Timestamp::now();
-        self.finding.as_ref().is_some_and(|finding| finding.is_contested_by(prepared.changes(), now))
+        self.finding
+            .as_ref()
+            .is_some_and(|finding| finding.is_contested_by(prepared.changes(), now))
     }
 
     /// The changes that nobody agreed to.
     fn beyond<'a>(&self, live: impl Iterator<Item = &'a Change>) -> Vec<Change> {
         let wanted = live.filter(|change| self.is_wanted(change));
-        self.agreed.as_ref().map_or_else(Vec::new, |agreed| agreed.beyond(wanted))
+        self.agreed
+            .as_ref()
+            .map_or_else(Vec::new, |agreed| agreed.beyond(wanted))
     }
 }
 
@@ -151,7 +155,11 @@ enum Applied {
 
 impl Applied {
     fn changed(changes: Vec<Change>, left: Vec<Change>) -> Self {
-        if changes.is_empty() && !left.is_empty() { Self::LeftToPeople(left) } else { Self::Changed(changes) }
+        if changes.is_empty() && !left.is_empty() {
+            Self::LeftToPeople(left)
+        } else {
+            Self::Changed(changes)
+        }
     }
 }
 
@@ -177,14 +185,28 @@ fn settle(applied: Result<Applied, AwsError>) -> Result<(Outcome, Vec<Change>), 
             AwsErrorKind::NotFound => Ok((Outcome::Gone, Vec::new())),
             AwsErrorKind::AccessDenied => {
                 count_fix_failure(FixFailure::AccessDenied);
-                let advice =
-                    format!("Allow {} to the remediator's role, then press Fix again.", error.operation);
-                Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
+                let advice = format!(
+                    "Allow {} to the remediator's role, then press Fix again.",
+                    error.operation
+                );
+                Ok((
+                    Outcome::Failed {
+                        reason: error.to_string(),
+                        advice,
+                    },
+                    Vec::new(),
+                ))
             }
             AwsErrorKind::Other => {
                 count_fix_failure(FixFailure::Other);
                 let advice = "Fix it by hand in the AWS console, or press Fix again.".to_owned();
-                Ok((Outcome::Failed { reason: error.to_string(), advice }, Vec::new()))
+                Ok((
+                    Outcome::Failed {
+                        reason: error.to_string(),
+                        advice,
+                    },
+                    Vec::new(),
+                ))
             }
         },
     }
@@ -196,14 +218,16 @@ fn settle_undo(
 ) -> Result<(Outcome, Vec<Change>), AwsError> {
     let (reason, advice) = match put_back {
         Ok(()) => return Ok((Outcome::Undone, in_place)),
-        Err(UndoError::Differs(what)) => {
-            (what, "Put it back by hand where you still want it, or leave it fixed.".to_owned())
-        }
+        Err(UndoError::Differs(what)) => (
+            what,
+            "Put it back by hand where you still want it, or leave it fixed.".to_owned(),
+        ),
         Err(UndoError::Aws(error)) => match error.kind {
             AwsErrorKind::Transient | AwsErrorKind::Conflict => return Err(error),
-            AwsErrorKind::NotFound => {
-                ("the resource is gone".to_owned(), "There is nothing to put anything back into.".to_owned())
-            }
+            AwsErrorKind::NotFound => (
+                "the resource is gone".to_owned(),
+                "There is nothing to put anything back into.".to_owned(),
+            ),
             AwsErrorKind::AccessDenied => {
                 let advice = format!(
                     "Allow {} to the remediator's role and in the account, then press Undo again.",
@@ -211,7 +235,10 @@ fn settle_undo(
                 );
                 (error.to_string(), advice)
             }
-            AwsErrorKind::Other => (error.to_string(), "Put it back by hand in the AWS console.".to_owned()),
+            AwsErrorKind::Other => (
+                error.to_string(),
+                "Put it back by hand in the AWS console.".to_owned(),
+            ),
         },
     };
     Ok((Outcome::Failed { reason, advice }, in_place))
@@ -226,17 +253,29 @@ impl Remediator {
             return Err(format!("{kind} is not for this remediator"));
         }
         if kind.resource_type() != resource.resource_type.as_str() {
-            return Err(format!("{kind} is not about resources of type {}", resource.resource_type));
+            return Err(format!(
+                "{kind} is not about resources of type {}",
+                resource.resource_type
+            ));
         }
-        let finding = request.finding(&self.home).map_err(|error| error.to_string())?;
-        Ok(Job { task, resource, finding })
+        let finding = request
+            .finding(&self.home)
+            .map_err(|error| error.to_string())?;
+        Ok(Job {
+            task,
+            resource,
+            finding,
+        })
     }
 
     /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
     /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
     async fn objection(&self, job: &Job) -> Result<Option<&'static str>, TableError> {
         let (request, now) = (job.request(), Timestamp::now());
-        if request.asked_at.is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT) {
+        if request
+            .asked_at
+            .is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT)
+        {
             // The finding says so, and people decide by what it says.
             return Ok(Some("it has been given up"));
         }
@@ -248,15 +287,26 @@ impl Remediator {
         if self.decider.table.auto_response_is_off().await? {
             return Ok(Some("auto-response is off"));
         }
-        Ok(match self.decider.decide(&job.finding, &job.resource, None, now).await? {
-            Next::PassOn => None,
-            Next::LetGo(reason) => Some(reason),
-            Next::Leave => Some("somebody is at it"),
-        })
+        Ok(
+            match self
+                .decider
+                .decide(&job.finding, &job.resource, None, now)
+                .await?
+            {
+                Next::PassOn => None,
+                Next::LetGo(reason) => Some(reason),
+                Next::Leave => Some("somebody is at it"),
+            },
+        )
     }
 
     fn tell_not_done(job: &Job, reason: &str) {
-        decision::line(Some(&job.finding), &Actor::of(job.request()), "notDone", reason);
+        decision::line(
+            Some(&job.finding),
+            &Actor::of(job.request()),
+            "notDone",
+            reason,
+        );
     }
 
     /// Whether the finding waits for what a person asked.
@@ -269,11 +319,16 @@ impl Remediator {
     /// that is a plan of something else.
     async fn consent(&self, job: &Job) -> Result<Option<Consent>, TableError> {
         let (request, control) = (job.request(), job.request().violation_type.control());
-        let direction = if request.undo.is_empty() { Direction::Fix } else { Direction::Undo };
+        let direction = if request.undo.is_empty() {
+            Direction::Fix
+        } else {
+            Direction::Undo
+        };
         let agreed = match &request.plan {
             Some(digest) => {
                 let agreed = self.decider.table.plan(digest).await?;
-                let Some(agreed) = agreed.filter(|plan| plan.is_for(&job.resource, control, direction))
+                let Some(agreed) =
+                    agreed.filter(|plan| plan.is_for(&job.resource, control, direction))
                 else {
                     return Ok(None);
                 };
@@ -286,13 +341,24 @@ impl Remediator {
         let record = self.decider.record(&job.finding, &job.resource).await?;
         let finding = record.map(|record| record.finding);
         let left = finding.as_ref().and_then(|finding| finding.covered(now));
-        Ok(Some(Consent { agreed, is_automatic: request.requested_by.is_none(), left, finding }))
+        Ok(Some(Consent {
+            agreed,
+            is_automatic: request.requested_by.is_none(),
+            left,
+            finding,
+        }))
     }
 
     /// Carries out what was agreed to, and nothing else.
-    async fn attempt(&self, job: &Job, attempt: &Attempt) -> Result<(Outcome, Vec<Change>), AwsError> {
+    async fn attempt(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+    ) -> Result<(Outcome, Vec<Change>), AwsError> {
         let consent = self.consent(job).await.map_err(|error| meanwhile(&error))?;
-        let Some(consent) = consent else { return Ok((Outcome::NotAgreed, Vec::new())) };
+        let Some(consent) = consent else {
+            return Ok((Outcome::NotAgreed, Vec::new()));
+        };
         let removed = job.request().undo.as_slice();
         if removed.is_empty() {
             return match self.exemption(job).await {
@@ -301,7 +367,11 @@ impl Remediator {
                 Err(error) => settle(Err(error)),
             };
         }
-        if !consent.agreed.as_ref().is_some_and(|agreed| agreed.beyond(removed).is_empty()) {
+        if !consent
+            .agreed
+            .as_ref()
+            .is_some_and(|agreed| agreed.beyond(removed).is_empty())
+        {
             return Ok((Outcome::NotAgreed, Vec::new()));
         }
         settle_undo(self.remediations.put_back(&job.resource, removed).await)
@@ -311,9 +381,14 @@ impl Remediator {
     /// died before it could report. Where there is something to do, auto-response's request stays in
     /// its queue, and a person's is over.
     async fn report_clean(&self, job: Job) -> Result<(), AwsError> {
-        match self.remediations.prepare(job.request().violation_type, &job.resource).await {
+        match self
+            .remediations
+            .prepare(job.request().violation_type, &job.resource)
+            .await
+        {
             Ok(prepared) if prepared.changes().is_empty() => {
-                self.conclude(job, Attempt::begin(), Outcome::NothingToDo, Vec::new()).await
+                self.conclude(job, Attempt::begin(), Outcome::NothingToDo, Vec::new())
+                    .await
             }
             Err(error) if error.kind != AwsErrorKind::NotFound => Err(error),
             Ok(_) | Err(_) => Ok(()),
@@ -331,7 +406,12 @@ impl Remediator {
 
     /// Plans from the live resource and changes exactly that, if all of it was agreed to. When somebody
     /// changes the resource meanwhile, plans again.
-    async fn remediate(&self, job: &Job, attempt: &Attempt, consent: &Consent) -> Result<Applied, AwsError> {
+    async fn remediate(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+        consent: &Consent,
+    ) -> Result<Applied, AwsError> {
         let mut attempts = 0..ATTEMPTS;
         loop {
             let Look { own, new, left } = self.look(job, consent).await?;
@@ -341,12 +421,21 @@ impl Remediator {
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match job.request().requested_by {
                 None if consent.is_contested(&own) => Some(CONTESTED),
-                None if own.doubt().is_some() => Some("AWS could not be asked whether it is public"),
-                None => self.objection(job).await.map_err(|error| meanwhile(&error))?,
+                None if own.doubt().is_some() => {
+                    Some("AWS could not be asked whether it is public")
+                }
+                None => self
+                    .objection(job)
+                    .await
+                    .map_err(|error| meanwhile(&error))?,
                 Some(_) => None,
             };
             let goes_on = objection.is_none() && new.is_empty();
-            let changes = if goes_on { own.changes().to_vec() } else { Vec::new() };
+            let changes = if goes_on {
+                own.changes().to_vec()
+            } else {
+                Vec::new()
+            };
             // After a conflict this takes our own announcement back, even if nothing is left.
             if goes_on || attempts.start > 0 {
                 let begun = self.report(job, attempt.clone(), Outcome::Begun, changes);
@@ -374,27 +463,51 @@ impl Remediator {
         let kind = job.request().violation_type;
         let mut new = Vec::new();
         if consent.agreed.is_some() {
-            for other in kind.control().kinds().iter().filter(|other| **other != kind) {
+            for other in kind
+                .control()
+                .kinds()
+                .iter()
+                .filter(|other| **other != kind)
+            {
                 let prepared = self.remediations.prepare(*other, &job.resource).await?;
                 new.extend(consent.beyond(prepared.changes().iter()));
             }
         }
         let own = self.remediations.prepare(kind, &job.resource).await?;
         new.extend(consent.beyond(own.changes().iter()));
-        let left = own.changes().iter().filter(|change| consent.leaves_to_people(change)).cloned().collect();
-        Ok(Look { own: own.only(|change| consent.is_wanted(change)), new, left })
+        let left = own
+            .changes()
+            .iter()
+            .filter(|change| consent.leaves_to_people(change))
+            .cloned()
+            .collect();
+        Ok(Look {
+            own: own.only(|change| consent.is_wanted(change)),
+            new,
+            left,
+        })
     }
 
     /// Looks once more, for announcing took time, and changes what was announced: what somebody has
     /// opened since is not agreed to, and what they have written must not be written over. AWS leaves a
     /// window between this look and the change.
-    async fn apply(&self, job: &Job, consent: &Consent, own: Prepared) -> Result<Vec<Change>, AwsError> {
+    async fn apply(
+        &self,
+        job: &Job,
+        consent: &Consent,
+        own: Prepared,
+    ) -> Result<Vec<Change>, AwsError> {
         if own.changes().is_empty() {
             return Ok(Vec::new());
         }
-        let Look { own: again, new, .. } = self.look(job, consent).await?;
+        let Look {
+            own: again, new, ..
+        } = self.look(job, consent).await?;
         if !again.changes_the_same(&own) || !new.is_empty() {
-            return Err(AwsError::conflict("the last look before the change", "the resource has changed"));
+            return Err(AwsError::conflict(
+                "the last look before the change",
+                "the resource has changed",
+            ));
         }
         self.remediations.apply(&job.resource, again).await
     }
@@ -442,7 +555,12 @@ impl Remediator {
             action_complete_time: Timestamp::now(),
             aws_account_id: resource.account.clone(),
             message: message(&outcome, &changes),
-            detail: Some(ReportDetail { outcome, attempt, changes, request }),
+            detail: Some(ReportDetail {
+                outcome,
+                attempt,
+                changes,
+                request,
+            }),
         }
     }
 }
@@ -450,13 +568,21 @@ impl Remediator {
 /// What keeps auto-response from the change that it has prepared. When the request comes back it is
 /// looked at anew.
 fn meanwhile(objection: &impl fmt::Display) -> AwsError {
-    AwsError::transient("the last look before the change", Some("Objection"), &objection.to_string())
+    AwsError::transient(
+        "the last look before the change",
+        Some("Objection"),
+        &objection.to_string(),
+    )
 }
 
 fn action(request: &RemediationRequest, outcome: &Outcome, changes: &[Change]) -> &'static str {
     let undo = !request.undo.is_empty();
     match request.violation_type {
-        _ if changes.is_empty() || matches!(outcome, Outcome::NotAgreed | Outcome::LeftToPeople) => "None",
+        _ if changes.is_empty()
+            || matches!(outcome, Outcome::NotAgreed | Outcome::LeftToPeople) =>
+        {
+            "None"
+        }
         ViolationType::Ec2SgProhibitedPort if undo => "AuthorizeSecurityGroupIngress",
         ViolationType::Ec2SgProhibitedPort => "RevokeSecurityGroupIngress",
         ViolationType::S3BucketPublicAcl => "PutBucketAcl",
@@ -469,10 +595,16 @@ fn action(request: &RemediationRequest, outcome: &Outcome, changes: &[Change]) -
 
 fn message(outcome: &Outcome, changes: &[Change]) -> String {
     match outcome {
-        Outcome::Begun | Outcome::Fixed => {
-            changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; ")
-        }
-        Outcome::Undone => changes.iter().map(Change::reopens).collect::<Vec<_>>().join("; "),
+        Outcome::Begun | Outcome::Fixed => changes
+            .iter()
+            .map(Change::to_string)
+            .collect::<Vec<_>>()
+            .join("; "),
+        Outcome::Undone => changes
+            .iter()
+            .map(Change::reopens)
+            .collect::<Vec<_>>()
+            .join("; "),
         Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
         Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
         Outcome::NotAgreed => {
@@ -483,7 +615,9 @@ fn message(outcome: &Outcome, changes: &[Change]) -> String {
             let left: Vec<String> = changes.iter().map(Change::to_string).collect();
             format!("nothing done: left to people: {}", left.join("; "))
         }
-        Outcome::LeftAlone { reason } => format!("nothing done: the tag {IGNORE_TAG} says {reason}"),
+        Outcome::LeftAlone { reason } => {
+            format!("nothing done: the tag {IGNORE_TAG} says {reason}")
+        }
         Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
     }
 }
@@ -493,31 +627,58 @@ mod tests {
     use super::*;
 
     fn error(kind: AwsErrorKind) -> AwsError {
-        AwsError { kind, ..AwsError::other("ec2:RevokeSecurityGroupIngress", "Code", "words") }
+        AwsError {
+            kind,
+            ..AwsError::other("ec2:RevokeSecurityGroupIngress", "Code", "words")
+        }
     }
 
     #[test]
     fn errors_are_told_apart() {
         assert!(settle(Err(error(AwsErrorKind::Transient))).is_err());
         assert!(settle(Err(error(AwsErrorKind::Conflict))).is_err());
-        assert_eq!(settle(Err(error(AwsErrorKind::NotFound))).unwrap().0, Outcome::Gone);
-        assert_eq!(settle(Ok(Applied::changed(Vec::new(), Vec::new()))).unwrap().0, Outcome::NothingToDo);
-        assert_eq!(settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0, Outcome::NotAgreed);
-        let left = vec![Change::DeletePolicy { policy: "{}".to_owned() }];
+        assert_eq!(
+            settle(Err(error(AwsErrorKind::NotFound))).unwrap().0,
+            Outcome::Gone
+        );
+        assert_eq!(
+            settle(Ok(Applied::changed(Vec::new(), Vec::new())))
+                .unwrap()
+                .0,
+            Outcome::NothingToDo
+        );
+        assert_eq!(
+            settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0,
+            Outcome::NotAgreed
+        );
+        let left = vec![Change::DeletePolicy {
+            policy: "{}".to_owned(),
+        }];
         let settled = settle(Ok(Applied::changed(Vec::new(), left.clone()))).unwrap();
         assert_eq!(settled, (Outcome::LeftToPeople, left));
         let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
-        assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke")));
+        assert!(
+            matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke"))
+        );
     }
 
     #[test]
     fn an_undo_that_failed_halfway_says_what_is_in_place() {
-        let changes = vec![Change::DeletePolicy { policy: "{}".to_owned() }];
+        let changes = vec![Change::DeletePolicy {
+            policy: "{}".to_owned(),
+        }];
         let failed = |kind| settle_undo((changes.clone(), Err(error(kind).into())));
-        assert!(failed(AwsErrorKind::Transient).is_err() && failed(AwsErrorKind::Conflict).is_err());
+        assert!(
+            failed(AwsErrorKind::Transient).is_err() && failed(AwsErrorKind::Conflict).is_err()
+        );
         let (outcome, in_place) = failed(AwsErrorKind::AccessDenied).unwrap();
-        assert!(matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("press Undo again")));
+        assert!(
+            matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("press Undo again"))
+        );
         assert_eq!(in_place, changes);
-        assert_eq!(settle_undo((changes.clone(), Ok(()))).unwrap(), (Outcome::Undone, changes));
+        assert_eq!(
+            settle_undo((changes.clone(), Ok(()))).unwrap(),
+            (Outcome::Undone, changes)
+        );
     }
 }

@@ -15,15 +15,19 @@ use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::evaluation::prefix_lists::PrefixLists;
 use crate::controls::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use crate::controls::evaluation::{
-    ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
-    Violation, live_bucket,
+    ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind,
+    RuleParameters, Violation, live_bucket,
 };
 use crate::controls::ignored_because;
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::queue::{QueueUrl, Queues};
 
 /// What a rule function calls.
-pub const ACTIONS: &[&str] = &["config:GetResourceConfigHistory", "config:PutEvaluations", "sqs:SendMessage"];
+pub const ACTIONS: &[&str] = &[
+    "config:GetResourceConfigHistory",
+    "config:PutEvaluations",
+    "sqs:SendMessage",
+];
 
 /// AWS Config tells of a change of compliance within about a second. Seconds.
 const AFTER_THE_NEWS: u32 = 2;
@@ -90,9 +94,12 @@ impl RuleFunction {
         match event.subject()? {
             Subject::Oversized(summary) if summary.exists() => {
                 let history = self.history(&summary).await?;
-                self.judge(event, &parameters, &serde_json::from_str(&history)?).await
+                self.judge(event, &parameters, &serde_json::from_str(&history)?)
+                    .await
             }
-            Subject::Item(item) | Subject::Oversized(item) => self.judge(event, &parameters, &item).await,
+            Subject::Item(item) | Subject::Oversized(item) => {
+                self.judge(event, &parameters, &item).await
+            }
         }
     }
 
@@ -102,9 +109,13 @@ impl RuleFunction {
         parameters: &RuleParameters,
         item: &ConfigurationItem<'_>,
     ) -> Result<Evaluation, RuleFunctionError> {
-        let token = event.result_token.as_deref().ok_or(RuleFunctionError::NoResultToken)?;
+        let token = event
+            .result_token
+            .as_deref()
+            .ok_or(RuleFunctionError::NoResultToken)?;
         let evaluation = self.evaluation(event, parameters, item).await?;
-        self.queue_violations(event, parameters, item, &evaluation).await?;
+        self.queue_violations(event, parameters, item, &evaluation)
+            .await?;
         self.put(token, item, &evaluation).await?;
         tracing::info!(
             resource_id = evaluation.resource_id,
@@ -124,7 +135,8 @@ impl RuleFunction {
         item: &ConfigurationItem<'_>,
     ) -> Result<Evaluation, RuleFunctionError> {
         let judge = |item: &ConfigurationItem<'_>, answer: &AwsAnswer| {
-            self.defaults.evaluate_by(self.rule, parameters, item, event.event_left_scope, answer)
+            self.defaults
+                .evaluate_by(self.rule, parameters, item, event.event_left_scope, answer)
         };
         let by_item = judge(item, &AwsAnswer::default());
         let looks_public = match &by_item {
@@ -132,9 +144,17 @@ impl RuleFunction {
                 let (account, region) = self.place(event, item)?;
                 let ec2 = self.aws.ec2(&account, &region)?;
                 let prefix_lists = PrefixLists::read(&ec2, evaluation.prefix_lists.clone()).await?;
-                return Ok(judge(item, &AwsAnswer { prefix_lists, ..AwsAnswer::default() })?);
+                return Ok(judge(
+                    item,
+                    &AwsAnswer {
+                        prefix_lists,
+                        ..AwsAnswer::default()
+                    },
+                )?);
             }
-            Ok(evaluation) => self.rule == RuleKind::S3PublicAccess && !evaluation.violations.is_empty(),
+            Ok(evaluation) => {
+                self.rule == RuleKind::S3PublicAccess && !evaluation.violations.is_empty()
+            }
             Err(error) => matches!(error, EvaluationError::Unread { .. }),
         };
         if !looks_public {
@@ -170,13 +190,19 @@ impl RuleFunction {
         }
         let automatic = all().filter(|violation| !violation.is_left_to_people);
         let requests = self.requests(event, item, evaluation, automatic)?;
-        let queue = parameters.text("sqsUrl").unwrap_or(self.remediation_queue.as_str());
+        let queue = parameters
+            .text("sqsUrl")
+            .unwrap_or(self.remediation_queue.as_str());
         // SendMessageBatch takes ten entries.
         for batch in requests.chunks(10) {
             let entries = batch.iter().enumerate().map(|(index, request)| {
                 let body = serde_json::to_string(request)?;
-                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
-                Ok(entry.build().expect("an entry with id and body is complete"))
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(body);
+                Ok(entry
+                    .build()
+                    .expect("an entry with id and body is complete"))
             });
             let entries = entries.collect::<Result<Vec<_>, serde_json::Error>>()?;
             let sent = self
@@ -190,19 +216,39 @@ impl RuleFunction {
             let sent = sent.map_err(|error| AwsError::from_sdk("sqs:SendMessageBatch", error))?;
             if let Some(failed) = sent.failed().first() {
                 let reason = failed.message().unwrap_or_default();
-                return Err(AwsError::transient("sqs:SendMessageBatch", Some(failed.code()), reason).into());
+                return Err(AwsError::transient(
+                    "sqs:SendMessageBatch",
+                    Some(failed.code()),
+                    reason,
+                )
+                .into());
             }
         }
         Ok(())
     }
 
-    async fn ask_for_a_look(&self, requests: &[RemediationRequest]) -> Result<(), RuleFunctionError> {
-        let Some(request) = requests.first() else { return Ok(()) };
-        let Ok(finding) = request.finding(&self.home.0) else { return Ok(()) };
-        let queues = Queues { sqs: self.sqs.clone(), events: self.events_queue.clone() };
-        let notice = Notice::Look { finding, at: Some(Timestamp::now()) };
+    async fn ask_for_a_look(
+        &self,
+        requests: &[RemediationRequest],
+    ) -> Result<(), RuleFunctionError> {
+        let Some(request) = requests.first() else {
+            return Ok(());
+        };
+        let Ok(finding) = request.finding(&self.home.0) else {
+            return Ok(());
+        };
+        let queues = Queues {
+            sqs: self.sqs.clone(),
+            events: self.events_queue.clone(),
+        };
+        let notice = Notice::Look {
+            finding,
+            at: Some(Timestamp::now()),
+        };
         // The news that it broke is shown first.
-        Ok(queues.send_later(&self.events_queue, &notice, AFTER_THE_NEWS).await?)
+        Ok(queues
+            .send_later(&self.events_queue, &notice, AFTER_THE_NEWS)
+            .await?)
     }
 
     /// Where the item's resource lives.
@@ -214,7 +260,10 @@ impl RuleFunction {
         let (home_account, home_region) = &self.home;
         let account = item.account().or(event.account_id.as_deref());
         let account = account.map_or_else(|| Ok(home_account.clone()), str::parse)?;
-        let region = item.aws_region.as_deref().map_or_else(|| Ok(home_region.clone()), str::parse)?;
+        let region = item
+            .aws_region
+            .as_deref()
+            .map_or_else(|| Ok(home_region.clone()), str::parse)?;
         Ok((account, region))
     }
 
@@ -226,10 +275,13 @@ impl RuleFunction {
         violations: impl Iterator<Item = &'a Violation>,
     ) -> Result<Vec<RemediationRequest>, InvalidId> {
         let (account, region) = self.place(event, item)?;
-        let rule = event.config_rule_name.as_deref().unwrap_or(match self.rule {
-            RuleKind::RestrictedPorts => "restricted-ports",
-            RuleKind::S3PublicAccess => "s3-public-access",
-        });
+        let rule = event
+            .config_rule_name
+            .as_deref()
+            .unwrap_or(match self.rule {
+                RuleKind::RestrictedPorts => "restricted-ports",
+                RuleKind::S3PublicAccess => "s3-public-access",
+            });
         let requests = violations.map(|violation| {
             Ok(RemediationRequest {
                 raised_by_rule: rule.parse()?,
@@ -268,16 +320,29 @@ impl RuleFunction {
                 ComplianceType::NotApplicable => types::ComplianceType::NotApplicable,
             })
             .annotation(&evaluation.annotation)
-            .ordering_timestamp(aws_sdk_config::primitives::DateTime::from_millis(captured.as_millisecond()))
+            .ordering_timestamp(aws_sdk_config::primitives::DateTime::from_millis(
+                captured.as_millisecond(),
+            ))
             .build()
             .expect("an evaluation with type, id, compliance and time is complete");
-        let answer = self.config.put_evaluations().evaluations(put).result_token(token).send().boxed().await;
+        let answer = self
+            .config
+            .put_evaluations()
+            .evaluations(put)
+            .result_token(token)
+            .send()
+            .boxed()
+            .await;
         let answer = answer.map_err(|error| AwsError::from_sdk("config:PutEvaluations", error))?;
         if answer.failed_evaluations().is_empty() {
             Ok(())
         } else {
-            Err(AwsError::transient("config:PutEvaluations", None, "AWS Config did not take the evaluation")
-                .into())
+            Err(AwsError::transient(
+                "config:PutEvaluations",
+                None,
+                "AWS Config did not take the evaluation",
+            )
+            .into())
         }
     }
 
@@ -297,8 +362,9 @@ impl RuleFunction {
             .configuration_items()
             .first()
             .ok_or_else(|| RuleFunctionError::NoHistory(summary.resource_id.to_string()))?;
-        let captured =
-            item.configuration_item_capture_time().map(|time| time.to_millis().unwrap_or_default());
+        let captured = item
+            .configuration_item_capture_time()
+            .map(|time| time.to_millis().unwrap_or_default());
         let captured = captured.map(Timestamp::from_millisecond).transpose()?;
         Ok(json!({
             "resourceType": summary.resource_type,

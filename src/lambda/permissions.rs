@@ -24,7 +24,10 @@ impl Function {
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
             Self::RestrictedPortsRule => {
-                vec![functions::rule::ACTIONS, controls::evaluation::prefix_lists::ACTIONS]
+                vec![
+                    functions::rule::ACTIONS,
+                    controls::evaluation::prefix_lists::ACTIONS,
+                ]
             }
             Self::S3PublicAccessRule => {
                 let own = functions::rule::ACTIONS;
@@ -41,14 +44,21 @@ impl Function {
 
 /// Beside its own actions, what looking at resources takes.
 fn planning(own: &[&'static [&'static str]]) -> Vec<&'static [&'static str]> {
-    own.iter().copied().chain(ViolationType::ALL.map(ViolationType::plan_actions)).collect()
+    own.iter()
+        .copied()
+        .chain(ViolationType::ALL.map(ViolationType::plan_actions))
+        .collect()
 }
 
 fn remediator(kind: RemediatorKind) -> Vec<&'static [&'static str]> {
-    let violations = ViolationType::ALL.into_iter().filter(|violation| violation.remediator() == kind);
+    let violations = ViolationType::ALL
+        .into_iter()
+        .filter(|violation| violation.remediator() == kind);
     let own = [functions::remediator::ACTIONS, queue::ACTIONS];
     own.into_iter()
-        .chain(violations.flat_map(|violation| [violation.plan_actions(), violation.apply_actions()]))
+        .chain(
+            violations.flat_map(|violation| [violation.plan_actions(), violation.apply_actions()]),
+        )
         .collect()
 }
 
@@ -68,20 +78,33 @@ mod tests {
     const INDIRECT: &str = "kms:Decrypt";
 
     fn field<'a>(object: &'a Expression, name: &str) -> &'a Expression {
-        let object = object.as_object().unwrap_or_else(|| panic!("{name} is looked for in {object:?}"));
+        let object = object
+            .as_object()
+            .unwrap_or_else(|| panic!("{name} is looked for in {object:?}"));
         let key = ObjectKey::from(Ident::new(name));
-        object.get(&key).unwrap_or_else(|| panic!("no {name} in {object:?}")).expr()
+        object
+            .get(&key)
+            .unwrap_or_else(|| panic!("no {name} in {object:?}"))
+            .expr()
     }
 
     fn items(list: &Expression) -> &Array {
-        list.as_array().unwrap_or_else(|| panic!("not a list: {list:?}"))
+        list.as_array()
+            .unwrap_or_else(|| panic!("not a list: {list:?}"))
     }
 
     /// The actions that the statements of a function's role allow.
     fn allowed(permissions: &Expression, function: &str) -> BTreeSet<String> {
         let statements = items(field(permissions, function)).iter();
         let actions = statements.flat_map(|statement| items(field(statement, "actions")).iter());
-        actions.map(|action| action.as_str().expect("an action is a plain string").to_owned()).collect()
+        actions
+            .map(|action| {
+                action
+                    .as_str()
+                    .expect("an action is a plain string")
+                    .to_owned()
+            })
+            .collect()
     }
 
     #[test]
@@ -89,17 +112,24 @@ mod tests {
         let body: Body = include_str!("../../infra/permissions.tf").parse().unwrap();
         let locals = body.get_blocks("locals").next().unwrap();
         let permissions = &locals.body.get_attribute("permissions").unwrap().value;
-        assert_eq!(permissions.as_object().unwrap().len(), Function::value_variants().len());
+        assert_eq!(
+            permissions.as_object().unwrap().len(),
+            Function::value_variants().len()
+        );
         for function in Function::value_variants() {
             let name = function.to_possible_value().unwrap().get_name().to_owned();
-            let called: BTreeSet<String> = function.actions().into_iter().map(str::to_owned).collect();
+            let called: BTreeSet<String> =
+                function.actions().into_iter().map(str::to_owned).collect();
             assert_eq!(allowed(permissions, &name), called, "{name}");
         }
     }
 
     /// Every call names its action for its errors: `AwsError::from_sdk("sqs:SendMessage", …)`.
     fn named_in(directory: &Path, named: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        for entry in fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
             if entry.is_dir() && !entry.ends_with("sandbox") {
                 named_in(&entry, named);
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
@@ -108,7 +138,9 @@ mod tests {
                     .split(concat!("from_", "sdk("))
                     .skip(1)
                     .filter_map(|rest| rest.trim_start().strip_prefix('"'));
-                named.extend(calls.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()));
+                named.extend(
+                    calls.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()),
+                );
             }
         }
     }
@@ -116,12 +148,17 @@ mod tests {
     #[test]
     fn every_call_to_aws_is_declared() {
         let mut named = BTreeSet::new();
-        named_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut named);
+        named_in(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut named,
+        );
         assert!(named.len() > 20, "{named:?}");
         // A batch is sent by the right to send.
         named.remove("sqs:SendMessageBatch");
         // A person's, not a function's.
-        crate::doctor::ACTIONS.iter().for_each(|action| assert!(named.remove(*action), "{action}"));
+        crate::doctor::ACTIONS
+            .iter()
+            .for_each(|action| assert!(named.remove(*action), "{action}"));
         let mut declared: BTreeSet<String> = Function::value_variants()
             .iter()
             .flat_map(|function| function.actions())

@@ -29,12 +29,15 @@ struct CisAlarm {
 /// By the end of the alarm's name: ours are called `defendable-Root_Account_Usage`, DD-AWS's
 /// `DD_BP_Alarm_Root_Account_Usage`.
 static CIS_ALARMS: LazyLock<BTreeMap<String, CisAlarm>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../infra/cis_alarms.json")).expect("the tests read the file")
+    serde_json::from_str(include_str!("../../infra/cis_alarms.json"))
+        .expect("the tests read the file")
 });
 
 impl Severity {
     fn of(alarm: &Alarm) -> Self {
-        let known = CIS_ALARMS.iter().find(|(name, _)| alarm.alarm_name.ends_with(*name));
+        let known = CIS_ALARMS
+            .iter()
+            .find(|(name, _)| alarm.alarm_name.ends_with(*name));
         known.map_or(Self::Medium, |(_, alarm)| alarm.severity)
     }
 
@@ -52,10 +55,22 @@ impl Severity {
 pub fn alarm(alarm: &Alarm) -> Content {
     let (severity, dot) = Severity::of(alarm).words();
     let name = escape(&crate::text::cut(&alarm.alarm_name, 255));
-    let mut blocks = vec![section(&format!("*CloudWatch alarm: {name}*\n{dot} {severity}"))];
+    let mut blocks = vec![section(&format!(
+        "*CloudWatch alarm: {name}*\n{dot} {severity}"
+    ))];
     let mut rows = Vec::new();
-    rows.extend(alarm.aws_account_id.as_deref().map(|account| ("Account", code(account))));
-    rows.extend(alarm.region.as_deref().map(|region| ("Region", code(region))));
+    rows.extend(
+        alarm
+            .aws_account_id
+            .as_deref()
+            .map(|account| ("Account", code(account))),
+    );
+    rows.extend(
+        alarm
+            .region
+            .as_deref()
+            .map(|region| ("Region", code(region))),
+    );
     if !alarm.state_change_time.is_empty() {
         rows.push(("When", code(&alarm.state_change_time)));
     }
@@ -64,12 +79,21 @@ pub fn alarm(alarm: &Alarm) -> Content {
     }
     let description = alarm.alarm_description.as_deref().unwrap_or_default();
     let words = [description, &alarm.new_state_reason];
-    let words: Vec<String> =
-        words.iter().filter(|text| !text.is_empty()).map(|text| prose(text, 1000)).collect();
+    let words: Vec<String> = words
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| prose(text, 1000))
+        .collect();
     if !words.is_empty() {
         blocks.push(section(&words.join("\n")));
     }
-    message(&format!("CloudWatch alarm, {severity}: {name}. {}", prose(&alarm.new_state_reason, 500)), blocks)
+    message(
+        &format!(
+            "CloudWatch alarm, {severity}: {name}. {}",
+            prose(&alarm.new_state_reason, 500)
+        ),
+        blocks,
+    )
 }
 
 #[cfg(test)]
@@ -93,10 +117,16 @@ mod tests {
     #[test]
     fn alarms_have_the_benchmark_s_severities_under_either_name() {
         assert_eq!(CIS_ALARMS.len(), 14);
-        for name in ["DD_BP_Alarm_Console_Sign_In_Without_MFA", "defendable-Console_Sign_In_Without_MFA"] {
+        for name in [
+            "DD_BP_Alarm_Console_Sign_In_Without_MFA",
+            "defendable-Console_Sign_In_Without_MFA",
+        ] {
             assert_eq!(Severity::of(&an_alarm(name)), Severity::High);
         }
-        assert_eq!(Severity::of(&an_alarm("defendable-Disable_Delete_CMK")), Severity::Info);
+        assert_eq!(
+            Severity::of(&an_alarm("defendable-Disable_Delete_CMK")),
+            Severity::Info
+        );
     }
 
     #[test]

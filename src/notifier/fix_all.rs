@@ -38,7 +38,9 @@ impl Notifier {
         mut turn: Turn,
     ) -> Result<(), NotifierError> {
         let digest = self.table.digest(id).await?;
-        let Some(fix_all) = digest.and_then(|digest| digest.fix_all) else { return Ok(()) };
+        let Some(fix_all) = digest.and_then(|digest| digest.fix_all) else {
+            return Ok(());
+        };
         let Some(list) = fix_all.list.clone() else {
             // Of an older version, which said yes to no list: nothing more is done.
             self.table.end_fix_all(id, fix_all.at).await?;
@@ -50,7 +52,11 @@ impl Notifier {
         }
         let key = format!("fix all {id} {} {slice}", fix_all.at);
         let Some(claim) = self.table.claim(&key, Timestamp::now()).await? else {
-            return if self.table.is_posted(&key).await? { Ok(()) } else { Err(NotifierError::Busy) };
+            return if self.table.is_posted(&key).await? {
+                Ok(())
+            } else {
+                Err(NotifierError::Busy)
+            };
         };
         turn.under_way = self.still_fixing(&turn.under_way).await?;
         match self.fix_some(id, &fix_all, &list, &mut turn).await {
@@ -63,10 +69,23 @@ impl Notifier {
             }
         }
         if turn.failures < FAILURES && (turn.more || !turn.under_way.is_empty()) {
-            let Turn { under_way, done, failures, .. } = turn;
+            let Turn {
+                under_way,
+                done,
+                failures,
+                ..
+            } = turn;
             let digest = id.clone();
-            let notice = Notice::FixAll { digest, slice: slice + 1, done, under_way, failures };
-            self.queues.send_later(&self.queues.events, &notice, PAUSE).await?;
+            let notice = Notice::FixAll {
+                digest,
+                slice: slice + 1,
+                done,
+                under_way,
+                failures,
+            };
+            self.queues
+                .send_later(&self.queues.events, &notice, PAUSE)
+                .await?;
         } else {
             self.table.end_fix_all(id, fix_all.at).await?;
             self.ask_to_draw(id).await?;
@@ -75,7 +94,10 @@ impl Notifier {
     }
 
     async fn ask_to_draw(&self, id: &DigestId) -> Result<(), NotifierError> {
-        Ok(self.queues.send(&self.queues.events, &Notice::Draw { digest: id.clone() }).await?)
+        Ok(self
+            .queues
+            .send(&self.queues.events, &Notice::Draw { digest: id.clone() })
+            .await?)
     }
 
     async fn fix_some(
@@ -107,7 +129,11 @@ impl Notifier {
     async fn still_fixing(&self, findings: &[FindingId]) -> Result<Vec<FindingId>, NotifierError> {
         let mut fixing = Vec::new();
         for id in findings {
-            let state = self.table.get(id).await?.map(|record| record.finding.state_name(Timestamp::now()));
+            let state = self
+                .table
+                .get(id)
+                .await?
+                .map(|record| record.finding.state_name(Timestamp::now()));
             if state == Some(StateName::Fixing) {
                 fixing.push(id.clone());
             }
@@ -124,8 +150,16 @@ impl Notifier {
 
     /// Whether a fix is under way now: of the plan that was listed, or of what is left of it. What has
     /// grown since stays as it is, and open. What cannot be read is passed over.
-    async fn fix_one(&self, id: &DigestId, fix_all: &FixAll, entry: &Listing) -> Result<bool, NotifierError> {
-        let finding = &self.table.resolve(&entry.finding, &self.remediations.rules).await?;
+    async fn fix_one(
+        &self,
+        id: &DigestId,
+        fix_all: &FixAll,
+        entry: &Listing,
+    ) -> Result<bool, NotifierError> {
+        let finding = &self
+            .table
+            .resolve(&entry.finding, &self.remediations.rules)
+            .await?;
         let (by, now) = (Actor::User(fix_all.by.clone()), Timestamp::now());
         let agreed = self.table.plan(&entry.plan).await?;
         let ask = |finding: &Finding| {
@@ -136,7 +170,9 @@ impl Notifier {
             let agreed = agreed.as_ref().ok_or(Refusal::PlanNotKnown)?;
             finding.fix_asked(by.clone(), agreed, false, now)
         };
-        let asked = match ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask).await {
+        let asked = match ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask)
+            .await
+        {
             Err(TableError::Shape(error)) => {
                 tracing::error!(%error, finding_id = %finding, "passed over: it cannot be read");
                 return Ok(false);
@@ -149,7 +185,8 @@ impl Notifier {
             _ => None,
         };
         if let Some(new) = &new {
-            self.settle(finding, |finding| finding.has_grown(by.clone(), new, now)).await?;
+            self.settle(finding, |finding| finding.has_grown(by.clone(), new, now))
+                .await?;
         }
         if new.is_none() && asked.record().is_none() {
             return Ok(false);

@@ -33,7 +33,9 @@ enum Next {
 /// seen when it matters.
 fn next(last: Option<JudgedAgain>, block: Option<PublicAccessBlock>, now: Timestamp) -> Next {
     let Some(last) = last else {
-        return block.map_or(Next::Nothing, |block| Next::Note(JudgedAgain { at: now, block }));
+        return block.map_or(Next::Nothing, |block| {
+            Next::Note(JudgedAgain { at: now, block })
+        });
     };
     let block = block.unwrap_or(last.block);
     match is_lowered(last.block, block) || now.duration_since(last.at) >= EVERY {
@@ -53,9 +55,10 @@ impl Notifier {
         }
         // No setting of the account makes an open port ineffective.
         let none = Some(PublicAccessBlock::default());
-        for (resource_type, block) in
-            [(ResourceType::BUCKET, block.ok()), (ResourceType::SECURITY_GROUP, none)]
-        {
+        for (resource_type, block) in [
+            (ResourceType::BUCKET, block.ok()),
+            (ResourceType::SECURITY_GROUP, none),
+        ] {
             let resource_type = resource_type.parse().expect("a resource type");
             for name in self.remediations.rules.names(&resource_type) {
                 let Ok(rule) = name.parse() else { continue };
@@ -94,9 +97,15 @@ impl Notifier {
 
     /// A name that our rule has elsewhere is no rule here.
     async fn start_evaluation(&self, rule: &RuleName) -> Result<(), AwsError> {
-        let start =
-            self.config.start_config_rules_evaluation().config_rule_names(rule.as_str()).send().boxed().await;
-        match start.map_err(|error| AwsError::from_sdk("config:StartConfigRulesEvaluation", error)) {
+        let start = self
+            .config
+            .start_config_rules_evaluation()
+            .config_rule_names(rule.as_str())
+            .send()
+            .boxed()
+            .await;
+        match start.map_err(|error| AwsError::from_sdk("config:StartConfigRulesEvaluation", error))
+        {
             Ok(_) => {
                 tracing::info!(%rule, "AWS Config judges all its resources again");
                 Ok(())
@@ -118,23 +127,43 @@ mod tests {
             restrict_public_buckets,
         };
         assert!(is_lowered(block(true, true), block(true, false)));
-        assert!(is_lowered(block(true, false), block(false, true)), "one is lowered, one raised");
+        assert!(
+            is_lowered(block(true, false), block(false, true)),
+            "one is lowered, one raised"
+        );
         assert!(!is_lowered(block(false, true), block(true, true)));
         assert!(!is_lowered(block(false, false), block(false, false)));
     }
 
     #[test]
     fn what_is_lowered_is_judged_at_once_and_everything_once_a_day() {
-        let block = |is_on| PublicAccessBlock { ignore_public_acls: is_on, restrict_public_buckets: is_on };
+        let block = |is_on| PublicAccessBlock {
+            ignore_public_acls: is_on,
+            restrict_public_buckets: is_on,
+        };
         let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
-        let judged = |minutes, is_on| JudgedAgain { at: at(minutes), block: block(is_on) };
-        assert_eq!(next(None, Some(block(true)), at(5)), Next::Note(judged(5, true)), "the rule is new");
+        let judged = |minutes, is_on| JudgedAgain {
+            at: at(minutes),
+            block: block(is_on),
+        };
+        assert_eq!(
+            next(None, Some(block(true)), at(5)),
+            Next::Note(judged(5, true)),
+            "the rule is new"
+        );
         assert_eq!(next(None, None, at(5)), Next::Nothing, "not read yet");
         let last = Some(judged(5, true));
         assert_eq!(next(last, Some(block(true)), at(6)), Next::Nothing);
-        assert_eq!(next(last, Some(block(false)), at(6)), Next::Judge(judged(6, false)));
+        assert_eq!(
+            next(last, Some(block(false)), at(6)),
+            Next::Judge(judged(6, false))
+        );
         assert_eq!(next(last, None, at(6)), Next::Nothing);
-        assert_eq!(next(last, None, at(5 + 1440)), Next::Judge(judged(5 + 1440, true)), "read or not");
+        assert_eq!(
+            next(last, None, at(5 + 1440)),
+            Next::Judge(judged(5 + 1440, true)),
+            "read or not"
+        );
         let raised = next(Some(judged(5, false)), Some(block(true)), at(6));
         assert_eq!(raised, Next::Note(judged(5, true)), "the day goes on");
     }

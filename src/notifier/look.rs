@@ -38,13 +38,18 @@ impl Preview {
     }
 
     pub(super) fn complete(&self, breach: Breach) -> Breach {
-        Breach { resource_name: self.name(), ..breach }
+        Breach {
+            resource_name: self.name(),
+            ..breach
+        }
     }
 
     /// The finding as it is where its tag says to leave it.
     pub(super) fn tagged(&self, finding: Finding) -> Finding {
         let reason = self.about.as_ref().and_then(About::ignored_because);
-        reason.and_then(|reason| finding.tagged(reason, Timestamp::now())).unwrap_or(finding)
+        reason
+            .and_then(|reason| finding.tagged(reason, Timestamp::now()))
+            .unwrap_or(finding)
     }
 }
 
@@ -52,42 +57,76 @@ impl Notifier {
     /// What the live resource says. Failing to find out must not keep the finding from people.
     pub(super) async fn preview(&self, control: Option<Control>, resource: &Resource) -> Preview {
         let at = Timestamp::now();
-        let (about, planned) = tokio::join!(self.remediations.about(resource), self.plan(control, resource));
+        let (about, planned) = tokio::join!(
+            self.remediations.about(resource),
+            self.plan(control, resource)
+        );
         let (plan, is_planned_gone) = planned;
-        let is_gone = matches!(&about, Err(error) if error.kind == AwsErrorKind::NotFound) || is_planned_gone;
+        let is_gone =
+            matches!(&about, Err(error) if error.kind == AwsErrorKind::NotFound) || is_planned_gone;
         let about = about.map_err(|error| {
             if error.kind != AwsErrorKind::NotFound {
                 tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
             }
         });
         let about = about.ok();
-        Preview { about, plan, at, is_gone }
+        Preview {
+            about,
+            plan,
+            at,
+            is_gone,
+        }
     }
 
     /// Name and tags, as far as they can be read now.
     pub(super) async fn about_or_nothing(&self, resource: &Resource) -> About {
-        self.remediations.about(resource).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
-            About::default()
-        })
+        self.remediations
+            .about(resource)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, resource = %resource.id, "cannot read name and tags");
+                About::default()
+            })
     }
 
     /// What a fix would change now, and whether the resource is gone. Only what our own rules complain of
     /// can be fixed.
     pub(super) async fn plan(&self, control: Option<Control>, resource: &Resource) -> (Plan, bool) {
-        let Some(control) = control else { return (Plan::Unsupported, false) };
+        let Some(control) = control else {
+            return (Plan::Unsupported, false);
+        };
         match self.remediations.prepare_all(control, resource).await {
             Ok(prepared) => {
                 let changes = prepared.iter().flat_map(|(kind, prepared)| {
-                    prepared.changes().iter().map(|change| (*kind, change.clone()))
+                    prepared
+                        .changes()
+                        .iter()
+                        .map(|change| (*kind, change.clone()))
                 });
-                (Plan::Known { changes: changes.collect() }, false)
+                (
+                    Plan::Known {
+                        changes: changes.collect(),
+                    },
+                    false,
+                )
             }
-            Err(error) if error.kind == AwsErrorKind::NotFound => (Plan::Known { changes: Vec::new() }, true),
+            Err(error) if error.kind == AwsErrorKind::NotFound => (
+                Plan::Known {
+                    changes: Vec::new(),
+                },
+                true,
+            ),
             Err(error) => {
                 tracing::warn!(%error, resource = %resource.id, "cannot plan");
-                let looking = matches!(error.kind, AwsErrorKind::Transient | AwsErrorKind::Conflict);
-                (Plan::Unknown { reason: error.to_string(), looking }, false)
+                let looking =
+                    matches!(error.kind, AwsErrorKind::Transient | AwsErrorKind::Conflict);
+                (
+                    Plan::Unknown {
+                        reason: error.to_string(),
+                        looking,
+                    },
+                    false,
+                )
             }
         }
     }
@@ -95,7 +134,9 @@ impl Notifier {
     /// A finding with the severity, and so the channel, that follow from what a fix would take away.
     pub(super) fn rated(&self, finding: Finding, preview: &Preview) -> Finding {
         let plan = match &finding.plan {
-            Plan::Known { .. } => Plan::Known { changes: finding.to_close() },
+            Plan::Known { .. } => Plan::Known {
+                changes: finding.to_close(),
+            },
             plan => plan.clone(),
         };
         let (rule, resource) = (&finding.rule, &finding.resource);
@@ -112,21 +153,39 @@ impl Notifier {
             about => {
                 let no_tags = Tags::new();
                 let tags = about.as_ref().map_or(&no_tags, |about| &about.tags);
-                let channel = self.routing.channel(Facts { rule, resource, severity, tags });
+                let channel = self.routing.channel(Facts {
+                    rule,
+                    resource,
+                    severity,
+                    tags,
+                });
                 channel.map(|channel| channel.0.clone())
             }
         };
-        let mut finding = Finding { severity, channel, ..finding.clone() };
+        let mut finding = Finding {
+            severity,
+            channel,
+            ..finding.clone()
+        };
         finding.tell_of_worse(severity);
         finding
     }
 
     /// A look that failed, and may not fail again, is tried again soon: before the finding says so, so
     /// that a crash in between loses nothing.
-    pub(super) async fn retry_unknown(&self, id: &FindingId, preview: &Preview) -> Result<(), NotifierError> {
+    pub(super) async fn retry_unknown(
+        &self,
+        id: &FindingId,
+        preview: &Preview,
+    ) -> Result<(), NotifierError> {
         if matches!(preview.plan, Plan::Unknown { looking: true, .. }) {
-            let notice = Notice::Look { finding: id.clone(), at: Some(Timestamp::now()) };
-            self.queues.send_later(&self.queues.events, &notice, SOON).await?;
+            let notice = Notice::Look {
+                finding: id.clone(),
+                at: Some(Timestamp::now()),
+            };
+            self.queues
+                .send_later(&self.queues.events, &notice, SOON)
+                .await?;
         }
         Ok(())
     }
@@ -139,7 +198,9 @@ impl Notifier {
         id: &FindingId,
         preview: &Preview,
     ) -> Result<(), NotifierError> {
-        let Some(record) = self.table.get(id).await? else { return Ok(()) };
+        let Some(record) = self.table.get(id).await? else {
+            return Ok(());
+        };
         let was_left = match record.finding.state {
             State::Ignored { .. } => true,
             State::Open { .. } => record.finding.is_left_to_people(),
@@ -149,7 +210,9 @@ impl Notifier {
             return Ok(());
         }
         match record.finding.looked_at(&preview.plan, preview.at) {
-            Some(opened) if matches!(opened.state, State::Open { .. }) && !opened.is_left_to_people() => {
+            Some(opened)
+                if matches!(opened.state, State::Open { .. }) && !opened.is_left_to_people() =>
+            {
                 self.wait_for_auto_response(&opened, LATER).await
             }
             _ => Ok(()),
@@ -171,16 +234,30 @@ impl Notifier {
 
     /// A resource may have changed since `at`. A look that fails is repeated by the queue, so that no
     /// finding stays without a plan whose reason may pass.
-    pub(super) async fn look(&self, id: &FindingId, at: Option<Timestamp>) -> Result<(), NotifierError> {
+    pub(super) async fn look(
+        &self,
+        id: &FindingId,
+        at: Option<Timestamp>,
+    ) -> Result<(), NotifierError> {
         let id = self.table.resolve(id, &self.remediations.rules).await?;
-        let Some(record) = self.table.get(&id).await? else { return Ok(()) };
+        let Some(record) = self.table.get(&id).await? else {
+            return Ok(());
+        };
         let finding = &record.finding;
         let is_known = matches!(finding.plan, Plan::Known { .. });
-        if is_known && at.zip(finding.checked_at).is_some_and(|(at, checked_at)| checked_at > at) {
+        if is_known
+            && at
+                .zip(finding.checked_at)
+                .is_some_and(|(at, checked_at)| checked_at > at)
+        {
             return Ok(());
         }
         let preview = self.preview(finding.control, &finding.resource).await;
-        if let Plan::Unknown { reason, looking: true } = &preview.plan {
+        if let Plan::Unknown {
+            reason,
+            looking: true,
+        } = &preview.plan
+        {
             return Err(NotifierError::Look(reason.clone()));
         }
         self.see(&id, &preview).await
@@ -188,11 +265,14 @@ impl Notifier {
 
     /// Brings a finding to what a look showed.
     pub(super) async fn see(&self, id: &FindingId, preview: &Preview) -> Result<(), NotifierError> {
-        self.wait_for_auto_response_to_what_is_new(id, preview).await?;
+        self.wait_for_auto_response_to_what_is_new(id, preview)
+            .await?;
         self.settle(id, |finding| {
             let seen = match preview.is_gone {
                 true => finding.deleted(preview.at)?,
-                false => finding.looked_at(&preview.plan, preview.at).unwrap_or_else(|| finding.clone()),
+                false => finding
+                    .looked_at(&preview.plan, preview.at)
+                    .unwrap_or_else(|| finding.clone()),
             };
             let seen = self.rated(preview.tagged(seen), preview);
             (seen != *finding).then_some(seen)
@@ -203,7 +283,9 @@ impl Notifier {
     /// Several findings are looked at side by side.
     pub(super) async fn see_all(&self, findings: &[Finding]) -> Result<(), NotifierError> {
         for some in findings.chunks(8) {
-            let looks = some.iter().map(|finding| self.preview(finding.control, &finding.resource));
+            let looks = some
+                .iter()
+                .map(|finding| self.preview(finding.control, &finding.resource));
             for (finding, preview) in some.iter().zip(join_all(looks).await) {
                 if !matches!(preview.plan, Plan::Unknown { .. }) {
                     self.see(&finding.id, &preview).await?;
@@ -220,10 +302,17 @@ impl Notifier {
         id: &FindingId,
         report: &RemediationReport,
     ) -> Result<(), NotifierError> {
-        let Some(detail) = &report.detail else { return Ok(()) };
+        let Some(detail) = &report.detail else {
+            return Ok(());
+        };
         let (request, resource) = (&detail.request, detail.request.resource(&self.home));
-        let preview = self.preview(Some(request.violation_type.control()), &resource).await;
-        if let Plan::Unknown { reason, looking: true } = &preview.plan
+        let preview = self
+            .preview(Some(request.violation_type.control()), &resource)
+            .await;
+        if let Plan::Unknown {
+            reason,
+            looking: true,
+        } = &preview.plan
             && self.table.get(id).await?.is_none()
         {
             return Err(NotifierError::Look(reason.clone()));
@@ -235,7 +324,9 @@ impl Notifier {
                 None => unknown_until_asked(report, &preview),
             };
             let reported = reported.ok_or(())?;
-            let seen = reported.looked_at(&preview.plan, preview.at).unwrap_or(reported);
+            let seen = reported
+                .looked_at(&preview.plan, preview.at)
+                .unwrap_or(reported);
             Ok::<_, ()>(self.rated(preview.tagged(seen), &preview))
         });
         self.show(Box::pin(changed).await?).await
@@ -245,7 +336,10 @@ impl Notifier {
 /// The finding of a request that came before anybody had heard of one: there is one if there is something
 /// to fix.
 fn unknown_until_asked(report: &RemediationReport, preview: &Preview) -> Option<Finding> {
-    let detail = report.detail.as_ref().filter(|detail| detail.outcome == Outcome::NotAgreed)?;
+    let detail = report
+        .detail
+        .as_ref()
+        .filter(|detail| detail.outcome == Outcome::NotAgreed)?;
     if !matches!(&preview.plan, Plan::Known { changes } if !changes.is_empty()) {
         return None;
     }
@@ -260,5 +354,7 @@ fn unknown_until_asked(report: &RemediationReport, preview: &Preview) -> Option<
         channel: None,
         recorded_at: report.action_complete_time,
     };
-    Finding::first_seen(breach, &preview.plan, preview.at).before_aws_config().reported(report)
+    Finding::first_seen(breach, &preview.plan, preview.at)
+        .before_aws_config()
+        .reported(report)
 }

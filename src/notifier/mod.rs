@@ -43,7 +43,11 @@ use crate::slack::notice_message;
 use crate::slack::publisher::{PublishError, Published, Publisher};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
-pub const ACTIONS: &[&str] = &["config:StartConfigRulesEvaluation", "events:DescribeRule", "sqs:SendMessage"];
+pub const ACTIONS: &[&str] = &[
+    "config:StartConfigRulesEvaluation",
+    "events:DescribeRule",
+    "sqs:SendMessage",
+];
 
 /// How many open findings are looked through for older ones that nobody has seen yet.
 const CATCH_UP: usize = 50;
@@ -90,7 +94,9 @@ pub struct Notifier {
 
 /// Whether what a report is about had been mended before it came, or is by it.
 fn is_mended<E>(changed: &Changed<E>, kind: ViolationType) -> bool {
-    changed.record().is_some_and(|record| record.finding.mended.contains(&kind))
+    changed
+        .record()
+        .is_some_and(|record| record.finding.mended.contains(&kind))
 }
 
 /// Why a notification is not done with yet; the queue delivers it again.
@@ -125,7 +131,9 @@ impl QueueHandler for Notifier {
             Notification::Report(report) => self.report(&report, message).await,
             Notification::Alarm(alarm) => self.alarm(&alarm).await,
             // After an outage many come at once, and one that has begun since does for all.
-            Notification::Notice(Notice::Housekeeping {}) if self.has_kept_house_since(message) => Ok(()),
+            Notification::Notice(Notice::Housekeeping {}) if self.has_kept_house_since(message) => {
+                Ok(())
+            }
             Notification::Notice(notice) => self.notice(&notice).await,
             Notification::Ignored(what) => {
                 tracing::info!(message_id = message.id, what, "ignored");
@@ -147,18 +155,29 @@ impl Notifier {
         change: ComplianceChange,
         message: &QueueMessage,
     ) -> Result<(), NotifierError> {
-        let ComplianceChange { breach, now, before } = change;
-        let control = self.remediations.rules.control(&breach.rule, &breach.resource.resource_type);
+        let ComplianceChange {
+            breach,
+            now,
+            before,
+        } = change;
+        let control = self
+            .remediations
+            .rules
+            .control(&breach.rule, &breach.resource.resource_type);
         let breach = Breach { control, ..breach };
         if before == Some(now) {
             tracing::info!(resource = %breach.resource.id, "compliance has not changed");
             return Ok(());
         }
         let older = self.remediations.rules.older_ids(&breach.resource);
-        self.table.adopt(&breach.finding(), &older, &self.remediations.rules).await?;
+        self.table
+            .adopt(&breach.finding(), &older, &self.remediations.rules)
+            .await?;
         match now {
             Compliance::NonCompliant => self.breached(breach, message).await,
-            Compliance::Compliant | Compliance::NotApplicable => self.complied(breach, before).await,
+            Compliance::Compliant | Compliance::NotApplicable => {
+                self.complied(breach, before).await
+            }
             Compliance::InsufficientData => Ok(()),
         }
     }
@@ -168,11 +187,14 @@ impl Notifier {
         let id = breach.finding();
         self.retry_unknown(&id, &preview).await?;
         let breach = preview.complete(breach);
-        self.wait_for_auto_response_to_what_is_new(&id, &preview).await?;
+        self.wait_for_auto_response_to_what_is_new(&id, &preview)
+            .await?;
         let changed = self.table.change::<()>(&id, |finding| {
             let finding = match finding {
                 None => Finding::first_seen(breach.clone(), &preview.plan, preview.at),
-                Some(finding) => finding.breached(&breach, &preview.plan, preview.at).ok_or(())?,
+                Some(finding) => finding
+                    .breached(&breach, &preview.plan, preview.at)
+                    .ok_or(())?,
             };
             Ok(self.rated(preview.tagged(finding), &preview))
         });
@@ -186,8 +208,13 @@ impl Notifier {
     /// After an outage of Slack's, each message comes back when it happens to, and others come for
     /// the first time: what is older is shown first all the same.
     async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
-        let open = self.table.by_state(StateName::Open, Order::NewestFirst, CATCH_UP).await?;
-        let Some(own) = open.iter().find(|record| record.finding.id == *id) else { return Ok(()) };
+        let open = self
+            .table
+            .by_state(StateName::Open, Order::NewestFirst, CATCH_UP)
+            .await?;
+        let Some(own) = open.iter().find(|record| record.finding.id == *id) else {
+            return Ok(());
+        };
         if own.shown.is_some() {
             // It has its place already.
             return Ok(());
@@ -195,10 +222,15 @@ impl Notifier {
         let finding = &own.finding;
         let is_older = |record: &&Record| {
             let other = &record.finding;
-            record.shown.is_none() && other.channel == finding.channel && other.opened_at < finding.opened_at
+            record.shown.is_none()
+                && other.channel == finding.channel
+                && other.opened_at < finding.opened_at
         };
         let mut older: Vec<&Record> = open.iter().filter(is_older).collect();
-        let of_rule = older.iter().filter(|record| record.finding.rule == finding.rule).count();
+        let of_rule = older
+            .iter()
+            .filter(|record| record.finding.rule == finding.rule)
+            .count();
         if of_rule > SINGLES_OF_A_RULE || older.len() > SINGLES_OF_A_CHANNEL {
             // So many become a digest; to wait for one another would only hold all of them up.
             return Ok(());
@@ -223,7 +255,11 @@ impl Notifier {
         }
     }
 
-    async fn complied(&self, breach: Breach, before: Option<Compliance>) -> Result<(), NotifierError> {
+    async fn complied(
+        &self,
+        breach: Breach,
+        before: Option<Compliance>,
+    ) -> Result<(), NotifierError> {
         let id = breach.finding();
         let recorded_at = breach.recorded_at;
         let is_gone = self.is_gone(&breach).await?;
@@ -231,15 +267,31 @@ impl Notifier {
             Some(finding) => {
                 let complied = self.of_today_s_rules(finding).complied(&breach).ok_or(())?;
                 // The tag is gone with the resource.
-                Ok(if is_gone { complied.deleted(recorded_at).unwrap_or(complied) } else { complied })
+                Ok(if is_gone {
+                    complied.deleted(recorded_at).unwrap_or(complied)
+                } else {
+                    complied
+                })
             }
             // The news that it broke may still be on its way: it must not open anything then.
             None if before == Some(Compliance::NonCompliant) => {
-                let earlier = Breach { recorded_at: Timestamp::MIN, ..breach.clone() };
-                let placeholder = Finding::open(earlier, Plan::Known { changes: Vec::new() });
+                let earlier = Breach {
+                    recorded_at: Timestamp::MIN,
+                    ..breach.clone()
+                };
+                let placeholder = Finding::open(
+                    earlier,
+                    Plan::Known {
+                        changes: Vec::new(),
+                    },
+                );
                 let complied = placeholder.complied(&breach).ok_or(())?;
                 // Nobody has heard of it, and nobody need.
-                Ok(Finding { deeds: Vec::new(), thread: Vec::new(), ..complied })
+                Ok(Finding {
+                    deeds: Vec::new(),
+                    thread: Vec::new(),
+                    ..complied
+                })
             }
             None => Err(()),
         });
@@ -252,15 +304,23 @@ impl Notifier {
         finding.heard_only_from(|rule| control(rule) == finding.control)
     }
 
-    async fn report(&self, report: &RemediationReport, message: &QueueMessage) -> Result<(), NotifierError> {
+    async fn report(
+        &self,
+        report: &RemediationReport,
+        message: &QueueMessage,
+    ) -> Result<(), NotifierError> {
         let (Some(detail), Some(id)) = (&report.detail, report.finding(&self.home)) else {
             let key = hex::encode(Sha256::digest(&message.body));
-            return self.post_once(&key, &notice_message::bare_report(report)).await;
+            return self
+                .post_once(&key, &notice_message::bare_report(report))
+                .await;
         };
         let id = id?;
         let resource = detail.request.resource(&self.home);
         let older = self.remediations.rules.older_ids(&resource);
-        self.table.adopt(&id, &older, &self.remediations.rules).await?;
+        self.table
+            .adopt(&id, &older, &self.remediations.rules)
+            .await?;
         let worth_telling = match detail.outcome {
             Outcome::Fixed | Outcome::Failed { .. } | Outcome::Begun => true,
             Outcome::NothingToDo
@@ -304,13 +364,27 @@ impl Notifier {
     /// A finding whose fix was quicker than its notification, in its channel. What was taken away
     /// tells how bad it was.
     fn routed(&self, finding: Finding, changes: &[Change], about: &About) -> Finding {
-        let plan =
-            Plan::Known { changes: changes.iter().map(|change| (change.kind(), change.clone())).collect() };
+        let plan = Plan::Known {
+            changes: changes
+                .iter()
+                .map(|change| (change.kind(), change.clone()))
+                .collect(),
+        };
         let severity = self.routing.severity(&finding.rule, &plan);
         let (rule, resource) = (&finding.rule, &finding.resource);
-        let channel = self.routing.channel(Facts { rule, resource, severity, tags: &about.tags });
+        let channel = self.routing.channel(Facts {
+            rule,
+            resource,
+            severity,
+            tags: &about.tags,
+        });
         let channel = channel.map(|channel| channel.0.clone());
-        Finding { severity, channel, resource_name: about.name.clone(), ..finding }
+        Finding {
+            severity,
+            channel,
+            resource_name: about.name.clone(),
+            ..finding
+        }
     }
 
     async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {
@@ -318,14 +392,25 @@ impl Notifier {
             return Ok(());
         }
         let account = alarm.aws_account_id.as_deref().unwrap_or_default();
-        let key = format!("alarm {account} {} {}", alarm.alarm_name, alarm.state_change_time);
+        let key = format!(
+            "alarm {account} {} {}",
+            alarm.alarm_name, alarm.state_change_time
+        );
         self.post_once(&key, &alarm_message::alarm(alarm)).await
     }
 
     async fn notice(&self, notice: &Notice) -> Result<(), NotifierError> {
         let key = match notice {
-            Notice::Parked { queue, message_id, parked_as, .. } => {
-                format!("parked {queue} {}", parked_as.as_ref().unwrap_or(message_id))
+            Notice::Parked {
+                queue,
+                message_id,
+                parked_as,
+                ..
+            } => {
+                format!(
+                    "parked {queue} {}",
+                    parked_as.as_ref().unwrap_or(message_id)
+                )
             }
             Notice::Held { at, .. } => Notice::held_key(*at),
             Notice::SwitchedBack { at, .. } => format!("switched back {at}"),
@@ -334,7 +419,10 @@ impl Notifier {
             Notice::SwitchedOffElsewhere { at, .. } => switch::switched_off_elsewhere_key(*at),
             Notice::Show { finding } => {
                 // Of an older version it may have moved since.
-                let finding = self.table.resolve(finding, &self.remediations.rules).await?;
+                let finding = self
+                    .table
+                    .resolve(finding, &self.remediations.rules)
+                    .await?;
                 return match self.table.get(&finding).await? {
                     Some(record) => self.show_record(&record).await,
                     None => Ok(()),
@@ -346,20 +434,40 @@ impl Notifier {
                     Published::Busy => Err(NotifierError::Busy),
                 };
             }
-            Notice::FixAll { digest, slice, done, under_way, failures } => {
-                let turn =
-                    Turn { under_way: under_way.clone(), done: *done, more: true, failures: *failures };
+            Notice::FixAll {
+                digest,
+                slice,
+                done,
+                under_way,
+                failures,
+            } => {
+                let turn = Turn {
+                    under_way: under_way.clone(),
+                    done: *done,
+                    more: true,
+                    failures: *failures,
+                };
                 return self.fix_slice(digest, *slice, turn).await;
             }
             Notice::Look { finding, at } => return self.look(finding, *at).await,
             Notice::UndoGivenUp { finding } => return self.undo_given_up(finding).await,
-            Notice::WhoOpened { finding, episode, looks } => {
+            Notice::WhoOpened {
+                finding,
+                episode,
+                looks,
+            } => {
                 return self.who_opened(finding, *episode, *looks).await;
             }
             Notice::Report { at, by, channel } => return self.asked_report(*at, by, channel).await,
             Notice::Housekeeping {} => return self.keep_house().await,
         };
-        if let Notice::Held { at, dispatched, waiting, list } = notice {
+        if let Notice::Held {
+            at,
+            dispatched,
+            waiting,
+            list,
+        } = notice
+        {
             let content = self.held(*at, *dispatched, *waiting, list.as_ref()).await?;
             return self.post_once(&key, &content).await;
         }
@@ -386,12 +494,28 @@ impl Notifier {
         }
     }
 
-    async fn post_once(&self, key: &str, content: &crate::slack::Content) -> Result<(), NotifierError> {
+    async fn post_once(
+        &self,
+        key: &str,
+        content: &crate::slack::Content,
+    ) -> Result<(), NotifierError> {
         let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
-            return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
+            return if self.table.is_posted(key).await? {
+                Ok(())
+            } else {
+                Err(NotifierError::Busy)
+            };
         };
-        let (channel, mark, unsure) = (self.slack.channel(), Mark::notice(key), claim.unsure_since());
-        match self.slack.post_marked(channel, content, None, &mark, unsure).await {
+        let (channel, mark, unsure) = (
+            self.slack.channel(),
+            Mark::notice(key),
+            claim.unsure_since(),
+        );
+        match self
+            .slack
+            .post_marked(channel, content, None, &mark, unsure)
+            .await
+        {
             Ok(_) => Ok(self.table.confirm(key, &claim).await?),
             Err(error) => {
                 if !error.is_uncertain() && unsure.is_none() {

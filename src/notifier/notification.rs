@@ -153,7 +153,9 @@ impl Notification {
         }
         if let Some(message_type) = value.get("messageType").and_then(Value::as_str) {
             return match message_type {
-                "ComplianceChangeNotification" => Self::of_compliance(serde_json::from_value(value)?),
+                "ComplianceChangeNotification" => {
+                    Self::of_compliance(serde_json::from_value(value)?)
+                }
                 other => Ok(Self::Ignored(format!("a {other} of AWS Config"))),
             };
         }
@@ -163,9 +165,17 @@ impl Notification {
         if has("AlarmName") {
             return Ok(Self::Alarm(serde_json::from_value(value)?));
         }
-        if let Some(function) = value.pointer("/requestContext/functionArn").and_then(Value::as_str) {
-            let text =
-                |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or("(not said)").to_owned();
+        if let Some(function) = value
+            .pointer("/requestContext/functionArn")
+            .and_then(Value::as_str)
+        {
+            let text = |pointer| {
+                value
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap_or("(not said)")
+                    .to_owned()
+            };
             return Err(Malformed::GivenUp {
                 function: function.to_owned(),
                 error: text("/responsePayload/errorMessage"),
@@ -175,17 +185,23 @@ impl Notification {
         if has("notice") {
             return Ok(Self::Notice(serde_json::from_value(value)?));
         }
-        Ok(Self::Ignored("a message of a kind that we do not know".to_owned()))
+        Ok(Self::Ignored(
+            "a message of a kind that we do not know".to_owned(),
+        ))
     }
 
     /// SNS's envelope: `Message` is a string (the documentation prints an object). Not all of
     /// AWS Config's messages are JSON: the oversized one begins with prose.
     fn of_sns(envelope: &Value) -> Result<Self, Malformed> {
         match (&envelope["Type"], &envelope["Message"]) {
-            (Value::String(kind), _) if kind != "Notification" => Ok(Self::Ignored(format!("an SNS {kind}"))),
+            (Value::String(kind), _) if kind != "Notification" => {
+                Ok(Self::Ignored(format!("an SNS {kind}")))
+            }
             (_, Value::String(text)) => match serde_json::from_str::<Value>(text) {
                 Ok(message @ Value::Object(_)) => Self::of_value(message),
-                _ => Ok(Self::Ignored("an SNS notification that is not JSON".to_owned())),
+                _ => Ok(Self::Ignored(
+                    "an SNS notification that is not JSON".to_owned(),
+                )),
             },
             (_, message @ Value::Object(_)) => Self::of_value(message.clone()),
             _ => Err(Malformed::Missing("Message")),
@@ -193,9 +209,15 @@ impl Notification {
     }
 
     fn of_compliance(body: ComplianceBody) -> Result<Self, Malformed> {
-        let result = body.new_evaluation_result.ok_or(Malformed::Missing("newEvaluationResult"))?;
-        let recorded = result.result_recorded_time.or(body.notification_creation_time);
-        let recorded_at: Timestamp = recorded.ok_or(Malformed::Missing("resultRecordedTime"))?.parse()?;
+        let result = body
+            .new_evaluation_result
+            .ok_or(Malformed::Missing("newEvaluationResult"))?;
+        let recorded = result
+            .result_recorded_time
+            .or(body.notification_creation_time);
+        let recorded_at: Timestamp = recorded
+            .ok_or(Malformed::Missing("resultRecordedTime"))?
+            .parse()?;
         let resource = Resource {
             account: body.aws_account_id.parse::<AccountId>()?,
             region: body.aws_region.parse::<Region>()?,
@@ -236,9 +258,17 @@ mod tests {
             "requestPayload": {"configRuleName": "defendable-restricted-ports", "resultToken": "t"},
             "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
             "responsePayload": {"errorType": "E", "errorMessage": "config:PutEvaluations failed"}});
-        let reason = Notification::parse(&record.to_string()).unwrap_err().to_string();
-        assert!(reason.contains("config:PutEvaluations failed. When that is mended"), "{reason}");
-        assert!(reason.ends_with("--config-rule-names defendable-restricted-ports"), "{reason}");
+        let reason = Notification::parse(&record.to_string())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            reason.contains("config:PutEvaluations failed. When that is mended"),
+            "{reason}"
+        );
+        assert!(
+            reason.ends_with("--config-rule-names defendable-restricted-ports"),
+            "{reason}"
+        );
     }
 
     fn compliance_body() -> Value {
@@ -279,13 +309,21 @@ mod tests {
     fn the_twin_without_annotation_and_old_result_is_understood() {
         let mut body = compliance_body();
         body.as_object_mut().unwrap().remove("oldEvaluationResult");
-        body["newEvaluationResult"].as_object_mut().unwrap().remove("annotation");
-        assert!(matches!(Notification::parse(&body.to_string()), Ok(Notification::ComplianceChange(_))));
+        body["newEvaluationResult"]
+            .as_object_mut()
+            .unwrap()
+            .remove("annotation");
+        assert!(matches!(
+            Notification::parse(&body.to_string()),
+            Ok(Notification::ComplianceChange(_))
+        ));
     }
 
     #[test]
     fn other_messages_are_ignored_and_broken_ones_refused() {
-        let prose = sns(&json!("The configuration item was too large. {\"messageType\":"));
+        let prose = sns(&json!(
+            "The configuration item was too large. {\"messageType\":"
+        ));
         for body in [
             json!({"messageType": "ConfigurationItemChangeNotification"}).to_string(),
             json!({"messageType": "SomethingNew"}).to_string(),
@@ -294,12 +332,19 @@ mod tests {
             json!({"hello": "world"}).to_string(),
             prose,
         ] {
-            assert!(matches!(Notification::parse(&body), Ok(Notification::Ignored(_))), "{body}");
+            assert!(
+                matches!(Notification::parse(&body), Ok(Notification::Ignored(_))),
+                "{body}"
+            );
         }
         let mut wrong = compliance_body();
         wrong["awsAccountId"] = json!("nobody");
-        for body in ["", "not json", &wrong.to_string(), r#"{"messageType":"ComplianceChangeNotification"}"#]
-        {
+        for body in [
+            "",
+            "not json",
+            &wrong.to_string(),
+            r#"{"messageType":"ComplianceChangeNotification"}"#,
+        ] {
             assert!(Notification::parse(body).is_err(), "{body}");
         }
     }

@@ -16,7 +16,9 @@ impl Notifier {
         looks: usize,
     ) -> Result<(), NotifierError> {
         let id = &self.table.resolve(id, &self.remediations.rules).await?;
-        let Some(record) = self.table.get(id).await? else { return Ok(()) };
+        let Some(record) = self.table.get(id).await? else {
+            return Ok(());
+        };
         let finding = record.finding;
         if finding.episode != episode || finding.opener.is_some() {
             return Ok(());
@@ -28,11 +30,18 @@ impl Notifier {
             // Nobody can tell which call it was.
             return Ok(());
         }
-        match self.openers.look(&finding.resource, &changes, finding.opened_at).await {
+        match self
+            .openers
+            .look(&finding.resource, &changes, finding.opened_at)
+            .await
+        {
             Ok(Some(opener)) => {
                 let told = |finding: &Finding| {
                     let of_this = finding.episode == episode && finding.opener.is_none();
-                    of_this.then(|| Finding { opener: Some(opener.clone()), ..finding.clone() })
+                    of_this.then(|| Finding {
+                        opener: Some(opener.clone()),
+                        ..finding.clone()
+                    })
                 };
                 return self.settle(id, told).await;
             }
@@ -46,11 +55,20 @@ impl Notifier {
             }
         }
         // What is not open any more is nobody's concern.
-        let Some(pause) = LOOKS.get(looks + 1).filter(|_| !matches!(finding.state, State::Fixed { .. }))
+        let Some(pause) = LOOKS
+            .get(looks + 1)
+            .filter(|_| !matches!(finding.state, State::Fixed { .. }))
         else {
             return Ok(());
         };
-        let notice = Notice::WhoOpened { finding: id.clone(), episode, looks: looks + 1 };
-        Ok(self.queues.send_later(&self.queues.events, &notice, *pause).await?)
+        let notice = Notice::WhoOpened {
+            finding: id.clone(),
+            episode,
+            looks: looks + 1,
+        };
+        Ok(self
+            .queues
+            .send_later(&self.queues.events, &notice, *pause)
+            .await?)
     }
 }

@@ -32,7 +32,9 @@ impl Notifier {
             }
             Err(error) => return Err(error.into()),
         };
-        let Some(wanted) = recorded.wanted else { return Ok(()) };
+        let Some(wanted) = recorded.wanted else {
+            return Ok(());
+        };
         if recorded.carried_out.is_some() != (wanted.switch == Switch::On) {
             return Ok(());
         }
@@ -40,14 +42,24 @@ impl Notifier {
             Ok(Switch::On) => Ok(()),
             // AWS did it, though its answer was lost: no run comes that would find that out.
             Ok(Switch::Off) if wanted.switch == Switch::Off => {
-                let notice = Notice::CarriedOut { at: wanted.at, by: wanted.by };
+                let notice = Notice::CarriedOut {
+                    at: wanted.at,
+                    by: wanted.by,
+                };
                 self.queues.send(&self.queues.events, &notice).await?;
                 Ok(self.table.carried_out(wanted.at).await?)
             }
             Ok(Switch::Off) => {
                 let on = wanted;
-                let notice = Notice::SwitchedOffElsewhere { at: on.at, by: on.by };
-                if self.table.is_posted(&switched_off_elsewhere_key(on.at)).await? {
+                let notice = Notice::SwitchedOffElsewhere {
+                    at: on.at,
+                    by: on.by,
+                };
+                if self
+                    .table
+                    .is_posted(&switched_off_elsewhere_key(on.at))
+                    .await?
+                {
                     return Ok(());
                 }
                 Ok(self.queues.send(&self.queues.events, &notice).await?)
@@ -71,13 +83,23 @@ impl Notifier {
             return Ok(notice_message::held(at, dispatched, waiting, None, None));
         };
         let entries = self.table.list_part(list, 0).await?;
-        let all = self.table.list_contents(list).await?.map_or(entries.len(), |contents| contents.findings);
+        let all = self
+            .table
+            .list_contents(list)
+            .await?
+            .map_or(entries.len(), |contents| contents.findings);
         let mut lines = Vec::new();
         for entry in entries.iter().take(SHOWN) {
             if let Some(record) = self.table.get(&entry.finding).await? {
                 lines.push(format!("• {}", finding_line(&record.finding)));
             }
         }
-        Ok(notice_message::held(at, dispatched, waiting, Some(list), Some((&lines, all))))
+        Ok(notice_message::held(
+            at,
+            dispatched,
+            waiting,
+            Some(list),
+            Some((&lines, all)),
+        ))
     }
 }

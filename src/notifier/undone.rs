@@ -28,10 +28,16 @@ impl Notifier {
         id: &FindingId,
         report: &RemediationReport,
     ) -> Result<(), NotifierError> {
-        let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        let (plan, _) = self.plan(record.finding.control, &record.finding.resource).await;
+        let Some(record) = self.table.get(id).await? else {
+            return Ok(());
+        };
+        let (plan, _) = self
+            .plan(record.finding.control, &record.finding.resource)
+            .await;
         let reported = |finding: Option<&Finding>| {
-            finding.and_then(|finding| finding.undo_reported(report, &plan)).ok_or(())
+            finding
+                .and_then(|finding| finding.undo_reported(report, &plan))
+                .ok_or(())
         };
         let changed = Box::pin(self.table.change(id, reported)).await?;
         if let Some(record) = changed.record() {
@@ -42,17 +48,33 @@ impl Notifier {
 
     /// An undo that has been given up is told to who asked, too: by a notice that is sent first, so that
     /// nothing that happens in between keeps it from them.
-    pub(super) async fn give_up_undo(&self, id: &FindingId, now: Timestamp) -> Result<(), NotifierError> {
-        let notice = Notice::UndoGivenUp { finding: id.clone() };
-        self.queues.send_later(&self.queues.events, &notice, SOON).await?;
+    pub(super) async fn give_up_undo(
+        &self,
+        id: &FindingId,
+        now: Timestamp,
+    ) -> Result<(), NotifierError> {
+        let notice = Notice::UndoGivenUp {
+            finding: id.clone(),
+        };
+        self.queues
+            .send_later(&self.queues.events, &notice, SOON)
+            .await?;
         self.settle(id, |finding| finding.undo_timed_out(now)).await
     }
 
     /// Tells it.
     pub(super) async fn undo_given_up(&self, id: &FindingId) -> Result<(), NotifierError> {
-        let Some(record) = self.table.get(id).await? else { return Ok(()) };
-        let Some(failure) = &record.finding.undo_failure else { return Ok(()) };
-        let said = format!("not undone: {}. {}", prose(&failure.reason, 600), prose(&failure.advice, 300));
+        let Some(record) = self.table.get(id).await? else {
+            return Ok(());
+        };
+        let Some(failure) = &record.finding.undo_failure else {
+            return Ok(());
+        };
+        let said = format!(
+            "not undone: {}. {}",
+            prose(&failure.reason, 600),
+            prose(&failure.advice, 300)
+        );
         let key = told_key(id, failure.at);
         match &failure.asked_by {
             Actor::User(user) => self.tell_once(&key, &record, user, &said).await,
@@ -61,9 +83,17 @@ impl Notifier {
     }
 
     /// Once for each report, wherever the finding is shown: a digest's message tells of no single undo.
-    async fn tell_who_asked(&self, record: &Record, report: &RemediationReport) -> Result<(), NotifierError> {
-        let Some(detail) = &report.detail else { return Ok(()) };
-        let Some(user) = &detail.request.requested_by else { return Ok(()) };
+    async fn tell_who_asked(
+        &self,
+        record: &Record,
+        report: &RemediationReport,
+    ) -> Result<(), NotifierError> {
+        let Some(detail) = &report.detail else {
+            return Ok(());
+        };
+        let Some(user) = &detail.request.requested_by else {
+            return Ok(());
+        };
         let said = match &detail.outcome {
             Outcome::Undone => "the fix was undone".to_owned(),
             Outcome::Failed { reason, advice } if detail.changes.is_empty() => {
@@ -100,12 +130,18 @@ impl Notifier {
         said: &str,
     ) -> Result<(), NotifierError> {
         let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
-            return if self.table.is_posted(key).await? { Ok(()) } else { Err(NotifierError::Busy) };
+            return if self.table.is_posted(key).await? {
+                Ok(())
+            } else {
+                Err(NotifierError::Busy)
+            };
         };
         let finding = &record.finding;
         let id = code(finding.id.as_str());
-        let content =
-            note(&format!(":leftwards_arrow_with_hook: {} ({id}): {said}", escape(&headline(finding))));
+        let content = note(&format!(
+            ":leftwards_arrow_with_hook: {} ({id}): {said}",
+            escape(&headline(finding))
+        ));
         let channel = self.channel_of(record).await?;
         let user = SlackUserId::from(user.to_owned());
         match self.slack.tell(&channel, &user, &content).await {
@@ -125,9 +161,11 @@ impl Notifier {
     async fn channel_of(&self, record: &Record) -> Result<SlackChannelId, NotifierError> {
         let channel = match &record.shown {
             Some(Shown::Posted(posted)) => Some(posted.channel.clone()),
-            Some(Shown::Listed(listed)) => {
-                self.table.digest(&listed.digest).await?.map(|digest| digest.channel)
-            }
+            Some(Shown::Listed(listed)) => self
+                .table
+                .digest(&listed.digest)
+                .await?
+                .map(|digest| digest.channel),
             None => None,
         };
         Ok(channel.map_or_else(|| self.slack.channel().clone(), SlackChannelId::from))

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::trace::Trace;
-use crate::controls::{Change, Grant, Grantee, IngressRule, IngressSource, PrefixList, protocol_name};
+use crate::controls::{
+    Change, Grant, Grantee, IngressRule, IngressSource, PrefixList, protocol_name,
+};
 use crate::shapes::bucket_policy::BucketPolicy;
 
 /// What decides whether something is open. A document is replaced as a whole by each call; so are block
@@ -37,8 +39,13 @@ impl Effect {
 
 impl Part {
     /// Every part.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Ingress, Self::Acl, Self::Policy, Self::BucketBlock, Self::AccountBlock];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Ingress,
+        Self::Acl,
+        Self::Policy,
+        Self::BucketBlock,
+        Self::AccountBlock,
+    ];
 
     /// What a call did to this part, as far as the change is concerned; `None` where it did nothing to it.
     /// Only what the call asked for tells: elsewhere a record has stars, and `false`, of its own.
@@ -46,14 +53,20 @@ impl Part {
         let (name, asked) = (trace.event_name.as_str(), &trace.request_parameters);
         match (self, change) {
             (Self::Ingress, Change::RevokeIngress(rule)) => {
-                let adds = matches!(name, "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules");
+                let adds = matches!(
+                    name,
+                    "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules"
+                );
                 (adds && names_rule(asked, rule)).then_some(Effect::Opened)
             }
             // A bucket begins with the ACL that is asked for, and is private otherwise.
             (Self::Acl, Change::RemoveGrant(grant)) => {
-                matches!(name, "PutBucketAcl" | "CreateBucket").then(|| Effect::of(grants(asked, grant)))
+                matches!(name, "PutBucketAcl" | "CreateBucket")
+                    .then(|| Effect::of(grants(asked, grant)))
             }
-            (Self::Policy, Change::RemoveStatement { statement, .. }) => policy(name, asked, Some(statement)),
+            (Self::Policy, Change::RemoveStatement { statement, .. }) => {
+                policy(name, asked, Some(statement))
+            }
             (Self::Policy, Change::DeletePolicy { .. }) => policy(name, asked, None),
             (_, Change::RevokeIngress(_)) => None,
             (Self::BucketBlock, change) => match name {
@@ -62,8 +75,12 @@ impl Part {
                 _ => None,
             },
             (Self::AccountBlock, change) => match name {
-                "PutAccountPublicAccessBlock" | "PutPublicAccessBlock" => Some(block(asked, change)),
-                "DeleteAccountPublicAccessBlock" | "DeletePublicAccessBlock" => Some(Effect::Opened),
+                "PutAccountPublicAccessBlock" | "PutPublicAccessBlock" => {
+                    Some(block(asked, change))
+                }
+                "DeleteAccountPublicAccessBlock" | "DeletePublicAccessBlock" => {
+                    Some(Effect::Opened)
+                }
                 _ => None,
             },
             _ => None,
@@ -77,10 +94,15 @@ fn names_rule(parameters: &Value, rule: &IngressRule) -> bool {
         &rule.source;
     let field = |names: [&str; 2]| names.iter().find_map(|name| parameters.get(name));
     let here = field(["ipProtocol", "IpProtocol"]).is_some_and(|protocol| {
-        let said = protocol.as_str().map_or_else(|| protocol.to_string(), str::to_owned);
+        let said = protocol
+            .as_str()
+            .map_or_else(|| protocol.to_string(), str::to_owned);
         let port = |names| field(names).and_then(Value::as_i64).unwrap_or(-1);
         let ports = (port(["fromPort", "FromPort"]), port(["toPort", "ToPort"]));
-        let wanted = (rule.from_port.map_or(-1, i64::from), rule.to_port.map_or(-1, i64::from));
+        let wanted = (
+            rule.from_port.map_or(-1, i64::from),
+            rule.to_port.map_or(-1, i64::from),
+        );
         protocol_name(&said) == protocol_name(&rule.protocol)
             && (rule.protocol == "-1" || ports == wanted)
             && parameters.to_string().contains(&format!("\"{source}\""))
@@ -95,13 +117,17 @@ fn names_rule(parameters: &Value, rule: &IngressRule) -> bool {
 /// Whether an ACL that was asked for has a grant to the same group, by its URI or by the canned ACL that
 /// stands for it. The bucket's own name says nothing.
 fn grants(parameters: &Value, grant: &Grant) -> bool {
-    let Grantee::Group(uri) = &grant.grantee else { return false };
+    let Grantee::Group(uri) = &grant.grantee else {
+        return false;
+    };
     let (group, canned): (_, &[&str]) = match uri.rsplit('/').next() {
         Some("AllUsers") => ("global/AllUsers", &["public-read", "public-read-write"]),
         Some("AuthenticatedUsers") => ("global/AuthenticatedUsers", &["authenticated-read"]),
         _ => return false,
     };
-    texts(parameters).iter().any(|text| text.contains(group) || canned.contains(text))
+    texts(parameters)
+        .iter()
+        .any(|text| text.contains(group) || canned.contains(text))
 }
 
 /// The texts in the parameters, but for those that only say which bucket is meant.
@@ -129,10 +155,15 @@ fn policy(name: &str, parameters: &Value, statement: Option<&str>) -> Option<Eff
         Value::String(text) => text.clone(),
         policy => policy.to_string(),
     };
-    let public = BucketPolicy::parse(&policy).ok()?.public_statements().ok()?;
+    let public = BucketPolicy::parse(&policy)
+        .ok()?
+        .public_statements()
+        .ok()?;
     let json = |text: &str| serde_json::from_str::<Value>(text).ok();
     Some(Effect::of(match statement.and_then(json) {
-        Some(wanted) => public.iter().any(|public| json(&public.text).as_ref() == Some(&wanted)),
+        Some(wanted) => public
+            .iter()
+            .any(|public| json(&public.text).as_ref() == Some(&wanted)),
         None => !public.is_empty(),
     }))
 }
@@ -144,7 +175,12 @@ fn block(parameters: &Value, change: &Change) -> Effect {
         Change::RemoveGrant(_) => !on("IgnorePublicAcls"),
         _ => !on("RestrictPublicBuckets"),
     };
-    let names = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+    let names = [
+        "BlockPublicAcls",
+        "BlockPublicPolicy",
+        "IgnorePublicAcls",
+        "RestrictPublicBuckets",
+    ];
     match counts {
         false => Effect::Closed,
         true if names.iter().any(|name| on(name)) => Effect::LeftOpen,
@@ -155,7 +191,10 @@ fn block(parameters: &Value, change: &Change) -> Effect {
 /// A setting, wherever it is in the parameters, as JSON or as a text.
 fn setting(parameters: &Value, name: &str) -> Option<bool> {
     match parameters {
-        Value::Object(fields) => match fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)) {
+        Value::Object(fields) => match fields
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        {
             Some((_, Value::Bool(on))) => Some(*on),
             Some((_, Value::String(on))) => on.to_ascii_lowercase().parse().ok(),
             _ => fields.values().find_map(|value| setting(value, name)),

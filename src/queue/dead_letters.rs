@@ -53,14 +53,17 @@ pub enum Retry {
 impl From<Message> for DeadLetter {
     fn from(message: Message) -> Self {
         let attribute = |name: &str| {
-            let value =
-                message.message_attributes().and_then(|attributes| attributes.get(name)?.string_value());
+            let value = message
+                .message_attributes()
+                .and_then(|attributes| attributes.get(name)?.string_value());
             value.map(str::to_owned)
         };
         // What SQS moved there by itself says nothing.
         let by_sqs = || "it killed whoever took it, again and again".to_owned();
         Self {
-            id: attribute(ORIGINAL_ID).or(message.message_id.clone()).unwrap_or_default(),
+            id: attribute(ORIGINAL_ID)
+                .or(message.message_id.clone())
+                .unwrap_or_default(),
             reason: attribute(REASON).unwrap_or_else(by_sqs),
             body: message.body.unwrap_or_default(),
             receipt_handle: message.receipt_handle.unwrap_or_default(),
@@ -70,7 +73,9 @@ impl From<Message> for DeadLetter {
 
 /// A text attribute of a message.
 pub fn attribute(text: &str) -> MessageAttributeValue {
-    let value = MessageAttributeValue::builder().data_type("String").string_value(text);
+    let value = MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(text);
     value.build().expect("an attribute with a type is complete")
 }
 
@@ -96,7 +101,13 @@ impl Queues {
         let mut sent_back = 0;
         let sending = self.send_back(queue, route, until, &mut sent_back);
         let ended = timeout_at((until + GRACE).into(), sending).await;
-        let slow = || AwsError::transient("the retry of dead letters", None, "SQS does not answer in time");
+        let slow = || {
+            AwsError::transient(
+                "the retry of dead letters",
+                None,
+                "SQS does not answer in time",
+            )
+        };
         (sent_back, ended.unwrap_or_else(|_| Err(slow())))
     }
 
@@ -128,9 +139,13 @@ impl Queues {
                     .queue_url(target.as_str())
                     .message_body(body)
                     .message_attributes(ORIGINAL_ID, attribute(&letter.id));
-                sent.send().boxed().await.map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
+                sent.send()
+                    .boxed()
+                    .await
+                    .map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))?;
                 *sent_back += 1;
-                self.delete(queue.dead_letters().as_str(), &letter.receipt_handle).await?;
+                self.delete(queue.dead_letters().as_str(), &letter.receipt_handle)
+                    .await?;
             }
         }
         Ok(Retry::OfSome)
@@ -154,7 +169,12 @@ impl Queues {
             .boxed()
             .await;
         let received = received.map_err(|error| AwsError::from_sdk("sqs:ReceiveMessage", error))?;
-        Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::from).collect())
+        Ok(received
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .map(DeadLetter::from)
+            .collect())
     }
 }
 
@@ -169,8 +189,17 @@ mod tests {
             .message_attributes(ORIGINAL_ID, attribute("first"))
             .message_attributes(REASON, attribute("not json"));
         let letter = DeadLetter::from(parked.build());
-        assert_eq!((letter.id.as_str(), letter.reason.as_str()), ("first", "not json"));
+        assert_eq!(
+            (letter.id.as_str(), letter.reason.as_str()),
+            ("first", "not json")
+        );
         let redriven = DeadLetter::from(Message::builder().message_id("only").build());
-        assert_eq!((redriven.id.as_str(), redriven.reason.contains("again and again")), ("only", true));
+        assert_eq!(
+            (
+                redriven.id.as_str(),
+                redriven.reason.contains("again and again")
+            ),
+            ("only", true)
+        );
     }
 }

@@ -24,7 +24,9 @@ impl From<&Message> for QueueMessage {
     /// A message that was received with its `ApproximateReceiveCount`.
     fn from(message: &Message) -> Self {
         let count = MessageSystemAttributeName::ApproximateReceiveCount;
-        let received = message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok());
+        let received = message
+            .attributes()
+            .and_then(|attributes| attributes.get(&count)?.parse().ok());
         Self {
             id: message.message_id().unwrap_or_default().to_owned(),
             original_id: message
@@ -41,7 +43,9 @@ impl From<&Message> for QueueMessage {
 
 /// When a message that was received with its `SentTimestamp` was sent.
 pub fn sent_at(message: &Message) -> Option<Timestamp> {
-    let sent = message.attributes()?.get(&MessageSystemAttributeName::SentTimestamp)?;
+    let sent = message
+        .attributes()?
+        .get(&MessageSystemAttributeName::SentTimestamp)?;
     Timestamp::from_millisecond(sent.parse().ok()?).ok()
 }
 

@@ -73,18 +73,28 @@ impl Counting {
 
     /// What tells not where a finding stood, or since when, counts for nothing.
     pub(super) fn add(&mut self, entry: &Entry) {
-        let (Some(id), Some(standing)) = (&entry.finding, &entry.standing) else { return };
+        let (Some(id), Some(standing)) = (&entry.finding, &entry.standing) else {
+            return;
+        };
         if standing.opened_at == Timestamp::MIN {
             return;
         }
         let is_open = matches!(standing.state, StateName::Open | StateName::Fixing);
-        let was_open = self.open.insert(id.clone(), is_open).unwrap_or_else(|| was_open_before(&entry.deed));
+        let was_open = self
+            .open
+            .insert(id.clone(), is_open)
+            .unwrap_or_else(|| was_open_before(&entry.deed));
         if let Some(growth) = self.day(entry.at).and_then(|day| self.growth.get_mut(day)) {
             *growth += i64::from(is_open) - i64::from(was_open);
         }
         if was_open && standing.state == StateName::Fixed {
             let times = self.times.entry(standing.rule.clone()).or_default();
-            times.push(entry.at.duration_since(standing.opened_at).max(SignedDuration::ZERO));
+            times.push(
+                entry
+                    .at
+                    .duration_since(standing.opened_at)
+                    .max(SignedDuration::ZERO),
+            );
             match entry.by {
                 Actor::User(_) => self.fixed_by.people += 1,
                 Actor::AutoResponse => self.fixed_by.automatic += 1,
@@ -95,7 +105,9 @@ impl Counting {
 
     fn day(&self, at: Timestamp) -> Option<usize> {
         let since = at.duration_since(self.until - SPAN).as_hours();
-        usize::try_from(since.div_euclid(24)).ok().map(|day| day.min(DAYS - 1))
+        usize::try_from(since.div_euclid(24))
+            .ok()
+            .map(|day| day.min(DAYS - 1))
     }
 
     /// The figures, given how many are open now.
@@ -106,8 +118,17 @@ impl Counting {
             open.push(later.saturating_add_signed(-growth));
         }
         open.reverse();
-        let times = self.times.into_iter().map(|(rule, times)| (rule, fix_times(times))).collect();
-        Figures { until: self.until, open, times, fixed_by: self.fixed_by }
+        let times = self
+            .times
+            .into_iter()
+            .map(|(rule, times)| (rule, fix_times(times)))
+            .collect();
+        Figures {
+            until: self.until,
+            open,
+            times,
+            fixed_by: self.fixed_by,
+        }
     }
 }
 
@@ -145,7 +166,11 @@ fn fix_times(mut times: Vec<SignedDuration>) -> FixTimes {
     times.sort_unstable();
     // The nearest rank: the smallest that so many are no longer than.
     let rank = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
-    FixTimes { fixes: times.len(), median: rank(50), ninetieth: rank(90) }
+    FixTimes {
+        fixes: times.len(),
+        median: rank(50),
+        ninetieth: rank(90),
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +183,11 @@ mod tests {
     }
 
     fn entry(number: u8, hours: i64, by: Actor, deed: Deed, state: StateName) -> Entry {
-        let standing = Standing { rule: "r".parse().unwrap(), state, opened_at: at(0) };
+        let standing = Standing {
+            rule: "r".parse().unwrap(),
+            state,
+            opened_at: at(0),
+        };
         Entry {
             at: at(hours),
             by,
@@ -173,7 +202,10 @@ mod tests {
     fn fixed(number: u8, hours: i64, by: Actor) -> [Entry; 2] {
         let found = entry(number, 0, Actor::Elsewhere, Deed::Found, StateName::Open);
         let changes = Vec::new();
-        [found, entry(number, hours, by, Deed::Fixed { changes }, StateName::Fixed)]
+        [
+            found,
+            entry(number, hours, by, Deed::Fixed { changes }, StateName::Fixed),
+        ]
     }
 
     fn figures(entries: impl IntoIterator<Item = Entry>, open_now: u64) -> Figures {
@@ -186,7 +218,9 @@ mod tests {
     fn what_is_open_is_counted_back_from_now() {
         let alice = Actor::User("U0ALICE".to_owned());
         let figures = figures(
-            fixed(1, 49, alice).into_iter().chain(fixed(2, 24 * 40, Actor::AutoResponse).into_iter().take(1)),
+            fixed(1, 49, alice)
+                .into_iter()
+                .chain(fixed(2, 24 * 40, Actor::AutoResponse).into_iter().take(1)),
             3,
         );
         assert_eq!(figures.open.len(), 31);
@@ -202,24 +236,57 @@ mod tests {
     fn times_are_by_rule_and_fixes_by_who_did_them() {
         let alice = Actor::User("U0ALICE".to_owned());
         let entries = (1..=10u8).flat_map(|number| {
-            fixed(number, number.into(), if number <= 4 { alice.clone() } else { Actor::AutoResponse })
+            fixed(
+                number,
+                number.into(),
+                if number <= 4 {
+                    alice.clone()
+                } else {
+                    Actor::AutoResponse
+                },
+            )
         });
         let complied = [
             entry(11, 0, Actor::Elsewhere, Deed::Found, StateName::Open),
             entry(11, 100, Actor::Elsewhere, Deed::Complied, StateName::Fixed),
         ];
         let figures = figures(entries.chain(complied), 0);
-        assert_eq!(figures.fixed_by, FixedBy { people: 4, automatic: 6, elsewhere: 1 });
+        assert_eq!(
+            figures.fixed_by,
+            FixedBy {
+                people: 4,
+                automatic: 6,
+                elsewhere: 1
+            }
+        );
         let times = figures.times[&"r".parse().unwrap()];
-        assert_eq!((times.fixes, times.median.as_hours(), times.ninetieth.as_hours()), (11, 6, 10));
+        assert_eq!(
+            (
+                times.fixes,
+                times.median.as_hours(),
+                times.ninetieth.as_hours()
+            ),
+            (11, 6, 10)
+        );
     }
 
     #[test]
     fn a_fix_in_two_steps_and_its_echoes_count_once() {
         let alice = Actor::User("U0ALICE".to_owned());
         let [found, done] = fixed(1, 2, alice.clone());
-        let half = entry(1, 1, alice, Deed::Fixed { changes: Vec::new() }, StateName::Fixing);
-        let echo = Entry { at: at(3), ..done.clone() };
+        let half = entry(
+            1,
+            1,
+            alice,
+            Deed::Fixed {
+                changes: Vec::new(),
+            },
+            StateName::Fixing,
+        );
+        let echo = Entry {
+            at: at(3),
+            ..done.clone()
+        };
         assert_eq!(figures([found, half, done, echo], 0).fixed_by.people, 1);
     }
 }

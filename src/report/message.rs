@@ -11,10 +11,17 @@ const RULES: usize = 10;
 pub fn words(figures: &Figures) -> String {
     let now = figures.open.last().copied().unwrap_or_default();
     let before = figures.open.first().copied().unwrap_or_default();
-    let FixedBy { people, automatic, elsewhere } = figures.fixed_by;
+    let FixedBy {
+        people,
+        automatic,
+        elsewhere,
+    } = figures.fixed_by;
     let mut lines = vec![
         format!("*The last 30 days*, until {}", when(figures.until)),
-        format!("• {} now, {before} thirty days ago", count(now, "open finding")),
+        format!(
+            "• {} now, {before} thirty days ago",
+            count(now, "open finding")
+        ),
         format!("• {people} fixed by people, {automatic} by auto-response, {elsewhere} by others"),
     ];
     let mut rules: Vec<_> = figures.times.iter().collect();
@@ -34,7 +41,11 @@ pub fn words(figures: &Figures) -> String {
 /// What a screen reader says of the picture. Slack takes 1,000 characters
 /// ([files.getUploadURLExternal](https://docs.slack.dev/reference/methods/files.getUploadURLExternal)).
 pub fn alt(figures: &Figures) -> String {
-    let FixedBy { people, automatic, elsewhere } = figures.fixed_by;
+    let FixedBy {
+        people,
+        automatic,
+        elsewhere,
+    } = figures.fixed_by;
     let open: Vec<String> = figures.open.iter().map(u64::to_string).collect();
     cut(
         &format!(
@@ -63,11 +74,24 @@ mod tests {
             until: Timestamp::UNIX_EPOCH,
             open: vec![4, 1],
             times: [("r".parse().unwrap(), times)].into(),
-            fixed_by: FixedBy { people: 1, automatic: 0, elsewhere: 0 },
+            fixed_by: FixedBy {
+                people: 1,
+                automatic: 0,
+                elsewhere: 0,
+            },
         };
         let words = words(&figures);
-        assert!(words.contains("1 open finding now, 4 thirty days ago"), "{words}");
-        assert!(words.contains("`r`: 1 fix, half within 7 min, nine of ten within 1 d"), "{words}");
-        assert!(alt(&figures).starts_with("Open findings at the end of each of the last 30 days: 4, 1."));
+        assert!(
+            words.contains("1 open finding now, 4 thirty days ago"),
+            "{words}"
+        );
+        assert!(
+            words.contains("`r`: 1 fix, half within 7 min, nine of ten within 1 d"),
+            "{words}"
+        );
+        assert!(
+            alt(&figures)
+                .starts_with("Open findings at the end of each of the last 30 days: 4, 1.")
+        );
     }
 }

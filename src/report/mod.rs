@@ -63,15 +63,23 @@ impl Reporter {
         let name = format!("defendable-report-{}.png", now.strftime("%Y-%m-%d"));
         let words = message::words(&figures);
         let alt = message::alt(&figures);
-        let file = self.slack.upload(&name, &alt, picture).await.map_err(ReportError::Upload)?;
+        let file = self
+            .slack
+            .upload(&name, &alt, picture)
+            .await
+            .map_err(ReportError::Upload)?;
         Ok(self.slack.share(channel, file, &name, &words).await?)
     }
 
     async fn figures(&self, now: Timestamp) -> Result<Figures, TableError> {
-        let (open, fixing) =
-            tokio::try_join!(self.table.count(StateName::Open), self.table.count(StateName::Fixing))?;
+        let (open, fixing) = tokio::try_join!(
+            self.table.count(StateName::Open),
+            self.table.count(StateName::Fixing)
+        )?;
         let mut figures = figures::Counting::new(now);
-        self.table.history_since(now - SPAN, |entry| figures.add(&entry)).await?;
+        self.table
+            .history_since(now - SPAN, |entry| figures.add(&entry))
+            .await?;
         Ok(figures.end(open + fixing))
     }
 }

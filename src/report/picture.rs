@@ -53,7 +53,11 @@ fn font() {
     static FONT: Once = Once::new();
     FONT.call_once(|| {
         // It parses: the test draws with it.
-        _ = register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+        _ = register_font(
+            "sans-serif",
+            FontStyle::Normal,
+            epaint_default_fonts::UBUNTU_LIGHT,
+        );
     });
 }
 
@@ -93,15 +97,25 @@ fn style(size: u32) -> TextStyle<'static> {
 }
 
 fn write(canvas: &Canvas, text: &str, size: u32, place: (i32, i32)) -> Drawn {
-    canvas.draw(&Text::new(text.to_owned(), place, style(size))).map_err(failed)
+    canvas
+        .draw(&Text::new(text.to_owned(), place, style(size)))
+        .map_err(failed)
 }
 
 fn bar(canvas: &Canvas, color: RGBColor, from: (i32, i32), to: (i32, i32)) -> Drawn {
-    canvas.draw(&Rectangle::new([from, to], color.filled())).map_err(failed)
+    canvas
+        .draw(&Rectangle::new([from, to], color.filled()))
+        .map_err(failed)
 }
 
 fn open_findings(canvas: &Canvas, figures: &Figures) -> Drawn {
-    let most = figures.open.iter().copied().max().unwrap_or_default().max(4);
+    let most = figures
+        .open
+        .iter()
+        .copied()
+        .max()
+        .unwrap_or_default()
+        .max(4);
     let days = figures.open.len().saturating_sub(1);
     write(canvas, "Open findings over 30 days", 30, (24, 14))?;
     let mut chart = ChartBuilder::on(canvas)
@@ -124,7 +138,8 @@ fn open_findings(canvas: &Canvas, figures: &Figures) -> Drawn {
         .x_labels(7)
         .y_labels(5)
         .x_label_formatter(&|day| {
-            let at = begin + SignedDuration::from_hours(24 * i64::try_from(*day).unwrap_or_default());
+            let at =
+                begin + SignedDuration::from_hours(24 * i64::try_from(*day).unwrap_or_default());
             at.strftime("%-d %b").to_string()
         })
         .draw()
@@ -142,14 +157,21 @@ fn fix_times(canvas: &Canvas, figures: &Figures) -> Drawn {
     write(canvas, "median", 20, (508, 16))?;
     bar(canvas, NINETIETH, (620, 18), (640, 34))?;
     write(canvas, "90th percentile", 20, (648, 16))?;
-    let mut rules: Vec<(&str, &FixTimes)> =
-        figures.times.iter().map(|(rule, times)| (rule.as_str(), times)).collect();
+    let mut rules: Vec<(&str, &FixTimes)> = figures
+        .times
+        .iter()
+        .map(|(rule, times)| (rule.as_str(), times))
+        .collect();
     rules.sort_by_key(|(_, times)| std::cmp::Reverse(times.fixes));
     rules.truncate(RULES);
     if rules.is_empty() {
         return write(canvas, "Nothing was fixed.", 22, (24, 60));
     }
-    let longest = rules.iter().map(|(_, times)| times.ninetieth).max().unwrap_or_default();
+    let longest = rules
+        .iter()
+        .map(|(_, times)| times.ninetieth)
+        .max()
+        .unwrap_or_default();
     for (row, (rule, times)) in (0..).zip(rules) {
         let top = TITLE_HEIGHT.cast_signed() + row * RULE_HEIGHT.cast_signed();
         write(canvas, &cut(rule, 38), 20, (24, top + 8))?;
@@ -166,7 +188,13 @@ fn timed_bar(
     longest: SignedDuration,
     top: i32,
 ) -> Drawn {
-    let end = 400 + share(time.as_secs().unsigned_abs(), longest.as_secs().unsigned_abs(), 440).max(3);
+    let end = 400
+        + share(
+            time.as_secs().unsigned_abs(),
+            longest.as_secs().unsigned_abs(),
+            440,
+        )
+        .max(3);
     bar(canvas, color, (400, top), (end, top + 20))?;
     write(canvas, &age(time.as_secs()), 18, (end + 8, top + 1))
 }
@@ -174,7 +202,11 @@ fn timed_bar(
 /// One bar in three parts.
 fn fixed_by(canvas: &Canvas, by: &FixedBy) -> Drawn {
     write(canvas, "Fixed by", 30, (24, 8))?;
-    let FixedBy { people, automatic, elsewhere } = *by;
+    let FixedBy {
+        people,
+        automatic,
+        elsewhere,
+    } = *by;
     let all = people + automatic + elsewhere;
     if all == 0 {
         return write(canvas, "Nobody fixed anything.", 22, (24, 60));
@@ -213,14 +245,18 @@ mod tests {
     use super::*;
 
     fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file))
+            .read_info()
+            .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
         (frame.width, frame.height, pixels)
     }
 
     fn has(pixels: &[u8], color: RGBColor) -> bool {
-        pixels.chunks(3).any(|pixel| pixel == [color.0, color.1, color.2])
+        pixels
+            .chunks(3)
+            .any(|pixel| pixel == [color.0, color.1, color.2])
     }
 
     #[test]
@@ -237,7 +273,11 @@ mod tests {
                 ("defendable-restricted-ports".parse().unwrap(), times(30)),
                 ("r".repeat(128).parse().unwrap(), times(2)),
             ]),
-            fixed_by: FixedBy { people: 4, automatic: 20, elsewhere: 1 },
+            fixed_by: FixedBy {
+                people: 4,
+                automatic: 20,
+                elsewhere: 1,
+            },
         };
         let (width, height, pixels) = decode(&draw(&figures).unwrap());
         assert_eq!((width, height), (WIDTH, 380 + 56 + 2 * 54 + 20 + 150));

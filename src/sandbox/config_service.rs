@@ -98,12 +98,23 @@ impl ConfigService {
         sns: aws_sdk_sns::Client,
     ) -> Result<Arc<Self>> {
         let listener = TcpListener::bind(listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {listen} (--config-service)"))?;
+        let listener =
+            listener.with_context(|| format!("cannot listen on {listen} (--config-service)"))?;
         let address = listener.local_addr()?;
-        let service = Arc::new(Self { address, account, topic_arn, sns, state: Mutex::default() });
-        let app = Router::new().route("/", post(answer)).with_state(Arc::clone(&service));
+        let service = Arc::new(Self {
+            address,
+            account,
+            topic_arn,
+            sns,
+            state: Mutex::default(),
+        });
+        let app = Router::new()
+            .route("/", post(answer))
+            .with_state(Arc::clone(&service));
         // It answers until the process ends.
-        drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+        drop(tokio::spawn(
+            async move { axum::serve(listener, app).await },
+        ));
         tracing::info!(%address, "AWS Config's stand-in answers");
         Ok(service)
     }
@@ -129,28 +140,46 @@ impl ConfigService {
     pub(super) fn record(&self, item: &Value) {
         let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
         let mut state = self.state();
-        let history = state.history.entry((text("resourceType"), text("resourceId"))).or_default();
+        let history = state
+            .history
+            .entry((text("resourceType"), text("resourceId")))
+            .or_default();
         history.insert(0, historic(item));
         history.truncate(HISTORY);
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, Records> {
-        self.state.lock().expect("nothing panics while it holds the records")
+        self.state
+            .lock()
+            .expect("nothing panics while it holds the records")
     }
 
     async fn put_evaluations(&self, request: PutEvaluations) -> Result<Value, ServiceError> {
         if request.evaluations.len() > 100 {
-            return Err(ServiceError("ValidationException", "at most 100 evaluations".to_owned()));
+            return Err(ServiceError(
+                "ValidationException",
+                "at most 100 evaluations".to_owned(),
+            ));
         }
         let rule = self.state().tokens.remove(&request.result_token);
-        let rule = rule
-            .ok_or_else(|| ServiceError("InvalidResultTokenException", "unknown result token".to_owned()))?;
+        let rule = rule.ok_or_else(|| {
+            ServiceError(
+                "InvalidResultTokenException",
+                "unknown result token".to_owned(),
+            )
+        })?;
         for evaluation in request.evaluations.iter().filter(|_| !request.test_mode) {
-            let annotated = evaluation.annotation.as_ref().map_or(1, |text| text.chars().count());
+            let annotated = evaluation
+                .annotation
+                .as_ref()
+                .map_or(1, |text| text.chars().count());
             if !(1..=ANNOTATION_LIMIT).contains(&annotated)
                 || evaluation.compliance_type == "INSUFFICIENT_DATA"
             {
-                return Err(ServiceError("InvalidParameterValueException", "a wrong evaluation".to_owned()));
+                return Err(ServiceError(
+                    "InvalidParameterValueException",
+                    "a wrong evaluation".to_owned(),
+                ));
             }
             if let Some((old, new)) = self.note(&rule, evaluation) {
                 self.notify(&rule, evaluation, old.as_ref(), &new).await;
@@ -173,7 +202,10 @@ impl ConfigService {
         };
         let mut state = self.state();
         let results = state.rules.entry(rule.to_owned()).or_default();
-        let key = (evaluation.compliance_resource_type.clone(), evaluation.compliance_resource_id.clone());
+        let key = (
+            evaluation.compliance_resource_type.clone(),
+            evaluation.compliance_resource_id.clone(),
+        );
         let old = results.get(&key).cloned();
         if old.as_ref().is_some_and(|old| old.ordering > new.ordering) {
             return None;
@@ -198,8 +230,10 @@ impl ConfigService {
         new: &EvaluationResult,
     ) {
         let region = self.topic_arn.split(':').nth(3).unwrap_or_default();
-        let (resource_type, resource_id) =
-            (&evaluation.compliance_resource_type, &evaluation.compliance_resource_id);
+        let (resource_type, resource_id) = (
+            &evaluation.compliance_resource_type,
+            &evaluation.compliance_resource_id,
+        );
         let result = |result: &EvaluationResult| {
             let recorded = format!("{:.3}", result.recorded_at);
             json!({
@@ -220,7 +254,10 @@ impl ConfigService {
             "notificationCreationTime": format!("{:.3}", Timestamp::now() + SignedDuration::from_millis(1)),
             "messageType": "ComplianceChangeNotification", "recordVersion": "1.0",
         });
-        let subject = format!("[AWS Config:{region}] {} {resource_type}", evaluation.compliance_type);
+        let subject = format!(
+            "[AWS Config:{region}] {} {resource_type}",
+            evaluation.compliance_type
+        );
         let subject: String = subject.chars().take(99).collect();
         let sent = self
             .sns
@@ -237,9 +274,15 @@ impl ConfigService {
 
     fn start_evaluation(&self, request: StartEvaluation) -> Result<Value, ServiceError> {
         let mut state = self.state();
-        if let Some(unknown) = request.config_rule_names.iter().find(|rule| !state.rules.contains_key(*rule))
+        if let Some(unknown) = request
+            .config_rule_names
+            .iter()
+            .find(|rule| !state.rules.contains_key(*rule))
         {
-            return Err(ServiceError("NoSuchConfigRuleException", format!("no rule {unknown}")));
+            return Err(ServiceError(
+                "NoSuchConfigRuleException",
+                format!("no rule {unknown}"),
+            ));
         }
         state.again.extend(request.config_rule_names);
         Ok(json!({}))
@@ -252,9 +295,15 @@ impl ConfigService {
 
     fn history(&self, request: &GetHistory) -> Result<Value, ServiceError> {
         let state = self.state();
-        let items = state.history.get(&(request.resource_type.clone(), request.resource_id.clone()));
-        let items = items
-            .ok_or_else(|| ServiceError("ResourceNotDiscoveredException", "never recorded".to_owned()))?;
+        let items = state
+            .history
+            .get(&(request.resource_type.clone(), request.resource_id.clone()));
+        let items = items.ok_or_else(|| {
+            ServiceError(
+                "ResourceNotDiscoveredException",
+                "never recorded".to_owned(),
+            )
+        })?;
         let items: Vec<_> = items.iter().take(request.limit.unwrap_or(10)).collect();
         Ok(json!({"configurationItems": items}))
     }
@@ -262,8 +311,10 @@ impl ConfigService {
     fn compliance_by_rule(&self) -> Value {
         let state = self.state();
         let rules = state.rules.iter().map(|(rule, results)| {
-            let breaches =
-                results.values().filter(|result| result.compliance_type == "NON_COMPLIANT").count();
+            let breaches = results
+                .values()
+                .filter(|result| result.compliance_type == "NON_COMPLIANT")
+                .count();
             let mut compliance = json!({"ComplianceType": match (results.is_empty(), breaches) {
                 (true, _) => "INSUFFICIENT_DATA",
                 (false, 0) => "COMPLIANT",
@@ -282,11 +333,17 @@ impl ConfigService {
 /// An item as the History API has it: other names, and every nested value a string, the ACL's
 /// twice.
 fn historic(item: &Value) -> Value {
-    let time = item["configurationItemCaptureTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    let time = item["configurationItemCaptureTime"]
+        .as_str()
+        .and_then(|time| time.parse::<Timestamp>().ok());
     let seconds = time.map(|time| time.as_millisecond() as f64 / 1000.0);
-    let supplement = item["supplementaryConfiguration"].as_object().into_iter().flatten();
-    let supplement: serde_json::Map<String, Value> =
-        supplement.map(|(name, value)| (name.clone(), Value::String(value.to_string()))).collect();
+    let supplement = item["supplementaryConfiguration"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let supplement: serde_json::Map<String, Value> = supplement
+        .map(|(name, value)| (name.clone(), Value::String(value.to_string())))
+        .collect();
     json!({
         "version": "1.3", "accountId": item["awsAccountId"], "awsRegion": item["awsRegion"],
         "configurationItemCaptureTime": seconds, "configurationItemStatus": item["configurationItemStatus"],
@@ -297,8 +354,15 @@ fn historic(item: &Value) -> Value {
     })
 }
 
-async fn answer(State(service): State<Arc<ConfigService>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+async fn answer(
+    State(service): State<Arc<ConfigService>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default();
     tracing::debug!(operation, "AWS Config's stand-in is called");
     let answered = match operation {
@@ -307,24 +371,34 @@ async fn answer(State(service): State<Arc<ConfigService>>, headers: HeaderMap, b
             Err(error) => Err(error),
         },
         "GetResourceConfigHistory" => parse(&body).and_then(|request| service.history(&request)),
-        "StartConfigRulesEvaluation" => parse(&body).and_then(|request| service.start_evaluation(request)),
+        "StartConfigRulesEvaluation" => {
+            parse(&body).and_then(|request| service.start_evaluation(request))
+        }
         "DescribeConfigurationRecorderStatus" => {
             Ok(json!({"ConfigurationRecordersStatus": [{"name": "default", "recording": true}]}))
         }
         "DescribeComplianceByConfigRule" => Ok(service.compliance_by_rule()),
-        other => {
-            Err(ServiceError("UnknownOperationException", format!("the stand-in does not know {other:?}")))
-        }
+        other => Err(ServiceError(
+            "UnknownOperationException",
+            format!("the stand-in does not know {other:?}"),
+        )),
     };
     let (status, body) = match answered {
         Ok(body) => (StatusCode::OK, body),
-        Err(ServiceError(name, message)) => {
-            (StatusCode::BAD_REQUEST, json!({"__type": name, "message": message}))
-        }
+        Err(ServiceError(name, message)) => (
+            StatusCode::BAD_REQUEST,
+            json!({"__type": name, "message": message}),
+        ),
     };
-    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, ServiceError> {
-    serde_json::from_slice(body).map_err(|error| ServiceError("ValidationException", error.to_string()))
+    serde_json::from_slice(body)
+        .map_err(|error| ServiceError("ValidationException", error.to_string()))
 }

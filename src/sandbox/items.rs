@@ -31,15 +31,23 @@ pub(super) struct Snapshot {
 
 /// Every security group.
 pub(super) async fn security_groups(ec2: &aws_sdk_ec2::Client) -> Result<Vec<Snapshot>> {
-    let groups =
-        ec2.describe_security_groups().into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
+    let groups = ec2
+        .describe_security_groups()
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await?;
     groups.into_iter().map(security_group).collect()
 }
 
 fn security_group(group: SecurityGroup) -> Result<Snapshot> {
     Ok(Snapshot {
         resource_type: ResourceType::SECURITY_GROUP,
-        resource_id: group.group_id().context("a group without an id")?.to_owned(),
+        resource_id: group
+            .group_id()
+            .context("a group without an id")?
+            .to_owned(),
         resource_name: group.group_name().map(str::to_owned),
         tags: group
             .tags()
@@ -68,7 +76,10 @@ fn permission(permission: &IpPermission) -> Value {
         "ipv4Ranges": ipv4.iter().map(|range| json!({"cidrIp": range.cidr_ip()})).collect::<Vec<_>>(),
         "ipRanges": ipv4.iter().map(|range| range.cidr_ip()).collect::<Vec<_>>(),
     });
-    for (name, port) in [("fromPort", permission.from_port()), ("toPort", permission.to_port())] {
+    for (name, port) in [
+        ("fromPort", permission.from_port()),
+        ("toPort", permission.to_port()),
+    ] {
         if let Some(port) = port.filter(|_| permission.ip_protocol() != Some("-1")) {
             item[name] = json!(port);
         }
@@ -79,8 +90,14 @@ fn permission(permission: &IpPermission) -> Value {
 /// Every bucket.
 pub(super) async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
     let buckets = s3.list_buckets().send().boxed().await?;
-    try_join_all(buckets.buckets().iter().filter_map(|bucket| bucket.name()).map(|name| bucket(s3, name)))
-        .await
+    try_join_all(
+        buckets
+            .buckets()
+            .iter()
+            .filter_map(|bucket| bucket.name())
+            .map(|name| bucket(s3, name)),
+    )
+    .await
 }
 
 async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
@@ -91,12 +108,15 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
         s3.get_bucket_tagging().bucket(name).send().boxed(),
     );
     let acl = acl?;
-    let tags = unless_none(tagging, "NoSuchTagSet")?.map(|tagging| tagging.tag_set).unwrap_or_default();
+    let tags = unless_none(tagging, "NoSuchTagSet")?
+        .map(|tagging| tagging.tag_set)
+        .unwrap_or_default();
     let policy = unless_none(policy, "NoSuchBucketPolicy")?.and_then(|policy| policy.policy);
     let block = unless_none(block, "NoSuchPublicAccessBlockConfiguration")?
         .and_then(|block| block.public_access_block_configuration);
-    let owner =
-        acl.owner().map(|owner: &Owner| json!({"id": owner.id(), "displayName": owner.display_name()}));
+    let owner = acl
+        .owner()
+        .map(|owner: &Owner| json!({"id": owner.id(), "displayName": owner.display_name()}));
     let list = json!({
         "grantSet": null, "grantList": acl.grants().iter().map(grant).collect::<Vec<_>>(),
         "owner": owner, "isRequesterCharged": false,
@@ -137,7 +157,9 @@ where
 
 fn grant(grant: &Grant) -> Value {
     let grantee = grant.grantee();
-    let group = grantee.and_then(|grantee| grantee.uri()).and_then(|uri| uri.rsplit('/').next());
+    let group = grantee
+        .and_then(|grantee| grantee.uri())
+        .and_then(|uri| uri.rsplit('/').next());
     let permission = match grant.permission().map(|permission| permission.as_str()) {
         Some("FULL_CONTROL") => "FullControl",
         Some("READ") => "Read",

@@ -54,8 +54,9 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
     let endpoint = local_endpoint(&aws_config(None).await)?;
     let config = aws_config(Some(&endpoint)).await;
     let account = account(&config).await?;
-    let provisioned =
-        provision::provision(&config, &account).await.context("cannot prepare the emulated account")?;
+    let provisioned = provision::provision(&config, &account)
+        .await
+        .context("cannot prepare the emulated account")?;
     let settings = Settings::read(&|name| provisioned.variable(name))?;
     let service = config_service::ConfigService::start(
         options.config_service,
@@ -64,7 +65,10 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
         aws_sdk_sns::Client::new(&config),
     )
     .await?;
-    let config_service = options.config_service_by.clone().unwrap_or_else(|| service.endpoint());
+    let config_service = options
+        .config_service_by
+        .clone()
+        .unwrap_or_else(|| service.endpoint());
     let aws = Aws::new(config, account).with_config_service(config_service);
     let aws = match &options.cloudtrail {
         Some(endpoint) => aws.with_cloudtrail(endpoint.clone()),
@@ -72,11 +76,17 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
     };
     let wiring = Wiring::with_aws(settings, aws);
     if !options.no_seed {
-        seed::seed(&wiring).await.context("cannot seed the emulated account")?;
+        seed::seed(&wiring)
+            .await
+            .context("cannot seed the emulated account")?;
     }
     let recorder = recorder::Recorder::new(&wiring, Arc::clone(&service), options.oversized_above)?;
     let recording = tokio::spawn(recorder.record(shutdown.clone()));
-    let transport = if options.socket_mode { Transport::SocketMode } else { Transport::Http };
+    let transport = if options.socket_mode {
+        Transport::SocketMode
+    } else {
+        Transport::Http
+    };
     let served = match options.account_only {
         true => {
             shutdown.cancelled().await;
@@ -92,7 +102,9 @@ pub async fn run(options: &Options, shutdown: CancellationToken) -> Result<()> {
 /// The sandbox makes buckets public: that must never happen to a real account.
 fn local_endpoint(config: &SdkConfig) -> Result<String> {
     let endpoint = config.endpoint_url().unwrap_or_default().to_owned();
-    let host = url::Url::parse(&endpoint).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    let host = url::Url::parse(&endpoint)
+        .ok()
+        .and_then(|url| url.host().map(|host| host.to_owned()));
     let is_local = match host {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -108,7 +120,11 @@ fn local_endpoint(config: &SdkConfig) -> Result<String> {
 }
 
 async fn account(config: &SdkConfig) -> Result<AccountId> {
-    let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().boxed().await;
+    let identity = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .boxed()
+        .await;
     let identity = identity.context("the AWS emulator does not answer (AWS_ENDPOINT_URL)")?;
     Ok(identity.account().unwrap_or_default().parse()?)
 }

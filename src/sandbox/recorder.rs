@@ -44,8 +44,17 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// A recorder of the account that `wiring` is for.
-    pub(super) fn new(wiring: &Wiring, service: Arc<ConfigService>, oversized_above: usize) -> Result<Self> {
-        let region = wiring.aws.config().region().context("no AWS region is set")?.to_string();
+    pub(super) fn new(
+        wiring: &Wiring,
+        service: Arc<ConfigService>,
+        oversized_above: usize,
+    ) -> Result<Self> {
+        let region = wiring
+            .aws
+            .config()
+            .region()
+            .context("no AWS region is set")?
+            .to_string();
         let settings = &wiring.settings;
         let home = (&settings.account, &region.parse()?);
         let queue = settings.queues.remediation.as_str();
@@ -89,7 +98,9 @@ impl Recorder {
             pause = INTERVAL.max(begun.elapsed() * PAUSES);
             match seen {
                 Ok(seen) => self.compare(seen).await,
-                Err(error) => tracing::warn!("the recorder could not look at the account: {error:#}"),
+                Err(error) => {
+                    tracing::warn!("the recorder could not look at the account: {error:#}")
+                }
             }
         }
     }
@@ -98,12 +109,21 @@ impl Recorder {
         let (groups, buckets) =
             tokio::try_join!(items::security_groups(&self.ec2), items::buckets(&self.s3))?;
         let key = |snapshot: &Snapshot| (snapshot.resource_type, snapshot.resource_id.clone());
-        Ok(groups.into_iter().chain(buckets).map(|snapshot| (key(&snapshot), snapshot)).collect())
+        Ok(groups
+            .into_iter()
+            .chain(buckets)
+            .map(|snapshot| (key(&snapshot), snapshot))
+            .collect())
     }
 
     /// Evaluates what is new, gone, or not as it was.
     async fn compare(&mut self, seen: HashMap<Key, Snapshot>) {
-        let gone: Vec<Key> = self.known.keys().filter(|key| !seen.contains_key(*key)).cloned().collect();
+        let gone: Vec<Key> = self
+            .known
+            .keys()
+            .filter(|key| !seen.contains_key(*key))
+            .cloned()
+            .collect();
         for key in gone {
             if let Some(snapshot) = self.known.get(&key)
                 && self.changed(snapshot, "ResourceDeleted").await
@@ -118,20 +138,33 @@ impl Recorder {
             .filter(|(name, ..)| again.contains(*name))
             .map(|(_, function, _)| function.rule.resource_type())
             .collect();
-        let changed = seen.into_iter().filter_map(|(key, snapshot)| match self.known.get(&key) {
-            Some(known) if *known == snapshot && !again.contains(&snapshot.resource_type) => None,
-            Some(_) => Some((key, snapshot, "OK")),
-            None => Some((key, snapshot, "ResourceDiscovered")),
-        });
-        let judged: Vec<_> =
-            changed.map(|(key, snapshot, status)| self.judged(key, snapshot, status)).collect();
-        let judged: Vec<_> = futures::stream::iter(judged).buffer_unordered(AT_ONCE).collect().await;
+        let changed = seen
+            .into_iter()
+            .filter_map(|(key, snapshot)| match self.known.get(&key) {
+                Some(known) if *known == snapshot && !again.contains(&snapshot.resource_type) => {
+                    None
+                }
+                Some(_) => Some((key, snapshot, "OK")),
+                None => Some((key, snapshot, "ResourceDiscovered")),
+            });
+        let judged: Vec<_> = changed
+            .map(|(key, snapshot, status)| self.judged(key, snapshot, status))
+            .collect();
+        let judged: Vec<_> = futures::stream::iter(judged)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
         self.known.extend(judged.into_iter().flatten());
     }
 
     /// What changed, if all rules could judge. Lambda tries again, too, what AWS Config has invoked
     /// in vain.
-    async fn judged(&self, key: Key, snapshot: Snapshot, status: &'static str) -> Option<(Key, Snapshot)> {
+    async fn judged(
+        &self,
+        key: Key,
+        snapshot: Snapshot,
+        status: &'static str,
+    ) -> Option<(Key, Snapshot)> {
         let judged = self.changed(&snapshot, status).await || self.changed(&snapshot, status).await;
         judged.then_some((key, snapshot))
     }

@@ -30,15 +30,20 @@ pub(super) async fn consume(
         while in_hand.len() > BATCH {
             in_hand.join_next().await;
         }
-        let how = Receive { at_most: 10, wait: LONG_POLL, visibility: None };
+        let how = Receive {
+            at_most: 10,
+            wait: LONG_POLL,
+            visibility: None,
+        };
         match queues.receive(&queue, how).await {
             Ok(messages) => {
                 for message in &messages {
                     let (queues, queue, message) =
                         (queues.clone(), queue.clone(), QueueMessage::from(message));
                     let (handler, shutdown) = (handler.clone(), shutdown.clone());
-                    in_hand
-                        .spawn(async move { handle(&queues, &queue, &*handler, message, &shutdown).await });
+                    in_hand.spawn(async move {
+                        handle(&queues, &queue, &*handler, message, &shutdown).await
+                    });
                 }
             }
             Err(error) => {

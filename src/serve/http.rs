@@ -30,7 +30,11 @@ pub(super) async fn serve(listener: TcpListener, app: Router, shutdown: Cancella
     let (connections, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     let accepting = async {
         loop {
-            let permit = connections.clone().acquire_owned().await.expect("it is never closed");
+            let permit = connections
+                .clone()
+                .acquire_owned()
+                .await
+                .expect("it is never closed");
             match listener.accept().await {
                 Ok((stream, _)) => {
                     tasks.spawn(connection(stream, app.clone(), permit, shutdown.clone()));
@@ -57,8 +61,12 @@ async fn connection(
     shutdown: CancellationToken,
 ) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(BUFFER);
-    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)));
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(BUFFER);
+    let mut connection =
+        pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {

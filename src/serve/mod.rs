@@ -40,10 +40,15 @@ pub enum Transport {
 }
 
 /// Serves until `shutdown`.
-pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: CancellationToken) -> Result<()> {
+pub async fn serve(
+    wiring: &Wiring,
+    transport: Transport,
+    shutdown: CancellationToken,
+) -> Result<()> {
     let listener = TcpListener::bind(wiring.settings.listen).await;
     let address = wiring.settings.listen;
-    let listener = listener.with_context(|| format!("cannot listen on {address} (DEFENDABLE_LISTEN)"))?;
+    let listener =
+        listener.with_context(|| format!("cannot listen on {address} (DEFENDABLE_LISTEN)"))?;
     let tasks = TaskTracker::new();
     if transport == Transport::SocketMode {
         let socket = socket_mode::start(wiring).await?;
@@ -71,12 +76,32 @@ pub async fn serve(wiring: &Wiring, transport: Transport, shutdown: Cancellation
 fn spawn_consumers(wiring: &Wiring, tasks: &TaskTracker, shutdown: &CancellationToken) {
     let (urls, queues) = (&wiring.settings.queues, wiring.queues());
     let stop = || shutdown.clone();
-    tasks.spawn(consumer::consume(queues.clone(), urls.events.clone(), wiring.notifier(), stop()));
-    tasks.spawn(consumer::consume(queues.clone(), urls.fix.clone(), wiring.coordinator(), stop()));
+    tasks.spawn(consumer::consume(
+        queues.clone(),
+        urls.events.clone(),
+        wiring.notifier(),
+        stop(),
+    ));
+    tasks.spawn(consumer::consume(
+        queues.clone(),
+        urls.fix.clone(),
+        wiring.coordinator(),
+        stop(),
+    ));
     let remediator = wiring.remediator(RemediatorKind::SecurityGroup);
-    tasks.spawn(consumer::consume(queues.clone(), urls.security_group.clone(), remediator, stop()));
+    tasks.spawn(consumer::consume(
+        queues.clone(),
+        urls.security_group.clone(),
+        remediator,
+        stop(),
+    ));
     let remediator = wiring.remediator(RemediatorKind::S3Bucket);
-    tasks.spawn(consumer::consume(queues, urls.s3_bucket.clone(), remediator, stop()));
+    tasks.spawn(consumer::consume(
+        queues,
+        urls.s3_bucket.clone(),
+        remediator,
+        stop(),
+    ));
 }
 
 /// What EventBridge does on AWS: at every interval the coordinator runs if the rule is enabled,
@@ -111,7 +136,10 @@ async fn tick(
     match rule.state().await {
         Ok(Switch::Off) => {}
         Ok(Switch::On) => {
-            match coordinator.run(|| Instant::now() < deadline && !shutdown.is_cancelled()).await {
+            match coordinator
+                .run(|| Instant::now() < deadline && !shutdown.is_cancelled())
+                .await
+            {
                 Ok(run) => {
                     tracing::info!(?run, "scheduled run");
                     metrics::count_scheduled_run();
@@ -119,7 +147,9 @@ async fn tick(
                 Err(error) => tracing::error!(%error, "a scheduled run failed"),
             }
         }
-        Err(error) => tracing::error!(%error, "cannot read the scheduled rule: no automatic response"),
+        Err(error) => {
+            tracing::error!(%error, "cannot read the scheduled rule: no automatic response")
+        }
     }
 }
 
@@ -133,7 +163,10 @@ async fn grace(shutdown: &CancellationToken) {
 pub fn shutdown_signal() -> Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let token = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let cancel = token.clone();
     spawn_detached(async move {
         tokio::select! {

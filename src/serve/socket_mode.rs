@@ -34,8 +34,9 @@ struct Shared(Arc<SlackFunction>);
 pub(super) async fn start(wiring: &Wiring) -> Result<Socket> {
     let slack = &wiring.settings.slack;
     let source = slack.app_token.as_ref();
-    let source = source
-        .context("Socket Mode needs DEFENDABLE_SLACK_APP_TOKEN_PARAMETER (or DEFENDABLE_SLACK_APP_TOKEN)")?;
+    let source = source.context(
+        "Socket Mode needs DEFENDABLE_SLACK_APP_TOKEN_PARAMETER (or DEFENDABLE_SLACK_APP_TOKEN)",
+    )?;
     let token = wiring.secrets().read(source).await?;
     let token = SlackApiToken::new(token.expose_secret().to_owned().into());
     // tungstenite takes the process's TLS provider.
@@ -45,15 +46,19 @@ pub(super) async fn start(wiring: &Wiring) -> Result<Socket> {
         .with_command_events(command)
         .with_interaction_events(interaction)
         .with_push_events(event);
-    let environment =
-        SlackClientEventsListenerEnvironment::new(Arc::new(hyper_client(slack.api_url.as_deref())?))
-            .with_user_state(Shared(Arc::new(wiring.slack_function())));
+    let environment = SlackClientEventsListenerEnvironment::new(Arc::new(hyper_client(
+        slack.api_url.as_deref(),
+    )?))
+    .with_user_state(Shared(Arc::new(wiring.slack_function())));
     let listener = SlackClientSocketModeListener::new(
         &SlackClientSocketModeConfig::new(),
         Arc::new(environment),
         callbacks,
     );
-    listener.listen_for(&token).await.context("cannot open Slack's socket")?;
+    listener
+        .listen_for(&token)
+        .await
+        .context("cannot open Slack's socket")?;
     listener.start().await;
     Ok(Socket { listener })
 }
@@ -83,10 +88,15 @@ async fn interaction(
 ) -> UserCallbackResult<SlackInteractionResponse> {
     let Shared(function) = function(&states).await.ok_or("no function to call")?;
     match SlackRequest::from(event) {
-        SlackRequest::BlockAction(action) => function.block_action(&action).instrument(span()).await,
+        SlackRequest::BlockAction(action) => {
+            function.block_action(&action).instrument(span()).await
+        }
         SlackRequest::ViewSubmission(event) => {
             let next = function.view_submission(&event).instrument(span()).await;
-            return Ok(next.map_or(SlackInteractionResponse::Empty, SlackInteractionResponse::ViewSubmission));
+            return Ok(next.map_or(
+                SlackInteractionResponse::Empty,
+                SlackInteractionResponse::ViewSubmission,
+            ));
         }
         SlackRequest::UrlVerification(_)
         | SlackRequest::Command(_)

@@ -24,9 +24,15 @@ impl<const LONGEST: u8> FromStr for PrefixLength<LONGEST> {
     type Err = InvalidPrefixLength;
 
     fn from_str(text: &str) -> Result<Self, InvalidPrefixLength> {
-        let length = text.parse().ok().filter(|length| (1..=LONGEST).contains(length));
+        let length = text
+            .parse()
+            .ok()
+            .filter(|length| (1..=LONGEST).contains(length));
         let found = || text.chars().take(40).collect();
-        length.map(Self).ok_or_else(|| InvalidPrefixLength { found: found(), longest: LONGEST })
+        length.map(Self).ok_or_else(|| InvalidPrefixLength {
+            found: found(),
+            longest: LONGEST,
+        })
     }
 }
 
@@ -49,7 +55,10 @@ impl Default for Broadest {
     /// AWS's own bounds for the ranges of a bucket policy, S3 user guide,
     /// [The meaning of "public"](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status).
     fn default() -> Self {
-        Self { ipv4: PrefixLength(8), ipv6: PrefixLength(32) }
+        Self {
+            ipv4: PrefixLength(8),
+            ipv6: PrefixLength(32),
+        }
     }
 }
 
@@ -78,8 +87,13 @@ const SPECIAL: [&str; 18] = [
     "ff00::/8",
 ];
 
-static SPECIAL_BLOCKS: LazyLock<Vec<AddressBlock>> =
-    LazyLock::new(|| blocks(SPECIAL.iter().map(|range| range.parse().expect("a range of IANA's registry"))));
+static SPECIAL_BLOCKS: LazyLock<Vec<AddressBlock>> = LazyLock::new(|| {
+    blocks(
+        SPECIAL
+            .iter()
+            .map(|range| range.parse().expect("a range of IANA's registry")),
+    )
+});
 
 /// The addresses from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,9 +111,11 @@ impl From<IpNet> for AddressBlock {
                 first: u32::from(range.network()).into(),
                 last: u32::from(range.broadcast()).into(),
             },
-            IpNet::V6(range) => {
-                Self { is_ipv6: true, first: range.network().into(), last: range.broadcast().into() }
-            }
+            IpNet::V6(range) => Self {
+                is_ipv6: true,
+                first: range.network().into(),
+                last: range.broadcast().into(),
+            },
         }
     }
 }
@@ -163,11 +179,17 @@ pub fn blocks(ranges: impl IntoIterator<Item = IpNet>) -> Vec<AddressBlock> {
 /// internet in: of each block that does the broadest ranges, until it does not. What is private or
 /// reserved as a whole stays.
 pub fn that_let_the_internet_in(ranges: &[IpNet], broadest: Broadest) -> BTreeSet<usize> {
-    let is_special = |range: IpNet| SPECIAL_BLOCKS.iter().any(|special| special.has(range.into()));
+    let is_special = |range: IpNet| {
+        SPECIAL_BLOCKS
+            .iter()
+            .any(|special| special.has(range.into()))
+    };
     let (mut left, mut gone) = (Vec::from_iter(0..ranges.len()), BTreeSet::new());
     loop {
         let blocks = blocks(left.iter().map(|place| ranges[*place])).into_iter();
-        let open: Vec<AddressBlock> = blocks.filter(|block| block.lets_the_internet_in(broadest)).collect();
+        let open: Vec<AddressBlock> = blocks
+            .filter(|block| block.lets_the_internet_in(broadest))
+            .collect();
         if open.is_empty() {
             return gone;
         }
@@ -178,7 +200,11 @@ pub fn that_let_the_internet_in(ranges: &[IpNet], broadest: Broadest) -> BTreeSe
                 .filter(|place| block.has(ranges[*place].into()) && !is_special(ranges[*place]))
                 .collect();
             let broad = inside.iter().map(|place| ranges[*place].prefix_len()).min();
-            gone.extend(inside.into_iter().filter(|place| Some(ranges[*place].prefix_len()) == broad));
+            gone.extend(
+                inside
+                    .into_iter()
+                    .filter(|place| Some(ranges[*place].prefix_len()) == broad),
+            );
         }
         left.retain(|place| !gone.contains(place));
     }
@@ -196,7 +222,9 @@ mod tests {
 
     fn too_broad(ranges: &[&str]) -> usize {
         let blocks = blocks(nets(ranges)).into_iter();
-        blocks.filter(|block| block.is_broader_than(Broadest::default())).count()
+        blocks
+            .filter(|block| block.is_broader_than(Broadest::default()))
+            .count()
     }
 
     fn gone<'a>(ranges: &[&'a str]) -> Vec<&'a str> {
@@ -206,34 +234,62 @@ mod tests {
 
     #[test]
     fn of_an_open_block_the_broadest_ranges_go_until_it_is_none() {
-        assert_eq!(gone(&["0.0.0.0/0", "198.51.0.0/16", "::/0"]), ["0.0.0.0/0", "::/0"]);
-        assert_eq!(gone(&["0.0.0.0/1", "8.8.8.8/32", "128.0.0.0/1"]), ["0.0.0.0/1", "128.0.0.0/1"]);
-        assert_eq!(gone(&["0.0.0.0/0", "0.0.0.0/1"]), ["0.0.0.0/0", "0.0.0.0/1"]);
+        assert_eq!(
+            gone(&["0.0.0.0/0", "198.51.0.0/16", "::/0"]),
+            ["0.0.0.0/0", "::/0"]
+        );
+        assert_eq!(
+            gone(&["0.0.0.0/1", "8.8.8.8/32", "128.0.0.0/1"]),
+            ["0.0.0.0/1", "128.0.0.0/1"]
+        );
+        assert_eq!(
+            gone(&["0.0.0.0/0", "0.0.0.0/1"]),
+            ["0.0.0.0/0", "0.0.0.0/1"]
+        );
         assert_eq!(gone(&["64.0.0.0/8", "65.0.0.0/9"]), ["64.0.0.0/8"]);
-        assert_eq!(gone(&["64.0.0.0/8", "66.0.0.0/8"]), [""; 0], "never summed up across blocks");
+        assert_eq!(
+            gone(&["64.0.0.0/8", "66.0.0.0/8"]),
+            [""; 0],
+            "never summed up across blocks"
+        );
         assert_eq!(gone(&["2000::/31", "2a00::/32"]), ["2000::/31"]);
     }
 
     #[test]
     fn what_is_private_or_reserved_is_not_the_internet() {
-        for ranges in [&["10.0.0.0/8", "11.0.0.0/8"][..], &["240.0.0.0/4"], &["224.0.0.0/3"], &["fc00::/7"]] {
+        for ranges in [
+            &["10.0.0.0/8", "11.0.0.0/8"][..],
+            &["240.0.0.0/4"],
+            &["224.0.0.0/3"],
+            &["fc00::/7"],
+        ] {
             assert_eq!(gone(ranges), [""; 0], "{ranges:?}");
         }
-        assert_eq!(gone(&["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"]), ["11.0.0.0/8", "12.0.0.0/8"]);
+        assert_eq!(
+            gone(&["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"]),
+            ["11.0.0.0/8", "12.0.0.0/8"]
+        );
         assert_eq!(
             gone(&["9.0.0.0/8", "10.0.0.0/8", "11.0.0.0/8"]),
             ["9.0.0.0/8", "11.0.0.0/8"],
             "one block"
         );
-        assert_eq!(gone(&["8.0.0.0/6"]), ["8.0.0.0/6"], "three of its four parts are public");
+        assert_eq!(
+            gone(&["8.0.0.0/6"]),
+            ["8.0.0.0/6"],
+            "three of its four parts are public"
+        );
         assert_eq!(gone(&["10.0.0.0/7"]), [""; 0], "one of its two parts is");
     }
 
     #[test]
     fn the_bound_can_be_set() {
-        let gone = |range: &str, broadest| !that_let_the_internet_in(&nets(&[range]), broadest).is_empty();
-        let broadest =
-            |ipv4: &str, ipv6: &str| Broadest { ipv4: ipv4.parse().unwrap(), ipv6: ipv6.parse().unwrap() };
+        let gone =
+            |range: &str, broadest| !that_let_the_internet_in(&nets(&[range]), broadest).is_empty();
+        let broadest = |ipv4: &str, ipv6: &str| Broadest {
+            ipv4: ipv4.parse().unwrap(),
+            ipv6: ipv6.parse().unwrap(),
+        };
         let everybody = broadest("1", "1");
         assert!(gone("0.0.0.0/0", everybody) && gone("::/0", everybody));
         assert!(!gone("128.0.0.0/1", everybody) && !gone("::/1", everybody));

@@ -67,25 +67,40 @@ impl<'a> BucketPolicy<'a> {
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
         let element = serde_json::from_str::<Document>(text)?.statement.get();
         let statements = if element.starts_with('[') {
-            serde_json::from_str::<Vec<&RawValue>>(element)?.into_iter().map(RawValue::get).collect()
+            serde_json::from_str::<Vec<&RawValue>>(element)?
+                .into_iter()
+                .map(RawValue::get)
+                .collect()
         } else {
             vec![element]
         };
-        Ok(Self { text, element, statements })
+        Ok(Self {
+            text,
+            element,
+            statements,
+        })
     }
 
     /// The statements that AWS calls public, in their order. One that a Deny leaves to one's own alone is
     /// none.
     pub fn public_statements(&self) -> serde_json::Result<Vec<PublicStatement>> {
-        let statements: Vec<Statement> =
-            self.statements.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
+        let statements: Vec<Statement> = self
+            .statements
+            .iter()
+            .map(|text| serde_json::from_str(text))
+            .collect::<Result<_, _>>()?;
         if !statements.iter().any(Statement::is_public) {
             return Ok(Vec::new());
         }
-        let limiting: Vec<(usize, &Statement)> =
-            statements.iter().enumerate().filter(|(_, statement)| deny::limits(statement)).collect();
+        let limiting: Vec<(usize, &Statement)> = statements
+            .iter()
+            .enumerate()
+            .filter(|(_, statement)| deny::limits(statement))
+            .collect();
         let named_by = |allow: &Statement| {
-            let about_it = limiting.iter().filter(|(_, deny)| deny::touches(deny, allow));
+            let about_it = limiting
+                .iter()
+                .filter(|(_, deny)| deny::touches(deny, allow));
             about_it.map(|(index, deny)| deny.name(*index)).collect()
         };
         let public = statements
@@ -105,14 +120,20 @@ impl<'a> BucketPolicy<'a> {
     pub fn limited_by_callers_choice(&self) -> serde_json::Result<Vec<String>> {
         let statements = self.statements.iter().enumerate().map(|(index, text)| {
             let statement: Statement = serde_json::from_str(text)?;
-            Ok(statement.is_for_callers_choice().then(|| statement.name(index)))
+            Ok(statement
+                .is_for_callers_choice()
+                .then(|| statement.name(index)))
         });
         statements.filter_map(Result::transpose).collect()
     }
 
     /// The policy's text without some statements; `None` when none is left.
     pub fn without(&self, indices: &[usize]) -> Option<String> {
-        let kept = self.statements.iter().enumerate().filter(|(index, _)| !indices.contains(index));
+        let kept = self
+            .statements
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !indices.contains(index));
         let kept: Vec<&str> = kept.map(|(_, text)| *text).collect();
         (!kept.is_empty()).then(|| self.with_statements(&kept))
     }
@@ -134,16 +155,23 @@ impl<'a> BucketPolicy<'a> {
                 }
             }
         }
-        let (Some(before), Some(after)) = (self.statements.get(..index), self.statements.get(index..)) else {
+        let (Some(before), Some(after)) =
+            (self.statements.get(..index), self.statements.get(index..))
+        else {
             return Err(NoPlace::Shorter);
         };
-        Ok(Some(self.with_statements(&[before, &[statement], after].concat())))
+        Ok(Some(
+            self.with_statements(&[before, &[statement], after].concat()),
+        ))
     }
 
     fn with_statements(&self, statements: &[&str]) -> String {
         // `element` is a slice of `text`: serde_json borrowed it.
         let start = self.element.as_ptr() as usize - self.text.as_ptr() as usize;
-        let (before, after) = (&self.text[..start], &self.text[start + self.element.len()..]);
+        let (before, after) = (
+            &self.text[..start],
+            &self.text[start + self.element.len()..],
+        );
         format!("{before}[{}]{after}", statements.join(","))
     }
 }
@@ -157,7 +185,11 @@ mod tests {
 
     fn public(statement: Value) -> bool {
         let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-        !BucketPolicy::parse(&text).unwrap().public_statements().unwrap().is_empty()
+        !BucketPolicy::parse(&text)
+            .unwrap()
+            .public_statements()
+            .unwrap()
+            .is_empty()
     }
 
     fn allow(principal: Value) -> Value {
@@ -197,8 +229,14 @@ mod tests {
 
     fn names(statements: Value) -> Vec<(String, Vec<String>)> {
         let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-        let public = BucketPolicy::parse(&text).unwrap().public_statements().unwrap();
-        public.into_iter().map(|public| (public.sid.unwrap(), public.limited_by)).collect()
+        let public = BucketPolicy::parse(&text)
+            .unwrap()
+            .public_statements()
+            .unwrap();
+        public
+            .into_iter()
+            .map(|public| (public.sid.unwrap(), public.limited_by))
+            .collect()
     }
 
     #[test]
@@ -235,8 +273,17 @@ mod tests {
         let mut not_action = read.clone();
         not_action.as_object_mut().unwrap().remove("Action");
         not_action["NotAction"] = json!("s3:DeleteBucket");
-        assert_eq!(names(json!([not_action, only_vpc(json!("s3:GetObject"), json!("*"))])), limited);
-        assert_eq!(names(json!([not_action, only_vpc(json!("*"), json!("*"))])), none);
+        assert_eq!(
+            names(json!([
+                not_action,
+                only_vpc(json!("s3:GetObject"), json!("*"))
+            ])),
+            limited
+        );
+        assert_eq!(
+            names(json!([not_action, only_vpc(json!("*"), json!("*"))])),
+            none
+        );
     }
 
     #[test]
@@ -248,7 +295,12 @@ mod tests {
             "{ \"Id\":\"x\",  \"Statement\" : [{\"Sid\" : \"b\", \"n\": 1.50}] , \"Version\":\"2012-10-17\"}"
         );
         assert_eq!(policy.without(&[0, 1]), None);
-        assert_eq!(BucketPolicy::parse(r#"{"Statement":{"Sid":"a"}}"#).unwrap().without(&[0]), None);
+        assert_eq!(
+            BucketPolicy::parse(r#"{"Statement":{"Sid":"a"}}"#)
+                .unwrap()
+                .without(&[0]),
+            None
+        );
     }
 
     proptest! {
@@ -284,10 +336,17 @@ mod tests {
     /// AWS's page again, slowly and in other words: the requests that a statement lets in are tried
     /// one by one, and it is public if one of a stranger's is among them.
     fn lets_a_stranger_in(statement: &Value) -> bool {
-        let many = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        let many = |value: &Value| {
+            value
+                .as_array()
+                .cloned()
+                .unwrap_or_else(|| vec![value.clone()])
+        };
         let everybody = match (&statement["Principal"], &statement["NotPrincipal"]) {
             (Value::String(all), _) => all == "*",
-            (Value::Object(kinds), _) => kinds.values().any(|names| many(names).contains(&json!("*"))),
+            (Value::Object(kinds), _) => kinds
+                .values()
+                .any(|names| many(names).contains(&json!("*"))),
             (_, except) => !except.is_null(),
         };
         let empty = serde_json::Map::new();
@@ -298,7 +357,11 @@ mod tests {
                 keys.as_object().unwrap().iter().all(|(key, values)| {
                     let values: Vec<String> = many(values)
                         .iter()
-                        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                        .map(|value| {
+                            value
+                                .as_str()
+                                .map_or_else(|| value.to_string(), str::to_owned)
+                        })
                         .collect();
                     a_stranger_meets(operator, key, &values)
                 })
@@ -325,8 +388,8 @@ mod tests {
                 anybody_s || wildcards > 0
             }
             "aws:PrincipalOrgPaths" => {
-                let of_one =
-                    value.starts_with("o-1/") && (wildcards == 0 || wildcards == 1 && value.ends_with('*'));
+                let of_one = value.starts_with("o-1/")
+                    && (wildcards == 0 || wildcards == 1 && value.ends_with('*'));
                 anybody_s || !of_one
             }
             "aws:userid" => anybody_s || wildcards > 0 && value != "AROA1:*",
@@ -347,7 +410,9 @@ mod tests {
             halves[first..first + many].fill(true);
         }
         let has = |range: &str| values.iter().any(|value| value == range);
-        halves.windows(3).any(|three| three.iter().all(|half| *half))
+        halves
+            .windows(3)
+            .any(|three| three.iter().all(|half| *half))
             || has("::/0")
             || has("::/31")
             || has("2001:db8::/32") && has("2001:db9::/32")
@@ -406,8 +471,10 @@ mod tests {
             "::/31",
             "::/0",
         ];
-        let (operators, keys) =
-            (prop::sample::select(operators.to_vec()), prop::sample::select(keys.to_vec()));
+        let (operators, keys) = (
+            prop::sample::select(operators.to_vec()),
+            prop::sample::select(keys.to_vec()),
+        );
         let of_words = prop::collection::vec(prop::sample::select(values.to_vec()), 1..4);
         let of_ranges = prop::collection::vec(prop::sample::select(ranges.to_vec()), 1..4);
         let owned = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -415,9 +482,17 @@ mod tests {
             (operators, keys, of_words).prop_map(move |(operator, key, values)| {
                 (operator.to_owned(), key.to_owned(), owned(values))
             }),
-            (prop::sample::select(vec!["IpAddress", "NotIpAddress"]), of_ranges).prop_map(
-                move |(operator, values)| { (operator.to_owned(), "aws:SourceIp".to_owned(), owned(values)) }
-            ),
+            (
+                prop::sample::select(vec!["IpAddress", "NotIpAddress"]),
+                of_ranges
+            )
+                .prop_map(move |(operator, values)| {
+                    (
+                        operator.to_owned(),
+                        "aws:SourceIp".to_owned(),
+                        owned(values),
+                    )
+                }),
         ]
     }
 
@@ -433,8 +508,12 @@ mod tests {
             json!({"NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}}),
         ]);
         let effect = prop::sample::select(vec!["Allow", "Deny"]);
-        (principal, effect, prop::collection::vec(any_condition(), 0..3)).prop_map(
-            |(mut statement, effect, conditions)| {
+        (
+            principal,
+            effect,
+            prop::collection::vec(any_condition(), 0..3),
+        )
+            .prop_map(|(mut statement, effect, conditions)| {
                 statement["Effect"] = json!(effect);
                 for (operator, key, values) in conditions {
                     // Numbers and booleans may stand without quotation marks.
@@ -444,12 +523,15 @@ mod tests {
                         Err(_) => json!(text),
                     };
                     let values: Vec<Value> = values.iter().map(value).collect();
-                    let values = if values.len() == 1 { values[0].clone() } else { json!(values) };
+                    let values = if values.len() == 1 {
+                        values[0].clone()
+                    } else {
+                        json!(values)
+                    };
                     statement["Condition"][operator][key] = values;
                 }
                 statement
-            },
-        )
+            })
     }
 
     proptest! {

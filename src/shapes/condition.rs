@@ -83,7 +83,10 @@ fn can_narrow(operator: &str) -> bool {
 pub(super) fn deny_to_strangers(conditions: &Conditions) -> bool {
     !conditions.is_empty()
         && conditions.iter().all(|(operator, keys)| {
-            is_negated(operator) && keys.iter().all(|(key, values)| narrows(key, values.values()))
+            is_negated(operator)
+                && keys
+                    .iter()
+                    .all(|(key, values)| narrows(key, values.values()))
         })
 }
 
@@ -92,7 +95,10 @@ pub(super) fn deny_to_others(conditions: &Conditions) -> bool {
     conditions.iter().any(|(operator, keys)| {
         let operator = operator.to_ascii_lowercase();
         let negated = is_negated(operator.strip_prefix("foranyvalue:").unwrap_or(&operator));
-        negated && keys.iter().any(|(key, values)| narrows(key, values.values()))
+        negated
+            && keys
+                .iter()
+                .any(|(key, values)| narrows(key, values.values()))
     })
 }
 
@@ -115,7 +121,9 @@ fn is_negated(operator: &str) -> bool {
 
 /// Values are joined by "or": each must be fixed.
 fn narrows(key: &str, values: &[Value]) -> bool {
-    let Some(texts) = values.iter().map(text).collect::<Option<Vec<String>>>() else { return false };
+    let Some(texts) = values.iter().map(text).collect::<Option<Vec<String>>>() else {
+        return false;
+    };
     if texts.is_empty() {
         return false;
     }
@@ -123,7 +131,9 @@ fn narrows(key: &str, values: &[Value]) -> bool {
         "aws:sourceip" => return are_narrow(&texts),
         "s3:dataaccesspointarn" => has_fixed_account,
         "aws:userid" => is_fixed_user,
-        "aws:principalorgpaths" | "aws:sourceorgpaths" | "aws:vpceorgpaths" => has_fixed_organisation,
+        "aws:principalorgpaths" | "aws:sourceorgpaths" | "aws:vpceorgpaths" => {
+            has_fixed_organisation
+        }
         "aws:sourcearn"
         | "aws:sourcevpc"
         | "aws:sourcevpce"
@@ -178,11 +188,17 @@ fn has_fixed_organisation(value: &str) -> bool {
 
 /// Ranges that together make up a block broader than /8 (IPv4) or /32 (IPv6) are public all the same.
 fn are_narrow(values: &[String]) -> bool {
-    let range =
-        |value: &String| value.parse::<IpNet>().ok().or_else(|| Some(value.parse::<IpAddr>().ok()?.into()));
+    let range = |value: &String| {
+        value
+            .parse::<IpNet>()
+            .ok()
+            .or_else(|| Some(value.parse::<IpAddr>().ok()?.into()))
+    };
     let ranges: Option<Vec<IpNet>> = values.iter().map(range).collect();
     ranges.is_some_and(|ranges| {
-        !blocks(ranges).into_iter().any(|block| block.is_broader_than(Broadest::default()))
+        !blocks(ranges)
+            .into_iter()
+            .any(|block| block.is_broader_than(Broadest::default()))
     })
 }
 
@@ -200,8 +216,9 @@ mod tests {
 
     #[test]
     fn a_deny_of_all_but_one_s_own_denies_to_strangers() {
-        let denies =
-            |condition: &Value| deny_to_strangers(&serde_json::from_value(condition.clone()).unwrap());
+        let denies = |condition: &Value| {
+            deny_to_strangers(&serde_json::from_value(condition.clone()).unwrap())
+        };
         for condition in [
             json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}),
             json!({"StringNotEqualsIfExists": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}}),

@@ -13,10 +13,14 @@ pub(super) fn limits(deny: &Statement) -> bool {
 /// Whether each action on each resource that a statement allows is denied to all strangers by one of those
 /// that limit. What cannot be proved is not so.
 pub(super) fn cover(limiting: &[(usize, &Statement)], allow: &Statement) -> bool {
-    let mut denies = limiting.iter().map(|(_, deny)| deny).filter(|deny| deny_to_strangers(&deny.condition));
+    let mut denies = limiting
+        .iter()
+        .map(|(_, deny)| deny)
+        .filter(|deny| deny_to_strangers(&deny.condition));
     let (Some(actions), Some(resources)) = (named(&allow.action), named(&allow.resource)) else {
-        return denies
-            .any(|deny| is_whole(&deny.action, &["s3:*"]) && is_whole(&deny.resource, &ALL_BUCKETS));
+        return denies.any(|deny| {
+            is_whole(&deny.action, &["s3:*"]) && is_whole(&deny.resource, &ALL_BUCKETS)
+        });
     };
     let denies: Vec<_> = denies.collect();
     !denies.is_empty()
@@ -32,17 +36,30 @@ pub(super) fn cover(limiting: &[(usize, &Statement)], allow: &Statement) -> bool
 
 /// Whether a Deny is about something that a statement allows.
 pub(super) fn touches(deny: &Statement, allow: &Statement) -> bool {
-    let meet = |these: &Option<OneOrMany>, those: &Option<OneOrMany>, includes: fn(&str, &str) -> bool| {
-        let (Some(these), Some(those)) = (named(these), named(those)) else { return true };
-        let pairs = |these: &str| those.iter().any(|those| includes(these, those) || includes(those, these));
-        these.into_iter().any(pairs)
-    };
-    meet(&deny.action, &allow.action, includes_action) && meet(&deny.resource, &allow.resource, includes)
+    let meet =
+        |these: &Option<OneOrMany>, those: &Option<OneOrMany>, includes: fn(&str, &str) -> bool| {
+            let (Some(these), Some(those)) = (named(these), named(those)) else {
+                return true;
+            };
+            let pairs = |these: &str| {
+                those
+                    .iter()
+                    .any(|those| includes(these, those) || includes(those, these))
+            };
+            these.into_iter().any(pairs)
+        };
+    meet(&deny.action, &allow.action, includes_action)
+        && meet(&deny.resource, &allow.resource, includes)
 }
 
 /// The texts of an element; `None` where it is absent, or says something else.
 fn named(element: &Option<OneOrMany>) -> Option<Vec<&str>> {
-    element.as_ref()?.values().iter().map(|value| value.as_str()).collect()
+    element
+        .as_ref()?
+        .values()
+        .iter()
+        .map(|value| value.as_str())
+        .collect()
 }
 
 fn any(element: &Option<OneOrMany>, is_it: impl Fn(&str) -> bool) -> bool {
@@ -55,11 +72,17 @@ fn includes_action(outer: &str, inner: &str) -> bool {
 }
 
 /// All that S3 has in one of the partitions.
-const ALL_BUCKETS: [&str; 3] = ["arn:aws:s3:::*", "arn:aws-cn:s3:::*", "arn:aws-us-gov:s3:::*"];
+const ALL_BUCKETS: [&str; 3] = [
+    "arn:aws:s3:::*",
+    "arn:aws-cn:s3:::*",
+    "arn:aws-us-gov:s3:::*",
+];
 
 /// Whether an element is `*`, or what stands for all of S3.
 fn is_whole(element: &Option<OneOrMany>, all: &[&str]) -> bool {
-    any(element, |text| text == "*" || all.iter().any(|all| text.eq_ignore_ascii_case(all)))
+    any(element, |text| {
+        text == "*" || all.iter().any(|all| text.eq_ignore_ascii_case(all))
+    })
 }
 
 /// Whether all that the pattern `inner` matches is matched by `outer`, too. Policy variables may stand for
@@ -77,7 +100,9 @@ fn includes(outer: &str, inner: &str) -> bool {
         match token {
             '*' => {
                 let first = reached.iter().position(|reached| *reached);
-                next.iter_mut().skip(first.unwrap_or(inner.len() + 1)).for_each(|next| *next = true);
+                next.iter_mut()
+                    .skip(first.unwrap_or(inner.len() + 1))
+                    .for_each(|next| *next = true);
             }
             _ => {
                 for (place, symbol) in inner.iter().enumerate() {

@@ -8,7 +8,11 @@ use super::ports::{PortRange, ProhibitedPorts};
 /// Protocol `-1` is every protocol, hence every port; AWS Config leaves its ports out and
 /// DescribeSecurityGroupRules writes -1 for both. ICMP has no ports (its `fromPort` is a type),
 /// nor has any other protocol.
-pub fn opened_ports(protocol: &str, from_port: Option<i64>, to_port: Option<i64>) -> Option<PortRange> {
+pub fn opened_ports(
+    protocol: &str,
+    from_port: Option<i64>,
+    to_port: Option<i64>,
+) -> Option<PortRange> {
     match protocol {
         "-1" => Some(PortRange::ALL),
         "tcp" | "6" | "udp" | "17" => match (from_port, to_port) {

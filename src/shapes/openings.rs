@@ -30,15 +30,23 @@ pub fn open<'a>(
     broadest: Broadest,
 ) -> BTreeMap<usize, BTreeSet<IpNet>> {
     let of_source = |(place, source): (usize, Source<'a>)| {
-        let Source { protocol, from_port, to_port, ranges } = source;
-        ranges
-            .iter()
-            .filter_map(move |range| Some((place, Opening::new(protocol, from_port, to_port, *range)?)))
+        let Source {
+            protocol,
+            from_port,
+            to_port,
+            ranges,
+        } = source;
+        ranges.iter().filter_map(move |range| {
+            Some((place, Opening::new(protocol, from_port, to_port, *range)?))
+        })
     };
-    let (places, openings): (Vec<usize>, Vec<Opening>) = sources.enumerate().flat_map(of_source).unzip();
+    let (places, openings): (Vec<usize>, Vec<Opening>) =
+        sources.enumerate().flat_map(of_source).unzip();
     let mut open: BTreeMap<usize, BTreeSet<IpNet>> = BTreeMap::new();
     for gone in prohibited(&openings, ports, broadest) {
-        open.entry(places[gone]).or_default().insert(openings[gone].range);
+        open.entry(places[gone])
+            .or_default()
+            .insert(openings[gone].range);
     }
     open
 }
@@ -60,14 +68,23 @@ enum Protocol {
 
 impl Opening {
     /// What a range opens; `None` where that is no port of TCP or UDP.
-    fn new(protocol: &str, from_port: Option<i64>, to_port: Option<i64>, range: IpNet) -> Option<Self> {
+    fn new(
+        protocol: &str,
+        from_port: Option<i64>,
+        to_port: Option<i64>,
+        range: IpNet,
+    ) -> Option<Self> {
         let ports = opened_ports(protocol, from_port, to_port)?;
         let protocol = match protocol {
             "tcp" | "6" => Protocol::Tcp,
             "udp" | "17" => Protocol::Udp,
             _ => Protocol::Every,
         };
-        Some(Self { protocol, ports, range })
+        Some(Self {
+            protocol,
+            ports,
+            range,
+        })
     }
 
     fn opens(&self, protocol: Protocol, port: u16) -> bool {
@@ -76,7 +93,11 @@ impl Opening {
 }
 
 /// The openings, by their places, that have to go so that no prohibited port is open to the internet.
-fn prohibited(openings: &[Opening], ports: &ProhibitedPorts, broadest: Broadest) -> BTreeSet<usize> {
+fn prohibited(
+    openings: &[Opening],
+    ports: &ProhibitedPorts,
+    broadest: Broadest,
+) -> BTreeSet<usize> {
     let mut looked_at = HashSet::new();
     let mut gone = BTreeSet::new();
     for protocol in [Protocol::Tcp, Protocol::Udp] {
@@ -86,8 +107,15 @@ fn prohibited(openings: &[Opening], ports: &ProhibitedPorts, broadest: Broadest)
             if together.is_empty() || looked_at.contains(&together) {
                 continue;
             }
-            let ranges: Vec<IpNet> = together.iter().map(|place| openings[*place].range).collect();
-            gone.extend(that_let_the_internet_in(&ranges, broadest).into_iter().map(|place| together[place]));
+            let ranges: Vec<IpNet> = together
+                .iter()
+                .map(|place| openings[*place].range)
+                .collect();
+            gone.extend(
+                that_let_the_internet_in(&ranges, broadest)
+                    .into_iter()
+                    .map(|place| together[place]),
+            );
             looked_at.insert(together);
         }
     }
@@ -98,8 +126,16 @@ fn prohibited(openings: &[Opening], ports: &ProhibitedPorts, broadest: Broadest)
 fn ports_to_look_at(openings: &[Opening], ports: &ProhibitedPorts) -> BTreeSet<u16> {
     let borders = |opening: &Opening| [Some(opening.ports.first()), opening.ports.next()];
     let borders: BTreeSet<u16> = openings.iter().flat_map(borders).flatten().collect();
-    let inside = |stretch: PortRange| borders.iter().copied().filter(move |port| stretch.has(*port));
-    ports.within(PortRange::ALL).flat_map(|stretch| inside(stretch).chain([stretch.first()])).collect()
+    let inside = |stretch: PortRange| {
+        borders
+            .iter()
+            .copied()
+            .filter(move |port| stretch.has(*port))
+    };
+    ports
+        .within(PortRange::ALL)
+        .flat_map(|stretch| inside(stretch).chain([stretch.first()]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,31 +153,59 @@ mod tests {
                 Opening::new(protocol, Some(*from), Some(*to), range.parse().unwrap()).unwrap()
             })
             .collect();
-        prohibited(&openings, &ProhibitedPorts::default(), Broadest::default()).into_iter().collect()
+        prohibited(&openings, &ProhibitedPorts::default(), Broadest::default())
+            .into_iter()
+            .collect()
     }
 
     #[test]
     fn two_halves_of_one_port_are_the_internet_whatever_rules_they_are_in() {
-        assert_eq!(gone(&[("tcp", 22, 22, "0.0.0.0/1"), ("tcp", 22, 22, "128.0.0.0/1")]), [0, 1]);
-        assert_eq!(gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("tcp", 20, 25, "65.0.0.0/8")]), [0, 1]);
-        assert_eq!(gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("-1", -1, -1, "65.0.0.0/8")]), [0, 1]);
+        assert_eq!(
+            gone(&[("tcp", 22, 22, "0.0.0.0/1"), ("tcp", 22, 22, "128.0.0.0/1")]),
+            [0, 1]
+        );
+        assert_eq!(
+            gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("tcp", 20, 25, "65.0.0.0/8")]),
+            [0, 1]
+        );
+        assert_eq!(
+            gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("-1", -1, -1, "65.0.0.0/8")]),
+            [0, 1]
+        );
     }
 
     #[test]
     fn other_ports_and_protocols_are_other_doors() {
-        assert_eq!(gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("udp", 22, 22, "65.0.0.0/8")]), [0; 0]);
-        assert_eq!(gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("tcp", 3389, 3389, "65.0.0.0/8")]), [0; 0]);
+        assert_eq!(
+            gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("udp", 22, 22, "65.0.0.0/8")]),
+            [0; 0]
+        );
+        assert_eq!(
+            gone(&[
+                ("tcp", 22, 22, "64.0.0.0/8"),
+                ("tcp", 3389, 3389, "65.0.0.0/8")
+            ]),
+            [0; 0]
+        );
         assert_eq!(gone(&[("tcp", 443, 443, "0.0.0.0/0")]), [0; 0]);
-        assert_eq!(gone(&[("tcp", 0, 65535, "0.0.0.0/0"), ("tcp", 22, 22, "8.8.8.8/32")]), [0]);
+        assert_eq!(
+            gone(&[
+                ("tcp", 0, 65535, "0.0.0.0/0"),
+                ("tcp", 22, 22, "8.8.8.8/32")
+            ]),
+            [0]
+        );
     }
 
     /// An opening of a few ports to a few of the 64 addresses from 8.8.8.0 on.
     fn opening() -> impl Strategy<Value = Opening> {
         let protocol = prop::sample::select(vec!["tcp", "udp", "-1"]);
-        (protocol, 0i64..12, 0i64..4, 0u8..64, 26u8..=32).prop_map(|(protocol, from, width, host, prefix)| {
-            let range: IpNet = format!("8.8.8.{host}/{prefix}").parse().unwrap();
-            Opening::new(protocol, Some(from), Some(from + width), range.trunc()).unwrap()
-        })
+        (protocol, 0i64..12, 0i64..4, 0u8..64, 26u8..=32).prop_map(
+            |(protocol, from, width, host, prefix)| {
+                let range: IpNet = format!("8.8.8.{host}/{prefix}").parse().unwrap();
+                Opening::new(protocol, Some(from), Some(from + width), range.trunc()).unwrap()
+            },
+        )
     }
 
     /// Port by port and address by address: the longest run of addresses that a prohibited port is open to.
@@ -152,9 +216,9 @@ mod tests {
                 let mut run = 0;
                 for host in 0..64 {
                     let address = IpAddr::from([8, 8, 8, host]);
-                    let is_open = openings
-                        .iter()
-                        .any(|opening| opening.opens(protocol, *port) && opening.range.contains(&address));
+                    let is_open = openings.iter().any(|opening| {
+                        opening.opens(protocol, *port) && opening.range.contains(&address)
+                    });
                     run = if is_open { run + 1 } else { 0 };
                     longest = longest.max(run);
                 }

@@ -14,7 +14,10 @@ pub struct PortRange {
 
 impl PortRange {
     /// Every port.
-    pub const ALL: Self = Self { first: 0, last: u16::MAX };
+    pub const ALL: Self = Self {
+        first: 0,
+        last: u16::MAX,
+    };
 
     /// The range from `first` to `last`, both included; `None` where it would be empty or
     /// outside 0 to 65535 (AWS writes -1 for "no ports").
@@ -67,7 +70,14 @@ pub struct InvalidPorts(String);
 impl Default for ProhibitedPorts {
     /// What DD-AWS deploys: SSH, SQL Server, MySQL and Remote Desktop.
     fn default() -> Self {
-        Self([22, 1433, 3306, 3389].map(|port| PortRange { first: port, last: port }).to_vec())
+        Self(
+            [22, 1433, 3306, 3389]
+                .map(|port| PortRange {
+                    first: port,
+                    last: port,
+                })
+                .to_vec(),
+        )
     }
 }
 
@@ -75,7 +85,10 @@ impl FromStr for ProhibitedPorts {
     type Err = InvalidPorts;
 
     fn from_str(text: &str) -> Result<Self, InvalidPorts> {
-        text.split(',').map(|part| parse_range(part.trim())).collect::<Result<_, _>>().map(Self)
+        text.split(',')
+            .map(|part| parse_range(part.trim()))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
@@ -90,14 +103,23 @@ fn parse_range(part: &str) -> Result<PortRange, InvalidPorts> {
 
 impl fmt::Display for ProhibitedPorts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(PortRange::to_string).collect::<Vec<_>>().join(","))
+        f.write_str(
+            &self
+                .0
+                .iter()
+                .map(PortRange::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
+        )
     }
 }
 
 impl ProhibitedPorts {
     /// The prohibited ports inside `range`, in the order in which they were configured.
     pub fn within(&self, range: PortRange) -> impl Iterator<Item = PortRange> + '_ {
-        self.0.iter().filter_map(move |prohibited| prohibited.intersection(range))
+        self.0
+            .iter()
+            .filter_map(move |prohibited| prohibited.intersection(range))
     }
 
     /// Whether `range` holds at least one prohibited port.

@@ -35,12 +35,16 @@ impl Statement {
 
     /// Whether it is for everybody who names a certain KMS key.
     pub(super) fn is_for_callers_choice(&self) -> bool {
-        self.effect == "Allow" && self.is_for_everybody() && narrow_by_callers_choice(&self.condition)
+        self.effect == "Allow"
+            && self.is_for_everybody()
+            && narrow_by_callers_choice(&self.condition)
     }
 
     /// `"Read"`, or `number 2`.
     pub(super) fn name(&self, index: usize) -> String {
-        self.sid.as_ref().map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
+        self.sid
+            .as_ref()
+            .map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
     }
 
     /// Whoever is not named one by one may be anybody.
@@ -50,30 +54,37 @@ impl Statement {
 
     /// Whether its principal is everybody, and not everybody of a kind.
     pub(super) fn is_for_all(&self) -> bool {
-        self.principal.as_ref().is_some_and(|principal| match principal {
-            Principal::Anyone(text) => text == "*",
-            Principal::Named(kinds) => {
-                kinds.get("AWS").is_some_and(|names| names.values().iter().any(is_anybody))
-            }
-        })
+        self.principal
+            .as_ref()
+            .is_some_and(|principal| match principal {
+                Principal::Anyone(text) => text == "*",
+                Principal::Named(kinds) => kinds
+                    .get("AWS")
+                    .is_some_and(|names| names.values().iter().any(is_anybody)),
+            })
     }
 
     /// A wildcard among AWS principals, services or federated users alike, or whom a provider of web
     /// identities knows: AWS's page has `{"Federated": "graph.facebook.com"}` among what is public.
     fn principal_is_everybody(&self) -> bool {
-        self.principal.as_ref().is_some_and(|principal| match principal {
-            Principal::Anyone(text) => text == "*",
-            Principal::Named(kinds) => kinds.iter().any(|(kind, names)| {
-                let is_everybody = |name| is_anybody(name) || kind == "Federated" && is_web_identity(name);
-                names.values().iter().any(is_everybody)
-            }),
-        })
+        self.principal
+            .as_ref()
+            .is_some_and(|principal| match principal {
+                Principal::Anyone(text) => text == "*",
+                Principal::Named(kinds) => kinds.iter().any(|(kind, names)| {
+                    let is_everybody =
+                        |name| is_anybody(name) || kind == "Federated" && is_web_identity(name);
+                    names.values().iter().any(is_everybody)
+                }),
+            })
     }
 }
 
 /// `accounts.google.com`, and not `arn:aws:iam::123456789012:saml-provider/own`.
 fn is_web_identity(provider: &Value) -> bool {
-    provider.as_str().is_some_and(|provider| !provider.starts_with("arn:"))
+    provider
+        .as_str()
+        .is_some_and(|provider| !provider.starts_with("arn:"))
 }
 
 fn is_anybody(name: &Value) -> bool {

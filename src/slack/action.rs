@@ -62,9 +62,17 @@ mod tests {
     #[test]
     fn a_value_carries_a_finding_and_a_plan_or_of_older_versions_a_finding() {
         let (finding, plan) = ("f-3fa9c01b22de".parse().unwrap(), PlanDigest::of("a plan"));
-        assert_eq!(read_value(&value(&finding, &plan)), Some((finding.clone(), Some(plan))));
+        assert_eq!(
+            read_value(&value(&finding, &plan)),
+            Some((finding.clone(), Some(plan)))
+        );
         assert_eq!(read_value("f-3fa9c01b22de"), Some((finding, None)));
-        for wrong in ["", "f-3fa9c01b22de p-1", "d-3fa9c01b22de", "f-3fa9c01b22de  "] {
+        for wrong in [
+            "",
+            "f-3fa9c01b22de p-1",
+            "d-3fa9c01b22de",
+            "f-3fa9c01b22de  ",
+        ] {
             assert_eq!(read_value(wrong), None, "{wrong:?}");
         }
     }

@@ -25,8 +25,13 @@ pub fn approve_view(finding: &Finding, wish: &Wish, agreed: &AgreedPlan) -> Slac
         Direction::Fix => change.to_string(),
         Direction::Undo => change.reopens(),
     });
-    let mut blocks = vec![section(&format!("*{}*\n{heading}", escape(&headline(finding))))];
-    blocks.extend(sections(lines.map(|line| format!("• {}", prose(&line, 200)))));
+    let mut blocks = vec![section(&format!(
+        "*{}*\n{heading}",
+        escape(&headline(finding))
+    ))];
+    blocks.extend(sections(
+        lines.map(|line| format!("• {}", prose(&line, 200))),
+    ));
     let title = format!("Approve the {}", wish.word());
     let view = about(finding, CALLBACK_ID, &title, "Approve", blocks);
     view.with_private_metadata(action::value(&finding.id, &agreed.digest()))

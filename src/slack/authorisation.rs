@@ -82,7 +82,11 @@ pub struct Authoriser {
 impl Authoriser {
     /// An authoriser that allows `operators` and nobody else.
     pub fn new(operators: Vec<Operator>, slack: Slack) -> Self {
-        Self { operators, slack, remembered: Arc::default() }
+        Self {
+            operators,
+            slack,
+            remembered: Arc::default(),
+        }
     }
 
     /// Where somebody may act. Of those who are not in the list nothing is asked but who is in its
@@ -96,21 +100,31 @@ impl Authoriser {
         match self.is_active(user, begun + PATIENCE).await {
             Some(true) => Permission::Granted(listed),
             Some(false) => Permission::Denied,
-            None => Permission::Unknown { listed: Some(listed) },
+            None => Permission::Unknown {
+                listed: Some(listed),
+            },
         }
     }
 
     /// Where somebody may act by the list. Users named one by one need no call.
     async fn listed(&self, user: &SlackUserId, until: tokio::time::Instant) -> Permission {
-        let named = self.operators.iter().filter(|operator| operator.user() == Some(user));
+        let named = self
+            .operators
+            .iter()
+            .filter(|operator| operator.user() == Some(user));
         if named.clone().any(|operator| operator.account.is_none()) {
             return Permission::Granted(Reach::Everywhere);
         }
         let named: Vec<_> = named.map(|operator| (operator, Some(true))).collect();
-        let groups = self.operators.iter().filter_map(|operator| match &operator.who {
-            Who::User(_) => None,
-            Who::Group(group) => Some(async move { (operator, self.is_member(group, user, until).await) }),
-        });
+        let groups = self
+            .operators
+            .iter()
+            .filter_map(|operator| match &operator.who {
+                Who::User(_) => None,
+                Who::Group(group) => {
+                    Some(async move { (operator, self.is_member(group, user, until).await) })
+                }
+            });
         let (mut accounts, mut unknown) = (BTreeSet::new(), false);
         for (operator, is_meant) in named.into_iter().chain(join_all(groups).await) {
             match (is_meant, &operator.account) {
@@ -144,7 +158,9 @@ impl Authoriser {
         let members = said(until, async move { slack.user_group(&asked).await }).await?;
         let members: HashSet<SlackUserId> = members.into_iter().collect();
         let is_member = members.contains(user);
-        self.remembered().members.insert(group.clone(), (Instant::now(), members));
+        self.remembered()
+            .members
+            .insert(group.clone(), (Instant::now(), members));
         Some(is_member)
     }
 
@@ -157,12 +173,16 @@ impl Authoriser {
         }
         let (slack, asked) = (self.slack.clone(), user.clone());
         let is_active = said(until, async move { slack.is_active(&asked).await }).await?;
-        self.remembered().active.insert(user.clone(), (Instant::now(), is_active));
+        self.remembered()
+            .active
+            .insert(user.clone(), (Instant::now(), is_active));
         Some(is_active)
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.remembered.lock().expect("nothing panics while it holds what is remembered")
+        self.remembered
+            .lock()
+            .expect("nothing panics while it holds what is remembered")
     }
 }
 

@@ -18,7 +18,9 @@ const TEXT_LIMIT: usize = 4000;
 
 /// A section of mrkdwn.
 pub fn section(mrkdwn: &str) -> SlackBlock {
-    SlackSectionBlock::new().with_text(markdown(mrkdwn, SECTION_LIMIT)).into()
+    SlackSectionBlock::new()
+        .with_text(markdown(mrkdwn, SECTION_LIMIT))
+        .into()
 }
 
 /// Lines, in as many sections as they take: none is lost to a section's limit, but for one that is
@@ -39,9 +41,13 @@ pub fn sections(lines: impl IntoIterator<Item = String>) -> Vec<SlackBlock> {
 
 /// A section of at most ten short fields, each a label and a value.
 pub fn fields(pairs: &[(&str, String)]) -> SlackBlock {
-    let fields =
-        pairs.iter().take(10).map(|(label, value)| markdown(&format!("*{label}*\n{value}"), FIELD_LIMIT));
-    SlackSectionBlock::new().with_fields(fields.collect()).into()
+    let fields = pairs
+        .iter()
+        .take(10)
+        .map(|(label, value)| markdown(&format!("*{label}*\n{value}"), FIELD_LIMIT));
+    SlackSectionBlock::new()
+        .with_fields(fields.collect())
+        .into()
 }
 
 /// Small print.
@@ -79,7 +85,9 @@ fn markdown(text: &str, limit: usize) -> SlackBlockText {
 
 /// A message: blocks, and the text for those who do not see them.
 pub fn message(text: &str, blocks: Vec<SlackBlock>) -> Content {
-    Content::new().with_text(cut(text, TEXT_LIMIT)).with_blocks(blocks)
+    Content::new()
+        .with_text(cut(text, TEXT_LIMIT))
+        .with_blocks(blocks)
 }
 
 /// A message of one section, which is its text too.

@@ -66,7 +66,9 @@ impl Drop for Called {
 
 impl std::fmt::Debug for Slack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slack").field("channel", &self.inner.settings.channel).finish_non_exhaustive()
+        f.debug_struct("Slack")
+            .field("channel", &self.inner.settings.channel)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +76,13 @@ impl Slack {
     /// Slack by `settings`; the token is read at the first call.
     pub fn new(settings: SlackSettings, secrets: Secrets) -> Self {
         let token = CachedSecret::new(settings.bot_token.clone(), secrets);
-        Self { inner: Arc::new(Inner { settings, token, client: OnceCell::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                settings,
+                token,
+                client: OnceCell::new(),
+            }),
+        }
     }
 
     /// A message as this Slack can show it: not every emulator knows date tokens.
@@ -86,7 +94,9 @@ impl Slack {
             strip_date_tokens(&mut json);
             serde_json::from_value(json)
         });
-        fitted.and_then(|fitted| fitted).unwrap_or_else(|_| content.clone())
+        fitted
+            .and_then(|fitted| fitted)
+            .unwrap_or_else(|_| content.clone())
     }
 
     /// The channel for findings.
@@ -96,13 +106,19 @@ impl Slack {
 
     async fn client(&self) -> Result<&HyperClient, SlackError> {
         let inner = &self.inner;
-        inner.client.get_or_try_init(async || hyper_client(inner.settings.api_url.as_deref())).await
+        inner
+            .client
+            .get_or_try_init(async || hyper_client(inner.settings.api_url.as_deref()))
+            .await
     }
 
     async fn call<T>(
         &self,
         method: &'static str,
-        call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T> + Clone,
+        call: impl AsyncFnOnce(
+            &SlackClientSession<'_, SlackClientHyperHttpsConnector>,
+        ) -> ClientResult<T>
+        + Clone,
     ) -> Result<T, SlackError> {
         self.call_within(DEADLINE, method, call).await
     }
@@ -111,12 +127,18 @@ impl Slack {
         &self,
         deadline: Duration,
         method: &'static str,
-        call: impl AsyncFnOnce(&SlackClientSession<'_, SlackClientHyperHttpsConnector>) -> ClientResult<T> + Clone,
+        call: impl AsyncFnOnce(
+            &SlackClientSession<'_, SlackClientHyperHttpsConnector>,
+        ) -> ClientResult<T>
+        + Clone,
     ) -> Result<T, SlackError> {
         let client = self.client().await?;
         let mut token = self.inner.token.get().await?;
         loop {
-            let mut called = Called { method, is_ok: false };
+            let mut called = Called {
+                method,
+                is_ok: false,
+            };
             let spoken = SlackApiToken::new(token.expose_secret().to_owned().into());
             let session = client.open_session(&spoken);
             let calls = async {
@@ -155,8 +177,11 @@ impl Slack {
             .opt_thread_ts(thread.cloned())
             .with_unfurl_links(false)
             .with_unfurl_media(false);
-        let posted =
-            self.call("chat.postMessage", async |session| session.chat_post_message(&request).await).await?;
+        let posted = self
+            .call("chat.postMessage", async |session| {
+                session.chat_post_message(&request).await
+            })
+            .await?;
         Ok(posted.ts)
     }
 
@@ -174,15 +199,17 @@ impl Slack {
                 .with_channel(channel.clone())
                 .with_limit(LOOK_BACK)
                 .with_oldest(oldest);
-            let history = self
-                .call("conversations.history", async |session| session.conversations_history(&request).await);
+            let history = self.call("conversations.history", async |session| {
+                session.conversations_history(&request).await
+            });
             return Ok(history.await?.messages);
         };
         let request = SlackApiConversationsRepliesRequest::new(channel.clone(), thread.clone())
             .with_limit(LOOK_BACK)
             .with_oldest(oldest);
-        let replies =
-            self.call("conversations.replies", async |session| session.conversations_replies(&request).await);
+        let replies = self.call("conversations.replies", async |session| {
+            session.conversations_replies(&request).await
+        });
         Ok(replies.await?.messages)
     }
 
@@ -193,8 +220,13 @@ impl Slack {
         ts: &SlackTs,
         content: &Content,
     ) -> Result<(), SlackError> {
-        let request = SlackApiChatUpdateRequest::new(channel.clone(), self.fit(content), ts.clone());
-        self.call("chat.update", async |session| session.chat_update(&request).await).await.map(drop)
+        let request =
+            SlackApiChatUpdateRequest::new(channel.clone(), self.fit(content), ts.clone());
+        self.call("chat.update", async |session| {
+            session.chat_update(&request).await
+        })
+        .await
+        .map(drop)
     }
 
     /// Shows one user something that nobody else sees.
@@ -204,18 +236,27 @@ impl Slack {
         user: &SlackUserId,
         content: &Content,
     ) -> Result<(), SlackError> {
-        let request = SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), self.fit(content));
-        self.call("chat.postEphemeral", async |session| session.chat_post_ephemeral(&request).await)
-            .await
-            .map(drop)
+        let request =
+            SlackApiChatPostEphemeralRequest::new(channel.clone(), user.clone(), self.fit(content));
+        self.call("chat.postEphemeral", async |session| {
+            session.chat_post_ephemeral(&request).await
+        })
+        .await
+        .map(drop)
     }
 
     /// Opens a modal; the trigger is good for three seconds.
-    pub async fn open_view(&self, trigger: &SlackTriggerId, view: SlackModalView) -> Result<(), SlackError> {
+    pub async fn open_view(
+        &self,
+        trigger: &SlackTriggerId,
+        view: SlackModalView,
+    ) -> Result<(), SlackError> {
         let request = SlackApiViewsOpenRequest::new(trigger.clone(), SlackView::Modal(view));
-        self.call_within(AT_ONCE, "views.open", async |session| session.views_open(&request).await)
-            .await
-            .map(drop)
+        self.call_within(AT_ONCE, "views.open", async |session| {
+            session.views_open(&request).await
+        })
+        .await
+        .map(drop)
     }
 
     /// Shows one user the app's Home tab, unless that takes too long.
@@ -225,12 +266,17 @@ impl Slack {
         view: SlackHomeView,
         within: Duration,
     ) -> Result<(), SlackError> {
-        let blocks = self.fit(&Content::new().with_blocks(view.blocks)).blocks.unwrap_or_default();
+        let blocks = self
+            .fit(&Content::new().with_blocks(view.blocks))
+            .blocks
+            .unwrap_or_default();
         let view = SlackView::Home(SlackHomeView::new(blocks));
         let request = SlackApiViewsPublishRequest::new(user.clone(), view);
-        self.call_within(within, "views.publish", async |session| session.views_publish(&request).await)
-            .await
-            .map(drop)
+        self.call_within(within, "views.publish", async |session| {
+            session.views_publish(&request).await
+        })
+        .await
+        .map(drop)
     }
 
     /// Replaces the ephemeral message in which somebody pressed a button.
@@ -239,17 +285,25 @@ impl Slack {
         response_url: &SlackResponseUrl,
         content: &Content,
     ) -> Result<(), SlackError> {
-        let request = SlackApiPostWebhookMessageRequest::new(self.fit(content)).with_replace_original(true);
+        let request =
+            SlackApiPostWebhookMessageRequest::new(self.fit(content)).with_replace_original(true);
         let client = self.client().await?;
         match tokio::time::timeout(AT_ONCE, client.respond_to_event(response_url, &request)).await {
-            Ok(answer) => answer.map(drop).map_err(|error| SlackError::of("response_url", error)),
+            Ok(answer) => answer
+                .map(drop)
+                .map_err(|error| SlackError::of("response_url", error)),
             Err(_) => Err(SlackError::Timeout("response_url")),
         }
     }
 
     /// Uploads a PNG, which nobody sees yet; `alt` says what it shows to those who do not see it.
     /// ([Uploading files](https://docs.slack.dev/messaging/working-with-files#upload))
-    pub async fn upload(&self, name: &str, alt: &str, png: Vec<u8>) -> Result<SlackFileId, SlackError> {
+    pub async fn upload(
+        &self,
+        name: &str,
+        alt: &str,
+        png: Vec<u8>,
+    ) -> Result<SlackFileId, SlackError> {
         let request = SlackApiFilesGetUploadUrlExternalRequest::new(name.to_owned(), png.len())
             .with_alt_txt(alt.to_owned());
         let place = self
@@ -257,8 +311,12 @@ impl Slack {
                 session.get_upload_url_external(&request).await
             })
             .await?;
-        let request = SlackApiFilesUploadViaUrlRequest::new(place.upload_url, png, "image/png".to_owned());
-        self.call("the upload", async |session| session.files_upload_via_url(&request).await).await?;
+        let request =
+            SlackApiFilesUploadViaUrlRequest::new(place.upload_url, png, "image/png".to_owned());
+        self.call("the upload", async |session| {
+            session.files_upload_via_url(&request).await
+        })
+        .await?;
         Ok(place.file_id)
     }
 
@@ -270,7 +328,10 @@ impl Slack {
         name: &str,
         words: &str,
     ) -> Result<(), SlackError> {
-        let words = self.fit(&Content::new().with_text(words.to_owned())).text.unwrap_or_default();
+        let words = self
+            .fit(&Content::new().with_text(words.to_owned()))
+            .text
+            .unwrap_or_default();
         let file = SlackApiFilesComplete::new(file).with_title(name.to_owned());
         let request = SlackApiFilesCompleteUploadExternalRequest::new(vec![file])
             .with_channel_id(channel.clone())
@@ -283,19 +344,30 @@ impl Slack {
     }
 
     /// A link to a message.
-    pub async fn permalink(&self, channel: &SlackChannelId, ts: &SlackTs) -> Result<String, SlackError> {
+    pub async fn permalink(
+        &self,
+        channel: &SlackChannelId,
+        ts: &SlackTs,
+    ) -> Result<String, SlackError> {
         let request = SlackApiChatGetPermalinkRequest::new(channel.clone(), ts.clone());
         let link = self
-            .call("chat.getPermalink", async |session| session.chat_get_permalink(&request).await)
+            .call("chat.getPermalink", async |session| {
+                session.chat_get_permalink(&request).await
+            })
             .await?;
         Ok(link.permalink.to_string())
     }
 
     /// The members of a user group.
-    pub async fn user_group(&self, group: &SlackUserGroupId) -> Result<Vec<SlackUserId>, SlackError> {
+    pub async fn user_group(
+        &self,
+        group: &SlackUserGroupId,
+    ) -> Result<Vec<SlackUserId>, SlackError> {
         let request = SlackApiUserGroupsUsersListRequest::new(group.clone());
         let members = self
-            .call("usergroups.users.list", async |session| session.usergroups_users_list(&request).await)
+            .call("usergroups.users.list", async |session| {
+                session.usergroups_users_list(&request).await
+            })
             .await?;
         Ok(members.users)
     }
@@ -307,7 +379,8 @@ impl Slack {
         let answer: Result<UserInfo, SlackError> = self
             .call("users.info", async |session| {
                 let api = &session.http_session_api;
-                api.http_get("users.info", &parameters, Some(&SLACK_TIER4_METHOD_CONFIG)).await
+                api.http_get("users.info", &parameters, Some(&SLACK_TIER4_METHOD_CONFIG))
+                    .await
             })
             .await;
         match answer {
@@ -332,7 +405,9 @@ struct User {
 
 /// Waits as long as Slack says, where it says that this was one call too many. Whether to call again.
 async fn waited<T>(method: &'static str, answer: &ClientResult<T>) -> bool {
-    let Err(SlackClientError::RateLimitError(limit)) = answer else { return false };
+    let Err(SlackClientError::RateLimitError(limit)) = answer else {
+        return false;
+    };
     metrics::count_slack_rate_limit();
     tracing::info!(method, retry_after = ?limit.retry_after, "Slack says to wait");
     tokio::time::sleep(limit.retry_after.unwrap_or(UNTOLD_PAUSE)).await;

@@ -14,24 +14,56 @@ use crate::text::cut;
 const NAMED: usize = 8;
 
 /// The message; `list` is the stored list to which **Fix all** says yes.
-pub fn digest_message(id: &DigestId, digest: &Digest, tally: &Tally, list: Option<&PlanListId>) -> Content {
+pub fn digest_message(
+    id: &DigestId,
+    digest: &Digest,
+    tally: &Tally,
+    list: Option<&PlanListId>,
+) -> Content {
     let states = by_state(tally);
-    let heading =
-        format!("*{} within a short time*, gathered here\n{states}", count(tally.total, "more finding"));
-    let rules = tally.counts.by_rule.iter().map(|(rule, number)| (code(rule.as_str()), *number));
+    let heading = format!(
+        "*{} within a short time*, gathered here\n{states}",
+        count(tally.total, "more finding")
+    );
+    let rules = tally
+        .counts
+        .by_rule
+        .iter()
+        .map(|(rule, number)| (code(rule.as_str()), *number));
     let places = tally.by_place.iter().map(|((account, region), number)| {
-        (format!("{} {}", code(account.as_str()), code(region.as_str())), *number)
+        (
+            format!("{} {}", code(account.as_str()), code(region.as_str())),
+            *number,
+        )
     });
     let mut blocks = vec![
         section(&heading),
         section(&format!("*By rule*\n{}", named(rules.collect()))),
-        section(&format!("*By account and region*\n{}", named(places.collect()))),
+        section(&format!(
+            "*By account and region*\n{}",
+            named(places.collect())
+        )),
     ];
     blocks.extend(worst(tally));
-    blocks.extend(digest.fix_all.as_ref().map(|fix_all| section(&progress(fix_all, tally))));
+    blocks.extend(
+        digest
+            .fix_all
+            .as_ref()
+            .map(|fix_all| section(&progress(fix_all, tally))),
+    );
     blocks.push(actions(buttons(id, digest, list)));
-    blocks.push(context(&format!("Digest {} · since {}", code(id.as_str()), when(digest.begun_at))));
-    message(&format!("{} within a short time. {states}.", count(tally.total, "more finding")), blocks)
+    blocks.push(context(&format!(
+        "Digest {} · since {}",
+        code(id.as_str()),
+        when(digest.begun_at)
+    )));
+    message(
+        &format!(
+            "{} within a short time. {states}.",
+            count(tally.total, "more finding")
+        ),
+        blocks,
+    )
 }
 
 /// `3 open, 1 fixed`.
@@ -47,8 +79,11 @@ fn by_state(tally: &Tally) -> String {
 fn named(mut numbers: Vec<(String, u64)>) -> String {
     numbers.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
     let more = numbers.len().saturating_sub(NAMED);
-    let mut lines: Vec<String> =
-        numbers.into_iter().take(NAMED).map(|(name, number)| format!("• {name}: {number}")).collect();
+    let mut lines: Vec<String> = numbers
+        .into_iter()
+        .take(NAMED)
+        .map(|(name, number)| format!("• {name}: {number}"))
+        .collect();
     if more > 0 {
         lines.push(format!("• and {more} more"));
     }
@@ -79,7 +114,11 @@ pub(super) fn entry_line(entry: &Entry) -> String {
 fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     let FixAll { by, at, ended, .. } = fix_all;
     let tried = |state| tally.tried.get(&state).copied().unwrap_or_default();
-    let (fixed, fixing, open) = (tried(StateName::Fixed), tried(StateName::Fixing), tried(StateName::Open));
+    let (fixed, fixing, open) = (
+        tried(StateName::Fixed),
+        tried(StateName::Fixing),
+        tried(StateName::Open),
+    );
     let asked: u64 = tally.tried.values().sum();
     let grown = tally.grown.len() as u64;
     let mut failed = match open.saturating_sub(grown) {
@@ -105,16 +144,27 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     match *ended && fixing == 0 {
         true => format!("*All had their turn*, {who}: {fixed} of {asked} fixed{failed}"),
         false => {
-            let left = tally.counts.to_fix_in(|account| fix_all.covers(account)).saturating_sub(open);
+            let left = tally
+                .counts
+                .to_fix_in(|account| fix_all.covers(account))
+                .saturating_sub(open);
             format!("*Fixing all*, {who}: {fixed} fixed, {fixing} under way, {left} to go{failed}")
         }
     }
 }
 
-fn buttons(id: &DigestId, digest: &Digest, list: Option<&PlanListId>) -> Vec<SlackBlockButtonElement> {
-    let under_way = digest.fix_all.as_ref().is_some_and(|fix_all| !fix_all.ended);
+fn buttons(
+    id: &DigestId,
+    digest: &Digest,
+    list: Option<&PlanListId>,
+) -> Vec<SlackBlockButtonElement> {
+    let under_way = digest
+        .fix_all
+        .as_ref()
+        .is_some_and(|fix_all| !fix_all.ended);
     let fix_all = list.filter(|_| !under_way).map(|list| {
-        button(action::FIX_ALL, "Fix all…", &format!("{id} {list}")).with_style(SlackBlockButtonStyle::Danger)
+        button(action::FIX_ALL, "Fix all…", &format!("{id} {list}"))
+            .with_style(SlackBlockButtonStyle::Danger)
     });
     let show_all = button(action::SHOW_ALL, "Show all", id.as_str());
     std::iter::once(show_all).chain(fix_all).collect()
@@ -148,13 +198,24 @@ mod tests {
                 region: ["eu-central-1", "us-east-1"][number % 2].parse().unwrap(),
                 rule: "defendable-restricted-ports".parse().unwrap(),
                 severity: [Severity::Critical, Severity::High, Severity::Medium][number % 3],
-                state: if number < tried { StateName::Fixed } else { StateName::Open },
+                state: if number < tried {
+                    StateName::Fixed
+                } else {
+                    StateName::Open
+                },
                 fixable: true,
                 plan: Some(PlanDigest::of(&number.to_string())),
                 asks_again: false,
             };
             let tried = (number < tried).then(|| at(60));
-            tally.add(Member { entry, tried, retired: false }, Some(at(60)));
+            tally.add(
+                Member {
+                    entry,
+                    tried,
+                    retired: false,
+                },
+                Some(at(60)),
+            );
         }
         tally
     }
@@ -181,7 +242,12 @@ mod tests {
 
     #[test]
     fn a_digest_of_a_storm() {
-        insta::assert_json_snapshot!(digest_message(&id(), &digest(None), &tally(40, 0), Some(&list())));
+        insta::assert_json_snapshot!(digest_message(
+            &id(),
+            &digest(None),
+            &tally(40, 0),
+            Some(&list())
+        ));
     }
 
     #[test]
@@ -204,15 +270,28 @@ mod tests {
     #[test]
     fn many_rules_and_places_fit() {
         let mut tally = tally(12, 0);
-        tally.counts.by_rule =
-            (0..500).map(|number| (format!("{number}{}", "r".repeat(120)).parse().unwrap(), 1)).collect();
+        tally.counts.by_rule = (0..500)
+            .map(|number| (format!("{number}{}", "r".repeat(120)).parse().unwrap(), 1))
+            .collect();
         tally.by_place = (0..500)
-            .map(|number| ((format!("{number:012}").parse().unwrap(), "eu-central-1".parse().unwrap()), 1))
+            .map(|number| {
+                (
+                    (
+                        format!("{number:012}").parse().unwrap(),
+                        "eu-central-1".parse().unwrap(),
+                    ),
+                    1,
+                )
+            })
             .collect::<BTreeMap<_, _>>();
-        let content = serde_json::to_value(digest_message(&id(), &digest(None), &tally, None)).unwrap();
+        let content =
+            serde_json::to_value(digest_message(&id(), &digest(None), &tally, None)).unwrap();
         for block in content["blocks"].as_array().unwrap() {
             let text = block["text"]["text"].as_str().unwrap_or_default();
-            assert!(text.chars().count() < 3000 && !text.contains("<!channel>"), "{text}");
+            assert!(
+                text.chars().count() < 3000 && !text.contains("<!channel>"),
+                "{text}"
+            );
         }
     }
 }

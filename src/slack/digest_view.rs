@@ -65,14 +65,18 @@ pub fn fix_all_view(
         .collect();
     if number == 0 {
         let none = section("There is nothing in this digest that you can have fixed this way.");
-        return SlackModalView::new(plain("Fix all findings", 24), vec![none]).with_close(plain("Close", 24));
+        return SlackModalView::new(plain("Fix all findings", 24), vec![none])
+            .with_close(plain("Close", 24));
     }
     let mut blocks = vec![
         section(&format!(
             "*Fix {}?* Each is looked at again first. Where the plan is still what it was when the digest was drawn, or less, it is carried out; where it has grown, nothing is changed and the finding stays open. At most {cap} are under way at a time; the message shows how it goes, and each fix can be undone by itself.",
             count(number, "open finding")
         )),
-        section(&format!("*All findings of the digest, by rule*\n{}", rules.join("\n"))),
+        section(&format!(
+            "*All findings of the digest, by rule*\n{}",
+            rules.join("\n")
+        )),
     ];
     if left_out > 0 {
         blocks.push(section(&format!(
@@ -118,7 +122,11 @@ mod tests {
                 plan: Some(PlanDigest::of(&number.to_string())),
                 asks_again: false,
             };
-            Member { entry, tried: None, retired: false }
+            Member {
+                entry,
+                tried: None,
+                retired: false,
+            }
         };
         (0..number).map(member).collect()
     }
@@ -130,7 +138,14 @@ mod tests {
         let page: Vec<Member> = members(400).split_off(400 - PAGE);
         let view = serde_json::to_value(show_all_view(&id, &page, false)).unwrap();
         for block in view["blocks"].as_array().unwrap() {
-            assert!(block["text"]["text"].as_str().unwrap_or_default().chars().count() < 3000);
+            assert!(
+                block["text"]["text"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .chars()
+                    .count()
+                    < 3000
+            );
         }
         assert_eq!(view.get("submit"), None, "the last page leads nowhere");
     }

@@ -44,7 +44,12 @@ pub async fn changed(
     }
     let (now, holder) = (Timestamp::now(), Holder::new());
     let mine = match publisher.draws {
-        true => publisher.table.begin_drawing(id, &channel.0, &holder, false, now).await?,
+        true => {
+            publisher
+                .table
+                .begin_drawing(id, &channel.0, &holder, false, now)
+                .await?
+        }
         false => None,
     };
     if let Some(digest) = mine {
@@ -63,12 +68,16 @@ async fn ask(
     now: Timestamp,
 ) -> Result<(), PublishError> {
     let asked_at = Instant::now();
-    let Some(next) = publisher.table.ask_for_drawing(id, &channel.0, now).await? else { return Ok(()) };
+    let Some(next) = publisher.table.ask_for_drawing(id, &channel.0, now).await? else {
+        return Ok(());
+    };
     let pause = u32::try_from(next.duration_since(now).as_secs()).unwrap_or_default();
     // People who have done something wait for it to be seen.
     let later = if publisher.draws { LATER } else { SOON };
     let (queues, notice) = (&publisher.queues, Notice::Draw { digest: id.clone() });
-    queues.send_later(&queues.events, &notice, later.max(pause)).await?;
+    queues
+        .send_later(&queues.events, &notice, later.max(pause))
+        .await?;
     if publisher.draws {
         publisher.asked.note(id, asked_at);
     }
@@ -78,9 +87,17 @@ async fn ask(
 /// Draws a digest now.
 pub async fn draw_now(publisher: &Publisher, id: &DigestId) -> Result<Published, PublishError> {
     let (now, holder) = (Timestamp::now(), Holder::new());
-    let Some(known) = publisher.table.digest(id).await? else { return Ok(Published::Shown) };
-    match publisher.table.begin_drawing(id, &known.channel, &holder, true, now).await? {
-        Some(digest) => draw(publisher, id, &holder, &digest).await.map(|()| Published::Shown),
+    let Some(known) = publisher.table.digest(id).await? else {
+        return Ok(Published::Shown);
+    };
+    match publisher
+        .table
+        .begin_drawing(id, &known.channel, &holder, true, now)
+        .await?
+    {
+        Some(digest) => draw(publisher, id, &holder, &digest)
+            .await
+            .map(|()| Published::Shown),
         None => Ok(Published::Busy),
     }
 }
@@ -92,11 +109,18 @@ async fn draw(
     digest: &Digest,
 ) -> Result<(), PublishError> {
     let drawn = draw_message(publisher, id, digest).await;
-    publisher.table.end_drawing(id, holder, drawn.as_ref().ok(), Timestamp::now()).await?;
+    publisher
+        .table
+        .end_drawing(id, holder, drawn.as_ref().ok(), Timestamp::now())
+        .await?;
     drawn.map(drop)
 }
 
-async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> Result<Drawn, PublishError> {
+async fn draw_message(
+    publisher: &Publisher,
+    id: &DigestId,
+    digest: &Digest,
+) -> Result<Drawn, PublishError> {
     let fix_all = digest.fix_all.as_ref().map(|fix_all| fix_all.at);
     let begun = Timestamp::now();
     let mut tally = publisher.table.tally(id, fix_all).await?;
@@ -114,16 +138,27 @@ async fn draw_message(publisher: &Publisher, id: &DigestId, digest: &Digest) -> 
         Some((channel, ts)) => {
             if let Some(group) = call {
                 // An edit calls nobody.
-                publisher.slack.post(&channel, &mentioning(note(SOME_ARE), group), Some(&ts)).await?;
+                publisher
+                    .slack
+                    .post(&channel, &mentioning(note(SOME_ARE), group), Some(&ts))
+                    .await?;
             }
             (channel, ts)
         }
         None => {
-            let content = call.map_or_else(|| content.clone(), |group| mentioning(content.clone(), group));
+            let content = call.map_or_else(
+                || content.clone(),
+                |group| mentioning(content.clone(), group),
+            );
             // Whoever drew it before may have died before it was noted.
-            let (mark, unsure) = (Mark::digest(id), digest.ts.is_none().then_some(digest.begun_at));
+            let (mark, unsure) = (
+                Mark::digest(id),
+                digest.ts.is_none().then_some(digest.begun_at),
+            );
             let home = digest.channel.clone().into();
-            let (ts, channel) = publisher.post_where_it_can(&home, &content, &mark, unsure).await?;
+            let (ts, channel) = publisher
+                .post_where_it_can(&home, &content, &mark, unsure)
+                .await?;
             (channel, ts)
         }
     };
@@ -147,7 +182,12 @@ async fn keep_list(
     tally: &mut Tally,
 ) -> Result<Option<PlanListId>, PublishError> {
     let mut entries = std::mem::take(&mut tally.to_fix);
-    if entries.is_empty() || digest.fix_all.as_ref().is_some_and(|fix_all| !fix_all.ended) {
+    if entries.is_empty()
+        || digest
+            .fix_all
+            .as_ref()
+            .is_some_and(|fix_all| !fix_all.ended)
+    {
         return Ok(None);
     }
     entries.sort();
@@ -155,7 +195,9 @@ async fn keep_list(
     if digest.list.as_ref() == Some(&id) && publisher.table.list_contents(&id).await?.is_some() {
         return Ok(Some(id));
     }
-    Ok(Some(publisher.table.keep_list(entries, &tally.counts).await?))
+    Ok(Some(
+        publisher.table.keep_list(entries, &tally.counts).await?,
+    ))
 }
 
 /// Where the message is, edited; `None` where there is none (any more).
@@ -165,9 +207,18 @@ async fn edited(
     digest: &Digest,
     content: &Content,
 ) -> Result<Option<(SlackChannelId, SlackTs)>, SlackError> {
-    let Some(ts) = &digest.ts else { return Ok(None) };
-    let (channel, ts) = (SlackChannelId::from(digest.channel.clone()), SlackTs::from(ts.clone()));
-    match publisher.slack.update(&channel, &ts, &mark.put_on(content)).await {
+    let Some(ts) = &digest.ts else {
+        return Ok(None);
+    };
+    let (channel, ts) = (
+        SlackChannelId::from(digest.channel.clone()),
+        SlackTs::from(ts.clone()),
+    );
+    match publisher
+        .slack
+        .update(&channel, &ts, &mark.put_on(content))
+        .await
+    {
         Ok(()) => Ok(Some((channel, ts))),
         Err(error) if error.is_message_gone() => {
             tracing::warn!(%error, "a digest's message is gone, posting another");

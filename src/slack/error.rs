@@ -37,7 +37,9 @@ impl SlackError {
             // Other errors may print request or response bodies; their kind says enough.
             SlackClientError::HttpError(error) => format!("HTTP {}", error.status_code),
             SlackClientError::HttpProtocolError(_) => "no connection".to_owned(),
-            SlackClientError::ProtocolError(error) if error.json_error.is_data() => UNREADABLE.to_owned(),
+            SlackClientError::ProtocolError(error) if error.json_error.is_data() => {
+                UNREADABLE.to_owned()
+            }
             SlackClientError::ProtocolError(_) => "an answer that breaks off".to_owned(),
             SlackClientError::EndOfStream(_)
             | SlackClientError::SystemError(_)
@@ -103,7 +105,8 @@ impl SlackError {
 
     /// Whether Slack says that nothing can be posted in the channel.
     pub fn is_channel_closed(&self) -> bool {
-        let closed = |code: &str| matches!(code, "channel_not_found" | "is_archived" | "not_in_channel");
+        let closed =
+            |code: &str| matches!(code, "channel_not_found" | "is_archived" | "not_in_channel");
         matches!(self, Self::Api { code, .. } if closed(code))
     }
 
@@ -112,7 +115,11 @@ impl SlackError {
         let invalid = |code: &str| {
             matches!(
                 code,
-                "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
+                "invalid_auth"
+                    | "not_authed"
+                    | "token_revoked"
+                    | "token_expired"
+                    | "account_inactive"
             )
         };
         matches!(self, Self::Api { code, .. } if invalid(code))
@@ -127,15 +134,24 @@ mod tests {
 
     fn answered(body: &str) -> SlackError {
         let json_error = serde_json::from_str::<Vec<u8>>(body).unwrap_err();
-        let error = SlackClientProtocolError { json_error, json_body: Some(body.to_owned()) };
-        SlackError::of("conversations.history", SlackClientError::ProtocolError(error))
+        let error = SlackClientProtocolError {
+            json_error,
+            json_body: Some(body.to_owned()),
+        };
+        SlackError::of(
+            "conversations.history",
+            SlackClientError::ProtocolError(error),
+        )
     }
 
     #[test]
     fn what_breaks_off_may_come_whole_the_next_time() {
         for broken_off in ["[1, 2", "<html>bad gateway</html>", ""] {
             let error = answered(broken_off);
-            assert!(error.is_uncertain() && !error.is_unreadable() && !error.is_refusal(), "{broken_off}");
+            assert!(
+                error.is_uncertain() && !error.is_unreadable() && !error.is_refusal(),
+                "{broken_off}"
+            );
         }
         let unknown = answered(r#"["words"]"#);
         assert!(unknown.is_uncertain() && unknown.is_unreadable() && !unknown.is_refusal());

@@ -24,7 +24,11 @@ const CONFIRM_ROOM: usize = 180;
 /// The message. `previous` links to the message of the episode before.
 pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     let mut blocks = vec![
-        section(&format!("*{}*\n{}", escape(&headline(finding)), status_line(finding))),
+        section(&format!(
+            "*{}*\n{}",
+            escape(&headline(finding)),
+            status_line(finding)
+        )),
         fields(&[
             ("Resource", resource_link(&finding.resource)),
             ("Rule", code(finding.rule.as_str())),
@@ -32,33 +36,87 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
             ("Region", code(finding.resource.region.as_str())),
         ]),
     ];
-    blocks.extend(finding.opener.as_ref().map(|opener| section(&opened_by(opener))));
-    blocks.extend(finding.annotation.as_deref().map(|text| section(&format!("> {}", prose(text, 300)))));
+    blocks.extend(
+        finding
+            .opener
+            .as_ref()
+            .map(|opener| section(&opened_by(opener))),
+    );
+    blocks.extend(
+        finding
+            .annotation
+            .as_deref()
+            .map(|text| section(&format!("> {}", prose(text, 300)))),
+    );
     blocks.extend(body(finding).map(|text| section(&text)));
-    blocks.extend(finding.shows_waiting().map(|approval| section(&waiting(approval))));
+    blocks.extend(
+        finding
+            .shows_waiting()
+            .map(|approval| section(&waiting(approval))),
+    );
     blocks.extend(buttons(finding));
-    let mut small_print =
-        vec![format!("Finding {}", code(finding.id.as_str())), format!("since {}", when(finding.opened_at))];
-    let is_planned = matches!(finding.state, State::Open { .. } | State::Ignored { compliant: false, .. });
+    let mut small_print = vec![
+        format!("Finding {}", code(finding.id.as_str())),
+        format!("since {}", when(finding.opened_at)),
+    ];
+    let is_planned = matches!(
+        finding.state,
+        State::Open { .. }
+            | State::Ignored {
+                compliant: false,
+                ..
+            }
+    );
     let is_later = |at: &Timestamp| at.duration_since(finding.opened_at) >= FRESH;
     let checked_at = finding.checked_at.filter(|at| is_planned && is_later(at));
     small_print.extend(checked_at.map(|at| format!("checked {}", when(at))));
-    small_print.extend(finding.undo_until().map(|until| format!("undo until {}", when(until))));
-    small_print
-        .extend(previous.map(|link| format!("it broke again: <{}|the message of last time>", escape(link))));
+    small_print.extend(
+        finding
+            .undo_until()
+            .map(|until| format!("undo until {}", when(until))),
+    );
+    small_print.extend(previous.map(|link| {
+        format!(
+            "it broke again: <{}|the message of last time>",
+            escape(link)
+        )
+    }));
     blocks.push(context(&small_print.join(" · ")));
     message(&fallback(finding), blocks)
 }
 
 /// Whose deed broke the rule.
-fn opened_by(Opener { principal, call, at, source_address, agent }: &Opener) -> String {
-    let from = source_address.as_deref().map_or_else(String::new, |from| format!(" from {}", code(from)));
-    let with = agent.as_deref().map_or_else(String::new, |agent| format!(" with {}", escape(agent)));
-    format!("*Opened by* {} by {}{from}{with} {}", code(principal), code(call), when(*at))
+fn opened_by(
+    Opener {
+        principal,
+        call,
+        at,
+        source_address,
+        agent,
+    }: &Opener,
+) -> String {
+    let from = source_address
+        .as_deref()
+        .map_or_else(String::new, |from| format!(" from {}", code(from)));
+    let with = agent
+        .as_deref()
+        .map_or_else(String::new, |agent| format!(" with {}", escape(agent)));
+    format!(
+        "*Opened by* {} by {}{from}{with} {}",
+        code(principal),
+        code(call),
+        when(*at)
+    )
 }
 
 /// What waits for another operator's yes, and until when.
-fn waiting(Approval { wish, asked_by, since }: &Approval) -> String {
+fn waiting(
+    Approval {
+        wish,
+        asked_by,
+        since,
+    }: &Approval,
+) -> String {
     let what = match wish {
         Wish::Fix { .. } => "wants this fixed".to_owned(),
         Wish::Undo { reason, .. } => format!("wants the fix undone: {}", prose(reason, 500)),
@@ -72,10 +130,17 @@ fn waiting(Approval { wish, asked_by, since }: &Approval) -> String {
 
 /// The message with a call for a user group: the worst findings only.
 pub fn mentioning(content: Content, group: &SlackUserGroupId) -> Content {
-    let id: String = group.0.chars().filter(char::is_ascii_alphanumeric).collect();
+    let id: String = group
+        .0
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
     let call = section(&format!("<!subteam^{id}> this is critical."));
     let blocks = content.blocks.unwrap_or_default();
-    message(&content.text.unwrap_or_default(), std::iter::once(call).chain(blocks).collect())
+    message(
+        &content.text.unwrap_or_default(),
+        std::iter::once(call).chain(blocks).collect(),
+    )
 }
 
 /// What is wrong, in plain words and plain text.
@@ -86,7 +151,12 @@ pub fn headline(finding: &Finding) -> String {
     };
     let was = matches!(
         finding.state,
-        State::Fixed { .. } | State::Undoing { .. } | State::Ignored { compliant: true, .. }
+        State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Ignored {
+                compliant: true,
+                ..
+            }
     );
     if matches!(finding.state, State::Deleted { .. }) {
         return match finding.resource.resource_type.as_str() {
@@ -116,7 +186,10 @@ pub fn headline(finding: &Finding) -> String {
 fn how_public(finding: &Finding) -> &'static str {
     let changes = finding.to_fix();
     let by = |wanted: ViolationType| changes.iter().any(|(kind, _)| *kind == wanted);
-    match (by(ViolationType::S3BucketPublicAcl), by(ViolationType::S3BucketPublicPolicy)) {
+    match (
+        by(ViolationType::S3BucketPublicAcl),
+        by(ViolationType::S3BucketPublicPolicy),
+    ) {
         (true, true) => " by its ACL and its policy",
         (true, false) => " by its ACL",
         (false, true) => " by its policy",
@@ -147,18 +220,45 @@ fn status_line(finding: &Finding) -> String {
 
 fn standing(finding: &Finding) -> String {
     match &finding.state {
-        State::Open { last_failure: None, asks_again: Some(AsksAgain { at, .. }) } => {
-            format!(":red_circle: Open. Nothing was changed {}: it asks again", when(*at))
+        State::Open {
+            last_failure: None,
+            asks_again: Some(AsksAgain { at, .. }),
+        } => {
+            format!(
+                ":red_circle: Open. Nothing was changed {}: it asks again",
+                when(*at)
+            )
         }
-        State::Open { last_failure: None, asks_again: None } => ":red_circle: Open".to_owned(),
-        State::Open { last_failure: Some(Failure { at, .. }), .. } => {
+        State::Open {
+            last_failure: None,
+            asks_again: None,
+        } => ":red_circle: Open".to_owned(),
+        State::Open {
+            last_failure: Some(Failure { at, .. }),
+            ..
+        } => {
             format!(":red_circle: Open. The fix failed {}", when(*at))
         }
-        State::Fixing { asked_by, since, .. } => {
-            format!(":hourglass_flowing_sand: Fixing, asked by {} {}", actor(asked_by), when(*since))
+        State::Fixing {
+            asked_by, since, ..
+        } => {
+            format!(
+                ":hourglass_flowing_sand: Fixing, asked by {} {}",
+                actor(asked_by),
+                when(*since)
+            )
         }
-        State::Ignored { by, until, compliant, .. } => {
-            let now = if *compliant { ". Compliant at the moment" } else { "" };
+        State::Ignored {
+            by,
+            until,
+            compliant,
+            ..
+        } => {
+            let now = if *compliant {
+                ". Compliant at the moment"
+            } else {
+                ""
+            };
             let until = match (until, by) {
                 (Some(until), _) => format!("until {}", when(*until)),
                 (None, Actor::Tag) => "for as long as it has it".to_owned(),
@@ -166,11 +266,18 @@ fn standing(finding: &Finding) -> String {
             };
             format!(":no_bell: Ignored by {} {until}{now}", actor(by))
         }
-        State::Fixed { by: Actor::Elsewhere, at } => {
+        State::Fixed {
+            by: Actor::Elsewhere,
+            at,
+        } => {
             format!(":white_check_mark: Compliant again {}", when(*at))
         }
-        State::Fixed { by, at } => format!(":white_check_mark: Fixed by {} {}", actor(by), when(*at)),
-        State::Undoing { asked_by, since, .. } => {
+        State::Fixed { by, at } => {
+            format!(":white_check_mark: Fixed by {} {}", actor(by), when(*at))
+        }
+        State::Undoing {
+            asked_by, since, ..
+        } => {
             format!(
                 ":leftwards_arrow_with_hook: Undoing the fix, asked by {} {}",
                 actor(asked_by),
@@ -184,10 +291,20 @@ fn standing(finding: &Finding) -> String {
 /// The part that depends on the state: the plan, the failure, the reason, what was removed.
 fn body(finding: &Finding) -> Option<String> {
     match &finding.state {
-        State::Open { last_failure, asks_again } => {
-            let not_fixed = last_failure.as_ref().map(|failure| failed("Not fixed", failure));
-            let asks = asks_again.as_ref().map(|asks| asks_again_text(finding, asks));
-            let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
+        State::Open {
+            last_failure,
+            asks_again,
+        } => {
+            let not_fixed = last_failure
+                .as_ref()
+                .map(|failure| failed("Not fixed", failure));
+            let asks = asks_again
+                .as_ref()
+                .map(|asks| asks_again_text(finding, asks));
+            let not_undone = finding
+                .undo_failure
+                .as_ref()
+                .map(|failure| failed("Not undone", failure));
             Some(lines([
                 not_fixed,
                 asks,
@@ -200,18 +317,32 @@ fn body(finding: &Finding) -> Option<String> {
         State::Fixing { .. } => Some(lines([plan_text(finding), left_text(finding)])),
         State::Ignored { reason, .. } => {
             let reason = Some(format!("*Reason:* {}", prose(reason, 500)));
-            let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
-            Some(lines([reason, not_undone, ignored_text(finding), done_text(finding)]))
+            let not_undone = finding
+                .undo_failure
+                .as_ref()
+                .map(|failure| failed("Not undone", failure));
+            Some(lines([
+                reason,
+                not_undone,
+                ignored_text(finding),
+                done_text(finding),
+            ]))
         }
         State::Fixed { .. } => {
             let done = done_text(finding)?;
-            let not_undone = finding.undo_failure.as_ref().map(|failure| failed("Not undone", failure));
+            let not_undone = finding
+                .undo_failure
+                .as_ref()
+                .map(|failure| failed("Not undone", failure));
             Some(lines([not_undone, Some(done)]))
         }
         State::Undoing { reason, .. } => {
             let reason = format!("*Reason:* {}", prose(reason, 500));
             let back = finding.to_put_back();
-            let after = format!("*After the undo*\n{}", changes_list(back.iter().map(Change::reopens)));
+            let after = format!(
+                "*After the undo*\n{}",
+                changes_list(back.iter().map(Change::reopens))
+            );
             Some(lines([Some(reason), Some(after)]))
         }
         State::Deleted { .. } => done_text(finding),
@@ -226,9 +357,13 @@ fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> 
             "*Nothing was changed:* the request of {by} did not say which plan was agreed to.\n*Next:* read the plan, and press *Fix*."
         );
     }
-    let to_fix: Vec<Exposure> =
-        finding.to_fix().iter().filter_map(|(_, change)| Exposure::of(change)).collect();
-    let is_there = |change: &&Change| Exposure::of(change).is_some_and(|exposure| to_fix.contains(&exposure));
+    let to_fix: Vec<Exposure> = finding
+        .to_fix()
+        .iter()
+        .filter_map(|(_, change)| Exposure::of(change))
+        .collect();
+    let is_there =
+        |change: &&Change| Exposure::of(change).is_some_and(|exposure| to_fix.contains(&exposure));
     let new: Vec<String> = new.iter().filter(is_there).map(Change::exposes).collect();
     let what = match new.is_empty() {
         true => "What was new has gone since.".to_owned(),
@@ -243,15 +378,23 @@ fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> 
 fn left_text(finding: &Finding) -> Option<String> {
     finding.left.as_ref()?;
     let part = finding.left_alone();
-    let texts: Vec<String> =
-        finding.ignores(Timestamp::MIN).iter().filter_map(|ignore| part_text(ignore, &part)).collect();
+    let texts: Vec<String> = finding
+        .ignores(Timestamp::MIN)
+        .iter()
+        .filter_map(|ignore| part_text(ignore, &part))
+        .collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 /// An ignore, with what it covers of some changes.
 fn part_text(ignore: &Ignore, changes: &[&Change]) -> Option<String> {
-    let part: Vec<&&Change> = changes.iter().filter(|change| ignore.covers.covers(change)).collect();
-    let until = ignore.until.map_or_else(String::new, |until| format!(" until {}", when(until)));
+    let part: Vec<&&Change> = changes
+        .iter()
+        .filter(|change| ignore.covers.covers(change))
+        .collect();
+    let until = ignore
+        .until
+        .map_or_else(String::new, |until| format!(" until {}", when(until)));
     (!part.is_empty()).then(|| {
         format!(
             "*Ignored by {}*{until} and left as it is: {}\n{}",
@@ -265,15 +408,25 @@ fn part_text(ignore: &Ignore, changes: &[&Change]) -> Option<String> {
 /// What is ignored, while nothing else is open.
 fn ignored_text(finding: &Finding) -> Option<String> {
     match &finding.state {
-        State::Ignored { compliant: true, .. } => None,
+        State::Ignored {
+            compliant: true, ..
+        } => None,
         State::Ignored { by: Actor::Tag, .. } => plan_text(finding),
         _ => match &finding.plan {
             Plan::Known { changes } if !changes.is_empty() => {
                 let all: Vec<&Change> = changes.iter().map(|(_, change)| change).collect();
                 let list = changes_list(all.iter().map(|change| change.exposes()));
-                let others = finding.beside.iter().filter_map(|ignore| part_text(ignore, &all));
+                let others = finding
+                    .beside
+                    .iter()
+                    .filter_map(|ignore| part_text(ignore, &all));
                 let text = format!("*Ignored*, and nothing beyond it\n{list}");
-                Some(std::iter::once(text).chain(others).collect::<Vec<_>>().join("\n"))
+                Some(
+                    std::iter::once(text)
+                        .chain(others)
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                )
             }
             _ => plan_text(finding),
         },
@@ -306,7 +459,11 @@ fn contest_text(finding: &Finding) -> Option<String> {
 }
 
 fn failed(what: &str, Failure { reason, advice, .. }: &Failure) -> String {
-    format!("*{what}:* {}\n*Next:* {}", prose(reason, 600), prose(advice, 300))
+    format!(
+        "*{what}:* {}\n*Next:* {}",
+        prose(reason, 600),
+        prose(advice, 300)
+    )
 }
 
 fn lines<const N: usize>(lines: [Option<String>; N]) -> String {
@@ -314,7 +471,12 @@ fn lines<const N: usize>(lines: [Option<String>; N]) -> String {
 }
 
 fn done_text(finding: &Finding) -> Option<String> {
-    let done = || format!("*What was done*\n{}", changes_list(finding.removed.iter().map(Change::done)));
+    let done = || {
+        format!(
+            "*What was done*\n{}",
+            changes_list(finding.removed.iter().map(Change::done))
+        )
+    };
     (!finding.removed.is_empty()).then(done)
 }
 
@@ -322,7 +484,10 @@ fn done_text(finding: &Finding) -> Option<String> {
 fn why_unsupported(finding: &Finding) -> String {
     let resource_type = &finding.resource.resource_type;
     match ViolationType::of_resource(resource_type).is_empty() {
-        true => format!("There is no automatic fix for resources of type {}.", code(resource_type.as_str())),
+        true => format!(
+            "There is no automatic fix for resources of type {}.",
+            code(resource_type.as_str())
+        ),
         false => format!(
             "There is no automatic fix: the rule {} is not one of Defendable's own, and may judge by other measures.",
             code(finding.rule.as_str())
@@ -337,13 +502,20 @@ const LEFT_TO_PEOPLE: &str =
 fn plan_text(finding: &Finding) -> Option<String> {
     match &finding.plan {
         Plan::Unsupported => Some(why_unsupported(finding)),
-        Plan::Unknown { reason, looking: true } => Some(format!(
+        Plan::Unknown {
+            reason,
+            looking: true,
+        } => Some(format!(
             ":mag: What a fix would change is not known yet, and is being looked at again. The worst is assumed meanwhile. {}",
             prose(reason, 300)
         )),
-        Plan::Unknown { reason, looking: false } => {
-            Some(format!("What a fix would change could not be found out: {}", prose(reason, 300)))
-        }
+        Plan::Unknown {
+            reason,
+            looking: false,
+        } => Some(format!(
+            "What a fix would change could not be found out: {}",
+            prose(reason, 300)
+        )),
         Plan::Known { changes } if changes.is_empty() => {
             Some("There is nothing left that a fix would change.".to_owned())
         }
@@ -364,15 +536,18 @@ fn plan_text(finding: &Finding) -> Option<String> {
 /// What takes a person, because no fix can do it.
 fn by_hand_text(changes: &[Change]) -> Option<String> {
     let list = || changes_list(changes.iter().map(Change::to_string));
-    let why = "A fix removes a reference to a prefix list only where all entries of the list are open.";
+    let why =
+        "A fix removes a reference to a prefix list only where all entries of the list are open.";
     (!changes.is_empty()).then(|| format!("*To be done by hand*\n{}\n{why}", list()))
 }
 
 /// Changes as a list, cut where it gets long.
 pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
     let more = changes.len().saturating_sub(LIST_LIMIT);
-    let mut lines: Vec<String> =
-        changes.take(LIST_LIMIT).map(|change| format!("• {}", prose(&change, 200))).collect();
+    let mut lines: Vec<String> = changes
+        .take(LIST_LIMIT)
+        .map(|change| format!("• {}", prose(&change, 200)))
+        .collect();
     if more > 0 {
         lines.push(format!("• and {more} more"));
     }
@@ -382,7 +557,9 @@ pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
 /// What can be done about a finding now.
 pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let id = finding.id.as_str();
-    let answers = finding.shows_waiting().map(|approval| answer_buttons(finding, approval));
+    let answers = finding
+        .shows_waiting()
+        .map(|approval| answer_buttons(finding, approval));
     let mut buttons = answers.into_iter().flatten().collect::<Vec<_>>();
     match &finding.state {
         State::Open { .. } => {
@@ -393,11 +570,25 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
                 fix => fix,
             });
             buttons.push(button(action::IGNORE, "Ignore…", id));
-            buttons.extend(finding.left.as_ref().map(|_| button(action::UNIGNORE, "Stop ignoring", id)));
+            buttons.extend(
+                finding
+                    .left
+                    .as_ref()
+                    .map(|_| button(action::UNIGNORE, "Stop ignoring", id)),
+            );
             buttons.extend(undo_button(finding));
         }
-        State::Ignored { compliant, by, reason, .. } => {
-            let fix = if *compliant { None } else { fix_ignored_below(finding, by, reason) };
+        State::Ignored {
+            compliant,
+            by,
+            reason,
+            ..
+        } => {
+            let fix = if *compliant {
+                None
+            } else {
+                fix_ignored_below(finding, by, reason)
+            };
             buttons.extend(fix);
             buttons.push(button(action::UNIGNORE, "Stop ignoring", id));
             buttons.extend(undo_button(finding));
@@ -410,20 +601,35 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
 
 /// Another operator's answers. The other buttons stay beside them: a wish that nobody answers must
 /// not lock a finding.
-fn answer_buttons(finding: &Finding, Approval { wish, .. }: &Approval) -> Vec<SlackBlockButtonElement> {
+fn answer_buttons(
+    finding: &Finding,
+    Approval { wish, .. }: &Approval,
+) -> Vec<SlackBlockButtonElement> {
     let (id, word) = (&finding.id, wish.word());
     let decline = button(action::DECLINE, "Decline", id.as_str());
     // A wish of an older version says of no plan: it can only be declined, and asked for anew.
-    let Some(plan) = wish.plan() else { return vec![decline] };
+    let Some(plan) = wish.plan() else {
+        return vec![decline];
+    };
     if !lists_whole(finding, wish) {
-        let approve = button(action::APPROVE, &format!("Approve the {word}…"), id.as_str());
+        let approve = button(
+            action::APPROVE,
+            &format!("Approve the {word}…"),
+            id.as_str(),
+        );
         return vec![approve.with_style(SlackBlockButtonStyle::Primary), decline];
     }
-    let what =
-        format!("This will {word} it at once, as the message shows.\nResource: {}", resource_name(finding));
-    let approve = button(action::APPROVE, &format!("Approve the {word}"), &action::value(id, plan))
-        .with_style(SlackBlockButtonStyle::Primary)
-        .with_confirm(confirm("Approve?", &what, "Approve"));
+    let what = format!(
+        "This will {word} it at once, as the message shows.\nResource: {}",
+        resource_name(finding)
+    );
+    let approve = button(
+        action::APPROVE,
+        &format!("Approve the {word}"),
+        &action::value(id, plan),
+    )
+    .with_style(SlackBlockButtonStyle::Primary)
+    .with_confirm(confirm("Approve?", &what, "Approve"));
     vec![approve, decline]
 }
 
@@ -437,20 +643,36 @@ fn lists_whole(finding: &Finding, wish: &Wish) -> bool {
 }
 
 /// Fixes what somebody wanted left as it is, after asking once more. None where no plan is known.
-pub fn fix_ignored_button(finding: &Finding, by: &Actor, reason: &str) -> Option<SlackBlockButtonElement> {
+pub fn fix_ignored_button(
+    finding: &Finding,
+    by: &Actor,
+    reason: &str,
+) -> Option<SlackBlockButtonElement> {
     let plan = finding.fix_plan()?.digest();
     let what = format!("{} left this as it is: {}", actor(by), prose(reason, 150));
-    let fix = button(action::FIX_IGNORED, "Fix all the same…", &action::value(&finding.id, &plan));
+    let fix = button(
+        action::FIX_IGNORED,
+        "Fix all the same…",
+        &action::value(&finding.id, &plan),
+    );
     Some(fix.with_confirm(confirm("Fix what is ignored?", &what, "Fix")))
 }
 
 /// The same under a finding's message. Where the message does not list the whole plan, the button says of
 /// none: who presses it is shown all of it first, and asked.
-fn fix_ignored_below(finding: &Finding, by: &Actor, reason: &str) -> Option<SlackBlockButtonElement> {
+fn fix_ignored_below(
+    finding: &Finding,
+    by: &Actor,
+    reason: &str,
+) -> Option<SlackBlockButtonElement> {
     if finding.to_fix().len() <= LIST_LIMIT {
         return fix_ignored_button(finding, by, reason);
     }
-    Some(button(action::FIX_IGNORED, "Fix all the same…", finding.id.as_str()))
+    Some(button(
+        action::FIX_IGNORED,
+        "Fix all the same…",
+        finding.id.as_str(),
+    ))
 }
 
 /// The resource's id, for where there is little room.
@@ -467,8 +689,11 @@ fn undo_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
 /// where no plan is known.
 pub fn fix_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
     let value = action::value(&finding.id, &finding.fix_plan()?.digest());
-    let changes: Vec<String> =
-        finding.to_fix().iter().map(|(_, change)| prose(&change.to_string(), CONFIRM_ROOM)).collect();
+    let changes: Vec<String> = finding
+        .to_fix()
+        .iter()
+        .map(|(_, change)| prose(&change.to_string(), CONFIRM_ROOM))
+        .collect();
     let what = format!("This will {}.", changes.join("; "));
     let fix = match what.chars().count() {
         0..=CONFIRM_ROOM => {
@@ -482,9 +707,14 @@ pub fn fix_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
 
 /// What stands where a finding's message was, once it is in another channel.
 pub fn moved_message(finding: &Finding, channel: &str, link: Option<&str>) -> Content {
-    let channel: String = channel.chars().filter(char::is_ascii_alphanumeric).collect();
-    let place =
-        link.map_or_else(|| format!("<#{channel}>"), |link| format!("<{}|another channel>", escape(link)));
+    let channel: String = channel
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let place = link.map_or_else(
+        || format!("<#{channel}>"),
+        |link| format!("<{}|another channel>", escape(link)),
+    );
     let text = format!(
         ":arrow_right: *{}*\nIts route has changed: it is in {place} now. Finding {}",
         escape(&headline(finding)),
@@ -495,29 +725,51 @@ pub fn moved_message(finding: &Finding, channel: &str, link: Option<&str>) -> Co
 
 /// The text for notifications and screen readers: a sentence or two, read well aloud.
 fn fallback(finding: &Finding) -> String {
-    let Resource { account, region, .. } = &finding.resource;
+    let Resource {
+        account, region, ..
+    } = &finding.resource;
     let headline = escape(&headline(finding));
     let who = |who: &Actor| actor(who);
     let state = match &finding.state {
-        State::Open { asks_again: Some(asks), .. } => match asks.new.is_empty() {
+        State::Open {
+            asks_again: Some(asks),
+            ..
+        } => match asks.new.is_empty() {
             true => {
-                "Nothing was changed, because the request did not say which plan was agreed to.".to_owned()
+                "Nothing was changed, because the request did not say which plan was agreed to."
+                    .to_owned()
             }
             false => "Nothing was changed, because the plan has grown.".to_owned(),
         },
-        State::Open { last_failure: None, .. } => match finding.to_fix().first() {
+        State::Open {
+            last_failure: None, ..
+        } => match finding.to_fix().first() {
             Some((_, change)) => format!("A fix will {}.", prose(&change.to_string(), 200)),
             None => "It is open.".to_owned(),
         },
-        State::Open { last_failure: Some(failure), .. } => {
+        State::Open {
+            last_failure: Some(failure),
+            ..
+        } => {
             format!("The fix failed: {}.", prose(&failure.reason, 300))
         }
-        State::Fixing { asked_by, .. } => format!("A fix is on its way, asked for by {}.", who(asked_by)),
-        State::Ignored { by, until: Some(until), .. } => {
+        State::Fixing { asked_by, .. } => {
+            format!("A fix is on its way, asked for by {}.", who(asked_by))
+        }
+        State::Ignored {
+            by,
+            until: Some(until),
+            ..
+        } => {
             format!("Ignored by {} until {}.", who(by), plain_when(*until))
         }
-        State::Ignored { by, until: None, .. } => format!("Ignored by {}.", who(by)),
-        State::Fixed { by: Actor::Elsewhere, .. } => "It is compliant again.".to_owned(),
+        State::Ignored {
+            by, until: None, ..
+        } => format!("Ignored by {}.", who(by)),
+        State::Fixed {
+            by: Actor::Elsewhere,
+            ..
+        } => "It is compliant again.".to_owned(),
         State::Fixed { .. } if finding.undo_failure.is_some() => "The undo failed.".to_owned(),
         State::Fixed { by, .. } => format!("Fixed by {}.", who(by)),
         State::Undoing { asked_by, .. } => {

@@ -19,8 +19,13 @@ pub const CALLBACK_ID: &str = "fix";
 pub fn fix_view(finding: &Finding) -> Option<SlackModalView> {
     let plan = finding.fix_plan()?.digest();
     let changes = finding.to_fix();
-    let lines = changes.iter().map(|(_, change)| format!("• {}", prose(&change.to_string(), 200)));
-    let mut blocks = vec![section(&format!("*{}*\nFix will", escape(&headline(finding))))];
+    let lines = changes
+        .iter()
+        .map(|(_, change)| format!("• {}", prose(&change.to_string(), 200)));
+    let mut blocks = vec![section(&format!(
+        "*{}*\nFix will",
+        escape(&headline(finding))
+    ))];
     blocks.extend(sections(lines));
     let view = about(finding, CALLBACK_ID, "Fix a finding", "Fix", blocks);
     Some(view.with_private_metadata(action::value(&finding.id, &plan)))

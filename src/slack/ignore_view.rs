@@ -57,8 +57,8 @@ pub struct IgnoreSubmission {
 
 /// The modal for a finding.
 pub fn ignore_view(finding: &Finding) -> SlackModalView {
-    let options =
-        DURATIONS.map(|(value, label, _)| SlackBlockChoiceItem::new(plain(label, 75), value.to_owned()));
+    let options = DURATIONS
+        .map(|(value, label, _)| SlackBlockChoiceItem::new(plain(label, 75), value.to_owned()));
     let duration = SlackBlockStaticSelectElement::new()
         .with_action_id(DURATION.into())
         .with_initial_option(options[1].clone())
@@ -71,10 +71,15 @@ pub fn ignore_view(finding: &Finding) -> SlackModalView {
         (true, _) => "*The whole resource is ignored.* What is open is not known now.",
         (false, _) => "*This is ignored*, and what is opened beyond it is not:",
     };
-    let lines = changes.iter().map(|(_, change)| format!("• {}", prose(&change.exposes(), 200)));
+    let lines = changes
+        .iter()
+        .map(|(_, change)| format!("• {}", prose(&change.exposes(), 200)));
     let mut blocks = vec![section(&escape(&headline(finding)))];
     blocks.extend(sections(std::iter::once(what.to_owned()).chain(lines)));
-    blocks.extend([input(DURATION, "For how long?", duration.into()), reason_input()]);
+    blocks.extend([
+        input(DURATION, "For how long?", duration.into()),
+        reason_input(),
+    ]);
     let view = about(finding, CALLBACK_ID, "Ignore a finding", "Ignore", blocks);
     match finding.shown_plan() {
         Some(plan) => view.with_private_metadata(action::value(&finding.id, &plan.digest())),
@@ -85,7 +90,14 @@ pub fn ignore_view(finding: &Finding) -> SlackModalView {
 /// Reads the modal; `None` where something is not filled in.
 pub fn ignore_submission(view: &SlackStatefulView) -> Option<IgnoreSubmission> {
     let selected = &value(view, DURATION)?.selected_option.as_ref()?.value;
-    let (_, _, duration) = DURATIONS.into_iter().find(|(value, ..)| value == selected)?;
+    let (_, _, duration) = DURATIONS
+        .into_iter()
+        .find(|(value, ..)| value == selected)?;
     let (finding, plan) = action::read_value(metadata(view)?)?;
-    Some(IgnoreSubmission { finding, plan, duration, reason: reason(view)? })
+    Some(IgnoreSubmission {
+        finding,
+        plan,
+        duration,
+        reason: reason(view)?,
+    })
 }

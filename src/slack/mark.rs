@@ -60,7 +60,8 @@ impl Mark {
 
     /// Whether the content is so marked.
     pub fn is_on(&self, content: &Content) -> bool {
-        let id = |block: &SlackBlock| Some(serde_json::to_value(block).ok()?.get("block_id")?.clone());
+        let id =
+            |block: &SlackBlock| Some(serde_json::to_value(block).ok()?.get("block_id")?.clone());
         let first = content.blocks.iter().flatten().next().and_then(id);
         first.is_some_and(|id| id == self.0.as_str())
     }
@@ -101,7 +102,9 @@ impl Slack {
     ) -> Result<Option<SlackTs>, SlackError> {
         match self.messages_since(channel, thread, since).await {
             Ok(messages) => {
-                let ours = messages.into_iter().find(|message| mark.is_on(&message.content));
+                let ours = messages
+                    .into_iter()
+                    .find(|message| mark.is_on(&message.content));
                 Ok(ours.map(|message| message.origin.ts))
             }
             Err(error) if error.is_channel_closed() => Err(error),

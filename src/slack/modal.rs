@@ -25,7 +25,9 @@ pub(super) fn about(
 
 /// An input with its label.
 pub(super) fn input(block_id: &str, label: &str, element: SlackInputBlockElement) -> SlackBlock {
-    SlackInputBlock::new(plain(label, 150), element).with_block_id(block_id.into()).into()
+    SlackInputBlock::new(plain(label, 150), element)
+        .with_block_id(block_id.into())
+        .into()
 }
 
 /// Asks why.
@@ -51,14 +53,24 @@ pub fn metadata(view: &SlackStatefulView) -> Option<&str> {
 
 /// Why, as somebody wrote it; `None` where it is empty.
 pub(super) fn reason(view: &SlackStatefulView) -> Option<String> {
-    let reason: String = value(view, REASON)?.value.as_ref()?.chars().take(REASON_LIMIT as usize).collect();
+    let reason: String = value(view, REASON)?
+        .value
+        .as_ref()?
+        .chars()
+        .take(REASON_LIMIT as usize)
+        .collect();
     (!reason.trim().is_empty()).then_some(reason)
 }
 
 /// What was filled in: our inputs have one name as block and as action.
-pub(super) fn value<'a>(view: &'a SlackStatefulView, name: &str) -> Option<&'a SlackViewStateValue> {
+pub(super) fn value<'a>(
+    view: &'a SlackStatefulView,
+    name: &str,
+) -> Option<&'a SlackViewStateValue> {
     let values = &view.state_params.state.as_ref()?.values;
-    values.get(&SlackBlockId(name.to_owned()))?.get(&SlackActionId::from(name))
+    values
+        .get(&SlackBlockId(name.to_owned()))?
+        .get(&SlackActionId::from(name))
 }
 
 fn modal(view: &SlackStatefulView) -> Option<&SlackModalView> {

@@ -14,21 +14,36 @@ use crate::ids::PlanListId;
 /// A notice; `None` for those that only ask the notifier to do something.
 pub fn notice(notice: &Notice) -> Option<Content> {
     Some(match notice {
-        Notice::Parked { queue, message_id, reason, .. } => note(&format!(
+        Notice::Parked {
+            queue,
+            message_id,
+            reason,
+            ..
+        } => note(&format!(
             ":warning: *A message could not be handled* and lies in the dead-letter queue of {}.\n*Reason:* {}\n*Message:* {}\n*Next:* when the reason is mended, `/dd retry`.",
             code(queue),
             prose(reason, 600),
             code(message_id),
         )),
-        Notice::Held { at, dispatched, waiting, list } => {
-            held(*at, *dispatched, *waiting, list.as_ref(), None)
-        }
-        Notice::SwitchedBack { off_by, off_since, .. } => note(&format!(
+        Notice::Held {
+            at,
+            dispatched,
+            waiting,
+            list,
+        } => held(*at, *dispatched, *waiting, list.as_ref(), None),
+        Notice::SwitchedBack {
+            off_by, off_since, ..
+        } => note(&format!(
             ":warning: *Somebody turned the scheduled rule on outside Slack*, though {} turned auto-response off {}. Nothing was fixed, and the rule is off again. To have it on, use `/dd autoresponse on`.",
             who(off_by),
             when(*off_since),
         )),
-        Notice::Switched { switch, by, carried_out, .. } => switched(*switch, by, *carried_out),
+        Notice::Switched {
+            switch,
+            by,
+            carried_out,
+            ..
+        } => switched(*switch, by, *carried_out),
         Notice::CarriedOut { by, .. } => note(&format!(
             ":white_check_mark: *The scheduled rule is off now*, as {} had asked. AWS did not switch it off at the first try. Nothing was fixed meanwhile.",
             who(by),
@@ -86,7 +101,14 @@ pub fn held(
         button(action::AUTORESPONSE_ON, "Go on", &value),
         button(action::AUTORESPONSE_OFF, "Turn auto-response off", "off"),
     ];
-    message(&text, vec![section(&text), actions(buttons), context(&format!("Stopped {}", when(at)))])
+    message(
+        &text,
+        vec![
+            section(&text),
+            actions(buttons),
+            context(&format!("Stopped {}", when(at))),
+        ],
+    )
 }
 
 /// Who said so: a person, or the deployment.
@@ -117,7 +139,10 @@ fn switched(switch: Switch, by: &str, carried_out: bool) -> Content {
 
 /// Everybody learns who let a stopped run go on.
 pub fn went_on(by: &str) -> Content {
-    note(&format!(":arrow_forward: {} let auto-response go on.", mention(by)))
+    note(&format!(
+        ":arrow_forward: {} let auto-response go on.",
+        mention(by)
+    ))
 }
 
 /// A report of DD-AWS, or of anybody who speaks as it does.

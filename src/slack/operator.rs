@@ -49,8 +49,10 @@ impl FromStr for Operator {
             Some((id, account)) => (id, Some(account.parse().map_err(|_| invalid())?)),
             None => (text, None),
         };
-        let well_formed =
-            id.len() >= 2 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        let well_formed = id.len() >= 2
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         let who = match id.as_bytes().first() {
             Some(b'U' | b'W') if well_formed => Who::User(id.into()),
             Some(b'S') if well_formed => Who::Group(id.into()),

@@ -69,7 +69,10 @@ impl Publisher {
         match &shown {
             Ok(_) => {}
             Err(PublishError::Slack(error)) if error.is_uncertain() => {
-                *self.failed_at.lock().expect("nothing panics while it holds it") = Some(Instant::now());
+                *self
+                    .failed_at
+                    .lock()
+                    .expect("nothing panics while it holds it") = Some(Instant::now());
                 self.table.abandon(id, holder, Timestamp::now()).await?;
             }
             Err(PublishError::Slack(_)) if unsure.is_none() => {
@@ -83,13 +86,20 @@ impl Publisher {
     /// Has a finding shown in a while: before it is changed, for whoever changes it may die before it
     /// is shown.
     pub async fn show_later(&self, id: &FindingId) -> Result<(), AwsError> {
-        let notice = Notice::Show { finding: id.clone() };
-        self.queues.send_later(&self.queues.events, &notice, WRITTEN).await
+        let notice = Notice::Show {
+            finding: id.clone(),
+        };
+        self.queues
+            .send_later(&self.queues.events, &notice, WRITTEN)
+            .await
     }
 
     /// Whether Slack has lately failed to take something: what it did not take may be waiting.
     pub fn has_failed_lately(&self) -> bool {
-        let failed_at = *self.failed_at.lock().expect("nothing panics while it holds it");
+        let failed_at = *self
+            .failed_at
+            .lock()
+            .expect("nothing panics while it holds it");
         failed_at.is_some_and(|at| at.elapsed() < LATELY)
     }
 
@@ -102,13 +112,21 @@ impl Publisher {
         loop {
             while !record.is_shown() {
                 let shown = Box::pin(self.show_step(&record, unsure)).await?;
-                let Some(newer) = self.table.set_shown(&record.finding.id, holder, &shown).await? else {
+                let Some(newer) = self
+                    .table
+                    .set_shown(&record.finding.id, holder, &shown)
+                    .await?
+                else {
                     // Somebody else is at it by now, and shows the newest.
                     return Ok(Published::Busy);
                 };
                 record = newer;
             }
-            match self.table.release(&record.finding.id, holder, Some(record.version)).await? {
+            match self
+                .table
+                .release(&record.finding.id, holder, Some(record.version))
+                .await?
+            {
                 None => return Ok(Published::Shown),
                 Some(newer) => record = newer,
             }
@@ -116,19 +134,27 @@ impl Publisher {
     }
 
     /// One call that brings Slack closer to the finding.
-    async fn show_step(&self, record: &Record, unsure: Option<Timestamp>) -> Result<Shown, PublishError> {
+    async fn show_step(
+        &self,
+        record: &Record,
+        unsure: Option<Timestamp>,
+    ) -> Result<Shown, PublishError> {
         let (finding, news) = (&record.finding, record.news());
         match &record.shown {
             Some(Shown::Posted(posted))
                 if posted.episode == finding.episode && self.has_moved(finding, posted) =>
             {
-                Ok(Shown::Posted(self.move_to_channel(record, posted, unsure).await?))
+                Ok(Shown::Posted(
+                    self.move_to_channel(record, posted, unsure).await?,
+                ))
             }
             Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
                 if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != news) {
                     self.enter(record, digest).await?;
                 }
-                Ok(Shown::Posted(self.edit(finding, news, posted, unsure).await?))
+                Ok(Shown::Posted(
+                    self.edit(finding, news, posted, unsure).await?,
+                ))
             }
             Some(Shown::Listed(listed)) if listed.episode == finding.episode => {
                 self.enter(record, &listed.digest).await?;
@@ -150,16 +176,24 @@ impl Publisher {
         let place = {
             let turns = self.turns_of(&channel);
             let _mine = turns.lock().await;
-            self.table.place(&channel.0, &record.finding, Timestamp::now()).await?
+            self.table
+                .place(&channel.0, &record.finding, Timestamp::now())
+                .await?
         };
         match place {
             // Noted first, so that it has one place whatever fails next; entered in the next step.
-            Place::Digest(digest) => {
-                Ok(Shown::Listed(Listed { digest, episode: record.finding.episode, version: 0 }))
-            }
+            Place::Digest(digest) => Ok(Shown::Listed(Listed {
+                digest,
+                episode: record.finding.episode,
+                version: 0,
+            })),
             Place::Single => {
                 let posted = self.post(record, &channel, previous, unsure).await?;
-                metrics::measure(metrics::CHANGE_TO_MESSAGE, record.finding.recorded_at, Timestamp::now());
+                metrics::measure(
+                    metrics::CHANGE_TO_MESSAGE,
+                    record.finding.recorded_at,
+                    Timestamp::now(),
+                );
                 self.ask_who_opened(&record.finding).await;
                 Ok(Shown::Posted(posted))
             }
@@ -169,7 +203,11 @@ impl Publisher {
     /// Whether its route leads to another channel than when it was posted. What is over stays where it is.
     fn has_moved(&self, finding: &Finding, posted: &Posted) -> bool {
         let is_over = finding.state_name(Timestamp::MIN).is_over();
-        !is_over && posted.home.as_ref().is_some_and(|home| *home != self.channel_of(finding).0)
+        !is_over
+            && posted
+                .home
+                .as_ref()
+                .is_some_and(|home| *home != self.channel_of(finding).0)
     }
 
     /// Posts the finding in the channel to which its route leads now; its old message says where it is.
@@ -181,28 +219,50 @@ impl Publisher {
     ) -> Result<Posted, SlackError> {
         let channel = self.channel_of(&record.finding);
         let moved = self.post(record, &channel, None, unsure).await?;
-        let (old, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
-        let link = self.slack.permalink(&moved.channel.clone().into(), &moved.ts.clone().into()).await;
+        let (old, ts) = (
+            SlackChannelId::from(posted.channel.clone()),
+            SlackTs::from(posted.ts.clone()),
+        );
+        let link = self
+            .slack
+            .permalink(&moved.channel.clone().into(), &moved.ts.clone().into())
+            .await;
         let content = moved_message(&record.finding, &moved.channel, link.ok().as_deref());
         if let Err(error) = self.slack.update(&old, &ts, &content).await {
             // People have the new one.
             tracing::warn!(%error, finding_id = %record.finding.id, "the old message does not say where the new one is");
         }
-        Ok(Posted { digest: posted.digest.clone(), previous: posted.previous.clone(), ..moved })
+        Ok(Posted {
+            digest: posted.digest.clone(),
+            previous: posted.previous.clone(),
+            ..moved
+        })
     }
 
     fn turns_of(&self, channel: &SlackChannelId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut placing = self.placing.lock().expect("nothing panics while it holds them");
+        let mut placing = self
+            .placing
+            .lock()
+            .expect("nothing panics while it holds them");
         placing.entry(channel.clone()).or_default().clone()
     }
 
     fn channel_of(&self, finding: &Finding) -> SlackChannelId {
-        finding.channel.as_ref().map_or_else(|| self.slack.channel().clone(), |id| id.clone().into())
+        finding
+            .channel
+            .as_ref()
+            .map_or_else(|| self.slack.channel().clone(), |id| id.clone().into())
     }
 
     async fn enter(&self, record: &Record, digest: &DigestId) -> Result<(), PublishError> {
         let finding = &record.finding;
-        self.table.enter(digest, &Entry::of(finding, &headline(finding)), record.news()).await?;
+        self.table
+            .enter(
+                digest,
+                &Entry::of(finding, &headline(finding)),
+                record.news(),
+            )
+            .await?;
         draw::changed(self, digest, &self.channel_of(finding)).await
     }
 
@@ -215,10 +275,18 @@ impl Publisher {
     ) -> Result<Shown, PublishError> {
         let finding = &record.finding;
         if finding.shows_waiting().is_none() {
-            return Ok(Shown::Listed(Listed { version: record.news(), ..listed.clone() }));
+            return Ok(Shown::Listed(Listed {
+                version: record.news(),
+                ..listed.clone()
+            }));
         }
-        let posted = self.post(record, &self.channel_of(finding), None, unsure).await?;
-        Ok(Shown::Posted(Posted { digest: Some(listed.digest.clone()), ..posted }))
+        let posted = self
+            .post(record, &self.channel_of(finding), None, unsure)
+            .await?;
+        Ok(Shown::Posted(Posted {
+            digest: Some(listed.digest.clone()),
+            ..posted
+        }))
     }
 
     async fn edit(
@@ -228,7 +296,10 @@ impl Publisher {
         posted: &Posted,
         unsure: Option<Timestamp>,
     ) -> Result<Posted, SlackError> {
-        let (channel, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
+        let (channel, ts) = (
+            SlackChannelId::from(posted.channel.clone()),
+            SlackTs::from(posted.ts.clone()),
+        );
         if posted.version != version {
             let mark = Mark::finding(&finding.id, finding.episode);
             let content = mark.put_on(&finding_message(finding, posted.previous.as_deref()));
@@ -237,27 +308,46 @@ impl Publisher {
                 Err(error) if error.is_message_gone() => {
                     tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
                     let home = self.channel_of(finding);
-                    let (ts, channel) = self.post_where_it_can(&home, &content, &mark, None).await?;
+                    let (ts, channel) =
+                        self.post_where_it_can(&home, &content, &mark, None).await?;
                     let (channel, ts) = (channel.to_string(), ts.to_string());
-                    Ok(Posted { channel, ts, version, replies: 0, ..posted.clone() })
+                    Ok(Posted {
+                        channel,
+                        ts,
+                        version,
+                        replies: 0,
+                        ..posted.clone()
+                    })
                 }
                 Err(error) => Err(error),
                 Ok(()) => {
                     // Versions before 0.2 did not note whom they had called.
                     let is_noted = posted.home.is_some();
-                    let called =
-                        posted.called || is_noted && self.call_in_thread(finding, posted, unsure).await?;
-                    Ok(Posted { version, called, ..posted.clone() })
+                    let called = posted.called
+                        || is_noted && self.call_in_thread(finding, posted, unsure).await?;
+                    Ok(Posted {
+                        version,
+                        called,
+                        ..posted.clone()
+                    })
                 }
             };
         }
         if let Some(reply) = finding.thread.get(posted.replies) {
-            let by = reply.by.as_ref().map_or_else(String::new, |by| format!("{} ", actor(by)));
+            let by = reply
+                .by
+                .as_ref()
+                .map_or_else(String::new, |by| format!("{} ", actor(by)));
             let reply = note(&format!("{by}{}", prose(&reply.text, 2500)));
             let mark = Mark::reply(&finding.id, finding.episode, posted.replies);
-            self.slack.post_marked(&channel, &reply, Some(&ts), &mark, unsure).await?;
+            self.slack
+                .post_marked(&channel, &reply, Some(&ts), &mark, unsure)
+                .await?;
         }
-        Ok(Posted { replies: posted.replies + 1, ..posted.clone() })
+        Ok(Posted {
+            replies: posted.replies + 1,
+            ..posted.clone()
+        })
     }
 
     /// A finding that has become one of the worst calls people: an edit calls nobody. Whether it did.
@@ -267,11 +357,18 @@ impl Publisher {
         posted: &Posted,
         unsure: Option<Timestamp>,
     ) -> Result<bool, SlackError> {
-        let Some(group) = self.whom_to_call(finding) else { return Ok(false) };
-        let (channel, ts) = (SlackChannelId::from(posted.channel.clone()), SlackTs::from(posted.ts.clone()));
+        let Some(group) = self.whom_to_call(finding) else {
+            return Ok(false);
+        };
+        let (channel, ts) = (
+            SlackChannelId::from(posted.channel.clone()),
+            SlackTs::from(posted.ts.clone()),
+        );
         let call = mentioning(note("It exposes more than when it was posted."), group);
         let mark = Mark::call(&finding.id, finding.episode);
-        self.slack.post_marked(&channel, &call, Some(&ts), &mark, unsure).await?;
+        self.slack
+            .post_marked(&channel, &call, Some(&ts), &mark, unsure)
+            .await?;
         Ok(true)
     }
 
@@ -285,15 +382,19 @@ impl Publisher {
         let finding = &record.finding;
         let previous = match previous {
             // A missing link must not keep the news from people.
-            Some(posted) => {
-                self.slack.permalink(&posted.channel.clone().into(), &posted.ts.clone().into()).await.ok()
-            }
+            Some(posted) => self
+                .slack
+                .permalink(&posted.channel.clone().into(), &posted.ts.clone().into())
+                .await
+                .ok(),
             None => None,
         };
         let content = self.calling(finding, finding_message(finding, previous.as_deref()));
         let mark = Mark::finding(&finding.id, finding.episode);
         let home = channel;
-        let (ts, channel) = self.post_where_it_can(home, &content, &mark, unsure).await?;
+        let (ts, channel) = self
+            .post_where_it_can(home, &content, &mark, unsure)
+            .await?;
         Ok(Posted {
             channel: channel.to_string(),
             ts: ts.to_string(),
@@ -328,8 +429,16 @@ impl Publisher {
             return;
         }
         let (finding, episode) = (finding.id.clone(), finding.episode);
-        let notice = Notice::WhoOpened { finding, episode, looks: 0 };
-        if let Err(error) = self.queues.send_later(&self.queues.events, &notice, LOOKS[0]).await {
+        let notice = Notice::WhoOpened {
+            finding,
+            episode,
+            looks: 0,
+        };
+        if let Err(error) = self
+            .queues
+            .send_later(&self.queues.events, &notice, LOOKS[0])
+            .await
+        {
             tracing::warn!(%error, "cannot ask who opened it");
         }
     }

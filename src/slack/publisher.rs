@@ -26,7 +26,9 @@ pub(super) struct AskedFor(Arc<Mutex<HashMap<DigestId, Instant>>>);
 
 impl AskedFor {
     pub(super) fn is_to_come(&self, id: &DigestId) -> bool {
-        self.asked().get(id).is_some_and(|at| at.elapsed() < SURELY_TO_COME)
+        self.asked()
+            .get(id)
+            .is_some_and(|at| at.elapsed() < SURELY_TO_COME)
     }
 
     pub(super) fn note(&self, id: &DigestId, asked_at: Instant) {
@@ -88,14 +90,31 @@ pub enum PublishError {
 
 impl Publisher {
     /// A publisher.
-    pub fn new(table: Table, slack: Slack, queues: Queues, mention: Option<SlackUserGroupId>) -> Self {
+    pub fn new(
+        table: Table,
+        slack: Slack,
+        queues: Queues,
+        mention: Option<SlackUserGroupId>,
+    ) -> Self {
         let (placing, asked) = (Arc::default(), AskedFor::default());
-        Self { table, slack, queues, mention, placing, failed_at: Arc::default(), draws: true, asked }
+        Self {
+            table,
+            slack,
+            queues,
+            mention,
+            placing,
+            failed_at: Arc::default(),
+            draws: true,
+            asked,
+        }
     }
 
     /// One that leaves digests to whoever handles the events queue.
     pub fn without_drawing(self) -> Self {
-        Self { draws: false, ..self }
+        Self {
+            draws: false,
+            ..self
+        }
     }
 
     /// A channel that a route names but that Slack does not know, or where we are no member, must
@@ -107,11 +126,20 @@ impl Publisher {
         mark: &Mark,
         unsure: Option<Timestamp>,
     ) -> Result<(SlackTs, SlackChannelId), SlackError> {
-        match self.slack.post_marked(channel, content, None, mark, unsure).await {
+        match self
+            .slack
+            .post_marked(channel, content, None, mark, unsure)
+            .await
+        {
             Err(error) if error.is_channel_closed() && channel != self.slack.channel() => {
                 tracing::error!(%error, channel = %channel.0, "a route leads nowhere: invite the app to the channel");
                 let home = self.slack.channel();
-                Ok((self.slack.post_marked(home, content, None, mark, unsure).await?, home.clone()))
+                Ok((
+                    self.slack
+                        .post_marked(home, content, None, mark, unsure)
+                        .await?,
+                    home.clone(),
+                ))
             }
             posted => Ok((posted?, channel.clone())),
         }

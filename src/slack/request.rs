@@ -91,16 +91,31 @@ impl SlackRequest {
             Form::Interaction { payload } => Self::of_interaction(serde_json::from_str(&payload)?),
             Form::Command(form) => {
                 let CommandForm { event, api_app_id } = *form;
-                let origin = Origin { team: Some(event.team_id.to_string()), app: api_app_id };
+                let origin = Origin {
+                    team: Some(event.team_id.to_string()),
+                    app: api_app_id,
+                };
                 Ok((origin, Self::Command(Box::new(event))))
             }
         }
     }
 
     fn of_event(event: &Value) -> Result<(Origin, Self), InvalidRequest> {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let origin = Origin { team: text("/team_id"), app: text("/api_app_id") };
-        let request = match (text("/type").as_deref(), text("/challenge"), text("/event/type").as_deref()) {
+        let text = |pointer: &str| {
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let origin = Origin {
+            team: text("/team_id"),
+            app: text("/api_app_id"),
+        };
+        let request = match (
+            text("/type").as_deref(),
+            text("/challenge"),
+            text("/event/type").as_deref(),
+        ) {
             (Some("url_verification"), Some(challenge), _) => Self::UrlVerification(challenge),
             (Some("event_callback"), _, Some("app_home_opened")) => {
                 Self::of_home(serde_json::from_value(event["event"].clone())?)
@@ -119,17 +134,31 @@ impl SlackRequest {
     }
 
     fn of_interaction(mut payload: Value) -> Result<(Origin, Self), InvalidRequest> {
-        let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let origin = Origin { team: text("/team/id"), app: text("/api_app_id") };
+        let text = |pointer: &str| {
+            payload
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let origin = Origin {
+            team: text("/team/id"),
+            app: text("/api_app_id"),
+        };
         if let Some(fields) = payload.as_object_mut() {
             // The message's copy may hold blocks that the library does not know; nobody reads it.
             fields.remove("message");
-            if fields.get("type").is_some_and(|kind| kind == "block_actions") {
+            if fields
+                .get("type")
+                .is_some_and(|kind| kind == "block_actions")
+            {
                 fields.remove("view");
                 fields.remove("state");
             }
         }
-        Ok((origin, Self::from(serde_json::from_value::<SlackInteractionEvent>(payload)?)))
+        Ok((
+            origin,
+            Self::from(serde_json::from_value::<SlackInteractionEvent>(payload)?),
+        ))
     }
 }
 
@@ -177,8 +206,16 @@ mod tests {
     fn a_slash_command_is_read() {
         let body = "token=t&team_id=T1&team_domain=d&channel_id=C1&channel_name=c&user_id=U1&user_name=u&command=%2Fdd&text=fix+f-1&api_app_id=A1&response_url=http%3A%2F%2Flocalhost%2Fr&trigger_id=1.2";
         let (origin, request) = SlackRequest::parse(FORM, body.as_bytes()).unwrap();
-        assert_eq!(origin, Origin { team: Some("T1".to_owned()), app: Some("A1".to_owned()) });
-        assert!(matches!(request, SlackRequest::Command(event) if event.text.as_deref() == Some("fix f-1")));
+        assert_eq!(
+            origin,
+            Origin {
+                team: Some("T1".to_owned()),
+                app: Some("A1".to_owned())
+            }
+        );
+        assert!(
+            matches!(request, SlackRequest::Command(event) if event.text.as_deref() == Some("fix f-1"))
+        );
     }
 
     #[test]
@@ -201,12 +238,19 @@ mod tests {
     fn events_are_read_and_nonsense_is_refused() {
         let verification = json!({"type": "url_verification", "challenge": "c"}).to_string();
         let (_, request) =
-            SlackRequest::parse("application/json; charset=utf-8", verification.as_bytes()).unwrap();
+            SlackRequest::parse("application/json; charset=utf-8", verification.as_bytes())
+                .unwrap();
         assert!(matches!(request, SlackRequest::UrlVerification(challenge) if challenge == "c"));
-        for (content_type, body) in
-            [("application/json", "{"), (FORM, "payload=%7B"), (FORM, "a=b"), (FORM, "\u{0}")]
-        {
-            assert!(SlackRequest::parse(content_type, body.as_bytes()).is_err(), "{body}");
+        for (content_type, body) in [
+            ("application/json", "{"),
+            (FORM, "payload=%7B"),
+            (FORM, "a=b"),
+            (FORM, "\u{0}"),
+        ] {
+            assert!(
+                SlackRequest::parse(content_type, body.as_bytes()).is_err(),
+                "{body}"
+            );
         }
     }
 }

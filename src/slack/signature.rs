@@ -50,8 +50,8 @@ pub fn verify(
         .and_then(|digits| hex::decode(digits).ok())
         .ok_or(Unverified::Headers)?;
     let matches = |secret: &SecretString| {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key");
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
+            .expect("HMAC takes any key");
         mac.update(b"v0:");
         mac.update(timestamp.as_bytes());
         mac.update(b":");
@@ -59,7 +59,11 @@ pub fn verify(
         // In constant time.
         mac.verify_slice(&expected).is_ok()
     };
-    if secrets.iter().any(matches) { Ok(()) } else { Err(Unverified::Signature) }
+    if secrets.iter().any(matches) {
+        Ok(())
+    } else {
+        Err(Unverified::Signature)
+    }
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Unverified> {
@@ -80,16 +84,27 @@ mod tests {
     const SENT: i64 = 1_531_420_618;
 
     fn check(headers: &[(&'static str, &str)], body: &str, now: i64) -> Result<(), Unverified> {
-        let secrets = [SecretString::from("rotated"), SecretString::from("8f742231b10e8888abcd99yyyzzz85a5")];
+        let secrets = [
+            SecretString::from("rotated"),
+            SecretString::from("8f742231b10e8888abcd99yyyzzz85a5"),
+        ];
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        verify(&map, body.as_bytes(), &secrets, Timestamp::from_second(now).unwrap())
+        verify(
+            &map,
+            body.as_bytes(),
+            &secrets,
+            Timestamp::from_second(now).unwrap(),
+        )
     }
 
     fn signed<'a>(timestamp: &'a str, signature: &'a str) -> [(&'static str, &'a str); 2] {
-        [("x-slack-request-timestamp", timestamp), ("x-slack-signature", signature)]
+        [
+            ("x-slack-request-timestamp", timestamp),
+            ("x-slack-signature", signature),
+        ]
     }
 
     #[test]
@@ -106,9 +121,15 @@ mod tests {
     #[test]
     fn a_changed_body_or_signature_does_not_pass() {
         let headers = signed("1531420618", SIGNATURE);
-        assert_eq!(check(&headers, &BODY.replace("text=", "text=x"), SENT), Err(Unverified::Signature));
+        assert_eq!(
+            check(&headers, &BODY.replace("text=", "text=x"), SENT),
+            Err(Unverified::Signature)
+        );
         let wrong = SIGNATURE.replace('a', "b");
-        assert_eq!(check(&signed("1531420618", &wrong), BODY, SENT), Err(Unverified::Signature));
+        assert_eq!(
+            check(&signed("1531420618", &wrong), BODY, SENT),
+            Err(Unverified::Signature)
+        );
     }
 
     #[test]
@@ -122,10 +143,17 @@ mod tests {
             vec![timestamp, ("x-slack-signature", "v0=zz")],
             vec![timestamp, ("x-slack-signature", "v1=00")],
             vec![("x-slack-request-timestamp", "-1531420618"), signature],
-            vec![("x-slack-request-timestamp", "99999999999999999999"), signature],
+            vec![
+                ("x-slack-request-timestamp", "99999999999999999999"),
+                signature,
+            ],
             vec![("x-slack-request-timestamp", ""), signature],
         ] {
-            assert_eq!(check(&headers, BODY, SENT), Err(Unverified::Headers), "{headers:?}");
+            assert_eq!(
+                check(&headers, BODY, SENT),
+                Err(Unverified::Headers),
+                "{headers:?}"
+            );
         }
     }
 }

@@ -17,7 +17,11 @@ pub fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '\n' => escaped.push(' '),
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {}
             control if control.is_control() => {}
             other => escaped.push(other),
         }
@@ -48,14 +52,19 @@ pub fn prose(text: &str, limit: usize) -> String {
 /// ([Date formatting](https://docs.slack.dev/messaging/formatting-message-text#date-formatting))
 pub fn when(time: Timestamp) -> String {
     let fallback = time.strftime("%Y-%m-%d %H:%M UTC");
-    format!("<!date^{}^{{date_short_pretty}} at {{time}}|{fallback}>", time.as_second())
+    format!(
+        "<!date^{}^{{date_short_pretty}} at {{time}}|{fallback}>",
+        time.as_second()
+    )
 }
 
 /// Date tokens replaced by what stands in them for readers whose client does not know them.
 pub fn without_date_tokens(text: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, token)) = rest.split_once("<!date^") {
-        let Some((token, after)) = token.split_once('>') else { break };
+        let Some((token, after)) = token.split_once('>') else {
+            break;
+        };
         plain.push_str(before);
         plain.push_str(token.rsplit('|').next().unwrap_or_default());
         rest = after;
@@ -109,7 +118,10 @@ mod tests {
 
     #[test]
     fn names_from_aws_ping_nobody_and_format_nothing() {
-        assert_eq!(escape("<!channel> & <@U1>\u{202e}\0"), "&lt;!channel&gt; &amp; &lt;@U1&gt;");
+        assert_eq!(
+            escape("<!channel> & <@U1>\u{202e}\0"),
+            "&lt;!channel&gt; &amp; &lt;@U1&gt;"
+        );
         assert_eq!(code("a`b"), "`a'b`");
         assert_eq!(prose("*x*", 10), "\u{200b}*x\u{200b}*");
         assert_eq!(mention("U1><!channel"), "<@U1channel>");
@@ -117,7 +129,11 @@ mod tests {
 
     #[test]
     fn date_tokens_can_be_done_without() {
-        let text = format!("since {} and {}", when(Timestamp::UNIX_EPOCH), when(Timestamp::UNIX_EPOCH));
+        let text = format!(
+            "since {} and {}",
+            when(Timestamp::UNIX_EPOCH),
+            when(Timestamp::UNIX_EPOCH)
+        );
         let plain = "since 1970-01-01 00:00 UTC and 1970-01-01 00:00 UTC";
         assert_eq!(without_date_tokens(&text), plain);
         assert_eq!(without_date_tokens("a <!date^1"), "a <!date^1");

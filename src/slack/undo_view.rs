@@ -16,15 +16,24 @@ pub const CALLBACK_ID: &str = "undo";
 /// The modal for a finding.
 pub fn undo_view(finding: &Finding) -> SlackModalView {
     let put_back = finding.to_put_back();
-    let lines = put_back.iter().map(|change| format!("• {}", prose(&change.reopens(), 200)));
+    let lines = put_back
+        .iter()
+        .map(|change| format!("• {}", prose(&change.reopens(), 200)));
     let mut blocks = vec![section(&escape(&headline(finding)))];
-    blocks.extend(sections(std::iter::once("*After the undo*".to_owned()).chain(lines)));
+    blocks.extend(sections(
+        std::iter::once("*After the undo*".to_owned()).chain(lines),
+    ));
     blocks.extend([
-        section("What is put back is then ignored for 24 hours, so that auto-response leaves it alone."),
+        section(
+            "What is put back is then ignored for 24 hours, so that auto-response leaves it alone.",
+        ),
         reason_input(),
     ]);
     let plan = finding.undo_plan().map(|plan| plan.digest());
-    let metadata = plan.map_or_else(|| finding.id.to_string(), |plan| action::value(&finding.id, &plan));
+    let metadata = plan.map_or_else(
+        || finding.id.to_string(),
+        |plan| action::value(&finding.id, &plan),
+    );
     about(finding, CALLBACK_ID, "Undo a fix", "Undo", blocks).with_private_metadata(metadata)
 }
 
@@ -42,7 +51,11 @@ pub struct UndoSubmission {
 /// Reads the modal; `None` where it is not filled in.
 pub fn undo_submission(view: &SlackStatefulView) -> Option<UndoSubmission> {
     let metadata = metadata(view)?;
-    let (finding, plan) =
-        action::read_value(metadata).or_else(|| Some((metadata.split(' ').next()?.parse().ok()?, None)))?;
-    Some(UndoSubmission { finding, plan, reason: reason(view)? })
+    let (finding, plan) = action::read_value(metadata)
+        .or_else(|| Some((metadata.split(' ').next()?.parse().ok()?, None)))?;
+    Some(UndoSubmission {
+        finding,
+        plan,
+        reason: reason(view)?,
+    })
 }

@@ -23,10 +23,17 @@ async fn alarms_and_bare_reports_are_posted_once() {
     for body in [&alarm, &report, &alarm, &report] {
         world.aws.send("events", body).await;
     }
-    eventually("the queue is empty", async || (world.aws.messages_in("events").await == 0).then_some(()))
-        .await;
+    eventually("the queue is empty", async || {
+        (world.aws.messages_in("events").await == 0).then_some(())
+    })
+    .await;
     let channel = world.slack.channel().await;
-    let count = |words: &str| channel.iter().filter(|message| message.words().contains(words)).count();
+    let count = |words: &str| {
+        channel
+            .iter()
+            .filter(|message| message.words().contains(words))
+            .count()
+    };
     assert_eq!((count("CloudWatch alarm"), count("`PutBucketAcl`")), (1, 1));
     assert_eq!(count(":red_circle: critical"), 1);
     assert_eq!(count("<!here>"), 0);

@@ -60,8 +60,18 @@ async fn the_slack_function_answers_a_function_url() {
     let (runtime, shared) = runtime_api([request(body), request("text=forged")]).await;
     let _function = function(&world, "slack", &runtime);
     let answers = answers(&shared, 2).await;
-    assert_eq!((&answers[0]["statusCode"], &answers[1]["statusCode"]), (&json!(200), &json!(401)));
-    assert!(answers[0]["body"].as_str().unwrap().contains("Auto-response is off"), "{}", answers[0]);
+    assert_eq!(
+        (&answers[0]["statusCode"], &answers[1]["statusCode"]),
+        (&json!(200), &json!(401))
+    );
+    assert!(
+        answers[0]["body"]
+            .as_str()
+            .unwrap()
+            .contains("Auto-response is off"),
+        "{}",
+        answers[0]
+    );
 }
 
 /// `slackapi/java-slack-sdk#1015`, `slackapi/python-slack-sdk#859`: a function URL gives forms as base64, and
@@ -71,7 +81,9 @@ async fn bodies_in_base64_and_challenges_are_understood() {
     let world = World::seeded().await;
     let headers = |body: &str| -> serde_json::Map<String, Value> {
         let signed = signed(body, Timestamp::now().as_second()).into_iter();
-        signed.map(|(name, value)| (name.to_owned(), json!(value))).collect()
+        signed
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect()
     };
     let in_base64 = |signed_body: &str| {
         let mut request = url_request(&headers(signed_body), HELP_IN_BASE64);
@@ -87,14 +99,24 @@ async fn bodies_in_base64_and_challenges_are_understood() {
     let answers = answers(&shared, 3).await;
     let statuses: Vec<&Value> = answers.iter().map(|answer| &answer["statusCode"]).collect();
     assert_eq!(statuses, [200, 401, 200], "{answers:?}");
-    assert!(answers[2]["body"].as_str().unwrap().contains("abc123"), "{}", answers[2]);
+    assert!(
+        answers[2]["body"].as_str().unwrap().contains("abc123"),
+        "{}",
+        answers[2]
+    );
 }
 
 #[tokio::test]
 async fn queue_functions_and_the_schedule_run_on_lambda() {
     let world = World::seeded().await;
     let message = world.slack.finding("defendable-demo-website").await;
-    let request = json!(world.aws.asked(&message.finding_id().parse().unwrap(), ALICE).await.remove(0));
+    let request = json!(
+        world
+            .aws
+            .asked(&message.finding_id().parse().unwrap(), ALICE)
+            .await
+            .remove(0)
+    );
     // Lambda's coordinator takes the fix; the sandbox's own remediator and notifier do the rest.
     let (runtime, shared) = runtime_api([sqs(&[request.to_string(), "poison".to_owned()])]).await;
     let mut command = function_command(&world, "coordinator", &runtime);
@@ -105,23 +127,35 @@ async fn queue_functions_and_the_schedule_run_on_lambda() {
         "the poisoned record is parked"
     );
     assert_eq!(world.aws.messages_in("fix-dead-letters").await, 1);
-    world.slack.finding_says("defendable-demo-website", "Fixed by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says("defendable-demo-website", "Fixed by <@U0ALICE>")
+        .await;
 
-    let schedule =
-        json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
+    let schedule = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
     shared.lock().unwrap().events.push_back(schedule);
     answers(&shared, 2).await;
-    world.slack.finding_says("defendable-demo-downloads", "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "Fixed by auto-response")
+        .await;
 }
 
 #[tokio::test]
 async fn the_notifier_and_the_remediators_run_on_lambda() {
     let world = World::seeded().await;
-    let alarm = json!({"AlarmName": "On Lambda", "NewStateValue": "ALARM", "NewStateReason": "because"});
+    let alarm =
+        json!({"AlarmName": "On Lambda", "NewStateValue": "ALARM", "NewStateReason": "because"});
     let (runtime, notified) = runtime_api([sqs(&[alarm.to_string()])]).await;
     let _notifier = function(&world, "notifier", &runtime);
-    assert_eq!(answers(&notified, 1).await[0], json!({"batchItemFailures": []}));
-    world.slack.channel_says("CloudWatch alarm: On Lambda").await;
+    assert_eq!(
+        answers(&notified, 1).await[0],
+        json!({"batchItemFailures": []})
+    );
+    world
+        .slack
+        .channel_says("CloudWatch alarm: On Lambda")
+        .await;
 
     let task = async |id: FindingId| {
         let request = world.aws.asked(&id, ALICE).await.remove(0);
@@ -130,15 +164,29 @@ async fn the_notifier_and_the_remediators_run_on_lambda() {
     let group = world.aws.group_id("remote-desktops").await;
     let (runtime, remediated) = runtime_api([sqs(&[task(finding_of_group(&group)).await])]).await;
     let _groups = function(&world, "security-group-remediator", &runtime);
-    assert_eq!(answers(&remediated, 1).await[0], json!({"batchItemFailures": []}));
-    assert_eq!(world.aws.ingress(&group).await, ["tcp 3389-3389 203.0.113.0/24"]);
+    assert_eq!(
+        answers(&remediated, 1).await[0],
+        json!({"batchItemFailures": []})
+    );
+    assert_eq!(
+        world.aws.ingress(&group).await,
+        ["tcp 3389-3389 203.0.113.0/24"]
+    );
 
     let bucket = task(finding_of_bucket("defendable-demo-downloads")).await;
     let (runtime, remediated) = runtime_api([sqs(&[bucket])]).await;
     let _buckets = function(&world, "s3-bucket-remediator", &runtime);
-    assert_eq!(answers(&remediated, 1).await[0], json!({"batchItemFailures": []}));
+    assert_eq!(
+        answers(&remediated, 1).await[0],
+        json!({"batchItemFailures": []})
+    );
     assert!(
-        !world.aws.grants("defendable-demo-downloads").await.iter().any(|grant| grant.contains("AllUsers"))
+        !world
+            .aws
+            .grants("defendable-demo-downloads")
+            .await
+            .iter()
+            .any(|grant| grant.contains("AllUsers"))
     );
 }
 
@@ -150,9 +198,10 @@ async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the
         let mut item = json!({"resourceType": resource_type, "resourceId": "r", "awsAccountId": "123456789012",
             "awsRegion": "us-east-1", "configurationItemStatus": "OK",
             "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z"});
-        item.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        let invoking =
-            json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+        item.as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
         json!({"invokingEvent": invoking.to_string(), "resultToken": token, "configRuleName": "a-rule"})
     };
     let open = json!({"configuration": {"ipPermissions": [{"ipProtocol": "-1", "ipRanges": ["0.0.0.0/0"]}]}});
@@ -169,7 +218,14 @@ async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the
         let _function = Process::spawn(command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config));
         let answers = answers(&shared, 2).await;
         assert_eq!(answers[0], Value::Null);
-        assert!(answers[1]["errorMessage"].as_str().unwrap().contains("PutEvaluations"), "{}", answers[1]);
+        assert!(
+            answers[1]["errorMessage"]
+                .as_str()
+                .unwrap()
+                .contains("PutEvaluations"),
+            "{}",
+            answers[1]
+        );
         let put = puts.lock().unwrap().remove(0);
         assert_eq!(put["Evaluations"][0]["ComplianceType"], "NON_COMPLIANT");
         puts.lock().unwrap().clear();
@@ -191,7 +247,8 @@ async fn many_breaches_are_one_evaluation_with_a_short_annotation_and_all_are_qu
     let item = json!({"resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-0ffff000011112222",
         "awsAccountId": "123456789012", "awsRegion": "us-east-1", "configurationItemStatus": "OK",
         "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z", "configuration": {"ipPermissions": permissions}});
-    let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+    let invoking =
+        json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
     let event = json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a-rule",
         "ruleParameters": json!({"prohibitedPorts": "1000-2000"}).to_string()});
     let waiting = world.aws.messages_in("remediation").await;
@@ -200,8 +257,15 @@ async fn many_breaches_are_one_evaluation_with_a_short_annotation_and_all_are_qu
     let _function = Process::spawn(command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config));
     assert_eq!(answers(&shared, 1).await[0], Value::Null);
     let put = puts.lock().unwrap().clone();
-    let annotation = put[0]["Evaluations"][0]["Annotation"].as_str().unwrap().to_owned();
-    assert_eq!((put.len(), annotation.chars().count()), (1, 256), "{annotation}");
+    let annotation = put[0]["Evaluations"][0]["Annotation"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        (put.len(), annotation.chars().count()),
+        (1, 256),
+        "{annotation}"
+    );
     assert_eq!(world.aws.messages_in("remediation").await, waiting + 25);
 }
 
@@ -217,25 +281,40 @@ async fn a_message_that_fails_comes_back_alone_and_soon() {
         world.aws.send_text("fix-on-lambda", body).await;
     }
     let records = world.aws.receive("fix-on-lambda", 2).await;
-    let poison = records.iter().find(|record| record["body"] == "poison").unwrap()["messageId"].clone();
+    let poison = records
+        .iter()
+        .find(|record| record["body"] == "poison")
+        .unwrap()["messageId"]
+        .clone();
 
     let (runtime, shared) = runtime_api([json!({"Records": records})]).await;
     let mut command = function_command(&world, "coordinator", &runtime);
     let _function = Process::spawn(command.env("DEFENDABLE_FIX_QUEUE_URL", &queue));
-    assert_eq!(answers(&shared, 1).await[0], json!({"batchItemFailures": [{"itemIdentifier": poison}]}));
-    world.slack.finding_says("defendable-demo-website", "Fixed by <@U0ALICE>").await;
+    assert_eq!(
+        answers(&shared, 1).await[0],
+        json!({"batchItemFailures": [{"itemIdentifier": poison}]})
+    );
+    world
+        .slack
+        .finding_says("defendable-demo-website", "Fixed by <@U0ALICE>")
+        .await;
 
     // Long before its visibility timeout of half an hour.
     let again = world.aws.receive("fix-on-lambda", 1).await;
-    assert_eq!((&again[0]["messageId"], &again[0]["body"]), (&poison, &json!("poison")));
+    assert_eq!(
+        (&again[0]["messageId"], &again[0]["body"]),
+        (&poison, &json!("poison"))
+    );
 }
 
 #[tokio::test]
 async fn new_secrets_are_read_when_the_old_ones_prove_wrong() {
     let world = World::seeded().await;
     let request = |signature: &[(&'static str, String)]| {
-        let headers: serde_json::Map<String, Value> =
-            signature.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let headers: serde_json::Map<String, Value> = signature
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
         url_request(&headers, HELP)
     };
     let now = Timestamp::now().as_second();
@@ -243,20 +322,36 @@ async fn new_secrets_are_read_when_the_old_ones_prove_wrong() {
     let _function = function(&world, "slack", &runtime);
     assert_eq!(answers(&shared, 1).await[0]["statusCode"], 200);
 
-    world.aws.put_secret("/defendable/slack/signing-secret", "the-new-secret").await;
+    world
+        .aws
+        .put_secret("/defendable/slack/signing-secret", "the-new-secret")
+        .await;
     let by_the_new = signed_with("the-new-secret", HELP, now);
-    shared.lock().unwrap().events.extend([request(&by_the_new), request(&signed(HELP, now))]);
-    let statuses: Vec<Value> =
-        answers(&shared, 3).await.iter().map(|answer| answer["statusCode"].clone()).collect();
-    assert_eq!(statuses, [200, 200, 401], "the old secret is not valid any more");
+    shared
+        .lock()
+        .unwrap()
+        .events
+        .extend([request(&by_the_new), request(&signed(HELP, now))]);
+    let statuses: Vec<Value> = answers(&shared, 3)
+        .await
+        .iter()
+        .map(|answer| answer["statusCode"].clone())
+        .collect();
+    assert_eq!(
+        statuses,
+        [200, 200, 401],
+        "the old secret is not valid any more"
+    );
 }
 
 #[tokio::test]
 async fn a_signing_secret_that_was_rotated_out_stops_working_within_a_minute() {
     let world = World::seeded().await;
     let request = |signature: &[(&'static str, String)]| {
-        let headers: serde_json::Map<String, Value> =
-            signature.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let headers: serde_json::Map<String, Value> = signature
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
         url_request(&headers, HELP)
     };
     let by_the_old = || request(&signed(HELP, Timestamp::now().as_second()));
@@ -264,7 +359,10 @@ async fn a_signing_secret_that_was_rotated_out_stops_working_within_a_minute() {
     let _function = function(&world, "slack", &runtime);
     assert_eq!(answers(&shared, 1).await[0]["statusCode"], 200);
     // Nobody signs with the new one: nothing proves the old one wrong.
-    world.aws.put_secret("/defendable/slack/signing-secret", "the-new-secret").await;
+    world
+        .aws
+        .put_secret("/defendable/slack/signing-secret", "the-new-secret")
+        .await;
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
     shared.lock().unwrap().events.push_back(by_the_old());
     assert_eq!(answers(&shared, 2).await[1]["statusCode"], 401);
@@ -273,26 +371,55 @@ async fn a_signing_secret_that_was_rotated_out_stops_working_within_a_minute() {
 #[tokio::test]
 async fn a_function_that_cannot_start_tells_lambda_everything_that_is_wrong() {
     for (handler, said) in [
-        ("nope", ["_HANDLER is \"nope\"", "restricted-ports-rule", "s3-bucket-remediator"]),
+        (
+            "nope",
+            [
+                "_HANDLER is \"nope\"",
+                "restricted-ports-rule",
+                "s3-bucket-remediator",
+            ],
+        ),
         (
             "slack",
-            ["settings must be mended", "DEFENDABLE_AWS_ACCOUNT_ID is \"12\"", "DEFENDABLE_FINDINGS_TABLE"],
+            [
+                "settings must be mended",
+                "DEFENDABLE_AWS_ACCOUNT_ID is \"12\"",
+                "DEFENDABLE_FINDINGS_TABLE",
+            ],
         ),
     ] {
         let (runtime, shared) = runtime_api([]).await;
         let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
         command
             .env_clear()
-            .envs([("AWS_LAMBDA_RUNTIME_API", runtime.as_str()), ("_HANDLER", handler)])
-            .envs([("AWS_REGION", "us-east-1"), ("DEFENDABLE_AWS_ACCOUNT_ID", "12")]);
-        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", runtime.as_str()),
+                ("_HANDLER", handler),
+            ])
+            .envs([
+                ("AWS_REGION", "us-east-1"),
+                ("DEFENDABLE_AWS_ACCOUNT_ID", "12"),
+            ]);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap()
+            .unwrap();
         assert!(!output.status.success());
         let told = answers(&shared, 1).await[0].clone();
         let log: Value = serde_json::from_slice(&output.stderr).unwrap();
-        assert_eq!((&log["level"], &log["message"]), (&json!("ERROR"), &json!("cannot start")));
+        assert_eq!(
+            (&log["level"], &log["message"]),
+            (&json!("ERROR"), &json!("cannot start"))
+        );
         for part in said {
-            assert!(told["errorMessage"].as_str().unwrap().contains(part), "{part} is not in {told}");
-            assert!(log["error"].as_str().unwrap().contains(part), "{part} is not in {log}");
+            assert!(
+                told["errorMessage"].as_str().unwrap().contains(part),
+                "{part} is not in {told}"
+            );
+            assert!(
+                log["error"].as_str().unwrap().contains(part),
+                "{part} is not in {log}"
+            );
         }
     }
 }

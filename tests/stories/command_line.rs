@@ -12,7 +12,12 @@ fn defendable(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -25,42 +30,93 @@ fn evaluate_judges_items_and_whole_events() {
         "ruleParameters": r#"{"prohibitedPorts":"8000-9000"}"#,
     });
     let output = defendable(
-        &["evaluate", "restricted-ports", "--parameter", "prohibitedPorts=22"],
+        &[
+            "evaluate",
+            "restricted-ports",
+            "--parameter",
+            "prohibitedPorts=22",
+        ],
         &format!("{OPEN}\n{event}\nnonsense\n"),
     );
     assert_eq!(output.status.code(), Some(1));
     let lines = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = lines.lines().collect();
-    assert!(lines[0].contains(r#""complianceType":"COMPLIANT""#), "{}", lines[0]);
-    assert!(lines[1].contains("tcp 8080 from 0.0.0.0/0") && lines[1].contains("EC2_SG_PROHIBITED_PORT"));
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("line 3:"));
+    assert!(
+        lines[0].contains(r#""complianceType":"COMPLIANT""#),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].contains("tcp 8080 from 0.0.0.0/0") && lines[1].contains("EC2_SG_PROHIBITED_PORT")
+    );
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .starts_with("line 3:")
+    );
 }
 
 #[test]
 fn wrong_parameters_and_missing_settings_say_what_to_mend() {
-    let output = defendable(&["evaluate", "restricted-ports", "--parameter", "prohibitedPorts=ssh"], "");
+    let output = defendable(
+        &[
+            "evaluate",
+            "restricted-ports",
+            "--parameter",
+            "prohibitedPorts=ssh",
+        ],
+        "",
+    );
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(
-        !output.status.success() && complaint.contains("prohibitedPorts") && complaint.contains("5432-5433")
+        !output.status.success()
+            && complaint.contains("prohibitedPorts")
+            && complaint.contains("5432-5433")
     );
 
-    let output = defendable(&["evaluate", "s3-public-access", "--parameter", "prohibitedPorts=22"], "");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("it has bucketWhitelist, sqsUrl"));
+    let output = defendable(
+        &[
+            "evaluate",
+            "s3-public-access",
+            "--parameter",
+            "prohibitedPorts=22",
+        ],
+        "",
+    );
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("it has bucketWhitelist, sqsUrl")
+    );
 
     let output = defendable(&["serve"], "");
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
-    for variable in ["DEFENDABLE_AWS_ACCOUNT_ID", "DEFENDABLE_EVENTS_QUEUE_URL", "DEFENDABLE_SLACK_CHANNEL"] {
-        assert!(complaint.contains(variable), "{variable} is not in {complaint}");
+    for variable in [
+        "DEFENDABLE_AWS_ACCOUNT_ID",
+        "DEFENDABLE_EVENTS_QUEUE_URL",
+        "DEFENDABLE_SLACK_CHANNEL",
+    ] {
+        assert!(
+            complaint.contains(variable),
+            "{variable} is not in {complaint}"
+        );
     }
     assert!(complaint.contains("for example C0ALERTS"));
 }
 
 #[test]
 fn the_sandbox_refuses_anything_but_an_emulator() {
-    for endpoint in [None, Some("https://ec2.us-east-1.amazonaws.com"), Some("http://192.0.2.1:5050")] {
+    for endpoint in [
+        None,
+        Some("https://ec2.us-east-1.amazonaws.com"),
+        Some("http://192.0.2.1:5050"),
+    ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_defendable"));
-        command.arg("sandbox").env_clear().env("AWS_REGION", "us-east-1");
+        command
+            .arg("sandbox")
+            .env_clear()
+            .env("AWS_REGION", "us-east-1");
         command.envs(endpoint.map(|endpoint| ("AWS_ENDPOINT_URL", endpoint)));
         let output = command.output().unwrap();
         let complaint = String::from_utf8(output.stderr).unwrap();
@@ -74,5 +130,9 @@ fn the_sandbox_refuses_anything_but_an_emulator() {
 #[test]
 fn completions_are_printed() {
     let output = defendable(&["completions", "bash"], "");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("_defendable"));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("_defendable")
+    );
 }

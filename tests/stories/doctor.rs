@@ -10,9 +10,16 @@ use crate::support::{APP_TOKEN, Options, World, eventually, free_ports};
 async fn world() -> (World, String) {
     let [port] = free_ports();
     let address = format!("127.0.0.1:{port}");
-    let arguments = vec!["--config-service", &*Box::leak(address.clone().into_boxed_str())];
+    let arguments = vec![
+        "--config-service",
+        &*Box::leak(address.clone().into_boxed_str()),
+    ];
     let arguments: &'static [&str] = Box::leak(arguments.into_boxed_slice());
-    let world = World::seeded_with(Options { arguments, ..Options::default() }).await;
+    let world = World::seeded_with(Options {
+        arguments,
+        ..Options::default()
+    })
+    .await;
     (world, format!("http://{address}"))
 }
 
@@ -24,7 +31,8 @@ fn doctor(world: &World, config: &str, change: impl FnOnce(&mut Command)) -> (St
     command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", config);
     change(&mut command);
     let output = command.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let said =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (said, output.status.success())
 }
 
@@ -49,14 +57,23 @@ async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
-    assert!(!said.contains("xoxb-") && !said.contains("sandbox-signing-secret"), "{said}");
+    assert!(
+        !said.contains("xoxb-") && !said.contains("sandbox-signing-secret"),
+        "{said}"
+    );
 
     world.aws.send_text("events", "not json").await;
-    world.slack.channel_says("dead-letter queue of `defendable-events`").await;
+    world
+        .slack
+        .channel_says("dead-letter queue of `defendable-events`")
+        .await;
     // Of a finding that was just shown something may wait a moment still.
     let (said, well) = eventually("the queue says so", async || {
         let answer = doctor(&world, &config, |_| {});
-        answer.0.contains("odd   queue defendable-events: 0 waiting, 1 dead letters").then_some(answer)
+        answer
+            .0
+            .contains("odd   queue defendable-events: 0 waiting, 1 dead letters")
+            .then_some(answer)
     })
     .await;
     assert!(well, "{said}");
@@ -73,7 +90,10 @@ async fn what_is_wrong_is_named_with_what_to_do() {
             .env("DEFENDABLE_RESTRICTED_PORTS_RULES", "another-rule")
             .env("DEFENDABLE_SLACK_TEAM_ID", "T0OTHER")
             .env("DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER", "/another")
-            .env("DEFENDABLE_FIX_QUEUE_URL", format!("{}/123456789012/another", world.aws.url()))
+            .env(
+                "DEFENDABLE_FIX_QUEUE_URL",
+                format!("{}/123456789012/another", world.aws.url()),
+            )
             .env("DEFENDABLE_OPERATORS", "");
     });
     assert!(!well, "{said}");
@@ -92,7 +112,10 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     let (said, well) = doctor(&world, &config, |command| {
         command.env_remove("DEFENDABLE_SLACK_CHANNEL");
     });
-    assert!(!well && said.contains("DEFENDABLE_SLACK_CHANNEL is not set"), "{said}");
+    assert!(
+        !well && said.contains("DEFENDABLE_SLACK_CHANNEL is not set"),
+        "{said}"
+    );
     let (said, _) = doctor(&world, &config, |command| {
         command.env("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0DAVE");
     });
@@ -107,11 +130,20 @@ async fn what_is_lost_after_the_installation_is_named_too() {
     let (world, config) = world().await;
     // Moto's AWS Config has no recorder, and then one that was never started.
     let (said, well) = doctor(&world, world.aws.url(), |_| {});
-    assert!(!well && said.contains("ILL   AWS Config's recorder: there is none in this region"), "{said}");
+    assert!(
+        !well && said.contains("ILL   AWS Config's recorder: there is none in this region"),
+        "{said}"
+    );
     world.aws.put_recorder("main").await;
     let (said, well) = doctor(&world, world.aws.url(), |_| {});
-    assert!(!well && said.contains("ILL   AWS Config's recorder: it is stopped"), "{said}");
-    assert!(said.contains("start-configuration-recorder --configuration-recorder-name main"), "{said}");
+    assert!(
+        !well && said.contains("ILL   AWS Config's recorder: it is stopped"),
+        "{said}"
+    );
+    assert!(
+        said.contains("start-configuration-recorder --configuration-recorder-name main"),
+        "{said}"
+    );
 
     world.aws.delete_queue("fix-dead-letters").await;
     // Local-slack takes any token.

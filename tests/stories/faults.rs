@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use boundary::{AT_LENGTH, BOUNDARIES, Boundary, UPDATE, is_promised, is_telling};
 use cell::{
-    LOOK, PUBLIC_POLICY, break_open, channel, check, create_bucket, fix_everything, is_at_length, patience,
-    prepare, routing, waiting,
+    LOOK, PUBLIC_POLICY, break_open, channel, check, create_bucket, fix_everything, is_at_length,
+    patience, prepare, routing, waiting,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -41,7 +41,10 @@ async fn every_boundary_stands_every_fault() {
     let channels: Vec<String> = channels.into_iter().collect();
     let routing = routing(&channels);
     // A fast schedule, for the housekeeping.
-    let variables = vec![("DEFENDABLE_ROUTING", routing), ("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned())];
+    let variables = vec![
+        ("DEFENDABLE_ROUTING", routing),
+        ("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned()),
+    ];
     let mut world = Installation::start(&channels, variables).await;
     // One process posts a message a second, which is what Slack takes.
     world.spawn_helpers(5);
@@ -55,20 +58,55 @@ async fn every_boundary_stands_every_fault() {
     fix_everything(&world, &cells).await;
     let begun = Instant::now();
     while let Some(waiting) = waiting(&world, &cells).await {
-        assert!(begun.elapsed() < patience(), "what waits still: {waiting}; {}", world.log.display());
+        assert!(
+            begun.elapsed() < patience(),
+            "what waits still: {waiting}; {}",
+            world.log.display()
+        );
         tokio::time::sleep(LOOK).await;
     }
-    let broken = join_all(cells.iter().map(|cell| check(&world, cell))).await.concat();
-    assert!(broken.is_empty(), "{} of {}:\n  {}", broken.len(), cells.len(), broken.join("\n  "));
-    let second_edits = cells.iter().filter(|cell| cell.boundary.operation == UPDATE.operation);
-    assert!(second_edits.filter(|cell| cell.boundary.skip > 0).any(|cell| cell.hits(&world) > 0));
-    for queue in ["events", "remediation", "fix", "security-group", "s3-bucket"] {
-        assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0, "{queue}");
+    let broken = join_all(cells.iter().map(|cell| check(&world, cell)))
+        .await
+        .concat();
+    assert!(
+        broken.is_empty(),
+        "{} of {}:\n  {}",
+        broken.len(),
+        cells.len(),
+        broken.join("\n  ")
+    );
+    let second_edits = cells
+        .iter()
+        .filter(|cell| cell.boundary.operation == UPDATE.operation);
+    assert!(
+        second_edits
+            .filter(|cell| cell.boundary.skip > 0)
+            .any(|cell| cell.hits(&world) > 0)
+    );
+    for queue in [
+        "events",
+        "remediation",
+        "fix",
+        "security-group",
+        "s3-bucket",
+    ] {
+        assert_eq!(
+            world
+                .aws
+                .messages_in(&format!("{queue}-dead-letters"))
+                .await,
+            0,
+            "{queue}"
+        );
     }
     // Each has been queued for auto-response: whatever AWS Config saw of it before it was fixed.
     let queued = world.rules_to_aws.calls("sqs:SendMessageBatch");
     for cell in &cells {
-        assert!(queued.iter().any(|call| call.said.contains(&cell.resource)), "{}", cell.name());
+        assert!(
+            queued.iter().any(|call| call.said.contains(&cell.resource)),
+            "{}",
+            cell.name()
+        );
     }
     assert!(world.aws.messages_in("remediation").await as usize >= cells.len());
 }
@@ -83,12 +121,17 @@ fn outage() -> Duration {
 /// How soon after it everything is there: what has waited for long looks for Slack every two minutes only.
 fn back() -> Duration {
     let soon = Duration::from_secs(60);
-    if outage() > soon { Duration::from_secs(150) } else { soon }
+    if outage() > soon {
+        Duration::from_secs(150)
+    } else {
+        soon
+    }
 }
 
 #[tokio::test]
 async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest() {
-    let world = Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
+    let world =
+        Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
     world.to_slack.set_down(true);
     // Four of each rule, by turns.
     for number in 0..4 {
@@ -96,7 +139,10 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         tokio::time::sleep(Duration::from_secs(1)).await;
         let bucket = format!("quiet-{number}");
         create_bucket(&world, &bucket, &[]).await;
-        world.aws.set_policy(&bucket, &PUBLIC_POLICY.replace("BUCKET", &bucket)).await;
+        world
+            .aws
+            .set_policy(&bucket, &PUBLIC_POLICY.replace("BUCKET", &bucket))
+            .await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     tokio::time::sleep(outage()).await;
@@ -109,10 +155,23 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
     // AWS Config may see two at once, in any order: what counts is when it says that they broke.
     let mut opened_at = Vec::new();
     for message in &shown {
-        let record = world.aws.finding(&message.finding_id().parse().unwrap()).await.unwrap();
-        opened_at.push(record["finding"]["openedAt"].as_str().unwrap().parse::<Timestamp>().unwrap());
+        let record = world
+            .aws
+            .finding(&message.finding_id().parse().unwrap())
+            .await
+            .unwrap();
+        opened_at.push(
+            record["finding"]["openedAt"]
+                .as_str()
+                .unwrap()
+                .parse::<Timestamp>()
+                .unwrap(),
+        );
     }
-    assert!(opened_at.is_sorted(), "in the order in which they broke: {opened_at:?}");
+    assert!(
+        opened_at.is_sorted(),
+        "in the order in which they broke: {opened_at:?}"
+    );
 
     world.to_slack.set_down(true);
     let mut many = Vec::new();
@@ -133,11 +192,24 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
     .await;
     let channel = within(back(), "there is a digest", async || {
         let channel = world.slack.channel().await;
-        channel.iter().any(|message| message.button("show_all").is_some()).then_some(channel)
+        channel
+            .iter()
+            .any(|message| message.button("show_all").is_some())
+            .then_some(channel)
     })
     .await;
-    assert!(channel.len() <= 14, "eight and five singly, and a digest: {}", channel.len());
+    assert!(
+        channel.len() <= 14,
+        "eight and five singly, and a digest: {}",
+        channel.len()
+    );
     for queue in ["events", "fix"] {
-        assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0);
+        assert_eq!(
+            world
+                .aws
+                .messages_in(&format!("{queue}-dead-letters"))
+                .await,
+            0
+        );
     }
 }

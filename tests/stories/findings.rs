@@ -9,22 +9,53 @@ use crate::support::{ALICE, BOB, Options, World, eventually, request, signed};
 #[tokio::test]
 async fn seeded_findings_appear_with_their_plans() {
     let world = World::seeded().await;
-    let desktops = world.slack.finding(&world.aws.group_id("remote-desktops").await).await;
-    assert!(desktops.words().contains("Security group remote-desktops (sg-"), "{}", desktops.words());
+    let desktops = world
+        .slack
+        .finding(&world.aws.group_id("remote-desktops").await)
+        .await;
     assert!(
-        desktops.words().contains("*Fix will*\n• revoke tcp 3389 from ::/0 (sgr-"),
+        desktops
+            .words()
+            .contains("Security group remote-desktops (sg-"),
         "{}",
         desktops.words()
     );
-    let workers = world.slack.finding(&world.aws.group_id("batch-workers").await).await;
-    assert!(workers.words().contains("• revoke tcp 1024-65535 from 0.0.0.0/0 (sgr-"), "{}", workers.words());
+    assert!(
+        desktops
+            .words()
+            .contains("*Fix will*\n• revoke tcp 3389 from ::/0 (sgr-"),
+        "{}",
+        desktops.words()
+    );
+    let workers = world
+        .slack
+        .finding(&world.aws.group_id("batch-workers").await)
+        .await;
+    assert!(
+        workers
+            .words()
+            .contains("• revoke tcp 1024-65535 from 0.0.0.0/0 (sgr-"),
+        "{}",
+        workers.words()
+    );
     let downloads = world.slack.finding("defendable-demo-downloads").await;
-    assert!(downloads.words().contains("• remove the ACL grant READ to everybody (AllUsers)"));
+    assert!(
+        downloads
+            .words()
+            .contains("• remove the ACL grant READ to everybody (AllUsers)")
+    );
     let website = world.slack.finding("defendable-demo-website").await;
-    assert!(website.words().contains("• remove the statement \"Everybody\" from the bucket policy"));
+    assert!(
+        website
+            .words()
+            .contains("• remove the statement \"Everybody\" from the bucket policy")
+    );
     for finding in world.slack.findings().await {
         assert!(
-            finding.button("fix").unwrap()["confirm"]["text"]["text"].as_str().unwrap().contains("This will")
+            finding.button("fix").unwrap()["confirm"]["text"]["text"]
+                .as_str()
+                .unwrap()
+                .contains("This will")
         );
         assert!(!finding.words().contains("payroll") && !finding.text().is_empty());
     }
@@ -34,19 +65,30 @@ async fn seeded_findings_appear_with_their_plans() {
 async fn what_is_mended_elsewhere_is_edited_and_what_breaks_again_gets_a_new_message() {
     let world = World::seeded().await;
     let first = world.slack.finding("defendable-demo-downloads").await;
-    world.aws.set_acl("defendable-demo-downloads", BucketCannedAcl::Private).await;
-    let mended = world.slack.finding_says("defendable-demo-downloads", "Compliant again").await;
+    world
+        .aws
+        .set_acl("defendable-demo-downloads", BucketCannedAcl::Private)
+        .await;
+    let mended = world
+        .slack
+        .finding_says("defendable-demo-downloads", "Compliant again")
+        .await;
     assert_eq!(mended.ts(), first.ts());
     assert!(mended.button("fix").is_none());
 
-    world.aws.set_acl("defendable-demo-downloads", BucketCannedAcl::PublicRead).await;
+    world
+        .aws
+        .set_acl("defendable-demo-downloads", BucketCannedAcl::PublicRead)
+        .await;
     let again = eventually("a new message", async || {
         let newest = world.slack.finding("defendable-demo-downloads").await;
         (newest.ts() != first.ts()).then_some(newest)
     })
     .await;
     assert!(
-        again.words().contains(&format!("p{}", first.ts().replace('.', ""))),
+        again
+            .words()
+            .contains(&format!("p{}", first.ts().replace('.', ""))),
         "it links to the first one"
     );
     assert_eq!(again.finding_id(), first.finding_id());
@@ -57,17 +99,33 @@ async fn deleting_a_resource_closes_its_finding() {
     let world = World::seeded().await;
     let group = world.aws.open_group("short-lived").await;
     world.slack.finding_says(&group, "Fix will").await;
-    world.aws.ec2.delete_security_group().group_id(&group).send().await.unwrap();
+    world
+        .aws
+        .ec2
+        .delete_security_group()
+        .group_id(&group)
+        .send()
+        .await
+        .unwrap();
     world.slack.finding_says(&group, "was deleted").await;
     world.slack.finding_says(&group, "Deleted").await;
 }
 
 #[tokio::test]
 async fn oversized_items_are_fetched_from_the_history() {
-    let world =
-        World::seeded_with(Options { arguments: &["--oversized-above", "300"], ..Options::default() }).await;
-    world.slack.finding_says("defendable-demo-website", "remove the statement").await;
-    world.slack.finding_says("defendable-demo-downloads", "remove the ACL grant").await;
+    let world = World::seeded_with(Options {
+        arguments: &["--oversized-above", "300"],
+        ..Options::default()
+    })
+    .await;
+    world
+        .slack
+        .finding_says("defendable-demo-website", "remove the statement")
+        .await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "remove the ACL grant")
+        .await;
 }
 
 #[tokio::test]
@@ -82,26 +140,69 @@ async fn what_cannot_be_planned_or_fixed_is_shown_all_the_same() {
     };
     world
         .aws
-        .send("events", &breach("123456789012", "iam-password-policy", "AWS::::Account", "password-policy"))
+        .send(
+            "events",
+            &breach(
+                "123456789012",
+                "iam-password-policy",
+                "AWS::::Account",
+                "password-policy",
+            ),
+        )
         .await;
-    let unsupported = world.slack.finding_says("password-policy", "no automatic fix").await;
+    let unsupported = world
+        .slack
+        .finding_says("password-policy", "no automatic fix")
+        .await;
     assert!(unsupported.button("fix").is_none() && unsupported.button("ignore").is_some());
     assert!(unsupported.words().contains("&lt;!channel&gt;"));
 
-    let encryption =
-        breach("123456789012", "bucket-encryption", "AWS::S3::Bucket", "defendable-demo-payroll");
+    let encryption = breach(
+        "123456789012",
+        "bucket-encryption",
+        "AWS::S3::Bucket",
+        "defendable-demo-payroll",
+    );
     world.aws.send("events", &encryption).await;
-    let another_rule =
-        world.slack.finding_says("defendable-demo-payroll", "breaks the rule bucket-encryption").await;
-    assert!(another_rule.button("fix").is_none(), "what other rules complain of is not ours to fix");
+    let another_rule = world
+        .slack
+        .finding_says(
+            "defendable-demo-payroll",
+            "breaks the rule bucket-encryption",
+        )
+        .await;
+    assert!(
+        another_rule.button("fix").is_none(),
+        "what other rules complain of is not ours to fix"
+    );
 
-    let elsewhere = breach("999999999999", "defendable-s3-public-access", "AWS::S3::Bucket", "elsewhere");
+    let elsewhere = breach(
+        "999999999999",
+        "defendable-s3-public-access",
+        "AWS::S3::Bucket",
+        "elsewhere",
+    );
     world.aws.send("events", &elsewhere).await;
-    let unplanned = world.slack.finding_says("elsewhere", "could not be found out").await;
-    assert!(unplanned.words().contains("no access to account 999999999999"), "{}", unplanned.words());
-    assert!(unplanned.button("fix").is_none(), "nobody says yes to what is not known");
+    let unplanned = world
+        .slack
+        .finding_says("elsewhere", "could not be found out")
+        .await;
+    assert!(
+        unplanned
+            .words()
+            .contains("no access to account 999999999999"),
+        "{}",
+        unplanned.words()
+    );
+    assert!(
+        unplanned.button("fix").is_none(),
+        "nobody says yes to what is not known"
+    );
     world.slack.click(BOB, &unplanned, "look_again").await;
-    let again = world.slack.command(ALICE, &format!("fix {}", unplanned.finding_id())).await;
+    let again = world
+        .slack
+        .command(ALICE, &format!("fix {}", unplanned.finding_id()))
+        .await;
     assert!(again.words().contains("is not known now") && again.button("fix").is_none());
 }
 
@@ -116,12 +217,26 @@ async fn late_and_repeated_notifications_change_nothing() {
             "messageType": "ComplianceChangeNotification"})
     };
     let before = world.slack.finding("defendable-demo-downloads").await;
-    world.aws.send("events", &change("2020-01-01T00:00:00Z", "NON_COMPLIANT", "COMPLIANT")).await;
-    world.aws.send("events", &change("2099-01-01T00:00:00Z", "NON_COMPLIANT", "NON_COMPLIANT")).await;
+    world
+        .aws
+        .send(
+            "events",
+            &change("2020-01-01T00:00:00Z", "NON_COMPLIANT", "COMPLIANT"),
+        )
+        .await;
+    world
+        .aws
+        .send(
+            "events",
+            &change("2099-01-01T00:00:00Z", "NON_COMPLIANT", "NON_COMPLIANT"),
+        )
+        .await;
     let snapshot = json!({"messageType": "ConfigurationSnapshotDeliveryCompleted"});
     world.aws.send("events", &snapshot).await;
-    eventually("the queue is empty", async || (world.aws.messages_in("events").await == 0).then_some(()))
-        .await;
+    eventually("the queue is empty", async || {
+        (world.aws.messages_in("events").await == 0).then_some(())
+    })
+    .await;
     let after = world.slack.finding("defendable-demo-downloads").await;
     assert_eq!(after.0, before.0);
     assert_eq!(world.slack.findings().await.len(), 4);
@@ -132,23 +247,68 @@ async fn commands_answer_whoever_typed_them() {
     let world = World::seeded().await;
     let findings = world.slack.command(ALICE, "findings").await;
     for finding in world.slack.findings().await {
-        assert!(findings.words().contains(&finding.finding_id()), "{}", findings.words());
+        assert!(
+            findings.words().contains(&finding.finding_id()),
+            "{}",
+            findings.words()
+        );
     }
-    assert!(world.slack.command(ALICE, "findings fixed").await.words().contains("No finding is fixed"));
-    let downloads = world.slack.command(BOB, "findings open Downloads").await.words();
-    assert!(downloads.contains("downloads is public") && !downloads.contains("website"), "{downloads}");
+    assert!(
+        world
+            .slack
+            .command(ALICE, "findings fixed")
+            .await
+            .words()
+            .contains("No finding is fixed")
+    );
+    let downloads = world
+        .slack
+        .command(BOB, "findings open Downloads")
+        .await
+        .words();
+    assert!(
+        downloads.contains("downloads is public") && !downloads.contains("website"),
+        "{downloads}"
+    );
     let meant = world.slack.command(BOB, "findings opne").await.words();
-    assert!(meant.contains("Did you mean `/dd findings open`?"), "{meant}");
-    assert!(world.slack.command(ALICE, "help").await.words().contains("/dd autoresponse"));
-    assert!(world.slack.command(ALICE, "statsu").await.words().contains("Did you mean `/dd status`"));
-    assert!(world.slack.command(ALICE, "fix f-000000000000").await.words().contains("There is no finding"));
+    assert!(
+        meant.contains("Did you mean `/dd findings open`?"),
+        "{meant}"
+    );
+    assert!(
+        world
+            .slack
+            .command(ALICE, "help")
+            .await
+            .words()
+            .contains("/dd autoresponse")
+    );
+    assert!(
+        world
+            .slack
+            .command(ALICE, "statsu")
+            .await
+            .words()
+            .contains("Did you mean `/dd status`")
+    );
+    assert!(
+        world
+            .slack
+            .command(ALICE, "fix f-000000000000")
+            .await
+            .words()
+            .contains("There is no finding")
+    );
 }
 
 #[tokio::test]
 async fn the_home_tab_shows_everybody_the_status() {
     let world = World::seeded().await;
     let home = world.slack.home(BOB).await;
-    assert!(home.contains("*Findings:* 4 open") && home.contains("/dd autoresponse"), "{home}");
+    assert!(
+        home.contains("*Findings:* 4 open") && home.contains("/dd autoresponse"),
+        "{home}"
+    );
     assert!(home.contains("less than a day: 4"), "{home}");
 
     let fix = async |user: &str| {
@@ -160,14 +320,23 @@ async fn the_home_tab_shows_everybody_the_status() {
             "actions": [{"type": "button", "action_id": "fix", "value": value}]});
         let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
         let url = format!("{}/slack/events", world.app_url);
-        let answer =
-            request("POST", &url, &signed(&body, Timestamp::now().as_second()), &body).await.unwrap();
+        let answer = request(
+            "POST",
+            &url,
+            &signed(&body, Timestamp::now().as_second()),
+            &body,
+        )
+        .await
+        .unwrap();
         assert_eq!(answer.0, 200);
         world.slack.shown_home(user).await
     };
     assert!(fix(BOB).await.contains("You are not an operator"));
     assert!(fix(ALICE).await.contains("<@U0ALICE> asked for a fix"));
-    world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>")
+        .await;
 }
 
 #[tokio::test]
@@ -180,14 +349,30 @@ async fn a_long_list_of_findings_has_pages_for_everybody() {
             "messageType": "ComplianceChangeNotification"});
         world.aws.send("events", &change).await;
     }
-    eventually("twelve findings", async || (world.slack.findings().await.len() == 12).then_some(())).await;
+    eventually("twelve findings", async || {
+        (world.slack.findings().await.len() == 12).then_some(())
+    })
+    .await;
     let first = world.slack.command(BOB, "findings open").await;
     let older = first.button("older_findings").expect("a second page");
-    assert!(first.words().contains("user-7") && !first.words().contains("user-1 "), "{}", first.words());
-    assert!(older["value"].as_str().unwrap().starts_with("open\n2020-01-01T00:00:02.000Z f-"));
+    assert!(
+        first.words().contains("user-7") && !first.words().contains("user-1 "),
+        "{}",
+        first.words()
+    );
+    assert!(
+        older["value"]
+            .as_str()
+            .unwrap()
+            .starts_with("open\n2020-01-01T00:00:02.000Z f-")
+    );
     world.slack.click(BOB, &first, "older_findings").await;
     let second = world.slack.is_told(BOB, "AWS::IAM::User user-1 ").await;
-    assert!(second.words().contains("user-0 ") && !second.words().contains("user-2 "), "{}", second.words());
+    assert!(
+        second.words().contains("user-0 ") && !second.words().contains("user-2 "),
+        "{}",
+        second.words()
+    );
     assert!(second.button("older_findings").is_none());
     world.slack.click(BOB, &second, "newest_findings").await;
     world.slack.is_told(BOB, "AWS::IAM::User user-7 ").await;

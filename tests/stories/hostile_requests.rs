@@ -63,7 +63,11 @@ fn unverified(body: &str, now: i64) -> Vec<Headers> {
         &format!("v0={}", "0".repeat(64)),
         &format!("v0={}", "f".repeat(10_000)),
     ];
-    all.extend(signatures.iter().map(|signature| with(genuine(), SIGNATURE, signature)));
+    all.extend(
+        signatures
+            .iter()
+            .map(|signature| with(genuine(), SIGNATURE, signature)),
+    );
     let stamps = [
         "",
         "0",
@@ -94,12 +98,31 @@ async fn what_is_not_slack_s_gets_a_status_and_an_id() {
     for headers in all {
         let (status, answer) = request("POST", &url, &headers, &body).await.unwrap();
         assert_eq!(status, 401, "{headers:?}");
-        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+        assert!(
+            answer.starts_with(r#"{"id":""#) && answer.len() < 60,
+            "{answer}"
+        );
     }
-    assert!(!world.slack.command(ALICE, "history").await.words().contains("turned auto-response off"));
-    let (status, _) = request("POST", &url, &signed(&body, now), &body).await.unwrap();
+    assert!(
+        !world
+            .slack
+            .command(ALICE, "history")
+            .await
+            .words()
+            .contains("turned auto-response off")
+    );
+    let (status, _) = request("POST", &url, &signed(&body, now), &body)
+        .await
+        .unwrap();
     assert_eq!(status, 200, "the test could have failed");
-    assert!(world.slack.command(ALICE, "history").await.words().contains("turned auto-response off"));
+    assert!(
+        world
+            .slack
+            .command(ALICE, "history")
+            .await
+            .words()
+            .contains("turned auto-response off")
+    );
 }
 
 #[tokio::test]
@@ -131,43 +154,87 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
         ("multipart/form-data; boundary=x", command(), 400),
         ("", command(), 400),
         (form, payload(&click.replace("T0DEMO", "T0OTHER")), 401),
-        (form, payload(&click.replace("A0DEFENDABLE", "A0OTHER")), 401),
+        (
+            form,
+            payload(&click.replace("A0DEFENDABLE", "A0OTHER")),
+            401,
+        ),
         (form, command().replace("T0DEMO", "T0OTHER"), 401),
         (form, command().replace("A0DEFENDABLE", "A0OTHER"), 401),
         (form, command().replace("api_app_id", "app"), 401),
         ("application/json", event.to_string(), 401),
-        ("application/json", event.to_string().replace("T0OTHER", "T0DEMO").replace("A0DEF", "A0OTHER"), 401),
+        (
+            "application/json",
+            event
+                .to_string()
+                .replace("T0OTHER", "T0DEMO")
+                .replace("A0DEF", "A0OTHER"),
+            401,
+        ),
         (form, "x".repeat(1024 * 1024), 400),
         (form, "x".repeat(1024 * 1024 + 1), 413),
         (form, "x".repeat(8 * 1024 * 1024), 413),
     ];
     for (content_type, body, expected) in unreadable {
-        let headers = with(signed(&body, Timestamp::now().as_second()), "content-type", content_type);
+        let headers = with(
+            signed(&body, Timestamp::now().as_second()),
+            "content-type",
+            content_type,
+        );
         // A server that has refused a large body may close before it has read it.
         let Some((status, answer)) = request("POST", &url, &headers, &body).await else {
             assert_eq!(expected, 413, "{body:.60}");
             continue;
         };
         assert_eq!(status, expected, "{content_type} {body:.60}");
-        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+        assert!(
+            answer.starts_with(r#"{"id":""#) && answer.len() < 60,
+            "{answer}"
+        );
     }
-    for not_text in [b"\xff\xfe\x00".to_vec(), [b"payload=", b"\xc3\x28".as_slice()].concat()] {
-        let (status, answer) =
-            request("POST", &url, &signed(&not_text, Timestamp::now().as_second()), &not_text).await.unwrap();
+    for not_text in [
+        b"\xff\xfe\x00".to_vec(),
+        [b"payload=", b"\xc3\x28".as_slice()].concat(),
+    ] {
+        let (status, answer) = request(
+            "POST",
+            &url,
+            &signed(&not_text, Timestamp::now().as_second()),
+            &not_text,
+        )
+        .await
+        .unwrap();
         assert_eq!(status, 400, "{not_text:?}");
-        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+        assert!(
+            answer.starts_with(r#"{"id":""#) && answer.len() < 60,
+            "{answer}"
+        );
     }
     // One that says beforehand how large it will be is refused unread.
     let address = world.app_url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1048577\r\n\r\n");
+    let head = format!(
+        "POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1048577\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = vec![0; 300];
-    let read =
-        tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer)).await.unwrap().unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
     let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
-    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains(r#"{"id":""#), "{answer}");
-    assert!(!world.slack.command(ALICE, "history").await.words().contains("turned auto-response"));
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains(r#"{"id":""#),
+        "{answer}"
+    );
+    assert!(
+        !world
+            .slack
+            .command(ALICE, "history")
+            .await
+            .words()
+            .contains("turned auto-response")
+    );
 }
 
 #[tokio::test]
@@ -177,12 +244,20 @@ async fn a_genuine_click_that_is_replayed_has_one_effect() {
     let message = world.slack.finding(&group).await;
     let fix = Genuine::interaction(
         &world,
-        &click(ALICE, "fix", message.button("fix").unwrap()["value"].as_str().unwrap()),
+        &click(
+            ALICE,
+            "fix",
+            message.button("fix").unwrap()["value"].as_str().unwrap(),
+        ),
     );
     futures::future::join_all((0..8).map(|_| fix.send())).await;
     world.slack.finding_says(&group, "*What was done*").await;
     fix.send_again().await;
-    let history = world.slack.command(ALICE, &format!("history {}", message.finding_id())).await.words();
+    let history = world
+        .slack
+        .command(ALICE, &format!("history {}", message.finding_id()))
+        .await
+        .words();
     assert_eq!(history.matches("asked for a fix").count(), 1, "{history}");
     assert_eq!(history.matches("revoked tcp 3389").count(), 1, "{history}");
 }
@@ -197,21 +272,39 @@ struct Genuine {
 impl Genuine {
     fn new(world: &World, body: String) -> Self {
         let headers = signed(&body, Timestamp::now().as_second());
-        Self { url: format!("{}/slack/events", world.app_url), headers, body }
+        Self {
+            url: format!("{}/slack/events", world.app_url),
+            headers,
+            body,
+        }
     }
 
     fn interaction(world: &World, payload: &Value) -> Self {
-        Self::new(world, serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap())
+        Self::new(
+            world,
+            serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap(),
+        )
     }
 
     async fn send(&self) {
-        assert_eq!(request("POST", &self.url, &self.headers, &self.body).await.unwrap().0, 200);
+        assert_eq!(
+            request("POST", &self.url, &self.headers, &self.body)
+                .await
+                .unwrap()
+                .0,
+            200
+        );
     }
 
     async fn send_again(&self) {
-        let (status, answer) = request("POST", &self.url, &self.headers, &self.body).await.unwrap();
+        let (status, answer) = request("POST", &self.url, &self.headers, &self.body)
+            .await
+            .unwrap();
         assert_eq!(status, 200);
-        assert!(answer.starts_with(r#"{"id":""#) && answer.len() < 60, "{answer}");
+        assert!(
+            answer.starts_with(r#"{"id":""#) && answer.len() < 60,
+            "{answer}"
+        );
     }
 }
 
@@ -227,23 +320,47 @@ async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
     on.send_again().await;
     off.send_again().await;
     assert!(!world.aws.rule_is_enabled().await, "off holds");
-    assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"));
+    assert_eq!(
+        world.aws.auto_response_wanted().await.as_deref(),
+        Some("off")
+    );
 
-    let finding = world.slack.finding("defendable-demo-website").await.finding_id();
+    let finding = world
+        .slack
+        .finding("defendable-demo-website")
+        .await
+        .finding_id();
     let seen = world.aws.fix_value(&finding.parse().unwrap()).await;
     let ignore = Genuine::interaction(&world, &submission(ALICE, "ignore", &seen));
     ignore.send().await;
-    world.slack.finding_says("defendable-demo-website", "Ignored by <@U0ALICE>").await;
-    Genuine::interaction(&world, &click(ALICE, "unignore", &finding)).send().await;
+    world
+        .slack
+        .finding_says("defendable-demo-website", "Ignored by <@U0ALICE>")
+        .await;
+    Genuine::interaction(&world, &click(ALICE, "unignore", &finding))
+        .send()
+        .await;
     eventually("it is open again", async || {
-        world.slack.finding("defendable-demo-website").await.button("fix").map(drop)
+        world
+            .slack
+            .finding("defendable-demo-website")
+            .await
+            .button("fix")
+            .map(drop)
     })
     .await;
     ignore.send_again().await;
-    assert_eq!(world.aws.finding(&finding.parse().unwrap()).await.unwrap()["state"], "open");
+    assert_eq!(
+        world.aws.finding(&finding.parse().unwrap()).await.unwrap()["state"],
+        "open"
+    );
 
     let history = world.slack.command(ALICE, "history").await.words();
-    for deed in ["turned auto-response on", "turned auto-response off", "ignored it until"] {
+    for deed in [
+        "turned auto-response on",
+        "turned auto-response off",
+        "ignored it until",
+    ] {
         assert_eq!(history.matches(deed).count(), 1, "{deed}: {history}");
     }
 }
@@ -252,7 +369,9 @@ async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
 async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
     let world = World::seeded().await;
     let address = world.app_url.strip_prefix("http://").unwrap();
-    let head = format!("POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nslow");
+    let head = format!(
+        "POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nslow"
+    );
     let mut slow = Vec::new();
     for _ in 0..200 {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -260,8 +379,18 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
         slow.push(stream);
     }
     // While these are waited for, others are served.
-    assert_eq!(status(&format!("{}/healthz", world.app_url)).await, Some(200));
-    assert!(world.slack.command(ALICE, "help").await.words().contains("What I know"));
+    assert_eq!(
+        status(&format!("{}/healthz", world.app_url)).await,
+        Some(200)
+    );
+    assert!(
+        world
+            .slack
+            .command(ALICE, "help")
+            .await
+            .words()
+            .contains("What I know")
+    );
     let answer = eventually("a slow one is given up", async || {
         let mut answer = vec![0; 300];
         let read = tokio::time::timeout(Duration::from_secs(20), slow[0].read(&mut answer)).await;
@@ -269,7 +398,10 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
         Some(String::from_utf8_lossy(&answer[..read]).into_owned())
     })
     .await;
-    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains(r#"{"id":""#), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 408") && answer.contains(r#"{"id":""#),
+        "{answer}"
+    );
     assert!(answer.len() < 300, "nothing else: {answer}");
 }
 
@@ -277,7 +409,9 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
 async fn large_bodies_that_never_end_take_little_memory_and_keep_nobody_out() {
     let world = World::seeded().await;
     let address = world.app_url.strip_prefix("http://").unwrap();
-    let head = format!("POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000000\r\n\r\n");
+    let head = format!(
+        "POST /slack/events HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000000\r\n\r\n"
+    );
     let (before, part) = (memory(world.app.0.id()), vec![b'x'; 500_000]);
     let sending = (0..300).map(async |_| {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -287,9 +421,20 @@ async fn large_bodies_that_never_end_take_little_memory_and_keep_nobody_out() {
         stream
     });
     let large = futures::future::join_all(sending).await;
-    assert!(world.slack.command(ALICE, "help").await.words().contains("What I know"));
+    assert!(
+        world
+            .slack
+            .command(ALICE, "help")
+            .await
+            .words()
+            .contains("What I know")
+    );
     let grown = memory(world.app.0.id()).saturating_sub(before);
-    assert!(grown < 50_000, "{} large bodies cost {grown} kB", large.len());
+    assert!(
+        grown < 50_000,
+        "{} large bodies cost {grown} kB",
+        large.len()
+    );
 }
 
 #[tokio::test]
@@ -300,18 +445,32 @@ async fn thousands_of_silent_connections_keep_nobody_out_and_are_closed() {
     let mut silent = Vec::new();
     for _ in 0..5000 {
         // As many as this process may have open.
-        let Ok(stream) = TcpStream::connect(address).await else { break };
+        let Ok(stream) = TcpStream::connect(address).await else {
+            break;
+        };
         silent.push(stream);
     }
-    assert!(silent.len() > 2000, "only {} connections: see `ulimit -n`", silent.len());
+    assert!(
+        silent.len() > 2000,
+        "only {} connections: see `ulimit -n`",
+        silent.len()
+    );
     let all = silent.len();
     // The first must go, so that this process can open another.
     drop(silent.split_off(all - 50));
-    assert!(world.slack.command(ALICE, "help").await.words().contains("What I know"));
+    assert!(
+        world
+            .slack
+            .command(ALICE, "help")
+            .await
+            .words()
+            .contains("What I know")
+    );
     let grown = memory(world.app.0.id()).saturating_sub(before);
     assert!(grown < 60_000, "{all} connections cost {grown} kB");
     for stream in &mut silent[..2] {
-        let closed = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 300])).await;
+        let closed =
+            tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 300])).await;
         assert_eq!(closed.expect("it is closed").unwrap_or(0), 0);
     }
 }

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact};
-use crate::support::{ALICE, BOB, FAST, World, because, eventually, finding_of_group, several_ticks};
+use crate::support::{
+    ALICE, BOB, FAST, World, because, eventually, finding_of_group, several_ticks,
+};
 
 pub fn filled_in(duration: &str) -> serde_json::Value {
     let option = json!({"text": {"type": "plain_text", "text": duration}, "value": duration});
@@ -20,31 +22,59 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
     let kept = world.slack.finding("defendable-demo-downloads").await;
     let grants = world.aws.grants("defendable-demo-downloads").await;
     world.slack.click(ALICE, &kept, "ignore").await;
-    world.slack.submit(ALICE, json!({"reason": filled_in("7d")["reason"]})).await;
+    world
+        .slack
+        .submit(ALICE, json!({"reason": filled_in("7d")["reason"]}))
+        .await;
     world.slack.is_told(ALICE, "Nothing is ignored").await;
     world.slack.click(ALICE, &kept, "ignore").await;
     world.slack.submit(ALICE, filled_in("7d")).await;
-    let ignored = world.slack.finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>").await;
-    assert!(ignored.words().contains("Ticket 42 &lt;!channel&gt;") && ignored.button("unignore").is_some());
+    let ignored = world
+        .slack
+        .finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>")
+        .await;
+    assert!(
+        ignored.words().contains("Ticket 42 &lt;!channel&gt;")
+            && ignored.button("unignore").is_some()
+    );
     let status = world.slack.command(ALICE, "status").await.words();
     assert!(
         status.contains("Auto-response is off") && status.contains("3 open, 0 fixing, 1 ignored"),
         "{status}"
     );
-    assert!(status.contains("*Waiting for auto-response:* about 4 messages"), "{status}");
+    assert!(
+        status.contains("*Waiting for auto-response:* about 4 messages"),
+        "{status}"
+    );
 
     let asked = world.slack.command(ALICE, "autoresponse on").await;
-    assert!(asked.words().contains("About 4 violations are waiting"), "{}", asked.words());
+    assert!(
+        asked.words().contains("About 4 violations are waiting"),
+        "{}",
+        asked.words()
+    );
     assert!(!world.aws.rule_is_enabled().await, "it asks first");
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
-    world.slack.channel_says("<@U0ALICE> turned auto-response *on*").await;
+    world
+        .slack
+        .channel_says("<@U0ALICE> turned auto-response *on*")
+        .await;
     assert!(world.aws.rule_is_enabled().await);
-    world.slack.finding_says("defendable-demo-website", "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says("defendable-demo-website", "Fixed by auto-response")
+        .await;
     let group = world.aws.group_id("batch-workers").await;
-    world.slack.finding_says(&group, "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says(&group, "Fixed by auto-response")
+        .await;
     assert_eq!(world.aws.grants("defendable-demo-downloads").await, grants);
     let status = world.slack.command(ALICE, "status").await.words();
-    assert!(status.contains("*Auto-response is on* since") && status.contains("by <@U0ALICE>"), "{status}");
+    assert!(
+        status.contains("*Auto-response is on* since") && status.contains("by <@U0ALICE>"),
+        "{status}"
+    );
 
     world.slack.command(ALICE, "autoresponse off").await;
     world.slack.channel_says("turned auto-response *off*").await;
@@ -52,13 +82,26 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
     world.aws.open_port(&group, 22).await;
     world.slack.finding_says(&group, "Fix will").await;
     several_ticks().await;
-    assert!(world.aws.ingress(&group).await.contains(&"tcp 22-22 0.0.0.0/0".to_owned()), "off means off");
+    assert!(
+        world
+            .aws
+            .ingress(&group)
+            .await
+            .contains(&"tcp 22-22 0.0.0.0/0".to_owned()),
+        "off means off"
+    );
 
     let ignored = world.slack.finding("defendable-demo-downloads").await;
     let list = world.slack.command(BOB, "ignored").await.words();
-    assert!(list.contains(&ignored.finding_id()) && list.contains("Ignored by <@U0ALICE> until"), "{list}");
+    assert!(
+        list.contains(&ignored.finding_id()) && list.contains("Ignored by <@U0ALICE> until"),
+        "{list}"
+    );
     world.slack.click(ALICE, &ignored, "unignore").await;
-    let open = world.slack.finding_says("defendable-demo-downloads", "Open").await;
+    let open = world
+        .slack
+        .finding_says("defendable-demo-downloads", "Open")
+        .await;
     assert!(open.button("fix").is_some());
 }
 
@@ -66,49 +109,114 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
 async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all() {
     let world = World::seeded().await;
     let message = world.slack.finding("defendable-demo-downloads").await;
-    let (id, grants) = (message.finding_id(), world.aws.grants("defendable-demo-downloads").await);
+    let (id, grants) = (
+        message.finding_id(),
+        world.aws.grants("defendable-demo-downloads").await,
+    );
     world.slack.command(ALICE, &format!("ignore {id}")).await;
     world.slack.submit(ALICE, filled_in("1d")).await;
-    world.slack.finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "Ignored by <@U0ALICE>")
+        .await;
     world.slack.command(BOB, &format!("fix {id}")).await;
 
     let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
-    assert!(asked.words().contains("is ignored by <@U0ALICE>: Ticket 42"), "{}", asked.words());
-    assert_eq!(world.aws.grants("defendable-demo-downloads").await, grants, "it asks first");
+    assert!(
+        asked
+            .words()
+            .contains("is ignored by <@U0ALICE>: Ticket 42"),
+        "{}",
+        asked.words()
+    );
+    assert_eq!(
+        world.aws.grants("defendable-demo-downloads").await,
+        grants,
+        "it asks first"
+    );
     world.slack.click(ALICE, &asked, "fix_ignored").await;
-    world.slack.finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>").await;
-    world.slack.finding_says("defendable-demo-downloads", "*What was done*").await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "Fixed by <@U0ALICE>")
+        .await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "*What was done*")
+        .await;
 
-    let story = world.slack.command(BOB, &format!("show {id}")).await.words();
+    let story = world
+        .slack
+        .command(BOB, &format!("show {id}"))
+        .await
+        .words();
     let lines = [
         "<@U0ALICE> removed the ACL grant READ to everybody (AllUsers)",
         "<@U0ALICE> asked for a fix",
         "<@U0ALICE> ignored it until",
         "AWS Config found it non-compliant",
     ];
-    let places: Vec<usize> =
-        lines.iter().map(|line| story.find(line).unwrap_or_else(|| panic!("{line} in {story}"))).collect();
-    assert!(places.is_sorted() && story.contains("no longer public"), "{story}");
+    let places: Vec<usize> = lines
+        .iter()
+        .map(|line| {
+            story
+                .find(line)
+                .unwrap_or_else(|| panic!("{line} in {story}"))
+        })
+        .collect();
+    assert!(
+        places.is_sorted() && story.contains("no longer public"),
+        "{story}"
+    );
     let all = world.slack.command(ALICE, "history").await.words();
     assert!(
-        all.contains(&format!("<@U0BOB> was refused, not being an operator of it: /dd fix {id}")),
+        all.contains(&format!(
+            "<@U0BOB> was refused, not being an operator of it: /dd fix {id}"
+        )),
         "{all}"
     );
-    assert!(all.contains(&format!("asked for a fix (`{id}` defendable-demo-downloads)")), "{all}");
-    let none = world.slack.command(BOB, "history f-000000000000").await.words();
-    assert!(none.contains("Nothing is known of `f-000000000000`"), "{none}");
+    assert!(
+        all.contains(&format!(
+            "asked for a fix (`{id}` defendable-demo-downloads)"
+        )),
+        "{all}"
+    );
+    let none = world
+        .slack
+        .command(BOB, "history f-000000000000")
+        .await
+        .words();
+    assert!(
+        none.contains("Nothing is known of `f-000000000000`"),
+        "{none}"
+    );
 }
 
 #[tokio::test]
 async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
     let world = World::seeded_with(FAST).await;
-    let (workers, desktops) =
-        (world.aws.group_id("batch-workers").await, world.aws.group_id("remote-desktops").await);
+    let (workers, desktops) = (
+        world.aws.group_id("batch-workers").await,
+        world.aws.group_id("remote-desktops").await,
+    );
     let before = world.aws.ingress(&workers).await;
     // Known already when it is tagged.
-    world.aws.tag(&workers, "defendable:ignore", "public by design, ticket 42 <!channel>").await;
-    let ignored = world.slack.finding_says(&workers, "Ignored by its tag `defendable:ignore`").await;
-    assert!(ignored.words().contains("*Reason:* public by design, ticket 42 &lt;!channel&gt;"));
+    world
+        .aws
+        .tag(
+            &workers,
+            "defendable:ignore",
+            "public by design, ticket 42 <!channel>",
+        )
+        .await;
+    let ignored = world
+        .slack
+        .finding_says(&workers, "Ignored by its tag `defendable:ignore`")
+        .await;
+    assert!(
+        ignored
+            .words()
+            .contains("*Reason:* public by design, ticket 42 &lt;!channel&gt;")
+    );
 
     // Tagged before anything is wrong with it.
     let born = world.aws.create_group("meant-to-be-open").await;
@@ -120,26 +228,54 @@ async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
 
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
-    world.slack.finding_says(&desktops, "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says(&desktops, "Fixed by auto-response")
+        .await;
     several_ticks().await;
-    assert_eq!(world.aws.ingress(&workers).await, before, "auto-response leaves it alone");
+    assert_eq!(
+        world.aws.ingress(&workers).await,
+        before,
+        "auto-response leaves it alone"
+    );
 
     // A person's fix asks once more, as of everything that is ignored.
-    let asked = world.slack.command(ALICE, &format!("fix {}", ignored.finding_id())).await;
-    assert!(asked.words().contains("is ignored by its tag `defendable:ignore`"), "{}", asked.words());
+    let asked = world
+        .slack
+        .command(ALICE, &format!("fix {}", ignored.finding_id()))
+        .await;
+    assert!(
+        asked
+            .words()
+            .contains("is ignored by its tag `defendable:ignore`"),
+        "{}",
+        asked.words()
+    );
 
     world.aws.untag(&workers, "defendable:ignore").await;
-    world.slack.finding_says(&workers, "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says(&workers, "Fixed by auto-response")
+        .await;
     let thread = eventually("the thread tells of it", async || {
         let message = world.slack.finding(&workers).await;
         let thread = world.slack.thread(&message).await;
         thread
             .iter()
-            .any(|reply| reply.words().contains("is gone: it is not ignored any more"))
+            .any(|reply| {
+                reply
+                    .words()
+                    .contains("is gone: it is not ignored any more")
+            })
             .then_some(thread)
     })
     .await;
-    assert!(thread.iter().any(|reply| reply.words().contains("Ignored, because its tag")), "{thread:?}");
+    assert!(
+        thread
+            .iter()
+            .any(|reply| reply.words().contains("Ignored, because its tag")),
+        "{thread:?}"
+    );
 }
 
 #[tokio::test]
@@ -148,14 +284,30 @@ async fn a_tag_that_nobody_has_seen_yet_stops_the_remediator_itself() {
     let mut world = Installation::start(&[], every_second).await;
     let group = world.aws.open_group("tagged").await;
     let id = finding_of_group(&group);
-    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is shown", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     // AWS Config says nothing of the tag: the coordinator passes the request on.
     world.silence_config();
-    world.aws.tag(&group, "defendable:ignore", "ticket 42").await;
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    world
+        .aws
+        .tag(&group, "defendable:ignore", "ticket 42")
+        .await;
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
     world.slack.finding_says(&group, "Ignored by its tag").await;
-    assert!(world.logged().contains("LeftAlone"), "the remediator has said so");
+    assert!(
+        world.logged().contains("LeftAlone"),
+        "the remediator has said so"
+    );
     several_ticks().await;
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
-    assert!(world.to_aws.calls("ec2:RevokeSecurityGroupIngress").is_empty());
+    assert!(
+        world
+            .to_aws
+            .calls("ec2:RevokeSecurityGroupIngress")
+            .is_empty()
+    );
 }

@@ -19,7 +19,10 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("held").await;
     let id = finding_of_group(&group);
-    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is shown", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     let table = world.aws.table();
 
     let first = now();
@@ -36,14 +39,22 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     assert_eq!(lease(first).await.unwrap().unsure_since(), None);
     assert_eq!(lease(first + LATER / 2).await, None, "it is held");
     for dead in 1..4 {
-        assert_eq!(lease(first + LATER * dead).await.unwrap().unsure_since(), Some(first));
+        assert_eq!(
+            lease(first + LATER * dead).await.unwrap().unsure_since(),
+            Some(first)
+        );
     }
     // An edit is noted, and then it dies too: a reply of the first one's may still be there unnoted.
-    let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else { panic!() };
+    let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else {
+        panic!()
+    };
     let last = holder.borrow().clone();
     let noted = table.set_shown(&id, &last, &Shown::Posted(posted)).await;
     assert!(noted.unwrap().is_some());
-    assert_eq!(lease(now() + LATER).await.unwrap().unsure_since(), Some(first));
+    assert_eq!(
+        lease(now() + LATER).await.unwrap().unsure_since(),
+        Some(first)
+    );
     let last = holder.borrow().clone();
     table.release(&id, &last, None).await.unwrap();
     assert_eq!(lease(now()).await.unwrap().unsure_since(), None);
@@ -52,7 +63,10 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
     assert_eq!(claim(first).await.unwrap().unsure_since(), None);
     assert_eq!(claim(first + LATER / 2).await, None, "it is claimed");
     for dead in 1..4 {
-        assert_eq!(claim(first + LATER * dead).await.unwrap().unsure_since(), Some(first));
+        assert_eq!(
+            claim(first + LATER * dead).await.unwrap().unsure_since(),
+            Some(first)
+        );
     }
     let last = claim(first + LATER * 4).await.unwrap();
     table.unclaim("a notice", &last).await.unwrap();
@@ -67,27 +81,66 @@ async fn who_was_frozen_writes_nothing_over_their_successor() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("frozen").await;
     let id = finding_of_group(&group);
-    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is shown", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     let table = world.aws.table();
-    let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else { panic!() };
+    let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else {
+        panic!()
+    };
 
     let (frozen, successor) = (Holder::new(), Holder::new());
     table.lease(&id, &frozen, now()).await.unwrap().unwrap();
-    table.lease(&id, &successor, now() + LATER).await.unwrap().unwrap();
-    let newer = Posted { version: 77, ..posted.clone() };
-    table.set_shown(&id, &successor, &Shown::Posted(newer.clone())).await.unwrap().unwrap();
-    let older = Posted { version: 1, ..posted };
-    assert_eq!(table.set_shown(&id, &frozen, &Shown::Posted(older)).await.unwrap(), None);
+    table
+        .lease(&id, &successor, now() + LATER)
+        .await
+        .unwrap()
+        .unwrap();
+    let newer = Posted {
+        version: 77,
+        ..posted.clone()
+    };
+    table
+        .set_shown(&id, &successor, &Shown::Posted(newer.clone()))
+        .await
+        .unwrap()
+        .unwrap();
+    let older = Posted {
+        version: 1,
+        ..posted
+    };
+    assert_eq!(
+        table
+            .set_shown(&id, &frozen, &Shown::Posted(older))
+            .await
+            .unwrap(),
+        None
+    );
     table.abandon(&id, &frozen, now()).await.unwrap();
     table.release(&id, &frozen, None).await.unwrap();
-    assert_eq!(table.get(&id).await.unwrap().unwrap().shown, Some(Shown::Posted(newer)));
-    assert_eq!(table.lease(&id, &Holder::new(), now()).await.unwrap(), None, "it is the successor's still");
+    assert_eq!(
+        table.get(&id).await.unwrap().unwrap().shown,
+        Some(Shown::Posted(newer))
+    );
+    assert_eq!(
+        table.lease(&id, &Holder::new(), now()).await.unwrap(),
+        None,
+        "it is the successor's still"
+    );
 
     let frozen = table.claim("a notice", now()).await.unwrap().unwrap();
-    let successor = table.claim("a notice", now() + LATER).await.unwrap().unwrap();
+    let successor = table
+        .claim("a notice", now() + LATER)
+        .await
+        .unwrap()
+        .unwrap();
     table.unclaim("a notice", &frozen).await.unwrap();
     table.confirm("a notice", &frozen).await.unwrap();
-    assert!(!table.is_posted("a notice").await.unwrap(), "only its holder says so");
+    assert!(
+        !table.is_posted("a notice").await.unwrap(),
+        "only its holder says so"
+    );
     table.confirm("a notice", &successor).await.unwrap();
     assert!(table.is_posted("a notice").await.unwrap());
 }

@@ -11,25 +11,60 @@ use crate::support::{ALICE, World};
 #[tokio::test]
 async fn of_a_group_what_is_open_goes_by_rule_id_and_what_stands_beside_it_stays() {
     let world = World::seeded().await;
-    let (other, group) = (world.aws.create_group("other").await, world.aws.create_group("mixed").await);
+    let (other, group) = (
+        world.aws.create_group("other").await,
+        world.aws.create_group("mixed").await,
+    );
     let all = || IpPermission::builder().ip_protocol("-1");
-    let office = IpRange::builder().cidr_ip("10.20.0.0/16").description("office").build();
+    let office = IpRange::builder()
+        .cidr_ip("10.20.0.0/16")
+        .description("office")
+        .build();
     let everybody = || IpRange::builder().cidr_ip("0.0.0.0/0").build();
-    let wide = IpPermission::builder().ip_protocol("tcp").from_port(0).to_port(65535);
+    let wide = IpPermission::builder()
+        .ip_protocol("tcp")
+        .from_port(0)
+        .to_port(65535);
     let permissions = vec![
-        all().user_id_group_pairs(UserIdGroupPair::builder().group_id(&other).build()).build(),
+        all()
+            .user_id_group_pairs(UserIdGroupPair::builder().group_id(&other).build())
+            .build(),
         all().ip_ranges(office).build(),
-        IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(everybody()).build(),
-        wide.ip_ranges(everybody()).ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build()).build(),
+        IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(22)
+            .to_port(22)
+            .ip_ranges(everybody())
+            .build(),
+        wide.ip_ranges(everybody())
+            .ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build())
+            .build(),
     ];
-    let authorize = world.aws.ec2.authorize_security_group_ingress().group_id(&group);
-    authorize.set_ip_permissions(Some(permissions)).send().await.unwrap();
-    let message = world.slack.finding_says(&group, "• revoke tcp, all ports from ::/0").await;
+    let authorize = world
+        .aws
+        .ec2
+        .authorize_security_group_ingress()
+        .group_id(&group);
+    authorize
+        .set_ip_permissions(Some(permissions))
+        .send()
+        .await
+        .unwrap();
+    let message = world
+        .slack
+        .finding_says(&group, "• revoke tcp, all ports from ::/0")
+        .await;
     world.slack.click(ALICE, &message, "review_fix").await;
     world.slack.modal_says("revoke tcp 22 from 0.0.0.0/0").await;
     world.slack.submit(ALICE, json!({})).await;
-    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
-    let mut left = vec!["-1 -1--1 10.20.0.0/16".to_owned(), format!("-1 -1--1 {other}")];
+    world
+        .slack
+        .finding_says(&group, "Fixed by <@U0ALICE>")
+        .await;
+    let mut left = vec![
+        "-1 -1--1 10.20.0.0/16".to_owned(),
+        format!("-1 -1--1 {other}"),
+    ];
     left.sort();
     assert_eq!(world.aws.ingress(&group).await, left);
 }
@@ -49,22 +84,51 @@ async fn of_a_bucket_with_dots_one_s_own_statement_stays_and_one_of_a_network_is
             "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-0a1b2c3d"}}})
     };
     let put = async |bucket: &str, statements: Vec<serde_json::Value>| {
-        world.aws.s3.create_bucket().bucket(bucket).send().await.unwrap();
+        world
+            .aws
+            .s3
+            .create_bucket()
+            .bucket(bucket)
+            .send()
+            .await
+            .unwrap();
         let policy = json!({"Version": "2012-10-17", "Statement": statements});
         world.aws.set_policy(bucket, &policy.to_string()).await;
     };
     let (network, site) = ("of-a-network", "www.example.com");
-    put(network, vec![statement("Read", json!("*"), network), deny(network)]).await;
+    put(
+        network,
+        vec![statement("Read", json!("*"), network), deny(network)],
+    )
+    .await;
     let own = json!({"AWS": "arn:aws:iam::123456789012:root"});
-    put(site, vec![statement("Everybody", json!("*"), site), statement("Own", own, site)]).await;
-    let message = world.slack.finding_says(site, "• remove the statement \"Everybody\"").await;
+    put(
+        site,
+        vec![
+            statement("Everybody", json!("*"), site),
+            statement("Own", own, site),
+        ],
+    )
+    .await;
+    let message = world
+        .slack
+        .finding_says(site, "• remove the statement \"Everybody\"")
+        .await;
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says(site, "Fixed by <@U0ALICE>").await;
     let policy = world.aws.policy(site).await.unwrap();
-    assert!(policy.contains("Own") && !policy.contains("Everybody"), "{policy}");
+    assert!(
+        policy.contains("Own") && !policy.contains("Everybody"),
+        "{policy}"
+    );
     // It was made public before the other was.
     let findings = world.slack.findings().await;
-    assert!(!findings.iter().any(|finding| finding.words().contains(network)), "strangers are denied");
+    assert!(
+        !findings
+            .iter()
+            .any(|finding| finding.words().contains(network)),
+        "strangers are denied"
+    );
 }
 
 /// A topic of a whole organisation: the finding is another account's, where we have no rights.
@@ -82,7 +146,14 @@ async fn what_another_account_s_rule_finds_is_shown_and_says_that_it_is_out_of_r
             "recordVersion": "1.0", "messageType": "ComplianceChangeNotification",
             "notificationCreationTime": "2026-11-27T21:08:12.332Z", "newEvaluationResult": result}});
     world.aws.send("events", &event).await;
-    let message = world.slack.finding_says(group, "has no access to account 111122223333").await;
+    let message = world
+        .slack
+        .finding_says(group, "has no access to account 111122223333")
+        .await;
     assert!(message.button("fix").is_none(), "{}", message.words());
-    assert!(message.words().contains("`111122223333`"), "{}", message.words());
+    assert!(
+        message.words().contains("`111122223333`"),
+        "{}",
+        message.words()
+    );
 }

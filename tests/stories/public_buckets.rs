@@ -14,14 +14,22 @@ const UNPROVABLY_PRIVATE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":
 
 async fn publish(world: &Installation, bucket: &str, policy: &str) {
     create_bucket(world, bucket, &[]).await;
-    world.aws.set_policy(bucket, &policy.replace("BUCKET", bucket)).await;
+    world
+        .aws
+        .set_policy(bucket, &policy.replace("BUCKET", bucket))
+        .await;
 }
 
 /// What the rule has told AWS Config of a bucket last.
 async fn judged(world: &Installation, bucket: &str, words: &str) -> String {
     eventually(&format!("{bucket} is judged: {words}"), async || {
-        let calls = world.rules_to_config.calls("config:PutEvaluations").into_iter();
-        calls.map(|call| call.said).rfind(|said| said.contains(bucket) && said.contains(words))
+        let calls = world
+            .rules_to_config
+            .calls("config:PutEvaluations")
+            .into_iter();
+        calls
+            .map(|call| call.said)
+            .rfind(|said| said.contains(bucket) && said.contains(words))
     })
     .await
 }
@@ -30,22 +38,43 @@ async fn judged(world: &Installation, bucket: &str, words: &str) -> String {
 async fn what_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
     let world = Installation::start(&[], Vec::new()).await;
     publish(&world, "network-only", UNPROVABLY_PRIVATE).await;
-    let said = judged(&world, "network-only", "which AWS itself does not call public").await;
-    assert!(said.contains("\"COMPLIANT\"") && said.contains("which the Deny"), "{said}");
+    let said = judged(
+        &world,
+        "network-only",
+        "which AWS itself does not call public",
+    )
+    .await;
+    assert!(
+        said.contains("\"COMPLIANT\"") && said.contains("which the Deny"),
+        "{said}"
+    );
     publish(&world, "public", PUBLIC_POLICY).await;
     world.slack.finding("public").await;
-    assert_eq!(world.slack.findings().await.len(), 1, "nothing is said of the other");
+    assert_eq!(
+        world.slack.findings().await.len(),
+        1,
+        "nothing is said of the other"
+    );
     // Nor is it changed by a request of the version before, which complains of it.
     let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceId": "network-only",
         "targetResourceType": "AWS::S3::Bucket", "awsRegion": "us-east-1",
         "violationType": "S3_BUCKET_PUBLIC_POLICY", "violationDetails": []});
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
     world.aws.send("remediation", &request).await;
     eventually("the request is over", async || {
         (world.aws.messages_in("remediation").await == 0).then_some(())
     })
     .await;
-    assert!(world.aws.policy("network-only").await.unwrap().contains("Everybody"));
+    assert!(
+        world
+            .aws
+            .policy("network-only")
+            .await
+            .unwrap()
+            .contains("Everybody")
+    );
 }
 
 #[tokio::test]
@@ -53,8 +82,16 @@ async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
     let world = Installation::start(&[], Vec::new()).await;
     world.aws.block_account(true).await;
     publish(&world, "blocked", PUBLIC_POLICY).await;
-    world.aws.set_acl("blocked", aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
-    let said = judged(&world, "blocked", "IgnorePublicAcls of the account's Public Access Block").await;
+    world
+        .aws
+        .set_acl("blocked", aws_sdk_s3::types::BucketCannedAcl::PublicRead)
+        .await;
+    let said = judged(
+        &world,
+        "blocked",
+        "IgnorePublicAcls of the account's Public Access Block",
+    )
+    .await;
     assert!(
         said.contains("RestrictPublicBuckets of the account's") && said.contains("\"COMPLIANT\""),
         "{said}"
@@ -62,8 +99,16 @@ async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
     world.aws.block_account(false).await;
     // AWS Config judges the bucket again.
     world.aws.tag_bucket("blocked", &[("seen", "again")]).await;
-    let open = world.slack.finding_says("blocked", "• remove the statement \"Everybody\"").await;
-    assert!(open.words().contains("• remove the ACL grant READ to everybody"), "{}", open.words());
+    let open = world
+        .slack
+        .finding_says("blocked", "• remove the statement \"Everybody\"")
+        .await;
+    assert!(
+        open.words()
+            .contains("• remove the ACL grant READ to everybody"),
+        "{}",
+        open.words()
+    );
 
     // What was shown as public is not taken away once the account blocks it.
     world.aws.block_account(true).await;
@@ -73,7 +118,14 @@ async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
         (record["state"] == "fixed" && removed(&record) == 0).then_some(())
     })
     .await;
-    assert!(world.aws.policy("blocked").await.unwrap().contains("Everybody"));
+    assert!(
+        world
+            .aws
+            .policy("blocked")
+            .await
+            .unwrap()
+            .contains("Everybody")
+    );
     assert_eq!(world.aws.grants("blocked").await.len(), 2);
 }
 
@@ -83,23 +135,58 @@ async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
     let world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 2);
     let bucket = "unasked";
-    let by_rule = world.rules_to_aws.inject("s3:GET policyStatus", bucket, Fault::Denied, 0, 100);
-    let by_us = world.to_aws.inject("s3:GET policyStatus", bucket, Fault::Denied, 0, 4);
+    let by_rule = world
+        .rules_to_aws
+        .inject("s3:GET policyStatus", bucket, Fault::Denied, 0, 100);
+    let by_us = world
+        .to_aws
+        .inject("s3:GET policyStatus", bucket, Fault::Denied, 0, 4);
     publish(&world, bucket, PUBLIC_POLICY).await;
-    let words = world.slack.finding_says(bucket, "AWS could not be asked whether it is public").await.words();
-    assert!(words.contains("AWS could not be asked: s3:GetBucketPolicyStatus failed"), "{words}");
+    let words = world
+        .slack
+        .finding_says(bucket, "AWS could not be asked whether it is public")
+        .await
+        .words();
+    assert!(
+        words.contains("AWS could not be asked: s3:GetBucketPolicyStatus failed"),
+        "{words}"
+    );
     assert!(world.rules_to_aws.hits(by_rule) > 0);
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
-    eventually("auto-response has tried", async || (world.to_aws.hits(by_us) == 4).then_some(())).await;
-    let fixed = world.slack.finding_says(bucket, "Fixed by auto-response").await;
-    assert!(!world.aws.policy(bucket).await.unwrap().contains("Everybody"), "{}", fixed.words());
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
+    eventually("auto-response has tried", async || {
+        (world.to_aws.hits(by_us) == 4).then_some(())
+    })
+    .await;
+    let fixed = world
+        .slack
+        .finding_says(bucket, "Fixed by auto-response")
+        .await;
+    assert!(
+        !world
+            .aws
+            .policy(bucket)
+            .await
+            .unwrap()
+            .contains("Everybody"),
+        "{}",
+        fixed.words()
+    );
 
     // A person need not wait.
     let other = "unasked-too";
-    world.to_aws.inject("s3:GET policyStatus", other, Fault::Denied, 0, 100);
-    interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
+    world
+        .to_aws
+        .inject("s3:GET policyStatus", other, Fault::Denied, 0, 100);
+    interact(&world.app_url, &click(ALICE, "autoresponse_off", "off"))
+        .await
+        .unwrap();
     publish(&world, other, PUBLIC_POLICY).await;
-    let message = world.slack.finding_says(other, "AWS could not be asked whether it is public").await;
+    let message = world
+        .slack
+        .finding_says(other, "AWS could not be asked whether it is public")
+        .await;
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
 }
@@ -112,15 +199,29 @@ async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
     publish(&world, "excused", PUBLIC_POLICY).await;
     judged(&world, "excused", "of the account's Public Access Block").await;
     eventually("housekeeping has seen the block", async || {
-        let noted = world.aws.item("JUDGED_AGAIN#defendable-s3-public-access", "JUDGED_AGAIN").await?;
-        noted["judgedAgain"]["block"]["restrictPublicBuckets"].as_bool().filter(|is_on| *is_on)
+        let noted = world
+            .aws
+            .item("JUDGED_AGAIN#defendable-s3-public-access", "JUDGED_AGAIN")
+            .await?;
+        noted["judgedAgain"]["block"]["restrictPublicBuckets"]
+            .as_bool()
+            .filter(|is_on| *is_on)
     })
     .await;
     assert!(world.slack.findings().await.is_empty());
     world.aws.block_account(false).await;
     // Nobody touches the bucket.
-    world.slack.finding_says("excused", "• remove the statement \"Everybody\"").await;
-    assert_eq!(world.rules_to_config.calls("config:StartConfigRulesEvaluation").len(), 1);
+    world
+        .slack
+        .finding_says("excused", "• remove the statement \"Everybody\"")
+        .await;
+    assert_eq!(
+        world
+            .rules_to_config
+            .calls("config:StartConfigRulesEvaluation")
+            .len(),
+        1
+    );
 }
 
 /// An event about a bucket whose ACL and policy AWS Config could not read.
@@ -134,7 +235,8 @@ fn half_read(bucket: &str, account: &str, supplement: &Value) -> Value {
         "awsRegion": "us-east-1", "configurationItemStatus": "OK",
         "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z",
         "configuration": {"name": bucket}, "supplementaryConfiguration": supplement});
-    let invoking = json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
+    let invoking =
+        json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item});
     json!({"invokingEvent": invoking.to_string(), "resultToken": "known", "configRuleName": "a-rule"})
 }
 
@@ -142,7 +244,14 @@ fn half_read(bucket: &str, account: &str, supplement: &Value) -> Value {
 async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
     let world = World::seeded().await;
     for bucket in ["private", "network-only"] {
-        world.aws.s3.create_bucket().bucket(bucket).send().await.unwrap();
+        world
+            .aws
+            .s3
+            .create_bucket()
+            .bucket(bucket)
+            .send()
+            .await
+            .unwrap();
     }
     let policy = UNPROVABLY_PRIVATE.replace("BUCKET", "network-only");
     world.aws.set_policy("network-only", &policy).await;
@@ -166,9 +275,25 @@ async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
         (answers.len() == 6).then_some(answers)
     })
     .await;
-    let put: Vec<Value> =
-        puts.lock().unwrap().iter().map(|put| put["Evaluations"][0]["ComplianceType"].clone()).collect();
-    assert_eq!(put, ["NON_COMPLIANT", "NON_COMPLIANT", "COMPLIANT", "NOT_APPLICABLE", "COMPLIANT"]);
+    let put: Vec<Value> = puts
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|put| put["Evaluations"][0]["ComplianceType"].clone())
+        .collect();
+    assert_eq!(
+        put,
+        [
+            "NON_COMPLIANT",
+            "NON_COMPLIANT",
+            "COMPLIANT",
+            "NOT_APPLICABLE",
+            "COMPLIANT"
+        ]
+    );
     let error = answers[5]["errorMessage"].as_str().unwrap();
-    assert!(error.contains("has no access to account 999999999999"), "{error}");
+    assert!(
+        error.contains("has no access to account 999999999999"),
+        "{error}"
+    );
 }

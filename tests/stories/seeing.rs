@@ -4,23 +4,42 @@ use serde_json::json;
 
 use crate::support::peers::CloudTrail;
 use crate::support::slack::Message;
-use crate::support::{ALICE, BOB, BOT_TOKEN, FAST, Options, World, eventually, request, several_ticks};
+use crate::support::{
+    ALICE, BOB, BOT_TOKEN, FAST, Options, World, eventually, request, several_ticks,
+};
 
 #[tokio::test]
 async fn the_message_says_who_opened_it_once_cloudtrail_does() {
     let trail = CloudTrail::start().await;
     let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
-    let world = World::seeded_with(Options { arguments, ..Options::default() }).await;
+    let world = World::seeded_with(Options {
+        arguments,
+        ..Options::default()
+    })
+    .await;
     let group = world.aws.create_group("opened-by-mallory").await;
     let now = jiff::Timestamp::now();
     trail.learn(&group, "mallory<!channel>", &format!("{now:.0}"));
     world.aws.open_port(&group, 22).await;
     let told = world.slack.finding_says(&group, "*Opened by*").await;
     let words = told.words();
-    assert!(words.contains("`arn:aws:iam::123456789012:user/mallory&lt;!channel&gt;`"), "{words}");
-    assert!(words.contains("by `AuthorizeSecurityGroupIngress` from `203.0.113.7`"), "{words}");
+    assert!(
+        words.contains("`arn:aws:iam::123456789012:user/mallory&lt;!channel&gt;`"),
+        "{words}"
+    );
+    assert!(
+        words.contains("by `AuthorizeSecurityGroupIngress` from `203.0.113.7`"),
+        "{words}"
+    );
     // Nobody knows who opened the others; their messages stand.
-    assert!(!world.slack.finding("defendable-demo-website").await.words().contains("Opened by"));
+    assert!(
+        !world
+            .slack
+            .finding("defendable-demo-website")
+            .await
+            .words()
+            .contains("Opened by")
+    );
 }
 
 #[tokio::test]
@@ -28,33 +47,75 @@ async fn what_auto_response_would_do_is_told_finding_by_finding_and_not_done() {
     let world = World::seeded().await;
     let group = world.aws.group_id("batch-workers").await;
     let before = world.aws.ingress(&group).await;
-    let ignored = world.slack.finding("defendable-demo-downloads").await.finding_id();
-    world.slack.command(ALICE, &format!("ignore {ignored}")).await;
+    let ignored = world
+        .slack
+        .finding("defendable-demo-downloads")
+        .await
+        .finding_id();
+    world
+        .slack
+        .command(ALICE, &format!("ignore {ignored}"))
+        .await;
     let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
     let duration = json!({"duration": {"type": "static_select", "selected_option": option}});
     let reason = crate::support::because("Ticket 42");
-    world.slack.submit(ALICE, json!({"duration": duration, "reason": reason})).await;
-    world.slack.finding_says("defendable-demo-downloads", "Ignored by").await;
+    world
+        .slack
+        .submit(ALICE, json!({"duration": duration, "reason": reason}))
+        .await;
+    world
+        .slack
+        .finding_says("defendable-demo-downloads", "Ignored by")
+        .await;
     // Mended meanwhile, by somebody else: its request is stale.
-    world.aws.s3.delete_bucket_policy().bucket("defendable-demo-website").send().await.unwrap();
-    world.slack.finding_says("defendable-demo-website", "Compliant again").await;
+    world
+        .aws
+        .s3
+        .delete_bucket_policy()
+        .bucket("defendable-demo-website")
+        .send()
+        .await
+        .unwrap();
+    world
+        .slack
+        .finding_says("defendable-demo-website", "Compliant again")
+        .await;
 
     for _ in 0..3 {
         let queue = world.slack.command(BOB, "queue").await.words();
-        assert!(queue.contains("fix 2 · skip 1 (ignored) · ask for 0"), "{queue}");
+        assert!(
+            queue.contains("fix 2 · skip 1 (ignored) · ask for 0"),
+            "{queue}"
+        );
         assert!(queue.contains("about 4 messages wait"), "{queue}");
-        assert!(queue.contains("would\n• revoke tcp 1024-65535 from 0.0.0.0/0"), "{queue}");
-        assert!(!queue.contains("downloads is public") && !queue.contains("website"), "{queue}");
+        assert!(
+            queue.contains("would\n• revoke tcp 1024-65535 from 0.0.0.0/0"),
+            "{queue}"
+        );
+        assert!(
+            !queue.contains("downloads is public") && !queue.contains("website"),
+            "{queue}"
+        );
     }
     assert_eq!(world.aws.ingress(&group).await, before);
-    assert_eq!(world.aws.messages_in("remediation").await, 4, "nothing was taken");
+    assert_eq!(
+        world.aws.messages_in("remediation").await,
+        4,
+        "nothing was taken"
+    );
     assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 0);
 }
 
 /// The pictures in a channel.
 async fn pictures(world: &World, channel: &str) -> Vec<Message> {
     let messages = world.slack.messages_of(channel).await.into_iter();
-    messages.filter(|message| message.0["files"].as_array().is_some_and(|files| !files.is_empty())).collect()
+    messages
+        .filter(|message| {
+            message.0["files"]
+                .as_array()
+                .is_some_and(|files| !files.is_empty())
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -62,24 +123,70 @@ async fn the_report_is_a_picture_with_its_figures_beside_it() {
     let world = World::seeded().await;
     let message = world.slack.finding("defendable-demo-website").await;
     world.slack.click(ALICE, &message, "fix").await;
-    world.slack.finding_says("defendable-demo-website", "*What was done*").await;
+    world
+        .slack
+        .finding_says("defendable-demo-website", "*What was done*")
+        .await;
     let asked = world.slack.command(BOB, "report").await;
-    assert!(asked.words().contains("is being drawn"), "{}", asked.words());
-    let picture = eventually("the report is posted", async || pictures(&world, "C0ALERTS").await.pop()).await;
+    assert!(
+        asked.words().contains("is being drawn"),
+        "{}",
+        asked.words()
+    );
+    let picture = eventually("the report is posted", async || {
+        pictures(&world, "C0ALERTS").await.pop()
+    })
+    .await;
     let words = picture.text();
-    assert!(words.contains("3 open findings now, 0 thirty days ago"), "{words}");
-    assert!(words.contains("1 fixed by people, 0 by auto-response, 0 by others"), "{words}");
-    assert!(words.contains("`defendable-s3-public-access`: 1 fix, half within"), "{words}");
+    assert!(
+        words.contains("3 open findings now, 0 thirty days ago"),
+        "{words}"
+    );
+    assert!(
+        words.contains("1 fixed by people, 0 by auto-response, 0 by others"),
+        "{words}"
+    );
+    assert!(
+        words.contains("`defendable-s3-public-access`: 1 fix, half within"),
+        "{words}"
+    );
     let file = &picture.0["files"][0];
     assert_eq!(file["mimetype"], "image/png");
     let token = ("authorization", format!("Bearer {BOT_TOKEN}"));
-    let (status, bytes) = request("GET", file["url_private"].as_str().unwrap(), &[token], "").await.unwrap();
+    let (status, bytes) = request("GET", file["url_private"].as_str().unwrap(), &[token], "")
+        .await
+        .unwrap();
     assert!(status == 200 && bytes[..20].contains("PNG"), "{file}");
 
-    assert!(world.slack.command(BOB, "report weekly on").await.words().contains("not an operator"));
-    assert!(world.slack.command(ALICE, "report weekly on").await.words().contains("every Monday"));
-    assert!(world.slack.command(ALICE, "report weekly").await.words().contains("`/dd report weekly on|off`"));
-    assert_eq!(pictures(&world, "C0ALERTS").await.len(), 1, "a week has not passed");
+    assert!(
+        world
+            .slack
+            .command(BOB, "report weekly on")
+            .await
+            .words()
+            .contains("not an operator")
+    );
+    assert!(
+        world
+            .slack
+            .command(ALICE, "report weekly on")
+            .await
+            .words()
+            .contains("every Monday")
+    );
+    assert!(
+        world
+            .slack
+            .command(ALICE, "report weekly")
+            .await
+            .words()
+            .contains("`/dd report weekly on|off`")
+    );
+    assert_eq!(
+        pictures(&world, "C0ALERTS").await.len(),
+        1,
+        "a week has not passed"
+    );
 }
 
 #[tokio::test]
@@ -87,15 +194,35 @@ async fn the_weekly_report_comes_once_a_week() {
     let world = World::seeded_with(FAST).await;
     world.slack.command(ALICE, "report weekly on").await;
     several_ticks().await;
-    assert_eq!(pictures(&world, "C0ALERTS").await.len(), 0, "no Monday has passed since");
+    assert_eq!(
+        pictures(&world, "C0ALERTS").await.len(),
+        0,
+        "no Monday has passed since"
+    );
     // As if somebody had wanted it two weeks ago.
     let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 14);
-    world.aws.set_text("WEEKLY_REPORT", "WEEKLY_REPORT", "wanted.#at", &ago.to_string()).await;
-    eventually("the report is posted", async || pictures(&world, "C0ALERTS").await.pop()).await;
+    world
+        .aws
+        .set_text(
+            "WEEKLY_REPORT",
+            "WEEKLY_REPORT",
+            "wanted.#at",
+            &ago.to_string(),
+        )
+        .await;
+    eventually("the report is posted", async || {
+        pictures(&world, "C0ALERTS").await.pop()
+    })
+    .await;
     several_ticks().await;
     assert_eq!(pictures(&world, "C0ALERTS").await.len(), 1, "once");
     world.slack.command(ALICE, "report weekly off").await;
     assert!(
-        world.slack.command(BOB, "history").await.words().contains("<@U0ALICE> turned the weekly report off")
+        world
+            .slack
+            .command(BOB, "history")
+            .await
+            .words()
+            .contains("<@U0ALICE> turned the weekly report off")
     );
 }

@@ -35,7 +35,10 @@ const TAMPERING: [(&str, Tampering); 5] = [
     ("defendable-security-group", Tampering::Duplicate),
     ("defendable-s3-bucket", Tampering::Duplicate),
     ("defendable-events", Tampering::Reorder),
-    ("defendable-fix", Tampering::Delay(Duration::from_millis(300))),
+    (
+        "defendable-fix",
+        Tampering::Delay(Duration::from_millis(300)),
+    ),
     ("defendable-remediation", Tampering::Duplicate),
 ];
 
@@ -60,8 +63,9 @@ pub struct Notes {
 impl Notes {
     /// Whether auto-response may have been on at a moment, or so shortly before.
     fn may_be_on(&self, at: Instant, in_flight: Duration) -> bool {
-        let within =
-            |window: &Window| window.from <= at && window.until.is_none_or(|until| at < until + in_flight);
+        let within = |window: &Window| {
+            window.from <= at && window.until.is_none_or(|until| at < until + in_flight)
+        };
         self.windows.iter().any(within)
     }
 }
@@ -74,7 +78,8 @@ fn random(limit: u64) -> u64 {
 }
 
 fn kills() -> usize {
-    std::env::var("DEFENDABLE_SOAK_KILLS").map_or(200, |kills| kills.parse().expect("a number of kills"))
+    std::env::var("DEFENDABLE_SOAK_KILLS")
+        .map_or(200, |kills| kills.parse().expect("a number of kills"))
 }
 
 fn channel(number: usize) -> String {
@@ -88,7 +93,9 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
         // Some press again what has been taken over already.
         let again = random(4) == 0;
         let wanted = |subject: &&Subject| {
-            let last = subject.last_wish().map(|wish| (subject.resource.clone(), wish));
+            let last = subject
+                .last_wish()
+                .map(|wish| (subject.resource.clone(), wish));
             last.is_some_and(|last| again || !notes.acknowledged.contains_key(&last))
         };
         let theirs: Vec<&Subject> = notes.subjects.iter().filter(wanted).collect();
@@ -99,11 +106,17 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     };
     let record = aws.finding(&subject.finding_id()).await;
     let existed = record.is_some();
-    let Some(wish) = subject.wish(&record.unwrap_or_default()) else { return };
+    let Some(wish) = subject.wish(&record.unwrap_or_default()) else {
+        return;
+    };
     let acknowledged = ask(aws, app_url, notes, &subject, wish).await;
     // Before there is a finding Alice is told that there is none, and nothing is promised.
     if acknowledged && existed {
-        notes.lock().unwrap().acknowledged.insert((subject.resource, wish), Instant::now());
+        notes
+            .lock()
+            .unwrap()
+            .acknowledged
+            .insert((subject.resource, wish), Instant::now());
     }
 }
 
@@ -111,7 +124,12 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
 async fn ask(aws: &Aws, app_url: &str, notes: &Shared, subject: &Subject, wish: Wish) -> bool {
     let id = subject.finding_id();
     if matches!(wish, Wish::Fix | Wish::Undo) {
-        notes.lock().unwrap().change_asked.entry(subject.resource.clone()).or_insert_with(Instant::now);
+        notes
+            .lock()
+            .unwrap()
+            .change_asked
+            .entry(subject.resource.clone())
+            .or_insert_with(Instant::now);
     }
     match wish {
         // By a button, which is answered whether or not anything came of it; the table says what did.
@@ -128,18 +146,28 @@ async fn ask(aws: &Aws, app_url: &str, notes: &Shared, subject: &Subject, wish: 
 /// A modal's answer says nothing of what came of it: the table does.
 async fn sent_off(aws: &Aws, app_url: &str, id: &FindingId, modal: &str, metadata: &str) -> bool {
     let sent = interact(app_url, &submission(ALICE, modal, metadata)).await == Some(200);
-    sent && matches!(state(&aws.finding(id).await.unwrap_or_default()), "undoing" | "ignored")
+    sent && matches!(
+        state(&aws.finding(id).await.unwrap_or_default()),
+        "undoing" | "ignored"
+    )
 }
 
 /// Switches auto-response until that is recorded. `serve` may be killed meanwhile.
 async fn switch(aws: Aws, app_url: String, notes: Shared, on: bool) {
     if on {
-        notes.lock().unwrap().windows.push(Window { from: Instant::now(), until: None });
+        notes.lock().unwrap().windows.push(Window {
+            from: Instant::now(),
+            until: None,
+        });
     }
     let wanted = if on { "on" } else { "off" };
     loop {
         // A click is answered whether or not it could be done.
-        _ = interact(&app_url, &click(ALICE, &format!("autoresponse_{wanted}"), wanted)).await;
+        _ = interact(
+            &app_url,
+            &click(ALICE, &format!("autoresponse_{wanted}"), wanted),
+        )
+        .await;
         if aws.auto_response_wanted().await.as_deref() == Some(wanted) {
             break;
         }
@@ -183,7 +211,11 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
         }
         // Some live long enough for a scheduled run, above all where it may do something.
         let is_on = (kills / 3..kills * 2 / 3).contains(&kill);
-        let longest = if kill % if is_on { 3 } else { 6 } == 0 { 2500 } else { 450 };
+        let longest = if kill % if is_on { 3 } else { 6 } == 0 {
+            2500
+        } else {
+            450
+        };
         // And a few for a whole fix: the coordinator, the remediator's looks, the report.
         let at_least = if is_on && kill % 9 == 0 { 8000 } else { 80 };
         tokio::time::sleep(Duration::from_millis(at_least + random(longest))).await;
@@ -198,7 +230,13 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
 /// Auto-response fixes everything that was left to it: no request has been lost. What it has not
 /// fixed when patience ends.
 async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String> {
-    switch(Aws::new(world.aws.url()), world.app_url.clone(), notes.clone(), true).await;
+    switch(
+        Aws::new(world.aws.url()),
+        world.app_url.clone(),
+        notes.clone(),
+        true,
+    )
+    .await;
     let subjects = notes.lock().unwrap().subjects.clone();
     let begun = Instant::now();
     loop {
@@ -207,12 +245,21 @@ async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String
             let id = subject.finding_id();
             // The report, and its reply in the thread, come after the change.
             let record = world.aws.finding(&id).await.unwrap_or_default();
-            if subject.is_open(world).await || state(&record) != "fixed" || !world.aws.is_shown(&id).await {
-                open.push(format!("{} is left for good, though auto-response is on", subject.resource));
+            if subject.is_open(world).await
+                || state(&record) != "fixed"
+                || !world.aws.is_shown(&id).await
+            {
+                open.push(format!(
+                    "{} is left for good, though auto-response is on",
+                    subject.resource
+                ));
             }
         }
         if open.is_empty() || begun.elapsed() > patience() {
-            eprintln!("auto-response has fixed the rest after {:?}", begun.elapsed());
+            eprintln!(
+                "auto-response has fixed the rest after {:?}",
+                begun.elapsed()
+            );
             return open;
         }
         // It may have stopped to ask, where it is so many.
@@ -229,20 +276,38 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
     loop {
         let mut open = Vec::new();
         for subject in &subjects {
-            let record = world.aws.finding(&subject.finding_id()).await.unwrap_or_default();
+            let record = world
+                .aws
+                .finding(&subject.finding_id())
+                .await
+                .unwrap_or_default();
             if subject.is_content(&record) {
                 continue;
             }
-            let asked =
-                |wish| notes.lock().unwrap().acknowledged.contains_key(&(subject.resource.clone(), wish));
+            let asked = |wish| {
+                notes
+                    .lock()
+                    .unwrap()
+                    .acknowledged
+                    .contains_key(&(subject.resource.clone(), wish))
+            };
             if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish))
                 && ask(&world.aws, &world.app_url, notes, subject, wish).await
                 && wish != Wish::Fix
             {
                 let asked = (subject.resource.clone(), wish);
-                notes.lock().unwrap().acknowledged.insert(asked, Instant::now());
+                notes
+                    .lock()
+                    .unwrap()
+                    .acknowledged
+                    .insert(asked, Instant::now());
             }
-            open.push(format!("{} {:?} {}", subject.resource, subject.fate, state(&record)));
+            open.push(format!(
+                "{} {:?} {}",
+                subject.resource,
+                subject.fate,
+                state(&record)
+            ));
         }
         for queue in QUEUES {
             open.extend(world.aws.waits_in(queue).await);
@@ -301,7 +366,13 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         wrong.extend(subject.check(&world, &notes, &shown).await);
     }
     // It was put to the test at all.
-    let asked = |wish| notes.acknowledged.keys().filter(|(_, asked)| *asked == wish).count();
+    let asked = |wish| {
+        notes
+            .acknowledged
+            .keys()
+            .filter(|(_, asked)| *asked == wish)
+            .count()
+    };
     let [fixes, ignores, undos] = [Wish::Fix, Wish::Ignore, Wish::Undo].map(asked);
     if [fixed, fixes, ignores, undos].contains(&0) {
         wrong.push(format!(
@@ -314,7 +385,10 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         }
     }
     for queue in QUEUES.iter().chain(&["remediation"]) {
-        let dead = world.aws.messages_in(&format!("{queue}-dead-letters")).await;
+        let dead = world
+            .aws
+            .messages_in(&format!("{queue}-dead-letters"))
+            .await;
         if dead > 0 {
             wrong.push(format!("{dead} dead letters of {queue}"));
         }
@@ -337,7 +411,10 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         world.log.display()
     );
     let subjects = notes.subjects.len();
-    let first = notes.subjects.first().map(|subject| subject.broken_at.elapsed());
+    let first = notes
+        .subjects
+        .first()
+        .map(|subject| subject.broken_at.elapsed());
     eprintln!(
         "{kills} kills, {subjects} findings; asked: {fixes} to fix, {ignores} to ignore, {undos} to undo; {fixed} fixed automatically; in {first:?}"
     );

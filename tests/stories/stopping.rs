@@ -9,7 +9,14 @@ async fn sigterm_ends_it_cleanly_with_nothing_in_hand() {
 
 #[tokio::test]
 async fn in_socket_mode_too() {
-    ends_cleanly(World::seeded_with(Options { socket_mode: true, ..Options::default() }).await).await;
+    ends_cleanly(
+        World::seeded_with(Options {
+            socket_mode: true,
+            ..Options::default()
+        })
+        .await,
+    )
+    .await;
 }
 
 async fn ends_cleanly(mut world: World) {
@@ -19,11 +26,19 @@ async fn ends_cleanly(mut world: World) {
     let status = world.app.terminate().await;
     assert!(status.success(), "{status}");
     // Wherever the fix was, it is done or waits in a queue, visible or not.
-    let open = world.aws.ingress(&group).await.contains(&"tcp 1024-65535 0.0.0.0/0".to_owned());
-    let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+    let open = world
+        .aws
+        .ingress(&group)
+        .await
+        .contains(&"tcp 1024-65535 0.0.0.0/0".to_owned());
+    let waiting =
+        world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
     assert!(!open || waiting > 0);
     eventually("nothing answers any more", async || {
-        crate::support::status(&format!("{}/healthz", world.app_url)).await.is_none().then_some(())
+        crate::support::status(&format!("{}/healthz", world.app_url))
+            .await
+            .is_none()
+            .then_some(())
     })
     .await;
 }

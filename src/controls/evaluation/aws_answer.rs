@@ -25,21 +25,32 @@ pub struct AwsAnswer {
 impl AwsAnswer {
     /// Why one of the questions could not be asked.
     pub fn failure(&self) -> Option<&str> {
-        self.account_block.failure().or(self.policy_is_public.failure())
+        self.account_block
+            .failure()
+            .or(self.policy_is_public.failure())
     }
 
     /// Asks for both.
     pub async fn of_bucket(aws: &Aws, account: &AccountId, region: &Region, bucket: &str) -> Self {
-        let (account_block, policy_is_public) =
-            tokio::join!(account_block(aws, account, region), policy_is_public(aws, account, region, bucket));
+        let (account_block, policy_is_public) = tokio::join!(
+            account_block(aws, account, region),
+            policy_is_public(aws, account, region, bucket)
+        );
         let (account_block, policy_is_public) = (account_block.into(), policy_is_public.into());
-        Self { account_block, policy_is_public, ..Self::default() }
+        Self {
+            account_block,
+            policy_is_public,
+            ..Self::default()
+        }
     }
 
     /// Asks for the account's block only.
     pub async fn of_account(aws: &Aws, account: &AccountId, region: &Region) -> Self {
         let account_block = account_block(aws, account, region).await.into();
-        Self { account_block, ..Self::default() }
+        Self {
+            account_block,
+            ..Self::default()
+        }
     }
 }
 

@@ -57,18 +57,25 @@ impl ConfigurationItem<'_> {
     /// Whether the item shows a resource that exists and is recorded; a rule calls anything
     /// else not applicable.
     pub fn exists(&self) -> bool {
-        matches!(self.configuration_item_status.as_ref(), "OK" | "ResourceDiscovered")
+        matches!(
+            self.configuration_item_status.as_ref(),
+            "OK" | "ResourceDiscovered"
+        )
     }
 
     /// The owning account, by either spelling, or both.
     pub fn account(&self) -> Option<&str> {
-        self.aws_account_id.as_deref().or(self.account_id.as_deref())
+        self.aws_account_id
+            .as_deref()
+            .or(self.account_id.as_deref())
     }
 
     /// The resource's tags, if they are of the documented shape. They decide nothing about compliance,
     /// so that another shape must not keep an item from being judged.
     pub fn tags(&self) -> BTreeMap<String, String> {
-        self.tags.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default()
+        self.tags
+            .and_then(|json| serde_json::from_str(json.get()).ok())
+            .unwrap_or_default()
     }
 
     /// The resource's own description. An item that lacks it can only be called compliant by
@@ -78,12 +85,20 @@ impl ConfigurationItem<'_> {
     }
 
     /// The description's supplement; likewise.
-    pub fn supplementary_configuration<T: DeserializeOwned + Default>(&self) -> serde_json::Result<T> {
-        nested("supplementaryConfiguration", self.supplementary_configuration)
+    pub fn supplementary_configuration<T: DeserializeOwned + Default>(
+        &self,
+    ) -> serde_json::Result<T> {
+        nested(
+            "supplementaryConfiguration",
+            self.supplementary_configuration,
+        )
     }
 }
 
-fn nested<T: DeserializeOwned + Default>(name: &str, raw: Option<&RawValue>) -> serde_json::Result<T> {
+fn nested<T: DeserializeOwned + Default>(
+    name: &str,
+    raw: Option<&RawValue>,
+) -> serde_json::Result<T> {
     let raw = raw.map(RawValue::get).filter(|json| *json != "null");
     let raw = raw.ok_or_else(|| serde_json::Error::custom(format!("it has no {name}")))?;
     from_stringified(raw)
@@ -142,10 +157,18 @@ mod tests {
             let item = format!(
                 r#"{{"configurationItemStatus":"OK","resourceType":"t","resourceId":"r","tags":{tags}}}"#
             );
-            serde_json::from_str::<ConfigurationItem>(&item).unwrap().tags()
+            serde_json::from_str::<ConfigurationItem>(&item)
+                .unwrap()
+                .tags()
         };
         assert_eq!(tags(r#"{"team":"payments"}"#)["team"], "payments");
-        for other in ["null", "[]", r#"[{"key":"team"}]"#, r#"{"team":1}"#, r#""""#] {
+        for other in [
+            "null",
+            "[]",
+            r#"[{"key":"team"}]"#,
+            r#"{"team":1}"#,
+            r#""""#,
+        ] {
             assert!(tags(other).is_empty(), "{other}");
         }
     }

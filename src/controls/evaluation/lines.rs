@@ -5,7 +5,9 @@ use std::io::{self, BufRead, Write};
 use serde::Deserialize;
 
 use super::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
-use super::{ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters};
+use super::{
+    ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind, RuleParameters,
+};
 
 #[derive(Debug, thiserror::Error)]
 enum LineError {
@@ -15,7 +17,9 @@ enum LineError {
     Event(#[from] InvalidRuleEvent),
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
-    #[error("the item of {0} is oversized: its event lacks the configuration, which AWS Config keeps")]
+    #[error(
+        "the item of {0} is oversized: its event lacks the configuration, which AWS Config keeps"
+    )]
     Oversized(String),
 }
 
@@ -65,7 +69,11 @@ fn evaluate_line(
     }
     match serde_json::from_slice::<ConfigurationItem>(line) {
         Ok(item) => return Ok(rules.evaluate(rule, parameters, &item, false)?),
-        Err(error) if serde_json::from_slice::<Probe>(line)?.invoking_event.is_none() => {
+        Err(error)
+            if serde_json::from_slice::<Probe>(line)?
+                .invoking_event
+                .is_none() =>
+        {
             return Err(error.into());
         }
         Err(_) => {}
@@ -101,9 +109,16 @@ mod tests {
             &mut complaints,
         );
         assert_eq!(bad.unwrap(), 1);
-        assert!(String::from_utf8(complaints).unwrap().starts_with("line 3: not a configuration item"));
+        assert!(
+            String::from_utf8(complaints)
+                .unwrap()
+                .starts_with("line 3: not a configuration item")
+        );
         let output = String::from_utf8(output).unwrap();
         assert_eq!(output.lines().count(), 2);
-        assert!(output.contains(r#""resourceId":"sg-1","complianceType":"COMPLIANT""#), "{output}");
+        assert!(
+            output.contains(r#""resourceId":"sg-1","complianceType":"COMPLIANT""#),
+            "{output}"
+        );
     }
 }

@@ -9,7 +9,11 @@ use crate::aws::{Aws, AwsError, AwsErrorKind, bucket};
 use crate::ids::{AccountId, Region};
 
 /// What reading it calls.
-pub const ACTIONS: &[&str] = &["s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock"];
+pub const ACTIONS: &[&str] = &[
+    "s3:GetBucketAcl",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+];
 
 /// The item of a bucket with what was read now in place of what AWS Config had read, as JSON.
 pub async fn completed(
@@ -19,8 +23,11 @@ pub async fn completed(
     item: &ConfigurationItem<'_>,
 ) -> Result<String, AwsError> {
     let (s3, id) = (aws.s3(account, region)?, item.resource_id.as_ref());
-    let read =
-        tokio::try_join!(bucket::acl(&s3, id), bucket::policy(&s3, id), bucket::public_access_block(&s3, id));
+    let read = tokio::try_join!(
+        bucket::acl(&s3, id),
+        bucket::policy(&s3, id),
+        bucket::public_access_block(&s3, id)
+    );
     let (status, supplement) = match read {
         Ok((acl, policy, block)) => {
             let grants: Vec<Value> = acl.grants().iter().map(grant).collect();
@@ -47,7 +54,11 @@ pub async fn completed(
 }
 
 fn grant(grant: &Grant) -> Value {
-    let grantee = grant.grantee().and_then(|grantee| grantee.uri().or(grantee.id()));
-    let permission = grant.permission().map_or("UNKNOWN", |permission| permission.as_str());
+    let grantee = grant
+        .grantee()
+        .and_then(|grantee| grantee.uri().or(grantee.id()));
+    let permission = grant
+        .permission()
+        .map_or("UNKNOWN", |permission| permission.as_str());
     json!({"grantee": grantee, "permission": permission})
 }

@@ -137,9 +137,13 @@ impl RuleKind {
     /// The parameters that the rule reads.
     pub fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::RestrictedPorts => {
-                &["prohibitedPorts", "exemptSecurityGroups", "broadestIpv4", "broadestIpv6", "sqsUrl"]
-            }
+            Self::RestrictedPorts => &[
+                "prohibitedPorts",
+                "exemptSecurityGroups",
+                "broadestIpv4",
+                "broadestIpv6",
+                "sqsUrl",
+            ],
             Self::S3PublicAccess => &["bucketWhitelist", "sqsUrl"],
         }
     }
@@ -172,18 +176,28 @@ impl RuleDefaults {
     /// ours. Other rules judge groups and buckets too, by measures that are not ours.
     pub fn kinds(&self, rule: &RuleName, resource_type: &ResourceType) -> Vec<ViolationType> {
         let ours = self.names(resource_type).any(|name| name == rule.as_str());
-        if ours { ViolationType::of_resource(resource_type) } else { Vec::new() }
+        if ours {
+            ViolationType::of_resource(resource_type)
+        } else {
+            Vec::new()
+        }
     }
 
     /// The control that a rule speaks of: none, unless the rule is one of ours.
     pub fn control(&self, rule: &RuleName, resource_type: &ResourceType) -> Option<Control> {
-        self.kinds(rule, resource_type).first().map(|kind| kind.control())
+        self.kinds(rule, resource_type)
+            .first()
+            .map(|kind| kind.control())
     }
 
     /// The ids that findings about a resource had before version 0.2, which derived them from the rule.
     pub fn older_ids(&self, resource: &Resource) -> Vec<FindingId> {
-        let names = self.names(&resource.resource_type).filter_map(|name| name.parse().ok());
-        names.map(|rule| FindingId::of_rule(&rule, resource)).collect()
+        let names = self
+            .names(&resource.resource_type)
+            .filter_map(|name| name.parse().ok());
+        names
+            .map(|rule| FindingId::of_rule(&rule, resource))
+            .collect()
     }
 
     /// The names of our rules about a type of resource.
@@ -217,18 +231,26 @@ impl RuleDefaults {
         answer: &AwsAnswer,
     ) -> Result<Evaluation, EvaluationError> {
         let resource_id = item.resource_id.to_string();
-        let of_item = |source| EvaluationError::Item { resource_id: resource_id.clone(), source };
+        let of_item = |source| EvaluationError::Item {
+            resource_id: resource_id.clone(),
+            source,
+        };
         let verdict = match not_applicable(rule, item, left_scope) {
-            Some(annotation) => {
-                Verdict { compliance_type: ComplianceType::NotApplicable, ..Verdict::compliant(&annotation) }
-            }
+            Some(annotation) => Verdict {
+                compliance_type: ComplianceType::NotApplicable,
+                ..Verdict::compliant(&annotation)
+            },
             None => match rule {
                 RuleKind::RestrictedPorts => {
                     let rule = self.restricted_ports.with_parameters(parameters)?;
                     rule.evaluate(item, &answer.prefix_lists).map_err(of_item)?
                 }
                 RuleKind::S3PublicAccess => {
-                    match self.s3_public_access.with_parameters(parameters).evaluate(item, answer) {
+                    match self
+                        .s3_public_access
+                        .with_parameters(parameters)
+                        .evaluate(item, answer)
+                    {
                         Ok(verdict) => verdict,
                         Err(Unjudged::Shape(source)) => return Err(of_item(source)),
                         Err(Unjudged::Unread(part)) => {
@@ -251,7 +273,10 @@ impl RuleDefaults {
 
 fn not_applicable(rule: RuleKind, item: &ConfigurationItem, left_scope: bool) -> Option<String> {
     if item.resource_type != rule.resource_type() {
-        return Some(format!("The rule does not apply to resources of type {}.", item.resource_type));
+        return Some(format!(
+            "The rule does not apply to resources of type {}.",
+            item.resource_type
+        ));
     }
     if left_scope {
         return Some("The resource has left the rule's scope.".to_owned());
@@ -267,7 +292,14 @@ mod tests {
     fn evaluate(item: &str, left_scope: bool) -> Evaluation {
         let item = serde_json::from_str(item).unwrap();
         let rules = RuleDefaults::default();
-        rules.evaluate(RuleKind::RestrictedPorts, &RuleParameters::default(), &item, left_scope).unwrap()
+        rules
+            .evaluate(
+                RuleKind::RestrictedPorts,
+                &RuleParameters::default(),
+                &item,
+                left_scope,
+            )
+            .unwrap()
     }
 
     fn item(resource_type: &str, status: &str) -> String {
@@ -287,7 +319,11 @@ mod tests {
             (item(group, "OK"), true),
             (item(ResourceType::BUCKET, "OK"), false),
         ] {
-            assert_eq!(evaluate(&text, left_scope).compliance_type, ComplianceType::NotApplicable, "{text}");
+            assert_eq!(
+                evaluate(&text, left_scope).compliance_type,
+                ComplianceType::NotApplicable,
+                "{text}"
+            );
         }
         let discovered = evaluate(&item(group, "ResourceDiscovered"), false);
         assert_eq!(discovered.compliance_type, ComplianceType::NonCompliant);

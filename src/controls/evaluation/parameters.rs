@@ -22,7 +22,12 @@ pub struct InvalidParameter {
 
 impl<'a> FromIterator<(&'a str, &'a str)> for RuleParameters {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
     }
 }
 
@@ -35,29 +40,50 @@ impl RuleParameters {
             Value::Null => String::new(),
             other => other.to_string(),
         };
-        Ok(Self(values.into_iter().map(|(name, value)| (name, text(value))).collect()))
+        Ok(Self(
+            values
+                .into_iter()
+                .map(|(name, value)| (name, text(value)))
+                .collect(),
+        ))
     }
 
     /// The names that are not among those that a rule `knows`: misspelt ones, perhaps.
     pub fn unknown<'a>(&'a self, knows: &'a [&str]) -> impl Iterator<Item = &'a str> {
-        self.0.keys().map(String::as_str).filter(|name| !knows.contains(name))
+        self.0
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !knows.contains(name))
     }
 
     /// A parameter's text; blank is absent.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// A parameter, parsed.
-    pub fn parse<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>, InvalidParameter> {
+    pub fn parse<T: FromStr<Err: Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, InvalidParameter> {
         let parsed = self.text(name).map(str::parse).transpose();
-        parsed.map_err(|error: T::Err| InvalidParameter { name, reason: error.to_string() })
+        parsed.map_err(|error: T::Err| InvalidParameter {
+            name,
+            reason: error.to_string(),
+        })
     }
 }
 
 /// The items of a list with commas: `a, b` is `a` and `b`.
 pub fn list(text: &str) -> BTreeSet<String> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -70,21 +96,36 @@ mod tests {
 
     #[test]
     fn numbers_may_stand_without_quotation_marks() {
-        let parameters = read(r#"{"prohibitedPorts": 22, "strict": true, "none": null, "smtp": [25, 587]}"#);
+        let parameters =
+            read(r#"{"prohibitedPorts": 22, "strict": true, "none": null, "smtp": [25, 587]}"#);
         assert_eq!(parameters.text("prohibitedPorts"), Some("22"));
-        assert_eq!((parameters.text("strict"), parameters.text("none")), (Some("true"), None));
+        assert_eq!(
+            (parameters.text("strict"), parameters.text("none")),
+            (Some("true"), None)
+        );
         assert_eq!(parameters.parse::<u16>("prohibitedPorts"), Ok(Some(22)));
         let wrong = parameters.parse::<u16>("smtp").unwrap_err().to_string();
-        assert!(wrong.starts_with("the rule parameter smtp is wrong"), "{wrong}");
+        assert!(
+            wrong.starts_with("the rule parameter smtp is wrong"),
+            "{wrong}"
+        );
     }
 
     #[test]
     fn what_no_rule_knows_is_named() {
         let parameters = read(r#"{"prohibitedPort": "22", "sqsUrl": "https://sqs"}"#);
         assert_eq!(
-            parameters.unknown(&["prohibitedPorts", "sqsUrl"]).collect::<Vec<_>>(),
+            parameters
+                .unknown(&["prohibitedPorts", "sqsUrl"])
+                .collect::<Vec<_>>(),
             ["prohibitedPort"]
         );
-        assert_eq!(RuleParameters::from_json(None).unwrap().unknown(&[]).count(), 0);
+        assert_eq!(
+            RuleParameters::from_json(None)
+                .unwrap()
+                .unknown(&[])
+                .count(),
+            0
+        );
     }
 }

@@ -36,17 +36,28 @@ impl PrefixLists {
 
     /// The entries of a list; none where they are not known.
     pub fn entries(&self, id: &str) -> BTreeSet<IpNet> {
-        self.0.get(id).and_then(Answer::given).cloned().unwrap_or_default()
+        self.0
+            .get(id)
+            .and_then(Answer::given)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Whether the entries of a list are known.
     pub fn knows(&self, id: &str) -> bool {
-        self.0.get(id).is_some_and(|answer| answer.given().is_some())
+        self.0
+            .get(id)
+            .is_some_and(|answer| answer.given().is_some())
     }
 }
 
 impl<S: Into<String>> FromIterator<(S, BTreeSet<IpNet>)> for PrefixLists {
     fn from_iter<I: IntoIterator<Item = (S, BTreeSet<IpNet>)>>(lists: I) -> Self {
-        Self(lists.into_iter().map(|(id, entries)| (id.into(), Answer::Given(entries))).collect())
+        Self(
+            lists
+                .into_iter()
+                .map(|(id, entries)| (id.into(), Answer::Given(entries)))
+                .collect(),
+        )
     }
 }

@@ -41,17 +41,30 @@ impl RestrictedPorts {
                 .text("exemptSecurityGroups")
                 .map_or_else(|| self.exempt_security_groups.clone(), list),
             broadest: Broadest {
-                ipv4: parameters.parse("broadestIpv4")?.unwrap_or(self.broadest.ipv4),
-                ipv6: parameters.parse("broadestIpv6")?.unwrap_or(self.broadest.ipv6),
+                ipv4: parameters
+                    .parse("broadestIpv4")?
+                    .unwrap_or(self.broadest.ipv4),
+                ipv6: parameters
+                    .parse("broadestIpv6")?
+                    .unwrap_or(self.broadest.ipv6),
             },
             auto_response_takes_broad_ranges: self.auto_response_takes_broad_ranges,
         })
     }
 
     /// Judges a security group that exists, by what is known of the prefix lists that it lets in.
-    pub fn evaluate(&self, item: &ConfigurationItem, lists: &PrefixLists) -> serde_json::Result<Verdict> {
-        if self.exempt_security_groups.contains(item.resource_id.as_ref()) {
-            return Ok(Verdict::compliant("Exempt: the rule's exemptSecurityGroups names this group."));
+    pub fn evaluate(
+        &self,
+        item: &ConfigurationItem,
+        lists: &PrefixLists,
+    ) -> serde_json::Result<Verdict> {
+        if self
+            .exempt_security_groups
+            .contains(item.resource_id.as_ref())
+        {
+            return Ok(Verdict::compliant(
+                "Exempt: the rule's exemptSecurityGroups names this group.",
+            ));
         }
         let group: SecurityGroup = item.configuration()?;
         let permissions = group.permissions()?;
@@ -60,34 +73,61 @@ impl RestrictedPorts {
         let unread = not_looked_into(prefix_lists.iter().filter(|id| !lists.knows(id)));
         if open.is_empty() {
             let annotation = format!("No prohibited port is open to the internet.{unread}");
-            return Ok(Verdict { prefix_lists, ..Verdict::compliant(&annotation) });
+            return Ok(Verdict {
+                prefix_lists,
+                ..Verdict::compliant(&annotation)
+            });
         }
         let openings: Vec<String> = open.iter().map(OpenSource::to_string).collect();
         let by_hand = mended_by_hand(&open);
         let broad = self.what_counts_as_broad(open.iter().flat_map(|source| &source.ranges));
         Ok(Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!("Open to the internet: {}.{by_hand}{broad}{unread}", openings.join("; ")),
+            annotation: format!(
+                "Open to the internet: {}.{by_hand}{broad}{unread}",
+                openings.join("; ")
+            ),
             violations: open.iter().map(|source| self.violation(source)).collect(),
             prefix_lists,
         })
     }
 
     /// The sources that break the rule, each with its ranges that do so: never the sources beside them.
-    fn open_sources<'a>(&self, permissions: &'a [IpPermission], lists: &PrefixLists) -> Vec<OpenSource<'a>> {
+    fn open_sources<'a>(
+        &self,
+        permissions: &'a [IpPermission],
+        lists: &PrefixLists,
+    ) -> Vec<OpenSource<'a>> {
         let of_permission = |permission: &'a IpPermission| {
-            let listed = permission.prefix_lists().map(move |id| (permission, Some(id), lists.entries(id)));
+            let listed = permission
+                .prefix_lists()
+                .map(move |id| (permission, Some(id), lists.entries(id)));
             iter::once((permission, None, permission.ranges())).chain(listed)
         };
         let all: Vec<_> = permissions.iter().flat_map(of_permission).collect();
         let sources = all.iter().map(|(permission, _, ranges)| {
-            let IpPermission { ip_protocol: protocol, from_port, to_port, .. } = permission;
-            Source { protocol, from_port: *from_port, to_port: *to_port, ranges }
+            let IpPermission {
+                ip_protocol: protocol,
+                from_port,
+                to_port,
+                ..
+            } = permission;
+            Source {
+                protocol,
+                from_port: *from_port,
+                to_port: *to_port,
+                ranges,
+            }
         });
         let open = open(sources, &self.prohibited_ports, self.broadest).into_iter();
         let open = open.map(|(place, ranges)| {
             let (permission, list, all) = &all[place];
-            OpenSource { permission, list: *list, is_whole: ranges == *all, ranges }
+            OpenSource {
+                permission,
+                list: *list,
+                is_whole: ranges == *all,
+                ranges,
+            }
         });
         open.collect()
     }
@@ -95,10 +135,18 @@ impl RestrictedPorts {
     /// The prefix lists for which prohibited ports are open: their entries may be any ranges.
     fn prefix_lists(&self, permissions: &[IpPermission]) -> BTreeSet<String> {
         let touched = permissions.iter().filter(|permission| {
-            let IpPermission { ip_protocol, from_port, to_port, .. } = permission;
+            let IpPermission {
+                ip_protocol,
+                from_port,
+                to_port,
+                ..
+            } = permission;
             opens_prohibited(&self.prohibited_ports, ip_protocol, *from_port, *to_port)
         });
-        touched.flat_map(IpPermission::prefix_lists).map(str::to_owned).collect()
+        touched
+            .flat_map(IpPermission::prefix_lists)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// What to say where ranges are open that are less than everybody.
@@ -112,17 +160,27 @@ impl RestrictedPorts {
 
     /// The minimal permission that breaks the rule.
     fn violation(&self, source: &OpenSource) -> Violation {
-        let OpenSource { permission, list, ranges, is_whole } = source;
+        let OpenSource {
+            permission,
+            list,
+            ranges,
+            is_whole,
+        } = source;
         let direct = ranges.iter().filter(|_| list.is_none());
-        let (ipv4, ipv6): (Vec<IpNet>, Vec<IpNet>) = direct.partition(|range| matches!(range, IpNet::V4(_)));
-        let [ipv4, ipv6] = [ipv4, ipv6].map(|ranges| ranges.iter().map(IpNet::to_string).collect::<Vec<_>>());
+        let (ipv4, ipv6): (Vec<IpNet>, Vec<IpNet>) =
+            direct.partition(|range| matches!(range, IpNet::V4(_)));
+        let [ipv4, ipv6] =
+            [ipv4, ipv6].map(|ranges| ranges.iter().map(IpNet::to_string).collect::<Vec<_>>());
         let mut details = json!({
             "ipProtocol": permission.ip_protocol,
             "ipv4Ranges": ipv4.iter().map(|range| json!({"cidrIp": range})).collect::<Vec<_>>(),
             "ipv6Ranges": ipv6.iter().map(|range| json!({"cidrIpv6": range})).collect::<Vec<_>>(),
             "ipRanges": ipv4,
         });
-        for (name, port) in [("fromPort", permission.from_port), ("toPort", permission.to_port)] {
+        for (name, port) in [
+            ("fromPort", permission.from_port),
+            ("toPort", permission.to_port),
+        ] {
             if let Some(port) = port {
                 details[name] = json!(port);
             }
@@ -134,7 +192,11 @@ impl RestrictedPorts {
             Some(_) => !is_whole || self.leaves_prefix_lists_to_people(),
             None => ranges.iter().all(|range| self.leaves_to_people(*range)),
         };
-        Violation { violation_type: ViolationType::Ec2SgProhibitedPort, details, is_left_to_people }
+        Violation {
+            violation_type: ViolationType::Ec2SgProhibitedPort,
+            details,
+            is_left_to_people,
+        }
     }
 
     /// Whether auto-response leaves a range that breaks the rule to people: older versions did not count it,
@@ -162,16 +224,30 @@ struct OpenSource<'a> {
 /// `tcp 22 from 0.0.0.0/0 and ::/0`, `tcp 22 from 0.0.0.0/0 (prefix list pl-1)`
 impl fmt::Display for OpenSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IpPermission { ip_protocol, from_port, to_port, .. } = self.permission;
+        let IpPermission {
+            ip_protocol,
+            from_port,
+            to_port,
+            ..
+        } = self.permission;
         let ranges: Vec<String> = self.ranges.iter().map(IpNet::to_string).collect();
-        write!(f, "{} from {}", traffic(ip_protocol, *from_port, *to_port), ranges.join(" and "))?;
-        self.list.map_or(Ok(()), |list| write!(f, " (prefix list {list})"))
+        write!(
+            f,
+            "{} from {}",
+            traffic(ip_protocol, *from_port, *to_port),
+            ranges.join(" and ")
+        )?;
+        self.list
+            .map_or(Ok(()), |list| write!(f, " (prefix list {list})"))
     }
 }
 
 /// What to say of prefix lists of which a part is open.
 fn mended_by_hand(open: &[OpenSource]) -> String {
-    let partly = open.iter().filter(|source| !source.is_whole).filter_map(|source| source.list);
+    let partly = open
+        .iter()
+        .filter(|source| !source.is_whole)
+        .filter_map(|source| source.list);
     let partly: BTreeSet<&str> = partly.collect();
     if partly.is_empty() {
         return String::new();
@@ -212,8 +288,11 @@ mod tests {
             "configurationItemStatus": "OK", "configuration": {"ipPermissions": permissions},
         })
         .to_string();
-        let rule = RestrictedPorts::default().with_parameters(&parameters.iter().copied().collect()).unwrap();
-        rule.evaluate(&serde_json::from_str(&item).unwrap(), lists).unwrap()
+        let rule = RestrictedPorts::default()
+            .with_parameters(&parameters.iter().copied().collect())
+            .unwrap();
+        rule.evaluate(&serde_json::from_str(&item).unwrap(), lists)
+            .unwrap()
     }
 
     fn tcp(from: u16, to: u16, cidrs: &[&str]) -> serde_json::Value {
@@ -226,7 +305,10 @@ mod tests {
     fn an_open_port_is_a_violation_that_names_only_the_open_range() {
         let verdict = evaluate(&[], json!([tcp(22, 22, &["10.0.0.0/8", "0.0.0.0/0"])]));
         assert_eq!(verdict.compliance_type, ComplianceType::NonCompliant);
-        assert_eq!(verdict.annotation, "Open to the internet: tcp 22 from 0.0.0.0/0.");
+        assert_eq!(
+            verdict.annotation,
+            "Open to the internet: tcp 22 from 0.0.0.0/0."
+        );
         assert_eq!(
             verdict.violations[0].details,
             json!({"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipv4Ranges": [{"cidrIp": "0.0.0.0/0"}],
@@ -236,21 +318,42 @@ mod tests {
 
     #[test]
     fn ranges_that_are_the_internet_together_are_a_violation_that_auto_response_leaves() {
-        let halves = json!([tcp(22, 22, &["0.0.0.0/1", "8.8.8.8/32"]), tcp(20, 25, &["128.0.0.0/1"])]);
+        let halves = json!([
+            tcp(22, 22, &["0.0.0.0/1", "8.8.8.8/32"]),
+            tcp(20, 25, &["128.0.0.0/1"])
+        ]);
         let verdict = evaluate(&[], halves.clone());
         assert_eq!(
             verdict.annotation,
             "Open to the internet: tcp 22 from 0.0.0.0/1; tcp 20-25 from 128.0.0.0/1. Ranges that are together \
              broader than /8 (IPv6: /32) count."
         );
-        assert!(verdict.violations.iter().all(|violation| violation.is_left_to_people));
+        assert!(
+            verdict
+                .violations
+                .iter()
+                .all(|violation| violation.is_left_to_people)
+        );
         let both = evaluate(&[], json!([tcp(22, 22, &["0.0.0.0/0", "64.0.0.0/7"])]));
-        assert!(!both.violations[0].is_left_to_people, "auto-response takes what is for everybody");
+        assert!(
+            !both.violations[0].is_left_to_people,
+            "auto-response takes what is for everybody"
+        );
         let bound = ("broadestIpv4", "1");
-        assert_eq!(evaluate(&[bound], json!([tcp(22, 22, &["0.0.0.0/1"])])).violations, []);
-        assert_eq!(evaluate(&[bound], halves).violations.len(), 2, "the two are everybody");
+        assert_eq!(
+            evaluate(&[bound], json!([tcp(22, 22, &["0.0.0.0/1"])])).violations,
+            []
+        );
+        assert_eq!(
+            evaluate(&[bound], halves).violations.len(),
+            2,
+            "the two are everybody"
+        );
         let wrong = [("broadestIpv4", "eight")].into_iter().collect();
-        let wrong = RestrictedPorts::default().with_parameters(&wrong).unwrap_err().to_string();
+        let wrong = RestrictedPorts::default()
+            .with_parameters(&wrong)
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             wrong,
             "the rule parameter broadestIpv4 is wrong: \"eight\" is no prefix length from 1 to 32"
@@ -259,24 +362,39 @@ mod tests {
 
     #[test]
     fn a_clean_permission_after_an_open_one_is_not_a_violation() {
-        let verdict = evaluate(&[], json!([tcp(22, 22, &["0.0.0.0/0"]), tcp(443, 443, &["0.0.0.0/0"])]));
+        let verdict = evaluate(
+            &[],
+            json!([tcp(22, 22, &["0.0.0.0/0"]), tcp(443, 443, &["0.0.0.0/0"])]),
+        );
         assert_eq!(verdict.violations.len(), 1);
     }
 
     #[test]
     fn ipv6_all_protocols_and_wide_ranges_count() {
         let ipv6 = json!({"ipProtocol": "-1", "ipv6Ranges": [{"cidrIpv6": "::/0"}]});
-        assert_eq!(evaluate(&[], json!([ipv6])).annotation, "Open to the internet: all traffic from ::/0.");
+        assert_eq!(
+            evaluate(&[], json!([ipv6])).annotation,
+            "Open to the internet: all traffic from ::/0."
+        );
         let wide = evaluate(&[], json!([tcp(0, 65535, &["0.0.0.0/0"])]));
-        assert_eq!(wide.annotation, "Open to the internet: tcp, all ports from 0.0.0.0/0.");
+        assert_eq!(
+            wide.annotation,
+            "Open to the internet: tcp, all ports from 0.0.0.0/0."
+        );
     }
 
     #[test]
     fn parameters_replace_the_ports_and_exempt_groups() {
         let open = json!([tcp(5433, 5433, &["0.0.0.0/0"])]);
-        assert_eq!(evaluate(&[], open.clone()).compliance_type, ComplianceType::Compliant);
+        assert_eq!(
+            evaluate(&[], open.clone()).compliance_type,
+            ComplianceType::Compliant
+        );
         let prohibited = ("prohibitedPorts", "22, 3389, 5432-5433");
-        assert_eq!(evaluate(&[prohibited], open.clone()).compliance_type, ComplianceType::NonCompliant);
+        assert_eq!(
+            evaluate(&[prohibited], open.clone()).compliance_type,
+            ComplianceType::NonCompliant
+        );
         let exempt = evaluate(&[prohibited, ("exemptSecurityGroups", "sg-0, sg-1")], open);
         assert_eq!(exempt.compliance_type, ComplianceType::Compliant);
         assert!(exempt.annotation.contains("exemptSecurityGroups"));
@@ -290,13 +408,18 @@ mod tests {
             json!([{"ipProtocol": "icmp", "fromPort": 22, "toPort": 22,
             "ipRanges": ["0.0.0.0/0"], "ipv4Ranges": null, "ipv6Ranges": null}]),
         ] {
-            assert_eq!(evaluate(&[], permissions).compliance_type, ComplianceType::Compliant);
+            assert_eq!(
+                evaluate(&[], permissions).compliance_type,
+                ComplianceType::Compliant
+            );
         }
     }
 
     fn refused(item: &str) -> serde_json::Error {
         let item = serde_json::from_str(item).unwrap();
-        RestrictedPorts::default().evaluate(&item, &PrefixLists::default()).unwrap_err()
+        RestrictedPorts::default()
+            .evaluate(&item, &PrefixLists::default())
+            .unwrap_err()
     }
 
     /// Proactive mode, before a group exists:
@@ -314,7 +437,9 @@ mod tests {
             error.to_string(),
             "it is in CloudFormation's shape: this rule judges what exists, not templates"
         );
-        let unread = item.replace("GroupDescription", "x").replace("SecurityGroupIngress", "y");
+        let unread = item
+            .replace("GroupDescription", "x")
+            .replace("SecurityGroupIngress", "y");
         let error = refused(&unread);
         assert!(error.to_string().contains("ipPermissions"), "{error}");
     }
@@ -324,7 +449,12 @@ mod tests {
     }
 
     fn holding(ranges: &[&str]) -> PrefixLists {
-        [("pl-1", ranges.iter().map(|range| range.parse().unwrap()).collect())].into_iter().collect()
+        [(
+            "pl-1",
+            ranges.iter().map(|range| range.parse().unwrap()).collect(),
+        )]
+        .into_iter()
+        .collect()
     }
 
     #[test]
@@ -345,10 +475,16 @@ mod tests {
         let judge = |ranges: &[&str]| evaluate_with(&[], json!([to_list(22)]), &holding(ranges));
         for closed in [&["10.0.0.0/8"][..], &[]] {
             let verdict = judge(closed);
-            assert_eq!(verdict.annotation, "No prohibited port is open to the internet.", "{closed:?}");
+            assert_eq!(
+                verdict.annotation, "No prohibited port is open to the internet.",
+                "{closed:?}"
+            );
         }
         let whole = judge(&["0.0.0.0/0"]);
-        assert_eq!(whole.annotation, "Open to the internet: tcp 22 from 0.0.0.0/0 (prefix list pl-1).");
+        assert_eq!(
+            whole.annotation,
+            "Open to the internet: tcp 22 from 0.0.0.0/0 (prefix list pl-1)."
+        );
         assert!(whole.violations[0].is_left_to_people);
         assert_eq!(
             whole.violations[0].details,

@@ -86,16 +86,18 @@ mod tests {
     use super::*;
 
     fn event(invoking_event: &serde_json::Value) -> RuleEvent {
-        serde_json::from_value(json!({"invokingEvent": invoking_event.to_string(), "version": "1.0"}))
-            .unwrap()
+        serde_json::from_value(
+            json!({"invokingEvent": invoking_event.to_string(), "version": "1.0"}),
+        )
+        .unwrap()
     }
 
     #[test]
     fn absent_parameters_scope_and_token_are_understood() {
-        let item =
-            json!({"resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK"});
-        let event =
-            event(&json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item}));
+        let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK"});
+        let event = event(
+            &json!({"messageType": "ConfigurationItemChangeNotification", "configurationItem": item}),
+        );
         assert!(!event.event_left_scope && event.result_token.is_none());
         assert_eq!(event.parameters().unwrap(), RuleParameters::default());
         assert!(matches!(event.subject().unwrap(), Subject::Item(item) if item.resource_id == "b"));
@@ -105,14 +107,21 @@ mod tests {
     fn an_oversized_item_is_told_by_its_summary() {
         let summary = json!({"changeType": "UPDATE", "resourceType": "AWS::S3::Bucket", "resourceId": "b",
             "configurationItemStatus": "OK", "configurationItemCaptureTime": "2026-01-01T00:00:00.000Z"});
-        let event = event(&json!({"messageType": "OversizedConfigurationItemChangeNotification",
-            "configurationItemSummary": summary}));
+        let event = event(
+            &json!({"messageType": "OversizedConfigurationItemChangeNotification",
+            "configurationItemSummary": summary}),
+        );
         assert!(matches!(event.subject().unwrap(), Subject::Oversized(_)));
     }
 
     #[test]
     fn a_periodic_trigger_is_refused_by_name() {
-        let error = event(&json!({"messageType": "ScheduledNotification"})).subject().unwrap_err();
-        assert!(error.to_string().contains("ScheduledNotification"), "{error}");
+        let error = event(&json!({"messageType": "ScheduledNotification"}))
+            .subject()
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("ScheduledNotification"),
+            "{error}"
+        );
     }
 }

@@ -58,16 +58,19 @@ struct PolicyHolder {
 /// Whether a grantee is one of the two groups that hold everybody. AWS Config writes the bare
 /// name, S3 the URI `http://acs.amazonaws.com/groups/global/AllUsers`.
 pub fn is_public_group(grantee: &str) -> bool {
-    matches!(grantee.rsplit('/').next(), Some("AllUsers" | "AuthenticatedUsers"))
+    matches!(
+        grantee.rsplit('/').next(),
+        Some("AllUsers" | "AuthenticatedUsers")
+    )
 }
 
 impl Grant {
     fn public_group(&self) -> Option<&str> {
         let name = match &self.grantee {
             Value::String(name) => Some(name.as_str()),
-            Value::Object(fields) => {
-                ["uri", "URI", "identifier"].iter().find_map(|key| fields.get(*key)?.as_str())
-            }
+            Value::Object(fields) => ["uri", "URI", "identifier"]
+                .iter()
+                .find_map(|key| fields.get(*key)?.as_str()),
             _ => None,
         };
         name.filter(|name| is_public_group(name))
@@ -107,10 +110,16 @@ impl fmt::Display for Excuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bucket(setting) => {
-                write!(f, "which {setting} of the Public Access Block makes ineffective")
+                write!(
+                    f,
+                    "which {setting} of the Public Access Block makes ineffective"
+                )
             }
             Self::Account(setting) => {
-                write!(f, "which {setting} of the account's Public Access Block makes ineffective")
+                write!(
+                    f,
+                    "which {setting} of the account's Public Access Block makes ineffective"
+                )
             }
             Self::Aws => f.write_str("which AWS itself does not call public"),
         }
@@ -124,21 +133,37 @@ fn blocked(
     setting: &'static str,
     is_on: impl Fn(&PublicAccessBlock) -> bool,
 ) -> Option<Excuse> {
-    let by_account = || answer.account_block.given().is_some_and(&is_on).then_some(Excuse::Account(setting));
-    is_on(&bucket).then_some(Excuse::Bucket(setting)).or_else(by_account)
+    let by_account = || {
+        answer
+            .account_block
+            .given()
+            .is_some_and(&is_on)
+            .then_some(Excuse::Account(setting))
+    };
+    is_on(&bucket)
+        .then_some(Excuse::Bucket(setting))
+        .or_else(by_account)
 }
 
 impl S3PublicAccess {
     /// Reads the rule's parameters; those that are absent keep the values of `self`.
     pub fn with_parameters(&self, parameters: &RuleParameters) -> Self {
         let whitelist = parameters.text("bucketWhitelist").map(list);
-        Self { bucket_whitelist: whitelist.unwrap_or_else(|| self.bucket_whitelist.clone()) }
+        Self {
+            bucket_whitelist: whitelist.unwrap_or_else(|| self.bucket_whitelist.clone()),
+        }
     }
 
     /// Judges a bucket that exists, and by what AWS says of it, where that is known.
-    pub fn evaluate(&self, item: &ConfigurationItem, answer: &AwsAnswer) -> Result<Verdict, Unjudged> {
+    pub fn evaluate(
+        &self,
+        item: &ConfigurationItem,
+        answer: &AwsAnswer,
+    ) -> Result<Verdict, Unjudged> {
         if self.bucket_whitelist.contains(item.resource_id.as_ref()) {
-            return Ok(Verdict::compliant("Exempt: the rule's bucketWhitelist names this bucket."));
+            return Ok(Verdict::compliant(
+                "Exempt: the rule's bucketWhitelist names this bucket.",
+            ));
         }
         let supplement: Supplement = item.supplementary_configuration()?;
         let exposures: Vec<Exposure> = acl_exposure(&supplement, answer)
@@ -164,12 +189,16 @@ impl S3PublicAccess {
 fn acl_exposure(supplement: &Supplement, answer: &AwsAnswer) -> Option<Exposure> {
     let acl = supplement.access_control_list.as_ref()?;
     let public = acl.grant_list.iter().chain(&acl.grant_set);
-    let public: BTreeSet<(&str, &str)> =
-        public.filter_map(|grant| Some((grant.public_group()?, grant.permission.as_str()))).collect();
+    let public: BTreeSet<(&str, &str)> = public
+        .filter_map(|grant| Some((grant.public_group()?, grant.permission.as_str())))
+        .collect();
     let say = |(group, permission): &(&str, &str)| format!("{permission} to {group}");
     let block = supplement.public_access_block_configuration;
     (!public.is_empty()).then(|| Exposure {
-        what: format!("the ACL grants {}", public.iter().map(say).collect::<Vec<_>>().join(" and ")),
+        what: format!(
+            "the ACL grants {}",
+            public.iter().map(say).collect::<Vec<_>>().join(" and ")
+        ),
         violation: Violation {
             violation_type: ViolationType::S3BucketPublicAcl,
             details: public
@@ -178,20 +207,29 @@ fn acl_exposure(supplement: &Supplement, answer: &AwsAnswer) -> Option<Exposure>
                 .collect(),
             is_left_to_people: false,
         },
-        excused_by: blocked(block, answer, "IgnorePublicAcls", |block| block.ignore_public_acls),
+        excused_by: blocked(block, answer, "IgnorePublicAcls", |block| {
+            block.ignore_public_acls
+        }),
     })
 }
 
 impl Supplement {
     fn policy(&self) -> serde_json::Result<Option<BucketPolicy<'_>>> {
-        let text = self.bucket_policy.as_ref().and_then(|policy| policy.policy_text.as_deref());
-        text.filter(|text| !text.trim().is_empty()).map(BucketPolicy::parse).transpose()
+        let text = self
+            .bucket_policy
+            .as_ref()
+            .and_then(|policy| policy.policy_text.as_deref());
+        text.filter(|text| !text.trim().is_empty())
+            .map(BucketPolicy::parse)
+            .transpose()
     }
 }
 
 /// What to say of statements that AWS does not call public, though anybody can meet their condition.
 fn callers_choice(supplement: &Supplement) -> serde_json::Result<String> {
-    let Some(policy) = supplement.policy()? else { return Ok(String::new()) };
+    let Some(policy) = supplement.policy()? else {
+        return Ok(String::new());
+    };
     let statements = policy.limited_by_callers_choice()?;
     Ok(match statements.is_empty() {
         true => String::new(),
@@ -202,8 +240,13 @@ fn callers_choice(supplement: &Supplement) -> serde_json::Result<String> {
     })
 }
 
-fn policy_exposure(supplement: &Supplement, answer: &AwsAnswer) -> serde_json::Result<Option<Exposure>> {
-    let Some(policy) = supplement.policy()? else { return Ok(None) };
+fn policy_exposure(
+    supplement: &Supplement,
+    answer: &AwsAnswer,
+) -> serde_json::Result<Option<Exposure>> {
+    let Some(policy) = supplement.policy()? else {
+        return Ok(None);
+    };
     let public = policy.public_statements()?;
     if public.is_empty() {
         return Ok(None);
@@ -215,20 +258,30 @@ fn policy_exposure(supplement: &Supplement, answer: &AwsAnswer) -> serde_json::R
         };
         match statement.limited_by.is_empty() {
             true => name,
-            false => format!("{name}, which the Deny {} limits", statement.limited_by.join(" and ")),
+            false => format!(
+                "{name}, which the Deny {} limits",
+                statement.limited_by.join(" and ")
+            ),
         }
     });
-    let statements = public.iter().map(|statement| serde_json::from_str(&statement.text));
+    let statements = public
+        .iter()
+        .map(|statement| serde_json::from_str(&statement.text));
     let block = supplement.public_access_block_configuration;
     Ok(Some(Exposure {
-        what: format!("the policy allows everybody (statement {})", names.collect::<Vec<_>>().join(", ")),
+        what: format!(
+            "the policy allows everybody (statement {})",
+            names.collect::<Vec<_>>().join(", ")
+        ),
         violation: Violation {
             violation_type: ViolationType::S3BucketPublicPolicy,
             details: Value::Array(statements.collect::<Result<_, _>>()?),
             is_left_to_people: false,
         },
-        excused_by: blocked(block, answer, "RestrictPublicBuckets", |block| block.restrict_public_buckets)
-            .or((answer.policy_is_public == Answer::Given(false)).then_some(Excuse::Aws)),
+        excused_by: blocked(block, answer, "RestrictPublicBuckets", |block| {
+            block.restrict_public_buckets
+        })
+        .or((answer.policy_is_public == Answer::Given(false)).then_some(Excuse::Aws)),
     }))
 }
 
@@ -243,8 +296,9 @@ fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
         .filter(|exposure| exposure.excused_by.is_none())
         .map(|exposure| exposure.violation)
         .collect();
-    let unasked =
-        answer.failure().map_or_else(String::new, |reason| format!(" AWS could not be asked: {reason}."));
+    let unasked = answer.failure().map_or_else(String::new, |reason| {
+        format!(" AWS could not be asked: {reason}.")
+    });
     match (violations.is_empty(), annotation.is_empty()) {
         (true, true) => Verdict::compliant("Neither the ACL nor the policy is public."),
         (true, false) => Verdict::compliant(&format!("Not public: {annotation}.")),
@@ -260,8 +314,7 @@ fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
 mod tests {
     use super::*;
 
-    const PUBLIC_POLICY: &str =
-        r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
+    const PUBLIC_POLICY: &str = r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
 
     fn judge(supplement: &Value) -> Result<Verdict, Unjudged> {
         judge_by(supplement, &AwsAnswer::default())
@@ -278,8 +331,12 @@ mod tests {
 
     /// A bucket that is private but for what a test says.
     fn bucket(supplement: Value) -> Verdict {
-        let mut whole = json!({"AccessControlList": {"grantList": []}, "BucketPolicy": {"policyText": null}});
-        whole.as_object_mut().unwrap().extend(supplement.as_object().unwrap().clone());
+        let mut whole =
+            json!({"AccessControlList": {"grantList": []}, "BucketPolicy": {"policyText": null}});
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(supplement.as_object().unwrap().clone());
         judge(&whole).unwrap()
     }
 
@@ -302,8 +359,15 @@ mod tests {
             let twice = serde_json::to_string(&once).unwrap();
             for list in [json!(once), json!(twice), acl(&grantee)] {
                 let verdict = bucket(json!({"AccessControlList": list}));
-                assert_eq!(verdict.compliance_type, ComplianceType::NonCompliant, "{grantee}");
-                assert_eq!(verdict.violations[0].violation_type, ViolationType::S3BucketPublicAcl);
+                assert_eq!(
+                    verdict.compliance_type,
+                    ComplianceType::NonCompliant,
+                    "{grantee}"
+                );
+                assert_eq!(
+                    verdict.violations[0].violation_type,
+                    ViolationType::S3BucketPublicAcl
+                );
             }
         }
         let private = bucket(json!({"AccessControlList": acl(&json!("LogDelivery")).to_string()}));
@@ -328,13 +392,20 @@ mod tests {
         let by_key = |condition: &Value| {
             let statement = json!({"Sid": "Upload", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject",
                 "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": condition}});
-            bucket(json!({"BucketPolicy": {"policyText": json!({"Statement": [statement]}).to_string()}}))
+            bucket(
+                json!({"BucketPolicy": {"policyText": json!({"Statement": [statement]}).to_string()}}),
+            )
         };
         let key = "arn:aws:kms:us-east-1:123456789012:key/1";
         let verdict = by_key(&json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": key}));
         assert_eq!(verdict.compliance_type, ComplianceType::Compliant);
-        let warning = " Statement \"Upload\" is limited only by a KMS key, which callers choose themselves.";
-        assert!(verdict.annotation.ends_with(warning), "{}", verdict.annotation);
+        let warning =
+            " Statement \"Upload\" is limited only by a KMS key, which callers choose themselves.";
+        assert!(
+            verdict.annotation.ends_with(warning),
+            "{}",
+            verdict.annotation
+        );
         let vpc = json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": key, "aws:SourceVpc": "vpc-1"});
         assert!(!by_key(&vpc).annotation.contains("KMS"));
     }
@@ -344,22 +415,42 @@ mod tests {
         let supplement = json!({"AccessControlList": acl(&json!("AllUsers")),
             "BucketPolicy": {"policyText": PUBLIC_POLICY}});
         let judged = |answer: &AwsAnswer| judge_by(&supplement, answer).unwrap();
-        let both = PublicAccessBlock { ignore_public_acls: true, restrict_public_buckets: true };
-        let blocked = judged(&AwsAnswer { account_block: Answer::Given(both), ..AwsAnswer::default() });
+        let both = PublicAccessBlock {
+            ignore_public_acls: true,
+            restrict_public_buckets: true,
+        };
+        let blocked = judged(&AwsAnswer {
+            account_block: Answer::Given(both),
+            ..AwsAnswer::default()
+        });
         assert_eq!(blocked.compliance_type, ComplianceType::Compliant);
         assert!(
-            blocked.annotation.contains("of the account's Public Access Block"),
+            blocked
+                .annotation
+                .contains("of the account's Public Access Block"),
             "{}",
             blocked.annotation
         );
-        let not_public =
-            judged(&AwsAnswer { policy_is_public: Answer::Given(false), ..AwsAnswer::default() });
+        let not_public = judged(&AwsAnswer {
+            policy_is_public: Answer::Given(false),
+            ..AwsAnswer::default()
+        });
         assert_eq!(not_public.violations.len(), 1, "the ACL is not the policy");
-        assert!(not_public.annotation.contains("which AWS itself does not call public"));
-        let unasked =
-            judged(&AwsAnswer { policy_is_public: Answer::Failed("why".to_owned()), ..AwsAnswer::default() });
+        assert!(
+            not_public
+                .annotation
+                .contains("which AWS itself does not call public")
+        );
+        let unasked = judged(&AwsAnswer {
+            policy_is_public: Answer::Failed("why".to_owned()),
+            ..AwsAnswer::default()
+        });
         assert_eq!(unasked.violations.len(), 2);
-        assert!(unasked.annotation.ends_with("AWS could not be asked: why."), "{}", unasked.annotation);
+        assert!(
+            unasked.annotation.ends_with("AWS could not be asked: why."),
+            "{}",
+            unasked.annotation
+        );
     }
 
     #[test]
@@ -369,7 +460,11 @@ mod tests {
             "PublicAccessBlockConfiguration": {"restrictPublicBuckets": true, "blockPublicPolicy": false},
         }));
         assert_eq!(verdict.compliance_type, ComplianceType::Compliant);
-        assert!(verdict.annotation.contains("RestrictPublicBuckets"), "{}", verdict.annotation);
+        assert!(
+            verdict.annotation.contains("RestrictPublicBuckets"),
+            "{}",
+            verdict.annotation
+        );
         let refused_only = bucket(json!({
             "BucketPolicy": json!({"policyText": PUBLIC_POLICY}).to_string(),
             "PublicAccessBlockConfiguration": json!({"blockPublicPolicy": true}).to_string(),
@@ -380,7 +475,10 @@ mod tests {
     #[test]
     fn a_bucket_without_grants_or_policy_is_private() {
         for supplement in [json!({}), json!({"BucketPolicy": {"policyText": " "}})] {
-            assert_eq!(bucket(supplement).compliance_type, ComplianceType::Compliant);
+            assert_eq!(
+                bucket(supplement).compliance_type,
+                ComplianceType::Compliant
+            );
         }
     }
 
@@ -390,13 +488,23 @@ mod tests {
         for (supplement, unread) in [
             (json!({}), "ACL and policy"),
             (json!({"AccessControlList": no_grants}), "policy"),
-            (json!({"AccessControlList": no_grants, "BucketPolicy": null}), "policy"),
+            (
+                json!({"AccessControlList": no_grants, "BucketPolicy": null}),
+                "policy",
+            ),
             (json!({"BucketPolicy": no_policy}), "ACL"),
         ] {
             let error = judge(&supplement).unwrap_err().to_string();
-            assert!(error.contains(&format!("what the bucket's {unread} is")), "{error}");
+            assert!(
+                error.contains(&format!("what the bucket's {unread} is")),
+                "{error}"
+            );
         }
         let public = judge(&json!({"BucketPolicy": {"policyText": PUBLIC_POLICY}})).unwrap();
-        assert_eq!(public.compliance_type, ComplianceType::NonCompliant, "that much is known");
+        assert_eq!(
+            public.compliance_type,
+            ComplianceType::NonCompliant,
+            "that much is known"
+        );
     }
 }

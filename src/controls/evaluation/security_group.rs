@@ -21,7 +21,9 @@ pub(super) struct SecurityGroup {
 }
 
 /// A list that is there, be it `null`.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpPermission>>, D::Error> {
+fn given<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<IpPermission>>, D::Error> {
     nullable(deserializer).map(Some)
 }
 
@@ -30,7 +32,9 @@ impl SecurityGroup {
     pub(super) fn permissions(&self) -> serde_json::Result<&[IpPermission]> {
         let reason = match (&self.ip_permissions, &self.group_description) {
             (Some(permissions), _) => return Ok(permissions),
-            (None, Some(_)) => "it is in CloudFormation's shape: this rule judges what exists, not templates",
+            (None, Some(_)) => {
+                "it is in CloudFormation's shape: this rule judges what exists, not templates"
+            }
             (None, None) => "its configuration has no ipPermissions",
         };
         Err(serde_json::Error::custom(reason))
@@ -87,11 +91,17 @@ impl From<Ipv6Range> for Cidr {
 impl IpPermission {
     /// The address ranges that it lets in.
     pub(super) fn ranges(&self) -> BTreeSet<IpNet> {
-        self.ipv4_ranges.iter().chain(self.ip_ranges.iter()).chain(self.ipv6_ranges.iter()).collect()
+        self.ipv4_ranges
+            .iter()
+            .chain(self.ip_ranges.iter())
+            .chain(self.ipv6_ranges.iter())
+            .collect()
     }
 
     /// The ids of the prefix lists that it lets in.
     pub(super) fn prefix_lists(&self) -> impl Iterator<Item = &str> {
-        self.prefix_list_ids.iter().map(|list| list.prefix_list_id.as_str())
+        self.prefix_list_ids
+            .iter()
+            .map(|list| list.prefix_list_id.as_str())
     }
 }

@@ -14,7 +14,11 @@ fn source(text: &str) -> IngressSource {
 
 fn list(id: &str, open: &[&str], has_others: bool) -> IngressSource {
     let open = open.iter().map(|range| (*range).to_owned()).collect();
-    IngressSource::PrefixList(PrefixList { id: id.to_owned(), open, has_others })
+    IngressSource::PrefixList(PrefixList {
+        id: id.to_owned(),
+        open,
+        has_others,
+    })
 }
 
 fn range(rule_id: &str, protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRule {
@@ -48,24 +52,54 @@ fn only_open_ranges_on_prohibited_ports_are_revoked() {
         range("sgr-4", "-1", -1, -1, "::/0"),
         range("sgr-5", "icmp", 22, 22, "0.0.0.0/0"),
     ];
-    let changes =
-        plan(&"sg-1".parse().unwrap(), &group, &PrefixLists::default(), &RestrictedPorts::default());
+    let changes = plan(
+        &"sg-1".parse().unwrap(),
+        &group,
+        &PrefixLists::default(),
+        &RestrictedPorts::default(),
+    );
     assert_eq!(ids(&changes), ["sgr-1", "sgr-4"]);
-    assert_eq!(changes[0].to_string(), "revoke tcp, all ports from 0.0.0.0/0 (sgr-1)");
+    assert_eq!(
+        changes[0].to_string(),
+        "revoke tcp, all ports from 0.0.0.0/0 (sgr-1)"
+    );
 }
 
 #[test]
 fn an_exempt_group_stays() {
-    let rule = RestrictedPorts { exempt_security_groups: ["sg-1".to_owned()].into(), ..Default::default() };
+    let rule = RestrictedPorts {
+        exempt_security_groups: ["sg-1".to_owned()].into(),
+        ..Default::default()
+    };
     let group = [range("sgr-1", "tcp", 22, 22, "0.0.0.0/0")];
-    assert_eq!(plan(&"sg-1".parse().unwrap(), &group, &PrefixLists::default(), &rule), []);
-    assert_eq!(plan(&"sg-2".parse().unwrap(), &group, &PrefixLists::default(), &rule).len(), 1);
+    assert_eq!(
+        plan(
+            &"sg-1".parse().unwrap(),
+            &group,
+            &PrefixLists::default(),
+            &rule
+        ),
+        []
+    );
+    assert_eq!(
+        plan(
+            &"sg-2".parse().unwrap(),
+            &group,
+            &PrefixLists::default(),
+            &rule
+        )
+        .len(),
+        1
+    );
 }
 
 #[test]
 fn a_reference_to_a_prefix_list_goes_only_where_all_its_entries_are_open() {
     let group = ["pl-everybody", "pl-office", "pl-partly"];
-    let group: Vec<IngressRule> = group.iter().map(|id| range(id, "tcp", 22, 22, id)).collect();
+    let group: Vec<IngressRule> = group
+        .iter()
+        .map(|id| range(id, "tcp", 22, 22, id))
+        .collect();
     let id = "sg-1".parse().unwrap();
     let lists = lists_without(|_, _| false);
     let changes = plan(&id, &group, &lists, &RestrictedPorts::default());
@@ -78,16 +112,32 @@ fn a_reference_to_a_prefix_list_goes_only_where_all_its_entries_are_open() {
         ]
     );
     assert!(changes.iter().all(Change::is_left_to_people));
-    let takes = RestrictedPorts { auto_response_takes_broad_ranges: true, ..RestrictedPorts::default() };
-    let left: Vec<bool> = plan(&id, &group, &lists, &takes).iter().map(Change::is_left_to_people).collect();
+    let takes = RestrictedPorts {
+        auto_response_takes_broad_ranges: true,
+        ..RestrictedPorts::default()
+    };
+    let left: Vec<bool> = plan(&id, &group, &lists, &takes)
+        .iter()
+        .map(Change::is_left_to_people)
+        .collect();
     assert_eq!(left, [false, true]);
-    assert_eq!(plan(&id, &group, &PrefixLists::default(), &takes), [], "lists that cannot be read");
+    assert_eq!(
+        plan(&id, &group, &PrefixLists::default(), &takes),
+        [],
+        "lists that cannot be read"
+    );
 }
 
 #[test]
 fn only_lists_that_open_prohibited_ports_are_read() {
-    let group = [range("sgr-1", "tcp", 443, 443, "pl-1"), range("sgr-2", "-1", -1, -1, "pl-2")];
-    assert_eq!(prefix_lists(&group, &RestrictedPorts::default()), ["pl-2".to_owned()].into());
+    let group = [
+        range("sgr-1", "tcp", 443, 443, "pl-1"),
+        range("sgr-2", "-1", -1, -1, "pl-2"),
+    ];
+    assert_eq!(
+        prefix_lists(&group, &RestrictedPorts::default()),
+        ["pl-2".to_owned()].into()
+    );
 }
 
 #[test]
@@ -98,10 +148,21 @@ fn an_undo_opens_what_is_missing_and_refuses_what_is_described_otherwise() {
     };
     let other = range("sgr-2", "tcp", 22, 22, "::/0");
     let removed = [described("jump host"), other.clone()].map(Change::RevokeIngress);
-    assert_eq!(missing(&[], &removed).unwrap(), [described("jump host"), other.clone()]);
-    let back = IngressRule { rule_id: "sgr-9".to_owned(), ..described("jump host") };
-    assert_eq!(missing(std::slice::from_ref(&back), &removed).unwrap(), [other]);
-    let Err(UndoError::Differs(what)) = missing(&[described("mine")], &removed) else { panic!() };
+    assert_eq!(
+        missing(&[], &removed).unwrap(),
+        [described("jump host"), other.clone()]
+    );
+    let back = IngressRule {
+        rule_id: "sgr-9".to_owned(),
+        ..described("jump host")
+    };
+    assert_eq!(
+        missing(std::slice::from_ref(&back), &removed).unwrap(),
+        [other]
+    );
+    let Err(UndoError::Differs(what)) = missing(&[described("mine")], &removed) else {
+        panic!()
+    };
     assert_eq!(
         what,
         "tcp 22 is reachable from 0.0.0.0/0 already, by the rule sgr-1, which is described as \"mine\""
@@ -126,16 +187,17 @@ fn any_range() -> impl Strategy<Value = IngressRule> {
         "pl-office",
         "pl-partly",
     ]);
-    (protocol, cidr, 0..4000i32, 0..2000i32, 0..1_000_000u32).prop_map(|(protocol, cidr, from, width, id)| {
-        range(&format!("sgr-{id}"), protocol, from, from + width, cidr)
-    })
+    (protocol, cidr, 0..4000i32, 0..2000i32, 0..1_000_000u32).prop_map(
+        |(protocol, cidr, from, width, id)| {
+            range(&format!("sgr-{id}"), protocol, from, from + width, cidr)
+        },
+    )
 }
 
 /// A group's rules as AWS Config's item has them.
 fn item(group: &[IngressRule]) -> String {
     let permission = |rule: &IngressRule| {
-        let mut permission =
-            json!({"ipProtocol": rule.protocol, "fromPort": rule.from_port, "toPort": rule.to_port});
+        let mut permission = json!({"ipProtocol": rule.protocol, "fromPort": rule.from_port, "toPort": rule.to_port});
         match &rule.source {
             IngressSource::Cidr(cidr) if cidr.contains(':') => {
                 permission["ipv6Ranges"] = json!([{"cidrIpv6": cidr}]);
@@ -157,10 +219,20 @@ fn violates(group: &[IngressRule], lists: &PrefixLists, prohibited: &str) -> boo
     let parameters: RuleParameters = [("prohibitedPorts", prohibited)].into_iter().collect();
     let item = item(group);
     let item = serde_json::from_str(&item).unwrap();
-    let answer = AwsAnswer { prefix_lists: lists.clone(), ..AwsAnswer::default() };
+    let answer = AwsAnswer {
+        prefix_lists: lists.clone(),
+        ..AwsAnswer::default()
+    };
     let rules = RuleDefaults::default();
-    let evaluation =
-        rules.evaluate_by(RuleKind::RestrictedPorts, &parameters, &item, false, &answer).unwrap();
+    let evaluation = rules
+        .evaluate_by(
+            RuleKind::RestrictedPorts,
+            &parameters,
+            &item,
+            false,
+            &answer,
+        )
+        .unwrap();
     evaluation.compliance_type == ComplianceType::NonCompliant
 }
 
@@ -169,7 +241,14 @@ fn without_ids(group: &[IngressRule]) -> Vec<String> {
     let mut all: Vec<String> = group
         .iter()
         .map(|range| {
-            let IngressRule { protocol, from_port, to_port, source, description, .. } = range;
+            let IngressRule {
+                protocol,
+                from_port,
+                to_port,
+                source,
+                description,
+                ..
+            } = range;
             let source = match source {
                 IngressSource::Cidr(cidr) => cidr,
                 IngressSource::PrefixList(list) => &list.id,
@@ -187,7 +266,10 @@ fn group() -> impl Strategy<Value = Vec<IngressRule>> {
         let mut group: Vec<IngressRule> = Vec::new();
         for (number, range) in ranges.into_iter().enumerate() {
             if !group.iter().any(|other| other.opens_the_same(&range)) {
-                group.push(IngressRule { rule_id: format!("sgr-{number}"), ..range });
+                group.push(IngressRule {
+                    rule_id: format!("sgr-{number}"),
+                    ..range
+                });
             }
         }
         group
@@ -205,18 +287,28 @@ const LISTS: [(&str, &[&str]); 4] = [
 /// The lists, without the ranges that somebody has taken out.
 fn lists_without(taken: impl Fn(&str, &str) -> bool) -> PrefixLists {
     let entries = |id: &str, ranges: &[&str]| {
-        ranges.iter().filter(|range| !taken(id, range)).map(|range| range.parse().unwrap()).collect()
+        ranges
+            .iter()
+            .filter(|range| !taken(id, range))
+            .map(|range| range.parse().unwrap())
+            .collect()
     };
-    LISTS.into_iter().map(|(id, ranges)| (id, entries(id, ranges))).collect()
+    LISTS
+        .into_iter()
+        .map(|(id, ranges)| (id, entries(id, ranges)))
+        .collect()
 }
 
 /// What one rule lets in, as the shortest of its prefixes.
 fn shortest_prefix(rule: &IngressRule, lists: &PrefixLists) -> u8 {
     match &rule.source {
         IngressSource::Cidr(cidr) => cidr.parse::<IpNet>().unwrap().prefix_len(),
-        IngressSource::PrefixList(list) => {
-            lists.entries(&list.id).iter().map(IpNet::prefix_len).min().unwrap()
-        }
+        IngressSource::PrefixList(list) => lists
+            .entries(&list.id)
+            .iter()
+            .map(IpNet::prefix_len)
+            .min()
+            .unwrap(),
     }
 }
 

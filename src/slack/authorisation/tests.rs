@@ -39,9 +39,14 @@ async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
         .with_state(calls.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api", listener.local_addr().unwrap());
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
-    let ssm = aws_sdk_ssm::Config::builder().behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest());
-    let secrets = Secrets { ssm: aws_sdk_ssm::Client::from_conf(ssm.build()) };
+    drop(tokio::spawn(
+        async move { axum::serve(listener, app).await },
+    ));
+    let ssm = aws_sdk_ssm::Config::builder()
+        .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest());
+    let secrets = Secrets {
+        ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
+    };
     let settings = SlackSettings {
         channel: "C1".into(),
         team: String::new(),
@@ -63,18 +68,39 @@ fn operators(list: &[&str]) -> Vec<Operator> {
 #[tokio::test]
 async fn an_empty_list_allows_nobody() {
     let (slack, _) = slack(json!({})).await;
-    assert_eq!(Authoriser::new(Vec::new(), slack).permission(&"U0ALICE".into()).await, Permission::Denied);
+    assert_eq!(
+        Authoriser::new(Vec::new(), slack)
+            .permission(&"U0ALICE".into())
+            .await,
+        Permission::Denied
+    );
 }
 
 #[tokio::test]
 async fn members_of_a_user_group_may_act_and_are_remembered() {
     let (slack, calls) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
     let authoriser = Authoriser::new(operators(&["U0CAROL", "S0SECOPS"]), slack);
-    assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted(Reach::Everywhere));
-    assert_eq!(calls.load(Ordering::Relaxed), 1, "of a named user it is asked whether she is active");
-    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
-    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
-    assert_eq!(authoriser.permission(&"U0BOB".into()).await, Permission::Denied);
+    assert_eq!(
+        authoriser.permission(&"U0CAROL".into()).await,
+        Permission::Granted(Reach::Everywhere)
+    );
+    assert_eq!(
+        calls.load(Ordering::Relaxed),
+        1,
+        "of a named user it is asked whether she is active"
+    );
+    assert_eq!(
+        authoriser.permission(&"U0ALICE".into()).await,
+        Permission::Granted(Reach::Everywhere)
+    );
+    assert_eq!(
+        authoriser.permission(&"U0ALICE".into()).await,
+        Permission::Granted(Reach::Everywhere)
+    );
+    assert_eq!(
+        authoriser.permission(&"U0BOB".into()).await,
+        Permission::Denied
+    );
     assert_eq!(calls.load(Ordering::Relaxed), 3);
 }
 
@@ -82,17 +108,37 @@ async fn members_of_a_user_group_may_act_and_are_remembered() {
 async fn whoever_left_may_do_nothing_though_they_are_listed() {
     let (slack, _) = slack(json!({"ok": true, "users": ["U0DAVE", "U0ALICE"]})).await;
     let authoriser = Authoriser::new(
-        operators(&["S0SECOPS", "U0DAVE", "U0GONE@111111111111", "U0UNKNOWN", "U0SLOW"]),
+        operators(&[
+            "S0SECOPS",
+            "U0DAVE",
+            "U0GONE@111111111111",
+            "U0UNKNOWN",
+            "U0SLOW",
+        ]),
         slack,
     );
     for (user, expected) in [
         ("U0ALICE", Permission::Granted(Reach::Everywhere)),
         ("U0DAVE", Permission::Denied),
         ("U0GONE", Permission::Denied),
-        ("U0UNKNOWN", Permission::Unknown { listed: Some(Reach::Everywhere) }),
-        ("U0SLOW", Permission::Unknown { listed: Some(Reach::Everywhere) }),
+        (
+            "U0UNKNOWN",
+            Permission::Unknown {
+                listed: Some(Reach::Everywhere),
+            },
+        ),
+        (
+            "U0SLOW",
+            Permission::Unknown {
+                listed: Some(Reach::Everywhere),
+            },
+        ),
     ] {
-        assert_eq!(authoriser.permission(&user.into()).await, expected, "{user}");
+        assert_eq!(
+            authoriser.permission(&user.into()).await,
+            expected,
+            "{user}"
+        );
     }
 }
 
@@ -100,33 +146,64 @@ async fn whoever_left_may_do_nothing_though_they_are_listed() {
 async fn a_group_that_cannot_be_read_allows_nobody() {
     let (slack, _) = slack(json!({"ok": false, "error": "missing_scope"})).await;
     let authoriser = Authoriser::new(operators(&["S0SECOPS"]), slack);
-    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Unknown { listed: None });
+    assert_eq!(
+        authoriser.permission(&"U0ALICE".into()).await,
+        Permission::Unknown { listed: None }
+    );
 }
 
 #[tokio::test]
 async fn a_group_that_does_not_answer_keeps_nobody_of_another_out() {
     let (slack, _) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
     let authoriser = Authoriser::new(operators(&["S0SLOW", "S0SECOPS"]), slack);
-    assert_eq!(authoriser.permission(&"U0ALICE".into()).await, Permission::Granted(Reach::Everywhere));
-    assert_eq!(authoriser.permission(&"U0BOB".into()).await, Permission::Unknown { listed: None });
+    assert_eq!(
+        authoriser.permission(&"U0ALICE".into()).await,
+        Permission::Granted(Reach::Everywhere)
+    );
+    assert_eq!(
+        authoriser.permission(&"U0BOB".into()).await,
+        Permission::Unknown { listed: None }
+    );
 }
 
 #[tokio::test]
 async fn an_operator_of_some_accounts_reaches_those_only() {
     let (slack, _) = slack(json!({"ok": true, "users": ["U0BOB"]})).await;
-    let listed =
-        operators(&["U0BOB@111111111111", "S0SECOPS@222222222222", "U0CAROL@111111111111", "U0CAROL"]);
+    let listed = operators(&[
+        "U0BOB@111111111111",
+        "S0SECOPS@222222222222",
+        "U0CAROL@111111111111",
+        "U0CAROL",
+    ]);
     let authoriser = Authoriser::new(listed, slack);
-    let Permission::Granted(reach) = authoriser.permission(&"U0BOB".into()).await else { panic!() };
+    let Permission::Granted(reach) = authoriser.permission(&"U0BOB".into()).await else {
+        panic!()
+    };
     let covers = |account: &str| reach.covers(&account.parse().unwrap());
     assert!(covers("111111111111") && covers("222222222222") && !covers("333333333333"));
-    assert_eq!(authoriser.permission(&"U0CAROL".into()).await, Permission::Granted(Reach::Everywhere));
-    assert_eq!(authoriser.permission(&"U0EVE".into()).await, Permission::Denied);
+    assert_eq!(
+        authoriser.permission(&"U0CAROL".into()).await,
+        Permission::Granted(Reach::Everywhere)
+    );
+    assert_eq!(
+        authoriser.permission(&"U0EVE".into()).await,
+        Permission::Denied
+    );
 }
 
 #[test]
 fn only_users_and_groups_are_operators() {
-    for text in ["", "alice", "U", "C0ALERTS", "U0<@X>", "U0BOB@", "U0BOB@12", "@123456789012", "U0BOB@*"] {
+    for text in [
+        "",
+        "alice",
+        "U",
+        "C0ALERTS",
+        "U0<@X>",
+        "U0BOB@",
+        "U0BOB@12",
+        "@123456789012",
+        "U0BOB@*",
+    ] {
         assert!(text.parse::<Operator>().is_err(), "{text:?}");
     }
 }

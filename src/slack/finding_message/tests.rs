@@ -24,7 +24,9 @@ fn finding_of(resource_type: &str, id: &str, plan: Plan) -> Finding {
     let breach = Breach {
         rule: "restricted-ports".parse().unwrap(),
         rule_arn: None,
-        control: Control::ALL.into_iter().find(|control| control.resource_type() == resource_type),
+        control: Control::ALL
+            .into_iter()
+            .find(|control| control.resource_type() == resource_type),
         resource: Resource {
             account: "123456789012".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
@@ -50,12 +52,19 @@ fn revoke(number: usize) -> (ViolationType, Change) {
         description: None,
         is_left_to_people: false,
     };
-    (ViolationType::Ec2SgProhibitedPort, Change::RevokeIngress(range))
+    (
+        ViolationType::Ec2SgProhibitedPort,
+        Change::RevokeIngress(range),
+    )
 }
 
 fn group(changes: usize) -> Finding {
     let changes = (1..=changes).map(revoke).collect();
-    finding_of(ResourceType::SECURITY_GROUP, "sg-0123", Plan::Known { changes })
+    finding_of(
+        ResourceType::SECURITY_GROUP,
+        "sg-0123",
+        Plan::Known { changes },
+    )
 }
 
 fn alice() -> Actor {
@@ -67,17 +76,29 @@ fn plan_of(finding: &Finding) -> Option<AgreedPlan> {
 }
 
 fn fix_asked(finding: &Finding, now: Timestamp) -> Option<Finding> {
-    finding.fix_asked(alice(), &plan_of(finding)?, false, now).ok()
+    finding
+        .fix_asked(alice(), &plan_of(finding)?, false, now)
+        .ok()
 }
 
 fn asked_of_another(finding: &Finding, now: Timestamp) -> Option<Finding> {
     let plan = plan_of(finding)?;
-    let wish = Wish::Fix { even_ignored: false, plan: Some(plan.digest()) };
+    let wish = Wish::Fix {
+        even_ignored: false,
+        plan: Some(plan.digest()),
+    };
     finding.approval_asked(alice(), wish, Some(&plan), now).ok()
 }
 
 fn undo_asked(finding: &Finding, reason: &str, now: Timestamp) -> Option<Finding> {
-    finding.undo_asked(alice(), &finding.undo_plan()?.digest(), reason.to_owned(), now).ok()
+    finding
+        .undo_asked(
+            alice(),
+            &finding.undo_plan()?.digest(),
+            reason.to_owned(),
+            now,
+        )
+        .ok()
 }
 
 fn ignored_by_alice(
@@ -86,8 +107,14 @@ fn ignored_by_alice(
     until: Option<Timestamp>,
     reason: &str,
 ) -> Option<Finding> {
-    let changes: Vec<Change> = finding.to_fix().into_iter().map(|(_, change)| change).collect();
-    finding.ignored(alice(), now, until, reason.to_owned(), Covers::of(&changes)).ok()
+    let changes: Vec<Change> = finding
+        .to_fix()
+        .into_iter()
+        .map(|(_, change)| change)
+        .collect();
+    finding
+        .ignored(alice(), now, until, reason.to_owned(), Covers::of(&changes))
+        .ok()
 }
 
 fn breach_of(finding: &Finding, recorded_at: Timestamp) -> Breach {
@@ -107,8 +134,17 @@ fn breach_of(finding: &Finding, recorded_at: Timestamp) -> Breach {
 /// A range beside the one on port 22.
 fn revoke_port(port: i32) -> (ViolationType, Change) {
     let (kind, change) = revoke(port.unsigned_abs() as usize);
-    let Change::RevokeIngress(range) = change else { unreachable!("a range is revoked") };
-    (kind, Change::RevokeIngress(IngressRule { from_port: Some(port), to_port: Some(port), ..range }))
+    let Change::RevokeIngress(range) = change else {
+        unreachable!("a range is revoked")
+    };
+    (
+        kind,
+        Change::RevokeIngress(IngressRule {
+            from_port: Some(port),
+            to_port: Some(port),
+            ..range
+        }),
+    )
 }
 
 #[test]
@@ -116,56 +152,107 @@ fn a_plan_that_has_grown_asks_again_and_says_what_is_new() {
     let fixing = fix_asked(&group(1), at(60)).unwrap();
     let (_, new) = revoke_port(3306);
     let grown = fixing.has_grown(alice(), &[new], at(61)).unwrap();
-    let live = Plan::Known { changes: vec![revoke(1), revoke_port(3306)] };
-    insta::assert_json_snapshot!(finding_message(&grown.looked_at(&live, at(61)).unwrap(), None));
+    let live = Plan::Known {
+        changes: vec![revoke(1), revoke_port(3306)],
+    };
+    insta::assert_json_snapshot!(finding_message(
+        &grown.looked_at(&live, at(61)).unwrap(),
+        None
+    ));
 }
 
 #[test]
 fn what_is_opened_beyond_an_ignore_is_open_and_the_rest_is_left() {
     let ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
-    let live = Plan::Known { changes: vec![revoke(1), revoke_port(3306)] };
-    insta::assert_json_snapshot!(finding_message(&ignored.looked_at(&live, at(4000)).unwrap(), None));
+    let live = Plan::Known {
+        changes: vec![revoke(1), revoke_port(3306)],
+    };
+    insta::assert_json_snapshot!(finding_message(
+        &ignored.looked_at(&live, at(4000)).unwrap(),
+        None
+    ));
 }
 
 /// A prefix list that is open on port 22.
 fn revoke_list(has_others: bool) -> (ViolationType, Change) {
     let (kind, change) = revoke(9);
-    let Change::RevokeIngress(rule) = change else { unreachable!("a rule is revoked") };
+    let Change::RevokeIngress(rule) = change else {
+        unreachable!("a rule is revoked")
+    };
     let open = ["0.0.0.0/0".to_owned()].into();
-    let source = IngressSource::PrefixList(PrefixList { id: "pl-0123".to_owned(), open, has_others });
-    (kind, Change::RevokeIngress(IngressRule { source, is_left_to_people: true, ..rule }))
+    let source = IngressSource::PrefixList(PrefixList {
+        id: "pl-0123".to_owned(),
+        open,
+        has_others,
+    });
+    (
+        kind,
+        Change::RevokeIngress(IngressRule {
+            source,
+            is_left_to_people: true,
+            ..rule
+        }),
+    )
 }
 
 #[test]
 fn what_takes_a_person_is_said_beside_what_a_fix_will_do() {
     let changes = vec![revoke(1), revoke_list(true)];
-    let finding = finding_of(ResourceType::SECURITY_GROUP, "sg-0123", Plan::Known { changes });
+    let finding = finding_of(
+        ResourceType::SECURITY_GROUP,
+        "sg-0123",
+        Plan::Known { changes },
+    );
     insta::assert_json_snapshot!(finding_message(&finding, None));
-    let alone = Plan::Known { changes: vec![revoke_list(true)] };
+    let alone = Plan::Known {
+        changes: vec![revoke_list(true)],
+    };
     let alone = finding_of(ResourceType::SECURITY_GROUP, "sg-0123", alone);
-    let message = serde_json::to_value(finding_message(&alone, None)).unwrap().to_string();
-    assert!(!message.contains(r#""action_id":"fix""#) && message.contains("look_again"), "{message}");
+    let message = serde_json::to_value(finding_message(&alone, None))
+        .unwrap()
+        .to_string();
+    assert!(
+        !message.contains(r#""action_id":"fix""#) && message.contains("look_again"),
+        "{message}"
+    );
     assert_eq!(alone.can_fix(false, at(60)), Err(Refusal::ByHand));
     // Once the list has no other entries, a fix takes the reference: nobody has agreed to that.
     let plan = fix_asked(&finding, at(60)).unwrap();
-    let whole = Plan::Known { changes: vec![revoke(1), revoke_list(false)] };
+    let whole = Plan::Known {
+        changes: vec![revoke(1), revoke_list(false)],
+    };
     let whole = finding.looked_at(&whole, at(61)).unwrap();
-    assert!(!whole.is_within(&plan_of(&finding).unwrap()), "{:?}", plan.state);
+    assert!(
+        !whole.is_within(&plan_of(&finding).unwrap()),
+        "{:?}",
+        plan.state
+    );
 }
 
 #[test]
 fn a_plan_too_long_for_a_dialog_is_shown_in_a_modal() {
     let finding = group(30);
-    let message = serde_json::to_value(finding_message(&finding, None)).unwrap().to_string();
-    assert!(message.contains("review_fix") && !message.contains(r#""action_id":"fix""#), "{message}");
+    let message = serde_json::to_value(finding_message(&finding, None))
+        .unwrap()
+        .to_string();
+    assert!(
+        message.contains("review_fix") && !message.contains(r#""action_id":"fix""#),
+        "{message}"
+    );
     let view = serde_json::to_value(SlackView::Modal(fix_view(&finding).unwrap())).unwrap();
-    assert_eq!(view.to_string().matches("• revoke").count(), 30, "all of it");
+    assert_eq!(
+        view.to_string().matches("• revoke").count(),
+        30,
+        "all of it"
+    );
 }
 
 #[test]
 fn what_is_not_known_is_looked_at_again_and_cannot_be_fixed() {
-    let plan =
-        Plan::Unknown { reason: "ec2:DescribeSecurityGroups failed: throttled".to_owned(), looking: true };
+    let plan = Plan::Unknown {
+        reason: "ec2:DescribeSecurityGroups failed: throttled".to_owned(),
+        looking: true,
+    };
     let finding = finding_of(ResourceType::SECURITY_GROUP, "sg-0123", plan);
     insta::assert_json_snapshot!(finding_message(&finding, None));
 }
@@ -187,7 +274,12 @@ fn fixed_again_and_again() {
     };
     finding.earlier_openers = vec![opener];
     let exposure = Exposure::of(&revoke(1).1).unwrap();
-    finding.repeats = (0..3).map(|number| Repeat { exposure: exposure.clone(), at: at(number) }).collect();
+    finding.repeats = (0..3)
+        .map(|number| Repeat {
+            exposure: exposure.clone(),
+            at: at(number),
+        })
+        .collect();
     insta::assert_json_snapshot!(finding_message(&finding, None));
 }
 
@@ -198,7 +290,10 @@ fn open() {
 
 #[test]
 fn open_again_with_a_link_to_last_time() {
-    insta::assert_json_snapshot!(finding_message(&group(2), Some("https://demo.slack.com/archives/C1/p1")));
+    insta::assert_json_snapshot!(finding_message(
+        &group(2),
+        Some("https://demo.slack.com/archives/C1/p1")
+    ));
 }
 
 #[test]
@@ -210,7 +305,10 @@ fn open_after_a_failure() {
         reason: "ec2:RevokeSecurityGroupIngress failed: UnauthorizedOperation".to_owned(),
         advice: "Allow it, then press Fix again.".to_owned(),
     };
-    finding.state = State::Open { last_failure: Some(failure), asks_again: None };
+    finding.state = State::Open {
+        last_failure: Some(failure),
+        asks_again: None,
+    };
     insta::assert_json_snapshot!(finding_message(&finding, None));
 }
 
@@ -223,7 +321,10 @@ fn opened_by_somebody_and_waiting_for_another_operator() {
         source_address: Some("203.0.113.7".to_owned()),
         agent: Some("Terraform".to_owned()),
     };
-    let finding = Finding { opener: Some(opener), ..group(1) };
+    let finding = Finding {
+        opener: Some(opener),
+        ..group(1)
+    };
     let waiting = asked_of_another(&finding, at(60)).unwrap();
     insta::assert_json_snapshot!(finding_message(&waiting, None));
 }
@@ -236,12 +337,18 @@ fn a_critical_one_calls_people() {
 
 #[test]
 fn ignored_by_its_tag() {
-    insta::assert_json_snapshot!(finding_message(&group(1).tagged("by design", at(60)).unwrap(), None));
+    insta::assert_json_snapshot!(finding_message(
+        &group(1).tagged("by design", at(60)).unwrap(),
+        None
+    ));
 }
 
 #[test]
 fn fixing() {
-    insta::assert_json_snapshot!(finding_message(&fix_asked(&group(1), at(60)).unwrap(), None));
+    insta::assert_json_snapshot!(finding_message(
+        &fix_asked(&group(1), at(60)).unwrap(),
+        None
+    ));
 }
 
 #[test]
@@ -263,7 +370,10 @@ fn ignored_when_a_fix_was_on_its_way_already() {
 #[test]
 fn fixed() {
     let mut finding = group(1);
-    finding.state = State::Fixed { by: Actor::AutoResponse, at: at(60) };
+    finding.state = State::Fixed {
+        by: Actor::AutoResponse,
+        at: at(60),
+    };
     finding.removed = vec![revoke(1).1];
     insta::assert_json_snapshot!(finding_message(&finding, None));
 }
@@ -271,7 +381,10 @@ fn fixed() {
 #[test]
 fn undoing_and_not_undone() {
     let mut finding = group(1);
-    finding.state = State::Fixed { by: Actor::AutoResponse, at: at(60) };
+    finding.state = State::Fixed {
+        by: Actor::AutoResponse,
+        at: at(60),
+    };
     finding.removed = vec![revoke(1).1];
     let undoing = undo_asked(&finding, "The build fails", at(120)).unwrap();
     insta::assert_json_snapshot!(finding_message(&undoing, None));
@@ -308,9 +421,19 @@ const OUR_TOKENS: [&str; 6] = [
 
 /// A text that pings nobody, disguises nothing, and is shown in full.
 fn check_text(text: &str, limit: usize) {
-    assert!(!text.is_empty() && text.chars().count() <= limit, "{} characters: {text}", text.chars().count());
+    assert!(
+        !text.is_empty() && text.chars().count() <= limit,
+        "{} characters: {text}",
+        text.chars().count()
+    );
     for (place, _) in text.match_indices('<') {
-        assert!(OUR_TOKENS.iter().any(|token| text[place..].starts_with(token)), "{}", &text[place..]);
+        assert!(
+            OUR_TOKENS
+                .iter()
+                .any(|token| text[place..].starts_with(token)),
+            "{}",
+            &text[place..]
+        );
     }
     let hidden = |character: char| {
         (character.is_control() && character != '\n')
@@ -326,7 +449,14 @@ fn check_limits(value: &serde_json::Value) {
     match value {
         serde_json::Value::Object(fields) => {
             if let Some(text) = fields.get("text").and_then(|text| text.as_str()) {
-                check_text(text, if fields.contains_key("blocks") { 4000 } else { 3000 });
+                check_text(
+                    text,
+                    if fields.contains_key("blocks") {
+                        4000
+                    } else {
+                        3000
+                    },
+                );
             }
             match fields.get("type").and_then(|kind| kind.as_str()) {
                 Some("button") => {
@@ -347,7 +477,9 @@ fn check_limits(value: &serde_json::Value) {
                 Some("modal") => {
                     assert!(characters(&fields["title"]["text"]) <= 24);
                     assert!(
-                        fields.get("private_metadata").is_none_or(|metadata| characters(metadata) <= 3000)
+                        fields
+                            .get("private_metadata")
+                            .is_none_or(|metadata| characters(metadata) <= 3000)
                     );
                 }
                 _ => {}
@@ -383,7 +515,9 @@ fn hostile() -> impl Strategy<Value = String> {
 fn change() -> impl Strategy<Value = (ViolationType, Change)> {
     let range = (hostile(), hostile(), hostile()).prop_map(|(rule_id, cidr, description)| {
         let (kind, change) = revoke(1);
-        let Change::RevokeIngress(range) = change else { unreachable!("a range is revoked") };
+        let Change::RevokeIngress(range) = change else {
+            unreachable!("a range is revoked")
+        };
         (
             kind,
             Change::RevokeIngress(IngressRule {
@@ -395,8 +529,18 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
         )
     });
     let grant = (hostile(), any::<bool>()).prop_map(|(name, group)| {
-        let grantee = if group { Grantee::Group(name.clone()) } else { Grantee::Email(name.clone()) };
-        (ViolationType::S3BucketPublicAcl, Change::RemoveGrant(Grant { grantee, permission: name }))
+        let grantee = if group {
+            Grantee::Group(name.clone())
+        } else {
+            Grantee::Email(name.clone())
+        };
+        (
+            ViolationType::S3BucketPublicAcl,
+            Change::RemoveGrant(Grant {
+                grantee,
+                permission: name,
+            }),
+        )
     });
     let statement = (hostile(), prop::option::of(hostile())).prop_map(|(statement, sid)| {
         (
@@ -414,9 +558,18 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
 }
 
 fn hostile_finding() -> impl Strategy<Value = Finding> {
-    let texts = (hostile(), hostile(), hostile(), hostile(), prop::option::of(hostile()));
-    let kind =
-        prop::sample::select(vec![ResourceType::SECURITY_GROUP, ResourceType::BUCKET, "AWS::IAM::User"]);
+    let texts = (
+        hostile(),
+        hostile(),
+        hostile(),
+        hostile(),
+        prop::option::of(hostile()),
+    );
+    let kind = prop::sample::select(vec![
+        ResourceType::SECURITY_GROUP,
+        ResourceType::BUCKET,
+        "AWS::IAM::User",
+    ]);
     (texts, kind, prop::collection::vec(change(), 0..30)).prop_map(
         |((id, annotation, principal, rule, name), kind, changes)| {
             let mut finding = finding_of(kind, "sg-0123", Plan::Known { changes });
@@ -448,11 +601,20 @@ fn in_state(finding: Finding, state: usize, reason: &str) -> Finding {
         4 => asked_of_another(&finding, at(1)).unwrap_or(finding),
         state => {
             let removed = match &finding.plan {
-                Plan::Known { changes } => changes.iter().map(|(_, change)| change.clone()).collect(),
+                Plan::Known { changes } => {
+                    changes.iter().map(|(_, change)| change.clone()).collect()
+                }
                 Plan::Unknown { .. } | Plan::Unsupported => Vec::new(),
             };
-            Finding { removed, state: State::Fixed { by: alice(), at: at(1) }, ..finding }
-                .with_undo(state == 6, reason)
+            Finding {
+                removed,
+                state: State::Fixed {
+                    by: alice(),
+                    at: at(1),
+                },
+                ..finding
+            }
+            .with_undo(state == 6, reason)
         }
     }
 }

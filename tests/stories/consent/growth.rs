@@ -8,7 +8,9 @@ use std::sync::Arc;
 use aws_sdk_s3::types::{AccessControlPolicy, Grant, Grantee, Permission, Type};
 use defendable::aws::Aws as Clients;
 use defendable::controls::evaluation::RuleDefaults;
-use defendable::controls::{AgreedPlan, Change, Control, Direction, Exposure, Remediations, exposures};
+use defendable::controls::{
+    AgreedPlan, Change, Control, Direction, Exposure, Remediations, exposures,
+};
 use defendable::coordinator::Decider;
 use defendable::finding::severity::Severity;
 use defendable::finding::{Actor, Breach, Finding, Plan};
@@ -56,12 +58,21 @@ struct Run {
 impl Run {
     /// All of two that are open is agreed to, and a third thing is opened.
     fn of(control: Control) -> Self {
-        Self { control, open: [0, 1].into(), agreed: [0, 1].into(), growth: 3 }
+        Self {
+            control,
+            open: [0, 1].into(),
+            agreed: [0, 1].into(),
+            growth: 3,
+        }
     }
 
     /// The document of a bucket that the growth changes.
     fn document(&self) -> &'static str {
-        if self.growth.is_multiple_of(2) { "acl" } else { "policy" }
+        if self.growth.is_multiple_of(2) {
+            "acl"
+        } else {
+            "policy"
+        }
     }
 
     /// The call that sees the growth.
@@ -76,8 +87,17 @@ impl Run {
 fn run() -> impl Strategy<Value = Run> {
     let some = || prop::collection::btree_set(0..4_usize, 1..4);
     (any::<bool>(), some(), some(), 0..4_usize).prop_map(|(is_group, open, agreed, growth)| {
-        let control = if is_group { Control::IngressProhibitedPorts } else { Control::BucketPublic };
-        Run { control, open, agreed, growth }
+        let control = if is_group {
+            Control::IngressProhibitedPorts
+        } else {
+            Control::BucketPublic
+        };
+        Run {
+            control,
+            open,
+            agreed,
+            growth,
+        }
     })
 }
 
@@ -105,13 +125,24 @@ async fn open(aws: &Aws, resource: &Resource, control: Control, number: usize) {
                 .uri(format!("http://acs.amazonaws.com/groups/global/{group}"))
                 .build()
                 .unwrap();
-            let grant = Grant::builder().grantee(grantee).permission(Permission::Read).build();
+            let grant = Grant::builder()
+                .grantee(grantee)
+                .permission(Permission::Read)
+                .build();
             if !grants.contains(&grant) {
                 grants.push(grant);
             }
-            let policy =
-                AccessControlPolicy::builder().set_owner(acl.owner.clone()).set_grants(Some(grants)).build();
-            aws.s3.put_bucket_acl().bucket(id).access_control_policy(policy).send().await.unwrap();
+            let policy = AccessControlPolicy::builder()
+                .set_owner(acl.owner.clone())
+                .set_grants(Some(grants))
+                .build();
+            aws.s3
+                .put_bucket_acl()
+                .bucket(id)
+                .access_control_policy(policy)
+                .send()
+                .await
+                .unwrap();
         }
         Control::BucketPublic => {
             let policy = aws
@@ -132,14 +163,22 @@ async fn open(aws: &Aws, resource: &Resource, control: Control, number: usize) {
 
 fn renamed(exposure: Exposure, from: &str, to: &str) -> Exposure {
     match exposure {
-        Exposure::Statement { json } => Exposure::Statement { json: json.replace(from, to) },
+        Exposure::Statement { json } => Exposure::Statement {
+            json: json.replace(from, to),
+        },
         other => other,
     }
 }
 
 fn remediations(url: &str) -> Remediations {
-    let aws = Arc::new(Clients::new(sdk_config(url), "123456789012".parse().unwrap()));
-    Remediations { aws, rules: RuleDefaults::default() }
+    let aws = Arc::new(Clients::new(
+        sdk_config(url),
+        "123456789012".parse().unwrap(),
+    ));
+    Remediations {
+        aws,
+        rules: RuleDefaults::default(),
+    }
 }
 
 /// The account, beside the proxy that the remediator's calls go through.
@@ -153,13 +192,21 @@ struct Bench {
 impl Bench {
     async fn before(aws_url: &str) -> Self {
         let (aws, proxy) = (Aws::new(aws_url), FaultProxy::before(aws_url).await);
-        Self { aws, proxy, direct: remediations(aws_url), number: 0 }
+        Self {
+            aws,
+            proxy,
+            direct: remediations(aws_url),
+            number: 0,
+        }
     }
 
     /// What a fix would change now.
     async fn changes(&self, resource: &Resource, control: Control) -> Vec<Change> {
         let prepared = self.direct.prepare_all(control, resource).await.unwrap();
-        prepared.iter().flat_map(|(_, prepared)| prepared.changes().iter().cloned()).collect()
+        prepared
+            .iter()
+            .flat_map(|(_, prepared)| prepared.changes().iter().cloned())
+            .collect()
     }
 
     async fn exposed(&self, resource: &Resource, control: Control) -> BTreeSet<Exposure> {
@@ -174,16 +221,26 @@ impl Bench {
         let name = other.id.as_str();
         let resource = format!("growth-{}", self.number - 1);
         // A statement names its bucket.
-        seen.into_iter().map(|exposure| renamed(exposure, name, &resource)).collect()
+        seen.into_iter()
+            .map(|exposure| renamed(exposure, name, &resource))
+            .collect()
     }
 
     async fn resource(&mut self, control: Control) -> Resource {
         self.number += 1;
         let name = format!("growth-{}", self.number);
         match control {
-            Control::IngressProhibitedPorts => resource(control, &self.aws.create_group(&name).await),
+            Control::IngressProhibitedPorts => {
+                resource(control, &self.aws.create_group(&name).await)
+            }
             Control::BucketPublic => {
-                self.aws.s3.create_bucket().bucket(&name).send().await.unwrap();
+                self.aws
+                    .s3
+                    .create_bucket()
+                    .bucket(&name)
+                    .send()
+                    .await
+                    .unwrap();
                 resource(control, &name)
             }
         }
@@ -195,8 +252,14 @@ impl Bench {
         let remediator = Remediator {
             kind: plan.control.kinds()[0].remediator(),
             remediations: remediations(&self.proxy.url),
-            queues: Queues { sqs: watched.sqs.clone(), events: self.aws.queue("events") },
-            decider: Decider { table: watched.table(), rules: RuleDefaults::default() },
+            queues: Queues {
+                sqs: watched.sqs.clone(),
+                events: self.aws.queue("events"),
+            },
+            decider: Decider {
+                table: watched.table(),
+                rules: RuleDefaults::default(),
+            },
             home: resource.account.clone(),
         };
         let breach = Breach {
@@ -210,12 +273,24 @@ impl Bench {
             channel: None,
             recorded_at: jiff::Timestamp::now(),
         };
-        let changes = plan.changes.iter().map(|change| (change.kind(), change.clone())).collect();
+        let changes = plan
+            .changes
+            .iter()
+            .map(|change| (change.kind(), change.clone()))
+            .collect();
         let finding = Finding::open(breach, Plan::Known { changes });
         let alice = Actor::User("U0ALICE".to_owned());
-        let fixing = finding.fix_asked(alice, plan, false, jiff::Timestamp::now()).unwrap();
-        table.change(&finding.id, |_| Ok::<_, ()>(finding.clone())).await.unwrap();
-        table.change(&finding.id, |_| Ok::<_, ()>(fixing.clone())).await.unwrap();
+        let fixing = finding
+            .fix_asked(alice, plan, false, jiff::Timestamp::now())
+            .unwrap();
+        table
+            .change(&finding.id, |_| Ok::<_, ()>(finding.clone()))
+            .await
+            .unwrap();
+        table
+            .change(&finding.id, |_| Ok::<_, ()>(fixing.clone()))
+            .await
+            .unwrap();
         for request in fixing.fix_requests() {
             let body = json!({"messageBody": request}).to_string();
             let message = QueueMessage {
@@ -227,18 +302,27 @@ impl Bench {
                 receipt_handle: "r".to_owned(),
             };
             let disposition = remediator.handle(&message).await;
-            assert!(matches!(disposition, Disposition::Done | Disposition::Retry(_)), "{disposition:?}");
+            assert!(
+                matches!(disposition, Disposition::Done | Disposition::Retry(_)),
+                "{disposition:?}"
+            );
         }
     }
     /// One run, in which something is opened before one of the remediator's calls.
     async fn see(&mut self, run: &Run, before_call: usize) -> Seen {
-        let (resource, control, growth) = (self.resource(run.control).await, run.control, run.growth);
+        let (resource, control, growth) =
+            (self.resource(run.control).await, run.control, run.growth);
         // What is agreed to, which may be more than what is open, or less.
         for number in &run.agreed {
             open(&self.aws, &resource, control, *number).await;
         }
         let changes = self.changes(&resource, control).await;
-        let plan = AgreedPlan { resource: resource.clone(), control, direction: Direction::Fix, changes };
+        let plan = AgreedPlan {
+            resource: resource.clone(),
+            control,
+            direction: Direction::Fix,
+            changes,
+        };
         for number in &run.open {
             open(&self.aws, &resource, control, *number).await;
         }
@@ -251,10 +335,17 @@ impl Bench {
         self.remediate(&resource, &plan).await;
         let grew = self.proxy.forget_before_call();
         let after = self.exposed(&resource, control).await;
-        let grown = if grew.is_some() { self.grown(run).await } else { BTreeSet::new() };
+        let grown = if grew.is_some() {
+            self.grown(run).await
+        } else {
+            BTreeSet::new()
+        };
         let (earlier, since) = grew.unwrap_or_default();
         let is_seen_until = |is_write: &dyn Fn(&str) -> bool| {
-            since.iter().take_while(|call| !is_write(call)).any(|call| *call == run.look())
+            since
+                .iter()
+                .take_while(|call| !is_write(call))
+                .any(|call| *call == run.look())
         };
         // What was opened meanwhile must be there still, but where it fell into the window that AWS
         // leaves between the last look and a call that writes a whole document.
@@ -286,22 +377,38 @@ struct Tally {
 
 #[test]
 fn what_is_taken_away_was_agreed_to_whatever_is_opened_between_any_two_calls() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let (_account, aws_url) = runtime.block_on(spawn_bare_account());
     let bench = RefCell::new(runtime.block_on(Bench::before(&aws_url)));
     let tally = RefCell::new(Tally::default());
     let check = |run: Run| {
         for before_call in 0.. {
             let seen = runtime.block_on(bench.borrow_mut().see(&run, before_call));
-            let Seen { agreed, taken, had_grown, grew_before } = seen;
+            let Seen {
+                agreed,
+                taken,
+                had_grown,
+                grew_before,
+            } = seen;
             prop_assert!(
                 taken.is_subset(&agreed),
                 "call {before_call}: taken away {taken:?} of agreed {agreed:?}"
             );
             let held = !had_grown || taken.is_empty();
-            prop_assert!(held, "call {before_call}: the plan had grown, and {taken:?} was taken away");
+            prop_assert!(
+                held,
+                "call {before_call}: the plan had grown, and {taken:?} was taken away"
+            );
             let mut tally = tally.borrow_mut();
-            *(if taken.is_empty() { &mut tally.refused } else { &mut tally.fixed }) += 1;
+            *(if taken.is_empty() {
+                &mut tally.refused
+            } else {
+                &mut tally.fixed
+            }) += 1;
             let Some(call) = grew_before else { break };
             tally.grew_before.insert(call);
         }
@@ -310,9 +417,16 @@ fn what_is_taken_away_was_agreed_to_whatever_is_opened_between_any_two_calls() {
     for control in Control::ALL {
         check(Run::of(control)).unwrap();
     }
-    let config = ProptestConfig { cases: 8, max_shrink_iters: 10, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 8,
+        max_shrink_iters: 10,
+        ..ProptestConfig::default()
+    };
     TestRunner::new(config).run(&run(), check).unwrap();
     let tally = tally.into_inner();
     assert!(tally.fixed > 5 && tally.refused > 5, "{tally:?}");
-    assert!(TOLD.iter().all(|call| tally.grew_before.contains(*call)), "{tally:?}");
+    assert!(
+        TOLD.iter().all(|call| tally.grew_before.contains(*call)),
+        "{tally:?}"
+    );
 }

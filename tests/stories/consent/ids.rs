@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{SSH, open_group};
 use crate::support::slack::Message;
 use crate::support::{
-    ALICE, BOB, BOT_TOKEN, FAST, Options, World, because, eventually, finding_of_group, request, resource,
-    several_ticks,
+    ALICE, BOB, BOT_TOKEN, FAST, Options, World, because, eventually, finding_of_group, request,
+    resource, several_ticks,
 };
 
 #[tokio::test]
@@ -19,8 +19,17 @@ async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
     world.slack.click(ALICE, &message, "ignore").await;
     let option = json!({"text": {"type": "plain_text", "text": "7 days"}, "value": "7d"});
     let duration = json!({"duration": {"type": "static_select", "selected_option": option}});
-    world.slack.submit(ALICE, json!({"duration": duration, "reason": because("Ticket 42")})).await;
-    world.slack.finding_says(&ignored, "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .submit(
+            ALICE,
+            json!({"duration": duration, "reason": because("Ticket 42")}),
+        )
+        .await;
+    world
+        .slack
+        .finding_says(&ignored, "Ignored by <@U0ALICE>")
+        .await;
     let (_, stranger, other) = open_group(&world, "stranger").await;
 
     let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": ignored,
@@ -31,25 +40,57 @@ async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
         "actionCompleteTime": jiff::Timestamp::now(), "awsAccountId": "123456789012", "outcome": "fixed",
         "changes": [], "request": request});
     world.aws.send("fix", &request).await;
-    world.aws.send("security-group", &json!({"messageBody": request})).await;
+    world
+        .aws
+        .send("security-group", &json!({"messageBody": request}))
+        .await;
     world.aws.send("events", &report).await;
     for queue in ["fix", "security-group", "events"] {
         eventually(&format!("it is parked from {queue}"), async || {
-            (world.aws.messages_in(&format!("{queue}-dead-letters")).await == 1).then_some(())
+            (world
+                .aws
+                .messages_in(&format!("{queue}-dead-letters"))
+                .await
+                == 1)
+                .then_some(())
         })
         .await;
     }
-    world.slack.channel_says(&format!("it names the finding {stranger}, but is about {id}")).await;
+    world
+        .slack
+        .channel_says(&format!(
+            "it names the finding {stranger}, but is about {id}"
+        ))
+        .await;
     // A report of one resource that answers a request for another.
     let mut report = report;
     report["resourceId"] = json!("sg-elsewhere");
-    report["request"].as_object_mut().unwrap().remove("findingId");
+    report["request"]
+        .as_object_mut()
+        .unwrap()
+        .remove("findingId");
     world.aws.send("events", &report).await;
-    world.slack.channel_says(&format!("it is of sg-elsewhere, but answers a request for {ignored}")).await;
+    world
+        .slack
+        .channel_says(&format!(
+            "it is of sg-elsewhere, but answers a request for {ignored}"
+        ))
+        .await;
     assert_eq!(world.aws.messages_in("events-dead-letters").await, 2);
     assert_eq!(world.aws.ingress(&ignored).await, [SSH]);
-    assert!(world.slack.finding(&ignored).await.words().contains("Ignored by <@U0ALICE>"));
-    assert_eq!(world.slack.finding("stranger").await.0, other.0, "the other finding stands as it was");
+    assert!(
+        world
+            .slack
+            .finding(&ignored)
+            .await
+            .words()
+            .contains("Ignored by <@U0ALICE>")
+    );
+    assert_eq!(
+        world.slack.finding("stranger").await.0,
+        other.0,
+        "the other finding stands as it was"
+    );
 }
 
 #[tokio::test]
@@ -62,7 +103,10 @@ async fn a_stranger_s_finding_in_the_remediation_queue_is_parked_too() {
     world.aws.send("remediation", &request).await;
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
-    world.slack.channel_says("it names the finding f-000000000000").await;
+    world
+        .slack
+        .channel_says("it names the finding f-000000000000")
+        .await;
     assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 1);
 }
 
@@ -86,7 +130,9 @@ async fn slack_api(world: &World, method: &str, body: &Value) -> Value {
         ("content-type", "application/json; charset=utf-8".to_owned()),
     ];
     let url = format!("{}/api/{method}", world.slack.url());
-    let (_, answer) = request("POST", &url, &headers, &body.to_string()).await.unwrap();
+    let (_, answer) = request("POST", &url, &headers, &body.to_string())
+        .await
+        .unwrap();
     serde_json::from_str(&answer).unwrap()
 }
 
@@ -120,16 +166,26 @@ impl Old {
             json!({"kind": "known", "changes": []})
         };
         let name_of_state = state["name"].as_str().unwrap().to_owned();
-        let since = state["since"].as_str().or(state["at"].as_str()).unwrap_or(begun);
+        let since = state["since"]
+            .as_str()
+            .or(state["at"].as_str())
+            .unwrap_or(begun);
         let finding = json!({"id": id, "rule": RULE, "resource": address, "resourceName": name,
             "annotation": "Open to the internet.", "severity": "high", "state": state, "plan": plan, "episode": 1,
             "openedAt": begun, "recordedAt": begun, "removed": removed, "begun": [], "mended": [], "reports": [],
             "thread": []});
-        let shown = json!({"channel": "C0ALERTS", "ts": ts, "episode": 1, "version": 1, "replies": 0});
+        let shown =
+            json!({"channel": "C0ALERTS", "ts": ts, "episode": 1, "version": 1, "replies": 0});
         let item = json!({"pk": format!("FINDING#{id}"), "sk": "FINDING", "finding": finding, "version": 1,
             "news": 1, "newsOf": 1, "state": name_of_state, "stateSince": since, "shown": shown});
         world.aws.put_item(&item).await;
-        let message = world.slack.messages().await.into_iter().find(|message| message.ts() == ts).unwrap();
+        let message = world
+            .slack
+            .messages()
+            .await
+            .into_iter()
+            .find(|message| message.ts() == ts)
+            .unwrap();
         Self { group, id, message }
     }
 }
@@ -138,10 +194,15 @@ impl Old {
 async fn what_the_version_before_kept_goes_on_under_its_new_id() {
     // No housekeeping looks between a record and what it tells of.
     let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "15")];
-    let world = World::seeded_with(Options { variables, ..Options::default() }).await;
+    let world = World::seeded_with(Options {
+        variables,
+        ..Options::default()
+    })
+    .await;
     let now = jiff::Timestamp::now();
     let alice = json!({"kind": "user", "id": ALICE});
-    let ignored = json!({"name": "ignored", "by": alice, "since": now, "until": null, "reason": "Ticket 42"});
+    let ignored =
+        json!({"name": "ignored", "by": alice, "since": now, "until": null, "reason": "Ticket 42"});
     let fixing = json!({"name": "fixing", "askedBy": alice, "since": now, "failure": null,
         "waitingFor": ["EC2_SG_PROHIBITED_PORT"]});
     let fixed = json!({"name": "fixed", "by": alice, "at": now});
@@ -153,34 +214,70 @@ async fn what_the_version_before_kept_goes_on_under_its_new_id() {
     let pressed = Old::kept(&world, "pressed", open, json!([])).await;
 
     // Ignored: it stays so, for what was ignored.
-    let message = world.slack.finding_says(&ignored.group, "Ignored by <@U0ALICE>").await;
+    let message = world
+        .slack
+        .finding_says(&ignored.group, "Ignored by <@U0ALICE>")
+        .await;
     assert_eq!(message.ts(), ignored.message.ts());
-    assert_eq!(message.finding_id(), finding_of_group(&ignored.group).as_str());
+    assert_eq!(
+        message.finding_id(),
+        finding_of_group(&ignored.group).as_str()
+    );
     // Fixing: its request does not say which plan was agreed to.
     let request = json!({"raisedByRule": RULE, "targetResourceId": fixing.group, "findingId": fixing.id,
         "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "askedAt": now,
         "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}, "requestedBy": ALICE});
     world.aws.send("fix", &request).await;
-    let asks = world.slack.finding_says(&fixing.group, "did not say which plan was agreed to").await;
-    assert!(asks.button("fix").unwrap()["value"].as_str().unwrap().contains(" p-"));
+    let asks = world
+        .slack
+        .finding_says(&fixing.group, "did not say which plan was agreed to")
+        .await;
+    assert!(
+        asks.button("fix").unwrap()["value"]
+            .as_str()
+            .unwrap()
+            .contains(" p-")
+    );
     // An old button: it shows the plan, and asks.
     world.slack.click(ALICE, &pressed.message, "fix").await;
     let asked = world.slack.is_told(ALICE, "will\n• revoke tcp 22").await;
     several_ticks().await;
     for old in [&ignored, &fixing, &queued, &pressed] {
-        assert_eq!(world.aws.ingress(&old.group).await, [SSH], "nothing was changed");
+        assert_eq!(
+            world.aws.ingress(&old.group).await,
+            [SSH],
+            "nothing was changed"
+        );
     }
     world.slack.click(ALICE, &asked, "fix").await;
-    let done = world.slack.finding_says(&pressed.group, "Fixed by <@U0ALICE>").await;
+    let done = world
+        .slack
+        .finding_says(&pressed.group, "Fixed by <@U0ALICE>")
+        .await;
     assert_eq!(done.ts(), pressed.message.ts());
 
     // Fixed: it can be undone by its old id.
-    world.slack.command(ALICE, &format!("undo {}", fixed.id)).await;
-    world.slack.submit(ALICE, json!({"reason": because("The build fails")})).await;
-    world.slack.finding_says(&fixed.group, "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .command(ALICE, &format!("undo {}", fixed.id))
+        .await;
+    world
+        .slack
+        .submit(ALICE, json!({"reason": because("The build fails")}))
+        .await;
+    world
+        .slack
+        .finding_says(&fixed.group, "Ignored by <@U0ALICE>")
+        .await;
     assert_eq!(world.aws.ingress(&fixed.group).await, [SSH]);
-    let story = world.slack.command(BOB, &format!("show {}", fixed.id)).await.words();
-    assert!(story.contains("undid the fix") && story.contains(finding_of_group(&fixed.group).as_str()));
+    let story = world
+        .slack
+        .command(BOB, &format!("show {}", fixed.id))
+        .await
+        .words();
+    assert!(
+        story.contains("undid the fix") && story.contains(finding_of_group(&fixed.group).as_str())
+    );
 
     // A request with the old derivation is accepted.
     let mut request = request;
@@ -188,8 +285,15 @@ async fn what_the_version_before_kept_goes_on_under_its_new_id() {
     world.aws.send("remediation", &request).await;
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
-    world.slack.finding_says(&queued.group, "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says(&queued.group, "Fixed by auto-response")
+        .await;
     several_ticks().await;
     assert_eq!(world.aws.messages_in("remediation-dead-letters").await, 0);
-    assert_eq!(world.aws.ingress(&ignored.group).await, [SSH], "it is ignored");
+    assert_eq!(
+        world.aws.ingress(&ignored.group).await,
+        [SSH],
+        "it is ignored"
+    );
 }

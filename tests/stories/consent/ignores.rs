@@ -12,7 +12,13 @@ async fn ignore(world: &World, message: &Message) {
     world.slack.modal_says("*This is ignored*").await;
     let option = json!({"text": {"type": "plain_text", "text": "7 days"}, "value": "7d"});
     let duration = json!({"duration": {"type": "static_select", "selected_option": option}});
-    world.slack.submit(ALICE, json!({"duration": duration, "reason": because("Ticket 42")})).await;
+    world
+        .slack
+        .submit(
+            ALICE,
+            json!({"duration": duration, "reason": because("Ticket 42")}),
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -20,19 +26,46 @@ async fn a_group_opened_beyond_what_is_ignored_is_open_again_and_the_rest_is_lef
     let world = World::seeded().await;
     let (group, _, message) = open_group(&world, "ignored").await;
     ignore(&world, &message).await;
-    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Ignored by <@U0ALICE>")
+        .await;
     open_for_every_protocol(&world, &group).await;
-    let opened = world.slack.finding_says(&group, ":red_circle: Open · critical severity").await;
+    let opened = world
+        .slack
+        .finding_says(&group, ":red_circle: Open · critical severity")
+        .await;
     let words = opened.words();
     assert_eq!(opened.ts(), message.ts());
-    assert!(words.contains("*Fix will*\n• revoke all traffic from 0.0.0.0/0"), "{words}");
-    assert!(words.contains("*Ignored by <@U0ALICE>*") && words.contains("Ticket 42"), "{words}");
-    assert!(words.contains("• tcp 22 is reachable from 0.0.0.0/0"), "{words}");
+    assert!(
+        words.contains("*Fix will*\n• revoke all traffic from 0.0.0.0/0"),
+        "{words}"
+    );
+    assert!(
+        words.contains("*Ignored by <@U0ALICE>*") && words.contains("Ticket 42"),
+        "{words}"
+    );
+    assert!(
+        words.contains("• tcp 22 is reachable from 0.0.0.0/0"),
+        "{words}"
+    );
 
     world.slack.click(ALICE, &opened, "fix").await;
-    let left = world.slack.finding_says(&group, "*Ignored*, and nothing beyond it").await;
-    assert!(left.words().contains("• revoked all traffic from 0.0.0.0/0"), "{}", left.words());
-    assert_eq!(world.aws.ingress(&group).await, [SSH], "what is ignored is left by a fix of the rest");
+    let left = world
+        .slack
+        .finding_says(&group, "*Ignored*, and nothing beyond it")
+        .await;
+    assert!(
+        left.words()
+            .contains("• revoked all traffic from 0.0.0.0/0"),
+        "{}",
+        left.words()
+    );
+    assert_eq!(
+        world.aws.ingress(&group).await,
+        [SSH],
+        "what is ignored is left by a fix of the rest"
+    );
     // And the fix can be undone, though the rest is ignored.
     assert!(left.button("undo").is_some() && left.button("unignore").is_some());
 }
@@ -42,16 +75,23 @@ async fn auto_response_takes_what_is_beyond_an_ignore_and_leaves_the_rest() {
     let world = World::seeded_with(FAST).await;
     let (group, _, message) = open_group(&world, "ignored").await;
     ignore(&world, &message).await;
-    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Ignored by <@U0ALICE>")
+        .await;
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
-    world.slack.finding_says("defendable-demo-website", "Fixed by auto-response").await;
+    world
+        .slack
+        .finding_says("defendable-demo-website", "Fixed by auto-response")
+        .await;
     several_ticks().await;
     assert_eq!(world.aws.ingress(&group).await, [SSH]);
     open_for_every_protocol(&world, &group).await;
     eventually("what is new is gone", async || {
         let calls = world.slack.finding(&group).await.words();
-        (calls.contains("• revoked all traffic") && world.aws.ingress(&group).await == [SSH]).then_some(())
+        (calls.contains("• revoked all traffic") && world.aws.ingress(&group).await == [SSH])
+            .then_some(())
     })
     .await;
     several_ticks().await;
@@ -65,15 +105,33 @@ async fn what_an_undo_has_put_back_is_ignored_and_nothing_beyond_it() {
     world.slack.click(ALICE, &message, "fix").await;
     let fixed = world.slack.finding_says(&group, "*What was done*").await;
     world.slack.click(ALICE, &fixed, "undo").await;
-    world.slack.submit(ALICE, json!({"reason": because("The build fails")})).await;
-    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .submit(ALICE, json!({"reason": because("The build fails")}))
+        .await;
+    world
+        .slack
+        .finding_says(&group, "Ignored by <@U0ALICE>")
+        .await;
     assert_eq!(world.aws.ingress(&group).await, [SSH]);
     open_for_every_protocol(&world, &group).await;
-    let opened = world.slack.finding_says(&group, ":red_circle: Open · critical severity").await;
+    let opened = world
+        .slack
+        .finding_says(&group, ":red_circle: Open · critical severity")
+        .await;
     let words = opened.words();
-    assert!(words.contains("*Fix will*\n• revoke all traffic from 0.0.0.0/0"), "{words}");
-    assert!(words.contains("*Ignored by <@U0ALICE>*") && words.contains("The build fails"), "{words}");
-    assert!(words.contains("• tcp 22 is reachable from 0.0.0.0/0"), "{words}");
+    assert!(
+        words.contains("*Fix will*\n• revoke all traffic from 0.0.0.0/0"),
+        "{words}"
+    );
+    assert!(
+        words.contains("*Ignored by <@U0ALICE>*") && words.contains("The build fails"),
+        "{words}"
+    );
+    assert!(
+        words.contains("• tcp 22 is reachable from 0.0.0.0/0"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
@@ -81,35 +139,74 @@ async fn a_yes_to_a_fix_of_what_is_ignored_does_not_cover_what_came_since() {
     let world = World::seeded().await;
     let (group, id, message) = open_group(&world, "ignored").await;
     ignore(&world, &message).await;
-    world.slack.finding_says(&group, "Ignored by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Ignored by <@U0ALICE>")
+        .await;
     let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
-    assert!(asked.words().contains("is ignored by <@U0ALICE>"), "{}", asked.words());
+    assert!(
+        asked.words().contains("is ignored by <@U0ALICE>"),
+        "{}",
+        asked.words()
+    );
     world.aws.open_port(&group, 3306).await;
     world.slack.finding_says(&group, "• revoke tcp 3306").await;
     world.slack.click(ALICE, &asked, "fix_ignored").await;
-    let asks = world.slack.finding_says(&group, "<@U0ALICE> had agreed to less. New is:").await;
-    assert!(asks.words().contains("• tcp 3306 is reachable from 0.0.0.0/0"), "{}", asks.words());
-    assert_eq!(world.aws.ingress(&group).await, [SSH, MYSQL], "nothing was changed");
-    assert!(asks.words().contains("*Ignored by <@U0ALICE>*"), "{}", asks.words());
+    let asks = world
+        .slack
+        .finding_says(&group, "<@U0ALICE> had agreed to less. New is:")
+        .await;
+    assert!(
+        asks.words()
+            .contains("• tcp 3306 is reachable from 0.0.0.0/0"),
+        "{}",
+        asks.words()
+    );
+    assert_eq!(
+        world.aws.ingress(&group).await,
+        [SSH, MYSQL],
+        "nothing was changed"
+    );
+    assert!(
+        asks.words().contains("*Ignored by <@U0ALICE>*"),
+        "{}",
+        asks.words()
+    );
 }
 
 #[tokio::test]
 async fn a_tag_covers_all_and_its_thread_says_once_that_it_is_worse() {
     let world = World::seeded().await;
     let group = world.aws.create_group("tagged").await;
-    world.aws.tag(&group, "defendable:ignore", "a honeypot").await;
+    world
+        .aws
+        .tag(&group, "defendable:ignore", "a honeypot")
+        .await;
     world.aws.open_port(&group, 22).await;
     let ignored = world.slack.finding_says(&group, "Ignored by its tag").await;
     world.aws.open_port(&group, 3306).await;
     let told = async || {
         let thread = world.slack.thread(&ignored).await;
-        thread.iter().filter(|reply| reply.words().contains("exposes more now: critical")).count()
+        thread
+            .iter()
+            .filter(|reply| reply.words().contains("exposes more now: critical"))
+            .count()
     };
-    eventually("the thread says so", async || (told().await == 1).then_some(())).await;
+    eventually("the thread says so", async || {
+        (told().await == 1).then_some(())
+    })
+    .await;
     world.aws.open_port(&group, 1433).await;
     world.slack.finding_says(&group, "• revoke tcp 1433").await;
     assert_eq!(told().await, 1, "once");
-    assert!(world.slack.finding(&group).await.words().contains("Ignored by its tag"));
+    assert!(
+        world
+            .slack
+            .finding(&group)
+            .await
+            .words()
+            .contains("Ignored by its tag")
+    );
 }
 
 #[tokio::test]
@@ -127,18 +224,40 @@ async fn what_somebody_s_code_opens_again_and_again_is_left_to_people_by_its_nam
             world.aws.ingress(&group).await.is_empty().then_some(())
         })
         .await;
-        world.slack.finding_says(&group, "Fixed by auto-response").await;
+        world
+            .slack
+            .finding_says(&group, "Fixed by auto-response")
+            .await;
         // AWS Config sees that it is compliant before it is opened again.
         several_ticks().await;
     }
     world.aws.open_port(&group, 22).await;
-    let asks = world.slack.finding_says(&group, "*Auto-response has stopped for this:*").await;
-    assert!(asks.words().contains("fixed 3 times within a day"), "{}", asks.words());
-    assert!(asks.words().contains("opened by `arn:aws:iam::123456789012:user/deploy`"), "{}", asks.words());
+    let asks = world
+        .slack
+        .finding_says(&group, "*Auto-response has stopped for this:*")
+        .await;
+    assert!(
+        asks.words().contains("fixed 3 times within a day"),
+        "{}",
+        asks.words()
+    );
+    assert!(
+        asks.words()
+            .contains("opened by `arn:aws:iam::123456789012:user/deploy`"),
+        "{}",
+        asks.words()
+    );
     several_ticks().await;
-    assert_eq!(world.aws.ingress(&group).await, [SSH], "auto-response leaves it");
+    assert_eq!(
+        world.aws.ingress(&group).await,
+        [SSH],
+        "auto-response leaves it"
+    );
     let queue = world.slack.command(BOB, "queue").await.words();
     assert!(queue.contains("ask for 1"), "{queue}");
     world.slack.click(ALICE, &asks, "fix").await;
-    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Fixed by <@U0ALICE>")
+        .await;
 }

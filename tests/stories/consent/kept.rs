@@ -8,8 +8,15 @@ use crate::support::slack::Message;
 use crate::support::{ALICE, World, eventually, finding_of_bucket, several_ticks};
 
 fn digest_in(message: &Message, button: &str) -> String {
-    let value = message.button(button).unwrap()["value"].as_str().unwrap().to_owned();
-    value.split_once(' ').expect("a finding and a plan").1.to_owned()
+    let value = message.button(button).unwrap()["value"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    value
+        .split_once(' ')
+        .expect("a finding and a plan")
+        .1
+        .to_owned()
 }
 
 #[tokio::test]
@@ -17,12 +24,18 @@ async fn a_plan_that_is_not_kept_any_more_asks_again_and_can_be_agreed_to_then()
     let world = World::seeded().await;
     let (group, _, message) = open_group(&world, "forgotten").await;
     let digest = digest_in(&message, "fix");
-    world.aws.delete_item(&format!("PLAN#{digest}"), "PLAN").await;
+    world
+        .aws
+        .delete_item(&format!("PLAN#{digest}"), "PLAN")
+        .await;
     world.slack.click(ALICE, &message, "fix").await;
     let asked = world.slack.is_told(ALICE, "will\n• revoke tcp 22").await;
     assert_eq!(world.aws.ingress(&group).await, [SSH], "it asks first");
     world.slack.click(ALICE, &asked, "fix").await;
-    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Fixed by <@U0ALICE>")
+        .await;
     assert!(world.aws.ingress(&group).await.is_empty());
 }
 
@@ -30,7 +43,10 @@ async fn a_plan_that_is_not_kept_any_more_asks_again_and_can_be_agreed_to_then()
 async fn a_kept_plan_is_never_written_over_and_one_that_was_is_not_believed() {
     let world = World::seeded().await;
     let (group, id, message) = open_group(&world, "kept").await;
-    let (key, shown) = (format!("PLAN#{}", digest_in(&message, "fix")), digest_in(&message, "fix"));
+    let (key, shown) = (
+        format!("PLAN#{}", digest_in(&message, "fix")),
+        digest_in(&message, "fix"),
+    );
     let kept = world.aws.item(&key, "PLAN").await.unwrap()["plan"].clone();
     // What is shown again is stored again, and stays as it is.
     world.slack.command(ALICE, &format!("fix {id}")).await;
@@ -38,14 +54,25 @@ async fn a_kept_plan_is_never_written_over_and_one_that_was_is_not_believed() {
     // What grows has a plan of its own beside it.
     world.aws.open_port(&group, 3306).await;
     let grown = world.slack.finding_says(&group, "• revoke tcp 3306").await;
-    let wider = world.aws.item(&format!("PLAN#{}", digest_in(&grown, "fix")), "PLAN").await.unwrap();
+    let wider = world
+        .aws
+        .item(&format!("PLAN#{}", digest_in(&grown, "fix")), "PLAN")
+        .await
+        .unwrap();
     assert_eq!(world.aws.item(&key, "PLAN").await.unwrap()["plan"], kept);
     // Somebody who may write to the table puts more under the digest that was agreed to.
-    world.aws.put_item(&json!({"pk": key, "sk": "PLAN", "plan": wider["plan"]})).await;
+    world
+        .aws
+        .put_item(&json!({"pk": key, "sk": "PLAN", "plan": wider["plan"]}))
+        .await;
     let pressed = click(ALICE, "fix", &format!("{id} {shown}"));
     assert_eq!(interact(&world.app_url, &pressed).await, Some(200));
     several_ticks().await;
-    assert_eq!(world.aws.ingress(&group).await, [SSH, MYSQL], "nothing was changed");
+    assert_eq!(
+        world.aws.ingress(&group).await,
+        [SSH, MYSQL],
+        "nothing was changed"
+    );
     assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "open");
 }
 
@@ -58,7 +85,9 @@ async fn an_undo_s_plan_is_kept_too() {
     world.slack.finding_says(bucket, "*What was done*").await;
     let undo = world.aws.undo_value(&finding_of_bucket(bucket)).await;
     let digest = undo.split_once(' ').unwrap().1;
-    let kept =
-        eventually("it is kept", async || world.aws.item(&format!("PLAN#{digest}"), "PLAN").await).await;
+    let kept = eventually("it is kept", async || {
+        world.aws.item(&format!("PLAN#{digest}"), "PLAN").await
+    })
+    .await;
     assert_eq!(kept["plan"]["direction"], "undo");
 }

@@ -6,7 +6,9 @@ use super::{close_port, open_group, send};
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
-use crate::support::{ALICE, Options, World, eventually, finding_of_bucket, finding_of_group, several_ticks};
+use crate::support::{
+    ALICE, Options, World, eventually, finding_of_bucket, finding_of_group, several_ticks,
+};
 
 const ROUTING: &str = r#"
 mention = "S0ONCALL"
@@ -18,16 +20,29 @@ severity = "critical"
 #[tokio::test]
 async fn the_route_and_the_mention_follow_what_is_exposed() {
     let variables = &[("DEFENDABLE_ROUTING", ROUTING)];
-    let world = World::start(Options { variables, ..Options::default() }).await;
+    let world = World::start(Options {
+        variables,
+        ..Options::default()
+    })
+    .await;
     let (group, _, message) = open_group(&world, "worse").await;
-    assert!(!message.words().contains("<!subteam"), "{}", message.words());
+    assert!(
+        !message.words().contains("<!subteam"),
+        "{}",
+        message.words()
+    );
     world.aws.open_port(&group, 3306).await;
     let moved = eventually("it is where the worst go", async || {
         let messages = world.slack.messages_of("C0PAYMENTS").await;
-        messages.into_iter().find(|message| message.text().contains(&group))
+        messages
+            .into_iter()
+            .find(|message| message.text().contains(&group))
     })
     .await;
-    assert!(moved.words().contains("critical severity") && moved.words().contains("<!subteam^S0ONCALL>"));
+    assert!(
+        moved.words().contains("critical severity")
+            && moved.words().contains("<!subteam^S0ONCALL>")
+    );
     assert!(moved.button("fix").is_some() && moved.words().contains("• revoke tcp 3306"));
     assert!(
         !moved.words().contains("Open to the internet: tcp 22"),
@@ -46,14 +61,29 @@ async fn the_route_and_the_mention_follow_what_is_exposed() {
 async fn a_person_who_presses_look_again_need_not_wait() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.create_group("unseen").await;
-    let denied = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Denied, 0, 2);
+    let denied = world.to_aws.inject(
+        "ec2:DescribeSecurityGroupRules",
+        &group,
+        Fault::Denied,
+        0,
+        2,
+    );
     world.aws.open_port(&group, 22).await;
     let id = finding_of_group(&group);
-    let unknown = world.slack.finding_says(&group, "What a fix would change could not be found out").await;
+    let unknown = world
+        .slack
+        .finding_says(&group, "What a fix would change could not be found out")
+        .await;
     assert!(unknown.button("fix").is_none(), "{}", unknown.words());
-    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is shown", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     // The violation is told twice: by AWS Config, and by its rule. What AWS denies is not asked for again.
-    eventually("it is denied twice", async || (world.to_aws.hits(denied) == 2).then_some(())).await;
+    eventually("it is denied twice", async || {
+        (world.to_aws.hits(denied) == 2).then_some(())
+    })
+    .await;
     several_ticks().await;
     assert!(world.slack.finding(&group).await.button("fix").is_none());
     world.slack.click(ALICE, &unknown, "look_again").await;
@@ -67,16 +97,30 @@ async fn a_plan_that_cannot_be_made_now_is_made_soon_and_the_worst_is_assumed_me
     let world = Installation::start(&[], vec![routing]).await;
     let group = world.aws.create_group("unseen").await;
     // As often as it takes until the AWS SDK gives up, and once more.
-    let injected = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Unavailable, 0, 6);
+    let injected = world.to_aws.inject(
+        "ec2:DescribeSecurityGroupRules",
+        &group,
+        Fault::Unavailable,
+        0,
+        6,
+    );
     world.aws.open_port(&group, 22).await;
     let unknown = eventually("it is shown as one of the worst", async || {
         let messages = world.slack.messages_of("C0PAYMENTS").await;
-        messages.into_iter().find(|message| message.text().contains(&group))
+        messages
+            .into_iter()
+            .find(|message| message.text().contains(&group))
     })
     .await;
     let words = unknown.words();
-    assert!(words.contains("is being looked at again") && words.contains("· critical severity"), "{words}");
-    assert!(unknown.button("fix").is_none() && unknown.button("look_again").is_some(), "{words}");
+    assert!(
+        words.contains("is being looked at again") && words.contains("· critical severity"),
+        "{words}"
+    );
+    assert!(
+        unknown.button("fix").is_none() && unknown.button("look_again").is_some(),
+        "{words}"
+    );
     let known = world.slack.finding_says(&group, "• revoke tcp 22").await;
     assert!(known.words().contains("· high severity") && known.button("fix").is_some());
     assert_eq!(world.to_aws.hits(injected), 6);
@@ -90,7 +134,9 @@ async fn compliance_during_a_fix_credits_nobody_before_the_report_says_who() {
     close_port(&world, &group, 22).await;
     eventually("AWS Config has said so", async || {
         let record = world.aws.finding(&id).await?;
-        record["finding"]["state"]["compliant"].is_string().then_some(())
+        record["finding"]["state"]["compliant"]
+            .is_string()
+            .then_some(())
     })
     .await;
     let record = world.aws.finding(&id).await.unwrap();
@@ -104,17 +150,36 @@ async fn compliance_during_a_fix_credits_nobody_before_the_report_says_who() {
 async fn a_deleted_resource_ends_its_finding_tag_or_no_tag() {
     let world = World::seeded().await;
     let tagged = world.aws.create_group("tagged").await;
-    world.aws.tag(&tagged, "defendable:ignore", "a honeypot").await;
+    world
+        .aws
+        .tag(&tagged, "defendable:ignore", "a honeypot")
+        .await;
     world.aws.open_port(&tagged, 22).await;
-    world.slack.finding_says(&tagged, "Ignored by its tag").await;
+    world
+        .slack
+        .finding_says(&tagged, "Ignored by its tag")
+        .await;
     let (plain, _, _) = open_group(&world, "plain").await;
     for group in [&tagged, &plain] {
-        world.aws.ec2.delete_security_group().group_id(group).send().await.unwrap();
-        let deleted = world.slack.finding_says(group, ":wastebasket: Deleted").await;
+        world
+            .aws
+            .ec2
+            .delete_security_group()
+            .group_id(group)
+            .send()
+            .await
+            .unwrap();
+        let deleted = world
+            .slack
+            .finding_says(group, ":wastebasket: Deleted")
+            .await;
         assert!(deleted.button("unignore").is_none() && deleted.button("fix").is_none());
     }
     let listed = world.slack.command(ALICE, "findings deleted").await.words();
-    assert!(listed.contains(&tagged) && listed.contains(&plain), "{listed}");
+    assert!(
+        listed.contains(&tagged) && listed.contains(&plain),
+        "{listed}"
+    );
 }
 
 #[tokio::test]
@@ -122,13 +187,21 @@ async fn an_edit_that_is_not_done_in_time_is_handed_over_at_once() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("slow-slack").await;
     let id = finding_of_group(&group);
-    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is shown", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     // The click's own edit never ends.
-    let hangs = world.to_slack.inject("slack:chat.update", id.as_str(), Fault::Hangs, 0, 1);
+    let hangs = world
+        .to_slack
+        .inject("slack:chat.update", id.as_str(), Fault::Hangs, 0, 1);
     let pressed = click(ALICE, "fix", &world.aws.fix_value(&id).await);
     assert_eq!(interact(&world.app_url, &pressed).await, Some(200));
     // Where somebody had to wait for the lease of 80 seconds, the story would lose its patience.
-    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Fixed by <@U0ALICE>")
+        .await;
     assert_eq!(world.to_slack.hits(hangs), 1);
 }
 
@@ -139,7 +212,10 @@ async fn a_message_keeps_its_mark_when_it_is_edited() {
     let mark = format!("{}/1", message.finding_id());
     assert_eq!(message.0["blocks"][0]["block_id"], mark.as_str());
     world.slack.click(ALICE, &message, "fix").await;
-    let fixed = world.slack.finding_says("defendable-demo-downloads", "*What was done*").await;
+    let fixed = world
+        .slack
+        .finding_says("defendable-demo-downloads", "*What was done*")
+        .await;
     assert_eq!(fixed.0["blocks"][0]["block_id"], mark.as_str());
 }
 
@@ -148,15 +224,28 @@ async fn a_message_that_was_found_by_its_mark_keeps_the_mark_too() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.create_group("lost").await;
     let id = finding_of_group(&group);
-    let lost = world.to_slack.inject("slack:chat.postMessage", id.as_str(), Fault::AnswerLost, 0, 1);
+    let lost = world.to_slack.inject(
+        "slack:chat.postMessage",
+        id.as_str(),
+        Fault::AnswerLost,
+        0,
+        1,
+    );
     world.aws.open_port(&group, 22).await;
-    eventually("it is found by its mark", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is found by its mark", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     assert_eq!(world.to_slack.hits(lost), 1);
     let message = world.slack.finding(&group).await;
     world.slack.click(ALICE, &message, "fix").await;
     let fixed = world.slack.finding_says(&group, "*What was done*").await;
     assert_eq!(fixed.0["blocks"][0]["block_id"], format!("{id}/1"));
-    assert_eq!((fixed.ts(), world.slack.findings().await.len()), (message.ts(), 1), "it is posted once");
+    assert_eq!(
+        (fixed.ts(), world.slack.findings().await.len()),
+        (message.ts(), 1),
+        "it is posted once"
+    );
 }
 
 #[tokio::test]
@@ -165,9 +254,16 @@ async fn whoever_asked_for_an_undo_is_told_what_came_of_it_also_in_a_digest() {
     for number in 0..6 {
         world.aws.open_group(&format!("storm-{number}")).await;
     }
-    let digest = world.slack.channel_says("*3 more findings within a short time*").await;
+    let digest = world
+        .slack
+        .channel_says("*3 more findings within a short time*")
+        .await;
     let words = digest.words();
-    let id = words.split('`').find(|part| part.starts_with("f-")).unwrap().to_owned();
+    let id = words
+        .split('`')
+        .find(|part| part.starts_with("f-"))
+        .unwrap()
+        .to_owned();
     let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
     world.slack.click(ALICE, &asked, "fix").await;
     world.slack.channel_says("1 fixed").await;
@@ -186,15 +282,39 @@ async fn whoever_asked_for_an_undo_is_told_what_came_of_it_also_in_a_digest() {
     let fixed = world.slack.finding_says(bucket, "*What was done*").await;
     world
         .aws
-        .set_policy(bucket, &world.aws.policy(bucket).await.unwrap().replace("Deployments", "Everybody"))
+        .set_policy(
+            bucket,
+            &world
+                .aws
+                .policy(bucket)
+                .await
+                .unwrap()
+                .replace("Deployments", "Everybody"),
+        )
         .await;
     world.slack.click(ALICE, &fixed, "undo").await;
-    world.slack.submit(ALICE, json!({"reason": crate::support::because("The site is down")})).await;
+    world
+        .slack
+        .submit(
+            ALICE,
+            json!({"reason": crate::support::because("The site is down")}),
+        )
+        .await;
     world.slack.is_told(ALICE, "not undone: ").await;
     let failed = world.slack.finding_says(bucket, "*The undo failed*").await;
-    assert!(failed.words().contains("Fixed by <@U0ALICE>"), "{}", failed.words());
+    assert!(
+        failed.words().contains("Fixed by <@U0ALICE>"),
+        "{}",
+        failed.words()
+    );
     assert_eq!(finding_of_bucket(bucket).as_str(), failed.finding_id());
-    assert_ne!(world.aws.ingress(&world.aws.group_id("storm-0").await).await, [""; 0]);
+    assert_ne!(
+        world
+            .aws
+            .ingress(&world.aws.group_id("storm-0").await)
+            .await,
+        [""; 0]
+    );
 }
 
 /// A group that is open on port 22 and shown as such, and on 3306, of which nobody tells: AWS Config is
@@ -203,7 +323,10 @@ async fn grown_in_silence(world: &mut Installation, name: &str) -> String {
     let group = world.aws.open_group(name).await;
     let id = finding_of_group(&group);
     world.slack.finding_says(&group, "• revoke tcp 22").await;
-    eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+    eventually("it is shown", async || {
+        world.aws.is_shown(&id).await.then_some(())
+    })
+    .await;
     world.silence_config();
     world.aws.open_port(&group, 3306).await;
     group
@@ -227,7 +350,10 @@ async fn housekeeping_looks_at_what_was_last_looked_at_an_hour_ago() {
                 .count()
         };
         let begun = count();
-        eventually("it has kept house", async || (count() >= begun + times).then_some(())).await;
+        eventually("it has kept house", async || {
+            (count() >= begun + times).then_some(())
+        })
+        .await;
     };
     kept_house(2).await;
     assert_eq!(looks(), before, "it was looked at less than an hour ago");
@@ -239,11 +365,18 @@ async fn housekeeping_looks_at_what_was_last_looked_at_an_hour_ago() {
             return Some(message);
         }
         // Another write may come between, and bring back what was read before.
-        world.aws.set_text(&key, "FINDING", "finding.checkedAt", &hour_ago).await;
+        world
+            .aws
+            .set_text(&key, "FINDING", "finding.checkedAt", &hour_ago)
+            .await;
         None
     })
     .await;
-    assert!(message.words().contains("· critical severity"), "{}", message.words());
+    assert!(
+        message.words().contains("· critical severity"),
+        "{}",
+        message.words()
+    );
 }
 
 #[tokio::test]
@@ -262,20 +395,36 @@ async fn a_request_without_a_plan_about_what_nobody_has_heard_of_is_shown_and_as
     world.silence_config();
     let group = world.aws.open_group("unheard-of").await;
     // The look that it takes fails at first.
-    let fails = world.to_aws.inject("ec2:DescribeSecurityGroupRules", &group, Fault::Unavailable, 0, 3);
+    let fails = world.to_aws.inject(
+        "ec2:DescribeSecurityGroupRules",
+        &group,
+        Fault::Unavailable,
+        0,
+        3,
+    );
     let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
         "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "requestedBy": ALICE,
         "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}});
     world.aws.send("fix", &request).await;
-    let asks = world.slack.finding_says(&group, "did not say which plan was agreed to").await;
+    let asks = world
+        .slack
+        .finding_says(&group, "did not say which plan was agreed to")
+        .await;
     let asks = match asks.button("fix") {
         Some(_) => asks,
         None => world.slack.finding_says(&group, "• revoke tcp 22").await,
     };
-    assert!(world.to_aws.hits(fails) > 0 && asks.words().contains("<@U0ALICE>"), "{}", asks.words());
+    assert!(
+        world.to_aws.hits(fails) > 0 && asks.words().contains("<@U0ALICE>"),
+        "{}",
+        asks.words()
+    );
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
     world.slack.click(ALICE, &asks, "fix").await;
-    world.slack.finding_says(&group, "Fixed by <@U0ALICE>").await;
+    world
+        .slack
+        .finding_says(&group, "Fixed by <@U0ALICE>")
+        .await;
     // The rule has never spoken: its word is no old news.
     let record = world.aws.finding(&finding_of_group(&group)).await.unwrap();
     assert_eq!(record["finding"]["sources"], json!({}));
@@ -291,24 +440,53 @@ async fn whoever_asked_for_an_undo_that_is_given_up_is_told_so() {
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says(&group, "*What was done*").await;
     // No remediator ever answers.
-    let mute = world.to_aws.inject("ec2:AuthorizeSecurityGroupIngress", &group, Fault::Hangs, 0, 50);
+    let mute = world.to_aws.inject(
+        "ec2:AuthorizeSecurityGroupIngress",
+        &group,
+        Fault::Hangs,
+        0,
+        50,
+    );
     let submission = submission(ALICE, "undo", &world.aws.undo_value(&id).await);
     assert_eq!(interact(&world.app_url, &submission).await, Some(200));
-    eventually("it is being undone", async || (world.to_aws.hits(mute) > 0).then_some(())).await;
+    eventually("it is being undone", async || {
+        (world.to_aws.hits(mute) > 0).then_some(())
+    })
+    .await;
     let long_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(16)).to_string();
     // Another write may come between, and bring back what was read before.
     eventually("it is given up", async || {
         if world.aws.finding(&id).await?["state"] != "undoing" {
             return Some(());
         }
-        world.aws.set_text(&format!("FINDING#{id}"), "FINDING", "finding.#state.since", &long_ago).await;
+        world
+            .aws
+            .set_text(
+                &format!("FINDING#{id}"),
+                "FINDING",
+                "finding.#state.since",
+                &long_ago,
+            )
+            .await;
         None
     })
     .await;
-    world.slack.is_told(ALICE, "not undone: the undo has not reported back for 15 minutes").await;
+    world
+        .slack
+        .is_told(
+            ALICE,
+            "not undone: the undo has not reported back for 15 minutes",
+        )
+        .await;
     let failed = world.slack.finding_says(&group, "*The undo failed*").await;
     assert!(failed.words().contains("Fixed by <@U0ALICE>") && failed.button("undo").is_some());
     several_ticks().await;
     let told = world.slack.told(ALICE).await;
-    assert_eq!(told.iter().filter(|told| told.words().contains("has not reported back")).count(), 1, "once");
+    assert_eq!(
+        told.iter()
+            .filter(|told| told.words().contains("has not reported back"))
+            .count(),
+        1,
+        "once"
+    );
 }

@@ -56,14 +56,19 @@ pub struct Cell {
 impl Cell {
     /// How often the call has gone wrong.
     pub fn hits(&self, world: &Installation) -> usize {
-        self.injected.map_or(0, |injected| proxy(world, self.boundary).hits(injected))
+        self.injected
+            .map_or(0, |injected| proxy(world, self.boundary).hits(injected))
     }
 
     /// Edits that follow each other closely are made as one: then there is no later one to go wrong.
     pub fn is_never_due(&self, world: &Installation) -> bool {
         let edits = || {
-            let calls = proxy(world, self.boundary).calls(UPDATE.operation).into_iter();
-            calls.filter(|call| call.said.contains(self.id.as_str())).count()
+            let calls = proxy(world, self.boundary)
+                .calls(UPDATE.operation)
+                .into_iter();
+            calls
+                .filter(|call| call.said.contains(self.id.as_str()))
+                .count()
         };
         self.boundary.operation == UPDATE.operation && edits() <= self.boundary.skip
     }
@@ -73,25 +78,43 @@ impl Cell {
     }
 
     pub fn name(&self) -> String {
-        format!("{} (after {}) × {:?}: {}", self.boundary.what, self.boundary.skip, self.fault, self.id)
+        format!(
+            "{} (after {}) × {:?}: {}",
+            self.boundary.what, self.boundary.skip, self.fault, self.id
+        )
     }
 }
 
 /// A bucket that breaks no rule.
 pub async fn create_bucket(world: &Installation, name: &str, tags: &[(&str, &str)]) {
-    world.aws.s3.create_bucket().bucket(name).send().await.unwrap();
+    world
+        .aws
+        .s3
+        .create_bucket()
+        .bucket(name)
+        .send()
+        .await
+        .unwrap();
     world.aws.tag_bucket(name, tags).await;
 }
 
 /// Makes a group's configuration item too large for a rule's event, by half of the tags that it may have.
 async fn enlarge(world: &Installation, group: &str) {
     for number in 0..25 {
-        world.aws.tag(group, &format!("note-{number}"), &"n".repeat(256)).await;
+        world
+            .aws
+            .tag(group, &format!("note-{number}"), &"n".repeat(256))
+            .await;
     }
 }
 
 /// A resource that breaks no rule yet.
-pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fault: Fault) -> Cell {
+pub async fn prepare(
+    world: &Installation,
+    number: usize,
+    boundary: Boundary,
+    fault: Fault,
+) -> Cell {
     let channel = channel(number);
     let resource = if boundary.is_bucket {
         let name = format!("cell-{number:03}");
@@ -106,13 +129,29 @@ pub async fn prepare(world: &Installation, number: usize, boundary: Boundary, fa
         world.aws.open_port(&group, 443).await;
         group
     };
-    let id = if boundary.is_bucket { finding_of_bucket(&resource) } else { finding_of_group(&resource) };
-    Cell { boundary, fault, channel, resource, id, injected: None }
+    let id = if boundary.is_bucket {
+        finding_of_bucket(&resource)
+    } else {
+        finding_of_group(&resource)
+    };
+    Cell {
+        boundary,
+        fault,
+        channel,
+        resource,
+        id,
+        injected: None,
+    }
 }
 
 /// From now on a call on its way goes wrong. What has been judged before breaks no rule.
 fn inject(world: &Installation, cell: &mut Cell) {
-    let Boundary { operation, names, skip, .. } = cell.boundary;
+    let Boundary {
+        operation,
+        names,
+        skip,
+        ..
+    } = cell.boundary;
     let about = match names {
         Names::Resource => cell.resource.clone(),
         Names::Finding => cell.id.to_string(),
@@ -121,10 +160,13 @@ fn inject(world: &Installation, cell: &mut Cell) {
     // What somebody looks for has been posted, and nobody has heard so.
     let lost = [(LOOK_BACK, 0), (LOOK_FOR_REPLY, 1)].into_iter();
     for (_, skip) in lost.filter(|(look, _)| look.operation == operation) {
-        world.to_slack.inject(POST.operation, cell.id.as_str(), Fault::AnswerLost, skip, 1);
+        world
+            .to_slack
+            .inject(POST.operation, cell.id.as_str(), Fault::AnswerLost, skip, 1);
     }
     let times = times(cell.boundary, cell.fault);
-    cell.injected = Some(proxy(world, cell.boundary).inject(operation, &about, cell.fault, skip, times));
+    cell.injected =
+        Some(proxy(world, cell.boundary).inject(operation, &about, cell.fault, skip, times));
 }
 
 fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
@@ -140,9 +182,22 @@ fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
 pub async fn break_open(world: &Installation, cell: &mut Cell) {
     inject(world, cell);
     if cell.boundary.is_bucket {
-        world.aws.set_acl(&cell.resource, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
-        let policy = if cell.is_all_public() { ALL_PUBLIC_POLICY } else { PUBLIC_POLICY };
-        world.aws.set_policy(&cell.resource, &policy.replace("BUCKET", &cell.resource)).await;
+        world
+            .aws
+            .set_acl(
+                &cell.resource,
+                aws_sdk_s3::types::BucketCannedAcl::PublicRead,
+            )
+            .await;
+        let policy = if cell.is_all_public() {
+            ALL_PUBLIC_POLICY
+        } else {
+            PUBLIC_POLICY
+        };
+        world
+            .aws
+            .set_policy(&cell.resource, &policy.replace("BUCKET", &cell.resource))
+            .await;
     } else {
         world.aws.open_port(&cell.resource, 22).await;
     }
@@ -162,14 +217,18 @@ pub fn routing(channels: &[String]) -> String {
 
 /// Messages outside threads that are of a finding.
 fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
-    let top = messages.iter().filter(|message| message.0["thread_ts"].is_null());
-    top.filter(|message| message.0["ephemeral_to"].is_null() && message.words().contains(id)).collect()
+    let top = messages
+        .iter()
+        .filter(|message| message.0["thread_ts"].is_null());
+    top.filter(|message| message.0["ephemeral_to"].is_null() && message.words().contains(id))
+        .collect()
 }
 
 /// What is said in a message's thread.
 pub fn replies_to<'a>(message: &Message, all: &'a [Message]) -> Vec<&'a Message> {
-    let to_it =
-        |reply: &&Message| reply.0["thread_ts"] == message.0["ts"] && reply.0["ephemeral_to"].is_null();
+    let to_it = |reply: &&Message| {
+        reply.0["thread_ts"] == message.0["ts"] && reply.0["ephemeral_to"].is_null()
+    };
     all.iter().filter(to_it).collect()
 }
 
@@ -179,17 +238,26 @@ pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
     let mut open: Vec<&Cell> = cells.iter().collect();
     let mut pressed: HashMap<String, (Instant, JoinHandle<()>)> = HashMap::new();
     while !open.is_empty() {
-        let channels = open.iter().map(|cell| cell.channel.as_str()).chain([DEFAULT]);
+        let channels = open
+            .iter()
+            .map(|cell| cell.channel.as_str())
+            .chain([DEFAULT]);
         let channels: BTreeSet<&str> = channels.collect();
-        let looks =
-            channels.into_iter().map(async |channel| (channel, world.slack.messages_of(channel).await));
+        let looks = channels
+            .into_iter()
+            .map(async |channel| (channel, world.slack.messages_of(channel).await));
         let messages: HashMap<&str, Vec<Message>> = join_all(looks).await.into_iter().collect();
         open.retain(|cell| {
             let places = [cell.channel.as_str(), DEFAULT];
             let found = places.iter().find_map(|channel| {
-                Some((*channel, *of_finding(&messages[channel], cell.id.as_str()).first()?))
+                Some((
+                    *channel,
+                    *of_finding(&messages[channel], cell.id.as_str()).first()?,
+                ))
             });
-            let Some((channel, message)) = found else { return true };
+            let Some((channel, message)) = found else {
+                return true;
+            };
             if message.words().contains("Fixed by <@U0ALICE>") {
                 return false;
             }
@@ -197,16 +265,31 @@ pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
             let may_press = |(at, answered): &(Instant, JoinHandle<()>)| {
                 answered.is_finished() && at.elapsed() > PRESS_AGAIN
             };
-            if message.button("fix").is_some() && pressed.get(cell.id.as_str()).is_none_or(may_press) {
-                let (slack, message, channel) = (world.slack.clone(), message.clone(), channel.to_owned());
+            if message.button("fix").is_some()
+                && pressed.get(cell.id.as_str()).is_none_or(may_press)
+            {
+                let (slack, message, channel) =
+                    (world.slack.clone(), message.clone(), channel.to_owned());
                 let answered =
-                    tokio::spawn(async move { slack.click_in(&channel, ALICE, &message, "fix").await });
+                    tokio::spawn(
+                        async move { slack.click_in(&channel, ALICE, &message, "fix").await },
+                    );
                 pressed.insert(cell.id.to_string(), (Instant::now(), answered));
             }
             true
         });
-        let waiting = || open.iter().map(|cell| cell.name()).collect::<Vec<_>>().join("\n  ");
-        assert!(begun.elapsed() < patience(), "not fixed:\n  {}\nlog: {}", waiting(), world.log.display());
+        let waiting = || {
+            open.iter()
+                .map(|cell| cell.name())
+                .collect::<Vec<_>>()
+                .join("\n  ")
+        };
+        assert!(
+            begun.elapsed() < patience(),
+            "not fixed:\n  {}\nlog: {}",
+            waiting(),
+            world.log.display()
+        );
         eprintln!(
             "{:?}: {} of {} are still to be fixed, {} pressed",
             begun.elapsed(),
@@ -226,7 +309,10 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
             broken.push(format!("{}: {what}", cell.name()));
         }
     };
-    must(cell.hits(world) > 0 || cell.is_never_due(world), "the fault never came".to_owned());
+    must(
+        cell.hits(world) > 0 || cell.is_never_due(world),
+        "the fault never came".to_owned(),
+    );
     // Where its tags cannot be read it goes to the default channel: better there than nowhere.
     let mut all = world.slack.messages_of(&cell.channel).await;
     all.extend(world.slack.messages().await);
@@ -234,12 +320,20 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     must(shown.len() == 1, format!("{} messages", shown.len()));
     let record = world.aws.finding(&cell.id).await.unwrap_or_default();
     let said = record["finding"]["thread"].as_array().map_or(0, Vec::len);
-    let replies = shown.first().map_or(0, |message| replies_to(message, &all).len());
-    must(replies == said && said > 0, format!("{replies} replies, of {said}"));
+    let replies = shown
+        .first()
+        .map_or(0, |message| replies_to(message, &all).len());
+    must(
+        replies == said && said > 0,
+        format!("{replies} replies, of {said}"),
+    );
     let removed = removed(&record);
     if cell.boundary.is_bucket {
         let grants = world.aws.grants(&cell.resource).await;
-        must(grants.len() == 1 && grants[0].ends_with("FULL_CONTROL"), format!("grants {grants:?}"));
+        must(
+            grants.len() == 1 && grants[0].ends_with("FULL_CONTROL"),
+            format!("grants {grants:?}"),
+        );
         let policy = world.aws.policy(&cell.resource).await;
         let is_mended = match &policy {
             None => cell.is_all_public(),
@@ -248,10 +342,16 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
         must(is_mended, format!("policy {policy:?}"));
         // The grant, the statement, and the policy where it goes.
         let expected = if cell.is_all_public() { 3 } else { 2 };
-        must(removed == expected, format!("undo data of {removed} changes"));
+        must(
+            removed == expected,
+            format!("undo data of {removed} changes"),
+        );
     } else {
         let ingress = world.aws.ingress(&cell.resource).await;
-        must(ingress == ["tcp 443-443 0.0.0.0/0"], format!("ingress {ingress:?}"));
+        must(
+            ingress == ["tcp 443-443 0.0.0.0/0"],
+            format!("ingress {ingress:?}"),
+        );
         must(removed == 1, format!("undo data of {removed} changes"));
     }
     broken

@@ -32,12 +32,15 @@ async fn auto_response_stands_every_fault() {
     let mut world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 5);
     world.spawn_helpers(1);
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
     let mut groups = Vec::new();
     for fault in Fault::ALL {
         let group = world.aws.create_group(&format!("{fault:?}")).await;
         world.aws.open_port(&group, 443).await;
-        let inject = |(operation, about): (&str, &str)| world.to_aws.inject(operation, about, fault, 0, 1);
+        let inject =
+            |(operation, about): (&str, &str)| world.to_aws.inject(operation, about, fault, 0, 1);
         let injected = OF_A_RUN.map(inject);
         world.aws.open_port(&group, 22).await;
         let id = finding_of_group(&group);
@@ -63,14 +66,22 @@ async fn auto_response_stands_every_fault() {
 pub fn telling() -> Vec<Fault> {
     let alike = |fault: &Fault| {
         use Fault::{ThrottledWait, TooMany, TooManyWait, Unavailable, UnavailableWait};
-        matches!(fault, TooManyWait | TooMany | UnavailableWait | Unavailable | ThrottledWait)
+        matches!(
+            fault,
+            TooManyWait | TooMany | UnavailableWait | Unavailable | ThrottledWait
+        )
     };
-    Fault::ALL.into_iter().filter(|fault| is_at_length() || !alike(fault)).collect()
+    Fault::ALL
+        .into_iter()
+        .filter(|fault| is_at_length() || !alike(fault))
+        .collect()
 }
 
 /// From now on a call goes wrong, as often as it takes until the AWS SDK gives up.
 fn inject(world: &Installation, operation: &str, about: &str, fault: Fault) -> Injected {
-    world.to_aws.inject(operation, about, fault, 0, times(REVOKE, fault))
+    world
+        .to_aws
+        .inject(operation, about, fault, 0, times(REVOKE, fault))
 }
 
 #[tokio::test]
@@ -84,12 +95,18 @@ async fn the_switch_stands_every_fault() {
             ];
             let pressed = async || {
                 // A click is answered whether or not it could be done: then they press again.
-                interact(&world.app_url, &click(ALICE, &format!("autoresponse_{wanted}"), wanted)).await?;
+                interact(
+                    &world.app_url,
+                    &click(ALICE, &format!("autoresponse_{wanted}"), wanted),
+                )
+                .await?;
                 let recorded = world.aws.auto_response_wanted().await?;
                 let enabled = world.aws.rule_is_enabled().await;
                 // Whatever went wrong: what is not recorded as off is not switched off either.
                 assert!(enabled || recorded == "off" || wanted == "on", "{fault:?}");
-                let hits = injected.iter().all(|injected| world.to_aws.hits(*injected) > 0);
+                let hits = injected
+                    .iter()
+                    .all(|injected| world.to_aws.hits(*injected) > 0);
                 (hits && recorded == wanted && enabled == (wanted == "on")).then_some(())
             };
             eventually(&format!("it is {wanted} in spite of {fault:?}"), pressed).await;
@@ -100,17 +117,31 @@ async fn the_switch_stands_every_fault() {
 #[tokio::test]
 async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it_did() {
     let world = Installation::start_with_unseen(5, &[], Vec::new()).await;
-    world.to_aws.tamper("defendable-security-group", Tampering::Duplicate);
+    world
+        .to_aws
+        .tamper("defendable-security-group", Tampering::Duplicate);
     for number in 0..4 {
         let group = world.aws.create_group(&format!("twice-{number}")).await;
         world.aws.open_port(&group, 443).await;
-        let lost = world.to_aws.inject("ec2:RevokeSecurityGroupIngress", &group, Fault::AnswerLost, 0, 1);
+        let lost = world.to_aws.inject(
+            "ec2:RevokeSecurityGroupIngress",
+            &group,
+            Fault::AnswerLost,
+            0,
+            1,
+        );
         world.aws.open_port(&group, 22).await;
         let id = finding_of_group(&group);
         eventually("it is found", async || world.aws.finding(&id).await).await;
-        interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await.unwrap();
+        interact(
+            &world.app_url,
+            &click(ALICE, "fix", &world.aws.fix_value(&id).await),
+        )
+        .await
+        .unwrap();
         eventually(&format!("{group} is fixed"), async || {
-            (state(&world, &group).await?.0 == "fixed" && world.aws.is_shown(&id).await).then_some(())
+            (state(&world, &group).await?.0 == "fixed" && world.aws.is_shown(&id).await)
+                .then_some(())
         })
         .await;
         assert_eq!(world.to_aws.hits(lost), 1);
@@ -126,8 +157,16 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     let group = world.aws.open_group("wanted").await;
     let id = finding_of_group(&group);
     eventually("it is found", async || world.aws.finding(&id).await).await;
-    interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await.unwrap();
-    eventually("it is fixed", async || is_reported(&world, &group).await.then_some(())).await;
+    interact(
+        &world.app_url,
+        &click(ALICE, "fix", &world.aws.fix_value(&id).await),
+    )
+    .await
+    .unwrap();
+    eventually("it is fixed", async || {
+        is_reported(&world, &group).await.then_some(())
+    })
+    .await;
     let undo = submission(ALICE, "undo", &world.aws.undo_value(&id).await);
     interact(&world.app_url, &undo).await.unwrap();
     let undone = async || (state(&world, &group).await?.0 == "ignored").then_some(());
@@ -137,9 +176,15 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
         ["state", "removed", "undone", "thread"].map(|field| finding[field].clone())
     };
     let before = deeds().await;
-    for call in world.to_aws.calls("sqs:SendMessage/defendable-security-group") {
+    for call in world
+        .to_aws
+        .calls("sqs:SendMessage/defendable-security-group")
+    {
         let sent: Value = serde_json::from_str(call.said.split_once(' ').unwrap().1).unwrap();
-        world.aws.send_text("security-group", sent["MessageBody"].as_str().unwrap()).await;
+        world
+            .aws
+            .send_text("security-group", sent["MessageBody"].as_str().unwrap())
+            .await;
     }
     let done = async || (world.aws.messages_in("security-group").await == 0).then_some(());
     eventually("the fix and the undo have been delivered again", done).await;
@@ -175,7 +220,10 @@ const DELIVERIES: [(&str, &str); 4] = [
 /// The state in which the table has a finding.
 async fn state(world: &Installation, group: &str) -> Option<(String, Value)> {
     let record = world.aws.finding(&finding_of_group(group)).await?;
-    Some((record["state"].as_str()?.to_owned(), record["finding"]["state"].clone()))
+    Some((
+        record["state"].as_str()?.to_owned(),
+        record["finding"]["state"].clone(),
+    ))
 }
 
 /// Whether the fix has told what it took away; AWS Config may tell before that it is fixed.
@@ -195,13 +243,24 @@ struct Wanted {
 }
 
 impl Wanted {
-    async fn new(world: &Installation, number: usize, fault: Fault, call: (bool, &'static str)) -> Self {
+    async fn new(
+        world: &Installation,
+        number: usize,
+        fault: Fault,
+        call: (bool, &'static str),
+    ) -> Self {
         let (is_bucket, operation) = call;
         let name = format!("wanted-{number}");
         let resource = if is_bucket {
             create_bucket(world, &name, &[]).await;
-            world.aws.set_acl(&name, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
-            world.aws.set_policy(&name, &PUBLIC_POLICY.replace("BUCKET", &name)).await;
+            world
+                .aws
+                .set_acl(&name, aws_sdk_s3::types::BucketCannedAcl::PublicRead)
+                .await;
+            world
+                .aws
+                .set_policy(&name, &PUBLIC_POLICY.replace("BUCKET", &name))
+                .await;
             name
         } else {
             let group = world.aws.create_group(&name).await;
@@ -209,12 +268,26 @@ impl Wanted {
             world.aws.open_port(&group, 22).await;
             group
         };
-        let new = Self { resource, is_bucket, fault, operation, injected: None, before: Vec::new() };
-        Self { before: new.opened(world).await, ..new }
+        let new = Self {
+            resource,
+            is_bucket,
+            fault,
+            operation,
+            injected: None,
+            before: Vec::new(),
+        };
+        Self {
+            before: new.opened(world).await,
+            ..new
+        }
     }
 
     fn id(&self) -> FindingId {
-        if self.is_bucket { finding_of_bucket(&self.resource) } else { finding_of_group(&self.resource) }
+        if self.is_bucket {
+            finding_of_bucket(&self.resource)
+        } else {
+            finding_of_group(&self.resource)
+        }
     }
 
     /// What lets whom in.
@@ -222,8 +295,18 @@ impl Wanted {
         let mut opened = if self.is_bucket {
             let policy = world.aws.policy(&self.resource).await.unwrap_or_default();
             let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
-            let statements = policy["Statement"].as_array().into_iter().flatten().map(Value::to_string);
-            world.aws.grants(&self.resource).await.into_iter().chain(statements).collect()
+            let statements = policy["Statement"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(Value::to_string);
+            world
+                .aws
+                .grants(&self.resource)
+                .await
+                .into_iter()
+                .chain(statements)
+                .collect()
         } else {
             world.aws.ingress(&self.resource).await
         };
@@ -244,7 +327,8 @@ impl Wanted {
             "open" => Some(click(ALICE, "fix", &world.aws.fix_value(&id).await)),
             "fixed" if all_told && world.aws.is_shown(&id).await => {
                 let about = &self.resource;
-                self.injected.get_or_insert_with(|| inject(world, self.operation, about, self.fault));
+                self.injected
+                    .get_or_insert_with(|| inject(world, self.operation, about, self.fault));
                 Some(submission(ALICE, "undo", &world.aws.undo_value(&id).await))
             }
             // A part could not be put back: all of it once more.
@@ -260,11 +344,22 @@ async fn fixes_and_their_undos_stand_every_fault() {
     let mut world = Installation::start_with_unseen(5, &[], variables).await;
     world.spawn_helpers(1);
     // One after the other.
-    let late = telling().into_iter().flat_map(|fault| DELIVERIES.map(|call| (fault, call)));
+    let late = telling()
+        .into_iter()
+        .flat_map(|fault| DELIVERIES.map(|call| (fault, call)));
     let late: Vec<_> = late
-        .map(|(fault, (call, queue))| (fault, call, queue, world.to_aws.inject(call, queue, fault, 0, 1)))
+        .map(|(fault, (call, queue))| {
+            (
+                fault,
+                call,
+                queue,
+                world.to_aws.inject(call, queue, fault, 0, 1),
+            )
+        })
         .collect();
-    let calls = telling().into_iter().flat_map(|fault| OF_AN_UNDO.map(|call| (fault, call)));
+    let calls = telling()
+        .into_iter()
+        .flat_map(|fault| OF_AN_UNDO.map(|call| (fault, call)));
     let mut all = Vec::new();
     for (number, (fault, call)) in calls.enumerate() {
         all.push(Wanted::new(&world, number, fault, call).await);
@@ -286,15 +381,34 @@ async fn fixes_and_their_undos_stand_every_fault() {
             break;
         }
         eprintln!("{:?}: {left} are left", begun.elapsed());
-        assert!(begun.elapsed() < patience(), "{left} of {} are not undone", all.len());
+        assert!(
+            begun.elapsed() < patience(),
+            "{left} of {} are not undone",
+            all.len()
+        );
         tokio::time::sleep(LOOK).await;
     }
     for wanted in &all {
         let hits = world.to_aws.hits(wanted.injected.unwrap());
-        assert!(hits > 0, "{} went wrong: {:?}", wanted.operation, wanted.fault);
-        assert_eq!(wanted.opened(&world).await, wanted.before, "{:?} {}", wanted.fault, wanted.operation);
+        assert!(
+            hits > 0,
+            "{} went wrong: {:?}",
+            wanted.operation,
+            wanted.fault
+        );
+        assert_eq!(
+            wanted.opened(&world).await,
+            wanted.before,
+            "{:?} {}",
+            wanted.fault,
+            wanted.operation
+        );
     }
     for (fault, call, queue, injected) in late {
-        assert_eq!(world.to_aws.hits(injected), 1, "{call} {queue} went wrong: {fault:?}");
+        assert_eq!(
+            world.to_aws.hits(injected),
+            1,
+            "{call} {queue} went wrong: {fault:?}"
+        );
     }
 }

@@ -11,7 +11,9 @@ use super::deeds::telling;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact, submission};
-use crate::support::{ALICE, BOB, BOT_TOKEN, SIGNING_SECRET, because, eventually, finding_of_group};
+use crate::support::{
+    ALICE, BOB, BOT_TOKEN, SIGNING_SECRET, because, eventually, finding_of_group,
+};
 
 /// What Alice types into the window.
 fn filled_in(reason: &str) -> Value {
@@ -27,22 +29,39 @@ async fn a_window_that_did_not_open_opens_at_the_next_press() {
     for fault in telling() {
         let open = world.slack.finding_says(&group, "Open").await;
         let told = world.slack.told(ALICE).await.len();
-        let injected = world.to_slack.inject("slack:views.open", id.as_str(), fault, 0, 1);
+        let injected = world
+            .to_slack
+            .inject("slack:views.open", id.as_str(), fault, 0, 1);
         let begun = Instant::now();
         world.slack.click(ALICE, &open, "ignore").await;
-        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < SLACKS_PATIENCE,
+            "{fault:?}: answered after {:?}",
+            begun.elapsed()
+        );
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
         let opened = world.slack.modal().await.contains("Ignore");
         let sorry = world.slack.told(ALICE).await.into_iter().skip(told);
-        let sorry = sorry.filter(|told| told.words().contains("Slack did not do as it was asked")).count();
+        let sorry = sorry
+            .filter(|told| told.words().contains("Slack did not do as it was asked"))
+            .count();
         // Nobody is left with neither; where only the answer was lost, with both.
-        assert!(opened || sorry == 1, "{fault:?}: {sorry} times told, and opened is {opened}");
+        assert!(
+            opened || sorry == 1,
+            "{fault:?}: {sorry} times told, and opened is {opened}"
+        );
         if !opened {
             world.slack.click(ALICE, &open, "ignore").await;
             world.slack.modal_says("Ignore").await;
         }
-        world.slack.submit(ALICE, filled_in(&format!("{fault:?}"))).await;
-        let ignored = world.slack.finding_says(&group, &format!("{fault:?}")).await;
+        world
+            .slack
+            .submit(ALICE, filled_in(&format!("{fault:?}")))
+            .await;
+        let ignored = world
+            .slack
+            .finding_says(&group, &format!("{fault:?}"))
+            .await;
         world.slack.click(ALICE, &ignored, "unignore").await;
     }
     assert_eq!(world.slack.findings().await.len(), 1);
@@ -50,7 +69,9 @@ async fn a_window_that_did_not_open_opens_at_the_next_press() {
 
 /// How often somebody was refused something, by a line of the history.
 fn times_in(line: &str) -> usize {
-    let times = line.split_once(" times within the hour").and_then(|(before, _)| before.rsplit('(').next());
+    let times = line
+        .split_once(" times within the hour")
+        .and_then(|(before, _)| before.rsplit('(').next());
     times.map_or(1, |times| times.parse().unwrap())
 }
 
@@ -61,14 +82,24 @@ async fn a_refusal_stands_whether_or_not_it_can_be_told() {
     let id = finding_of_group(&group);
     let open = world.slack.finding(&group).await;
     for (number, fault) in telling().into_iter().enumerate() {
-        let injected = world.to_slack.inject("slack:chat.postEphemeral", BOB, fault, 0, 1);
+        let injected = world
+            .to_slack
+            .inject("slack:chat.postEphemeral", BOB, fault, 0, 1);
         let begun = Instant::now();
         assert_eq!(
-            interact(&world.app_url, &click(BOB, "fix", &world.aws.fix_value(&id).await)).await,
+            interact(
+                &world.app_url,
+                &click(BOB, "fix", &world.aws.fix_value(&id).await)
+            )
+            .await,
             Some(200),
             "{fault:?}"
         );
-        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < SLACKS_PATIENCE,
+            "{fault:?}: answered after {:?}",
+            begun.elapsed()
+        );
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
         let told = world.slack.told(BOB).await.len();
         world.slack.click(BOB, &open, "fix").await;
@@ -76,8 +107,14 @@ async fn a_refusal_stands_whether_or_not_it_can_be_told() {
             (world.slack.told(BOB).await.len() > told).then_some(())
         })
         .await;
-        let history = command(&world.app_url, &format!("history {id}")).await.unwrap();
-        let times = history.lines().filter(|line| line.contains("was refused")).map(times_in).sum::<usize>();
+        let history = command(&world.app_url, &format!("history {id}"))
+            .await
+            .unwrap();
+        let times = history
+            .lines()
+            .filter(|line| line.contains("was refused"))
+            .map(times_in)
+            .sum::<usize>();
         assert_eq!(times, 2 * (number + 1), "{fault:?}: {history}");
     }
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
@@ -90,17 +127,27 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
         // What was read before is remembered, by the process.
         world.kill();
         world.serve().await;
-        let inject =
-            |name: &str| world.to_aws.inject("ssm:GetParameter", name, fault, 0, times(REVOKE, fault));
+        let inject = |name: &str| {
+            world
+                .to_aws
+                .inject("ssm:GetParameter", name, fault, 0, times(REVOKE, fault))
+        };
         let injected = [inject("signing-secret"), inject("bot-token")];
         let group = world.aws.open_group(&format!("{fault:?}")).await;
         let id = finding_of_group(&group);
-        eventually(&format!("{group} is fixed in spite of {fault:?}"), async || {
-            let status =
-                interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await;
-            assert!(matches!(status, Some(200 | 503)), "{fault:?}: {status:?}");
-            (world.aws.finding(&id).await?["state"] == "fixed" && world.aws.is_shown(&id).await).then_some(())
-        })
+        eventually(
+            &format!("{group} is fixed in spite of {fault:?}"),
+            async || {
+                let status = interact(
+                    &world.app_url,
+                    &click(ALICE, "fix", &world.aws.fix_value(&id).await),
+                )
+                .await;
+                assert!(matches!(status, Some(200 | 503)), "{fault:?}: {status:?}");
+                (world.aws.finding(&id).await?["state"] == "fixed" && world.aws.is_shown(&id).await)
+                    .then_some(())
+            },
+        )
         .await;
         for injected in injected {
             assert!(world.to_aws.hits(injected) > 0, "{fault:?}");
@@ -109,7 +156,11 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
         assert!(world.aws.ingress(&group).await.is_empty(), "{fault:?}");
     }
     let log = world.logged();
-    assert!(log.contains("ssm:GetParameter failed"), "{}", world.log.display());
+    assert!(
+        log.contains("ssm:GetParameter failed"),
+        "{}",
+        world.log.display()
+    );
     for secret in [BOT_TOKEN, SIGNING_SECRET] {
         assert!(!log.contains(secret), "{}", world.log.display());
     }
@@ -119,7 +170,9 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
 async fn whoever_may_act_may_again_once_slack_says_so() {
     let mut world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     // One call too many is waited out, and no fault then.
-    let faults = telling().into_iter().filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
+    let faults = telling()
+        .into_iter()
+        .filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
     for fault in faults {
         let group = world.aws.open_group(&format!("{fault:?}")).await;
         let id = finding_of_group(&group);
@@ -127,30 +180,62 @@ async fn whoever_may_act_may_again_once_slack_says_so() {
         // What Slack said before is remembered for a minute, by the process.
         world.kill();
         world.serve().await;
-        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
+        let injected = world
+            .to_slack
+            .inject("slack:users.info", ALICE, fault, 0, 1);
         let begun = Instant::now();
         assert_eq!(
-            interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await,
+            interact(
+                &world.app_url,
+                &click(ALICE, "fix", &world.aws.fix_value(&id).await)
+            )
+            .await,
             Some(200),
             "{fault:?}"
         );
-        assert!(begun.elapsed() < SLACKS_PATIENCE, "{fault:?}: answered after {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < SLACKS_PATIENCE,
+            "{fault:?}: answered after {:?}",
+            begun.elapsed()
+        );
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
-        assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "open", "{fault:?}");
+        assert_eq!(
+            world.aws.finding(&id).await.unwrap()["state"],
+            "open",
+            "{fault:?}"
+        );
         eventually(&format!("she may again after {fault:?}"), async || {
-            interact(&world.app_url, &click(ALICE, "fix", &world.aws.fix_value(&id).await)).await;
+            interact(
+                &world.app_url,
+                &click(ALICE, "fix", &world.aws.fix_value(&id).await),
+            )
+            .await;
             (world.aws.finding(&id).await?["state"] == "fixed").then_some(())
         })
         .await;
-        interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
-        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("on"), "{fault:?}");
+        interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+            .await
+            .unwrap();
+        assert_eq!(
+            world.aws.auto_response_wanted().await.as_deref(),
+            Some("on"),
+            "{fault:?}"
+        );
         world.kill();
         world.serve().await;
         // Stopping never waits for Slack's word.
-        let injected = world.to_slack.inject("slack:users.info", ALICE, fault, 0, 1);
-        interact(&world.app_url, &click(ALICE, "autoresponse_off", "off")).await.unwrap();
+        let injected = world
+            .to_slack
+            .inject("slack:users.info", ALICE, fault, 0, 1);
+        interact(&world.app_url, &click(ALICE, "autoresponse_off", "off"))
+            .await
+            .unwrap();
         assert_eq!(world.to_slack.hits(injected), 1, "{fault:?}");
-        assert_eq!(world.aws.auto_response_wanted().await.as_deref(), Some("off"), "{fault:?}");
+        assert_eq!(
+            world.aws.auto_response_wanted().await.as_deref(),
+            Some("off"),
+            "{fault:?}"
+        );
     }
 }
 
@@ -162,22 +247,41 @@ async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() 
     for (name, words) in decisions {
         let group = world.aws.open_group(name).await;
         let id = finding_of_group(&group);
-        eventually("it is shown", async || world.aws.is_shown(&id).await.then_some(())).await;
+        eventually("it is shown", async || {
+            world.aws.is_shown(&id).await.then_some(())
+        })
+        .await;
         // Whoever wants to edit a message takes a lease first.
-        let lease = world.to_aws.inject("dynamodb:UpdateItem", "SET leaseUntil", Fault::Hangs, 0, 1);
+        let lease =
+            world
+                .to_aws
+                .inject("dynamodb:UpdateItem", "SET leaseUntil", Fault::Hangs, 0, 1);
         let decided = match name {
             "ignored" => submission(ALICE, "ignore", &world.aws.fix_value(&id).await),
             _ => click(ALICE, "fix", &world.aws.fix_value(&id).await),
         };
-        let (url, before) = (world.app_url.clone(), world.aws.finding(&id).await.unwrap()["version"].clone());
+        let (url, before) = (
+            world.app_url.clone(),
+            world.aws.finding(&id).await.unwrap()["version"].clone(),
+        );
         let deciding = tokio::spawn(async move { interact(&url, &decided).await });
         eventually(words, async || (world.to_aws.hits(lease) > 0).then_some(())).await;
         world.kill();
         _ = deciding.await;
-        assert_ne!(world.aws.finding(&id).await.unwrap()["version"], before, "{name}: it is decided");
-        assert!(!world.aws.is_shown(&id).await, "{name}: nobody has shown it");
+        assert_ne!(
+            world.aws.finding(&id).await.unwrap()["version"],
+            before,
+            "{name}: it is decided"
+        );
+        assert!(
+            !world.aws.is_shown(&id).await,
+            "{name}: nobody has shown it"
+        );
         world.serve().await;
         eventually(name, async || world.aws.is_shown(&id).await.then_some(())).await;
-        assert!(world.slack.finding(&group).await.words().contains(words), "{name}");
+        assert!(
+            world.slack.finding(&group).await.words().contains(words),
+            "{name}"
+        );
     }
 }

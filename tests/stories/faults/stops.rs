@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::boundary::{Boundary, DISPATCH, POST, PUT_ACL, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later};
+use super::boundary::{
+    Boundary, DISPATCH, POST, PUT_ACL, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later,
+};
 use super::cell::{break_open, channel, check, fix_everything, prepare, routing, waiting};
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
@@ -30,7 +32,16 @@ async fn is_in_hand(world: &Installation, injected: Injected, at: &str) {
 const TOO_LONG: u32 = 3600;
 
 /// Where a stop may find the work.
-const IN_HAND: [Boundary; 8] = [POST, WRITE, WISH, DISPATCH, REVOKE, PUT_ACL, PUT_POLICY, later(REPORT, 1)];
+const IN_HAND: [Boundary; 8] = [
+    POST,
+    WRITE,
+    WISH,
+    DISPATCH,
+    REVOKE,
+    PUT_ACL,
+    PUT_POLICY,
+    later(REPORT, 1),
+];
 
 #[tokio::test]
 async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
@@ -54,7 +65,10 @@ async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
         }
         stop_and_start(&mut world, &cells[0].name()).await;
         fix_everything(&world, &cells).await;
-        eventually("all of it is told", async || waiting(&world, &cells).await.is_none().then_some(())).await;
+        eventually("all of it is told", async || {
+            waiting(&world, &cells).await.is_none().then_some(())
+        })
+        .await;
         let broken = check(&world, &cells[0]).await;
         assert!(broken.is_empty(), "{broken:?}");
     }
@@ -76,23 +90,44 @@ async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
     let mut world = Installation::start_with_unseen(TOO_LONG, &[], every_second).await;
     // What a run has read but not decided comes back by itself.
     world.to_aws.set_unseen("defendable-remediation", 5);
-    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await.unwrap();
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
     for (operation, about) in IN_A_RUN {
-        let group = world.aws.create_group(&operation.replace([':', '/'], " ")).await;
+        let group = world
+            .aws
+            .create_group(&operation.replace([':', '/'], " "))
+            .await;
         let injected = world.to_aws.inject(operation, about, Fault::Hangs, 0, 1);
         world.aws.open_port(&group, 22).await;
         is_in_hand(&world, injected, operation).await;
         stop_and_start(&mut world, operation).await;
         let id = finding_of_group(&group);
-        eventually(&format!("{group} is fixed after a stop at {operation}"), async || {
-            let record = world.aws.finding(&id).await?;
-            (record["state"] == "fixed" && removed(&record) == 1 && world.aws.is_shown(&id).await)
-                .then_some(())
-        })
+        eventually(
+            &format!("{group} is fixed after a stop at {operation}"),
+            async || {
+                let record = world.aws.finding(&id).await?;
+                (record["state"] == "fixed"
+                    && removed(&record) == 1
+                    && world.aws.is_shown(&id).await)
+                    .then_some(())
+            },
+        )
         .await;
 
-        let injected = world.to_aws.inject("ec2:AuthorizeSecurityGroupIngress", &group, Fault::Hangs, 0, 1);
-        interact(&world.app_url, &submission(ALICE, "undo", &world.aws.undo_value(&id).await)).await.unwrap();
+        let injected = world.to_aws.inject(
+            "ec2:AuthorizeSecurityGroupIngress",
+            &group,
+            Fault::Hangs,
+            0,
+            1,
+        );
+        interact(
+            &world.app_url,
+            &submission(ALICE, "undo", &world.aws.undo_value(&id).await),
+        )
+        .await
+        .unwrap();
         is_in_hand(&world, injected, "an undo").await;
         stop_and_start(&mut world, "an undo").await;
         eventually(&format!("the fix of {group} is undone"), async || {
@@ -100,9 +135,20 @@ async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
                 .then_some(())
         })
         .await;
-        assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"], "{operation}");
+        assert_eq!(
+            world.aws.ingress(&group).await,
+            ["tcp 22-22 0.0.0.0/0"],
+            "{operation}"
+        );
     }
     for queue in ["events", "remediation", "fix", "security-group"] {
-        assert_eq!(world.aws.messages_in(&format!("{queue}-dead-letters")).await, 0, "{queue}");
+        assert_eq!(
+            world
+                .aws
+                .messages_in(&format!("{queue}-dead-letters"))
+                .await,
+            0,
+            "{queue}"
+        );
     }
 }

@@ -113,16 +113,27 @@ impl Subject {
             }
             Breach::Acl => {
                 create_bucket(world, &name, &tags).await;
-                world.aws.set_acl(&name, aws_sdk_s3::types::BucketCannedAcl::PublicRead).await;
+                world
+                    .aws
+                    .set_acl(&name, aws_sdk_s3::types::BucketCannedAcl::PublicRead)
+                    .await;
                 name
             }
             Breach::Policy => {
                 create_bucket(world, &name, &tags).await;
-                world.aws.set_policy(&name, &PUBLIC_POLICY.replace("BUCKET", &name)).await;
+                world
+                    .aws
+                    .set_policy(&name, &PUBLIC_POLICY.replace("BUCKET", &name))
+                    .await;
                 name
             }
         };
-        Self { resource, breach, fate, broken_at: Instant::now() }
+        Self {
+            resource,
+            breach,
+            fate,
+            broken_at: Instant::now(),
+        }
     }
 
     pub fn finding_id(&self) -> FindingId {
@@ -192,40 +203,69 @@ impl Subject {
     /// The calls that changed it.
     fn changes(&self, world: &Installation) -> Vec<Call> {
         let calls = world.to_aws.calls(self.breach.call()).into_iter();
-        calls.filter(|call| call.said.contains(&self.resource)).collect()
+        calls
+            .filter(|call| call.said.contains(&self.resource))
+            .collect()
     }
 
     /// What must hold in the end and does not.
-    pub async fn check(&self, world: &Installation, notes: &Notes, shown: &[Message]) -> Vec<String> {
+    pub async fn check(
+        &self,
+        world: &Installation,
+        notes: &Notes,
+        shown: &[Message],
+    ) -> Vec<String> {
         let id = self.finding_id();
         let mut wrong = Vec::new();
         let mut must = |holds: bool, what: String| {
             if !holds {
-                wrong.push(format!("{} ({:?}, {:?}, {id}): {what}", self.resource, self.breach, self.fate));
+                wrong.push(format!(
+                    "{} ({:?}, {:?}, {id}): {what}",
+                    self.resource, self.breach, self.fate
+                ));
             }
         };
         let record = world.aws.finding(&id).await;
         must(record.is_some(), "the finding is lost".to_owned());
         let record: Value = record.unwrap_or_default();
-        let of_it =
-            |message: &&Message| message.0["thread_ts"].is_null() && message.words().contains(id.as_str());
+        let of_it = |message: &&Message| {
+            message.0["thread_ts"].is_null() && message.words().contains(id.as_str())
+        };
         let messages: Vec<&Message> = shown.iter().filter(of_it).collect();
         must(messages.len() == 1, format!("{} messages", messages.len()));
-        let said = messages.first().map(|message| message.words()).unwrap_or_default();
+        let said = messages
+            .first()
+            .map(|message| message.words())
+            .unwrap_or_default();
         // A digest has a line for each, and no thread.
-        let listed = said.lines().find(|line| line.starts_with('•') && line.contains(id.as_str()));
-        let says =
-            |own: &str, in_digest: &str| listed.map_or(said.contains(own), |line| line.contains(in_digest));
+        let listed = said
+            .lines()
+            .find(|line| line.starts_with('•') && line.contains(id.as_str()));
+        let says = |own: &str, in_digest: &str| {
+            listed.map_or(said.contains(own), |line| line.contains(in_digest))
+        };
         let thread = record["finding"]["thread"].as_array().map_or(0, Vec::len);
-        let replies = messages.first().map_or(0, |message| replies_to(message, shown).len());
-        must(listed.is_some() || replies == thread, format!("{replies} replies, of {thread}"));
+        let replies = messages
+            .first()
+            .map_or(0, |message| replies_to(message, shown).len());
+        must(
+            listed.is_some() || replies == thread,
+            format!("{replies} replies, of {thread}"),
+        );
         let (open, whole) = self.is_open_and_whole(world).await;
         must(whole, "what was in order is gone".to_owned());
         let removed = removed(&record);
-        must(removed == usize::from(!open), format!("undo data of {removed} changes, and open is {open}"));
-        let history = command(&world.app_url, &format!("history {id}")).await.unwrap();
-        let (mended, undone) =
-            (history.matches(self.breach.history()).count(), history.matches("undid the fix").count());
+        must(
+            removed == usize::from(!open),
+            format!("undo data of {removed} changes, and open is {open}"),
+        );
+        let history = command(&world.app_url, &format!("history {id}"))
+            .await
+            .unwrap();
+        let (mended, undone) = (
+            history.matches(self.breach.history()).count(),
+            history.matches("undid the fix").count(),
+        );
         let is_undone = usize::from(self.fate == Fate::Undone);
         must(
             mended == usize::from(!open) + is_undone && undone == is_undone,
@@ -233,31 +273,58 @@ impl Subject {
         );
         let changes = self.changes(world);
         let asked = notes.change_asked.get(&self.resource);
-        let unasked = changes.iter().filter(|call| asked.is_none_or(|asked| call.at < *asked));
-        let wild: Vec<_> = unasked.filter(|call| !notes.may_be_on(call.at, IN_FLIGHT)).collect();
-        must(wild.is_empty(), format!("changed while auto-response was off: {wild:?}"));
+        let unasked = changes
+            .iter()
+            .filter(|call| asked.is_none_or(|asked| call.at < *asked));
+        let wild: Vec<_> = unasked
+            .filter(|call| !notes.may_be_on(call.at, IN_FLIGHT))
+            .collect();
+        must(
+            wild.is_empty(),
+            format!("changed while auto-response was off: {wild:?}"),
+        );
         match self.fate {
             Fate::Asked => {
                 must(!open, "asked for and not fixed".to_owned());
-                must(says("Fixed by", "• fixed"), format!("its message says {said}"));
+                must(
+                    says("Fixed by", "• fixed"),
+                    format!("its message says {said}"),
+                );
             }
             Fate::Tagged => {
-                must(open && changes.is_empty(), "fixed in spite of its tag".to_owned());
-                must(says("honeypot", "• ignored"), format!("its message says {said}"));
+                must(
+                    open && changes.is_empty(),
+                    "fixed in spite of its tag".to_owned(),
+                );
+                must(
+                    says("honeypot", "• ignored"),
+                    format!("its message says {said}"),
+                );
             }
             Fate::Left => {}
             Fate::Ignored => {
-                let ignored_at = notes.acknowledged.get(&(self.resource.clone(), Wish::Ignore));
+                let ignored_at = notes
+                    .acknowledged
+                    .get(&(self.resource.clone(), Wish::Ignore));
                 let late = |call: &Call| ignored_at.is_some_and(|at| call.at > *at + IN_FLIGHT);
-                must(!changes.iter().any(late), format!("ignored, and changed all the same: {changes:?}"));
+                must(
+                    !changes.iter().any(late),
+                    format!("ignored, and changed all the same: {changes:?}"),
+                );
                 let ignored = says("Ignored by", "• ignored");
                 // Auto-response may have been sooner, and have told so later.
                 let told = says("What was done", "• ignored") || says("Fixed by", "• fixed");
-                must(if open { ignored } else { told }, format!("its message says {said}"));
+                must(
+                    if open { ignored } else { told },
+                    format!("its message says {said}"),
+                );
             }
             Fate::Undone => {
                 must(open, "wanted back and not put back".to_owned());
-                must(says("Ignored by", "• ignored"), format!("its message says {said}"));
+                must(
+                    says("Ignored by", "• ignored"),
+                    format!("its message says {said}"),
+                );
             }
         }
         wrong

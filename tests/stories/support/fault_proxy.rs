@@ -128,13 +128,17 @@ impl FaultProxy {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (state, upstream): (Arc<Mutex<State>>, Arc<str>) = (Arc::default(), upstream.into());
-        let (shared, client) = (state.clone(), Client::builder(TokioExecutor::new()).build_http());
+        let (shared, client) = (
+            state.clone(),
+            Client::builder(TokioExecutor::new()).build_http(),
+        );
         drop(tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (state, upstream, client) = (shared.clone(), upstream.clone(), client.clone());
-                let service =
-                    service_fn(move |request| pass(state.clone(), upstream.clone(), client.clone(), request));
+                let service = service_fn(move |request| {
+                    pass(state.clone(), upstream.clone(), client.clone(), request)
+                });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service);
                 drop(tokio::spawn(connection));
@@ -144,15 +148,33 @@ impl FaultProxy {
     }
 
     /// From now on, after `skip` calls of `operation` with `about` in them, `times` go wrong.
-    pub fn inject(&self, operation: &str, about: &str, fault: Fault, skip: usize, times: usize) -> Injected {
+    pub fn inject(
+        &self,
+        operation: &str,
+        about: &str,
+        fault: Fault,
+        skip: usize,
+        times: usize,
+    ) -> Injected {
         let (operation, about) = (operation.to_owned(), about.to_owned());
         let mut state = self.state.lock().unwrap();
-        state.injections.push(Injection { operation, about, fault, skip, times, hits: 0 });
+        state.injections.push(Injection {
+            operation,
+            about,
+            fault,
+            skip,
+            times,
+            hits: 0,
+        });
         Injected(state.injections.len() - 1)
     }
 
     /// From now on, when so many calls have been passed on, something happens before the next is.
-    pub fn before_call(&self, calls: usize, hook: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+    pub fn before_call(
+        &self,
+        calls: usize,
+        hook: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static,
+    ) {
         let mut state = self.state.lock().unwrap();
         let hook: Hook = Box::new(hook);
         (state.hook, state.hooked, state.hook_set) = (Some((calls, hook)), None, state.calls.len());
@@ -164,7 +186,10 @@ impl FaultProxy {
         state.hook = None;
         let happened = state.hooked.take()?;
         let operations = |calls: &[Call]| calls.iter().map(|call| call.operation.clone()).collect();
-        Some((operations(&state.calls[state.hook_set..happened]), operations(&state.calls[happened..])))
+        Some((
+            operations(&state.calls[state.hook_set..happened]),
+            operations(&state.calls[happened..]),
+        ))
     }
 
     /// How often it has gone wrong as told.
@@ -174,7 +199,11 @@ impl FaultProxy {
 
     /// Tampers with what a queue delivers.
     pub fn tamper(&self, queue: &str, tampering: Tampering) {
-        self.state.lock().unwrap().tamperings.push((queue.to_owned(), tampering));
+        self.state
+            .lock()
+            .unwrap()
+            .tamperings
+            .push((queue.to_owned(), tampering));
     }
 
     /// From now on a queue's messages, once delivered, are unseen for so many seconds, whatever is asked.
@@ -185,7 +214,11 @@ impl FaultProxy {
     /// How many deliveries of a queue have been tampered with.
     pub fn times_tampered(&self, queue: &str) -> usize {
         let state = self.state.lock().unwrap();
-        state.tampered.iter().filter(|tampered| tampered.ends_with(queue)).count()
+        state
+            .tampered
+            .iter()
+            .filter(|tampered| tampered.ends_with(queue))
+            .count()
     }
 
     /// Turns everything away, or nothing any more.
@@ -196,7 +229,12 @@ impl FaultProxy {
     /// The calls of an operation that have been passed on.
     pub fn calls(&self, operation: &str) -> Vec<Call> {
         let state = self.state.lock().unwrap();
-        state.calls.iter().filter(|call| call.operation == operation).cloned().collect()
+        state
+            .calls
+            .iter()
+            .filter(|call| call.operation == operation)
+            .cloned()
+            .collect()
     }
 }
 
@@ -240,7 +278,11 @@ async fn pass(
         let fault = state.fault(&operation, &said);
         body = state.seen_sooner(&operation, body);
         if matches!(fault, None | Some(Fault::AnswerLost | Fault::Garbled)) {
-            let call = Call { at: Instant::now(), operation: operation.clone(), said };
+            let call = Call {
+                at: Instant::now(),
+                operation: operation.clone(),
+                said,
+            };
             state.calls.push(call);
         }
         fault
@@ -248,7 +290,11 @@ async fn pass(
     match fault {
         None => {
             let answer = forward(&client, &upstream, parts, body).await?;
-            Ok(if operation == "sqs:ReceiveMessage" { tampered(&state, &text, answer).await } else { answer })
+            Ok(if operation == "sqs:ReceiveMessage" {
+                tampered(&state, &text, answer).await
+            } else {
+                answer
+            })
         }
         Some(Fault::Refused) => Err(Broken),
         Some(Fault::Hangs) => std::future::pending::<Result<Answer, Broken>>().await,
@@ -277,7 +323,9 @@ impl State {
 
     fn fault(&mut self, operation: &str, said: &str) -> Option<Fault> {
         let about = |injection: &&mut Injection| {
-            injection.times > 0 && injection.operation == operation && said.contains(&injection.about)
+            injection.times > 0
+                && injection.operation == operation
+                && said.contains(&injection.about)
         };
         let injection = self.injections.iter_mut().find(about)?;
         if injection.skip > 0 {
@@ -291,9 +339,15 @@ impl State {
 
     /// The request, with the time for which messages are unseen as [`FaultProxy::set_unseen`] says.
     fn seen_sooner(&self, operation: &str, body: Bytes) -> Bytes {
-        let Some((queue, seconds)) = &self.unseen else { return body };
-        let Ok(mut request) = serde_json::from_slice::<Value>(&body) else { return body };
-        let of_it = request["QueueUrl"].as_str().is_some_and(|url| url.ends_with(queue.as_str()));
+        let Some((queue, seconds)) = &self.unseen else {
+            return body;
+        };
+        let Ok(mut request) = serde_json::from_slice::<Value>(&body) else {
+            return body;
+        };
+        let of_it = request["QueueUrl"]
+            .as_str()
+            .is_some_and(|url| url.ends_with(queue.as_str()));
         if operation != "sqs:ReceiveMessage" || !of_it {
             return body;
         }
@@ -302,15 +356,28 @@ impl State {
     }
 }
 
-async fn forward(client: &Upstream, upstream: &str, parts: Parts, body: Bytes) -> Result<Answer, Broken> {
+async fn forward(
+    client: &Upstream,
+    upstream: &str,
+    parts: Parts,
+    body: Bytes,
+) -> Result<Answer, Broken> {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = Request::builder().method(parts.method).uri(format!("{upstream}{path}"));
+    let mut request = Request::builder()
+        .method(parts.method)
+        .uri(format!("{upstream}{path}"));
     for (name, value) in &parts.headers {
-        if !matches!(name.as_str(), "host" | "connection" | "content-length" | "transfer-encoding") {
+        if !matches!(
+            name.as_str(),
+            "host" | "connection" | "content-length" | "transfer-encoding"
+        ) {
             request = request.header(name, value);
         }
     }
-    let answer = client.request(request.body(Full::from(body)).unwrap()).await.map_err(|_| Broken)?;
+    let answer = client
+        .request(request.body(Full::from(body)).unwrap())
+        .await
+        .map_err(|_| Broken)?;
     let (mut parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
     parts.headers.remove(header::TRANSFER_ENCODING);
@@ -321,7 +388,11 @@ async fn forward(client: &Upstream, upstream: &str, parts: Parts, body: Bytes) -
 
 /// All but the end, of JSON; of anything else, which may be nothing, what is none of it.
 fn cut_off(body: &Bytes) -> Bytes {
-    if body.starts_with(b"{") { body.slice(..body.len() - 2) } else { Bytes::from_static(b"{\"ok\": tr") }
+    if body.starts_with(b"{") {
+        body.slice(..body.len() - 2)
+    } else {
+        Bytes::from_static(b"{\"ok\": tr")
+    }
 }
 
 /// `slack:chat.postMessage`, `sqs:SendMessage/defendable-fix`, `ec2:DescribeSecurityGroups` …
@@ -330,7 +401,11 @@ fn operation(parts: &Parts, body: &str) -> String {
     if let Some(method) = path.strip_prefix("/api/") {
         return format!("slack:{method}");
     }
-    if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+    if let Some(target) = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+    {
         let (service, action) = target.split_once('.').unwrap_or_default();
         return match service {
             "AmazonSQS" => with_queue(action, body),
@@ -341,11 +416,24 @@ fn operation(parts: &Parts, body: &str) -> String {
             service => format!("{service}:{action}"),
         };
     }
-    if let Some(action) = body.split('&').find_map(|field| field.strip_prefix("Action=")) {
-        return format!("{}:{action}", if body.contains("Version=2016-11-15") { "ec2" } else { "query" });
+    if let Some(action) = body
+        .split('&')
+        .find_map(|field| field.strip_prefix("Action="))
+    {
+        return format!(
+            "{}:{action}",
+            if body.contains("Version=2016-11-15") {
+                "ec2"
+            } else {
+                "query"
+            }
+        );
     }
     let query = parts.uri.query().unwrap_or_default();
-    let what = query.split(['&', '=']).find(|word| *word != "x-id").unwrap_or_default();
+    let what = query
+        .split(['&', '='])
+        .find(|word| *word != "x-id")
+        .unwrap_or_default();
     format!("s3:{} {what}", parts.method)
 }
 
@@ -370,21 +458,34 @@ fn refusal(fault: Fault, operation: &str) -> Answer {
         ("slack", _) => (503, "upstream connect error".to_owned()),
         ("ec2", Fault::Denied) => (403, ec2_error("UnauthorizedOperation")),
         ("ec2", Fault::Unavailable | Fault::UnavailableWait) => (503, ec2_error("Unavailable")),
-        ("ec2", Fault::Throttled | Fault::ThrottledWait) => (503, ec2_error("RequestLimitExceeded")),
+        ("ec2", Fault::Throttled | Fault::ThrottledWait) => {
+            (503, ec2_error("RequestLimitExceeded"))
+        }
         ("ec2", _) => (429, ec2_error("RequestLimitExceeded")),
         ("s3", Fault::Denied) => (403, s3_error("AccessDenied")),
         ("s3", Fault::TooMany | Fault::TooManyWait) => (429, s3_error("SlowDown")),
-        ("s3", Fault::Unavailable | Fault::UnavailableWait) => (503, s3_error("ServiceUnavailable")),
+        ("s3", Fault::Unavailable | Fault::UnavailableWait) => {
+            (503, s3_error("ServiceUnavailable"))
+        }
         ("s3", _) => (503, s3_error("SlowDown")),
         (_, Fault::Denied) => (400, json_error("AccessDeniedException")),
         (_, Fault::Throttled | Fault::ThrottledWait) => (400, json_error("ThrottlingException")),
-        (_, Fault::Unavailable | Fault::UnavailableWait) => (503, json_error("ServiceUnavailableException")),
+        (_, Fault::Unavailable | Fault::UnavailableWait) => {
+            (503, json_error("ServiceUnavailableException"))
+        }
         (_, _) => (429, json_error("TooManyRequestsException")),
     };
-    let kind = if matches!(service, "ec2" | "s3") { "text/xml" } else { "application/json" };
+    let kind = if matches!(service, "ec2" | "s3") {
+        "text/xml"
+    } else {
+        "application/json"
+    };
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if matches!(fault, Fault::TooManyWait | Fault::UnavailableWait | Fault::ThrottledWait) {
+    if matches!(
+        fault,
+        Fault::TooManyWait | Fault::UnavailableWait | Fault::ThrottledWait
+    ) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     let mut answer = Response::new(Full::from(body));
@@ -408,7 +509,9 @@ fn ec2_error(code: &str) -> String {
 }
 
 fn s3_error(code: &str) -> String {
-    format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>broken on purpose</Message></Error>")
+    format!(
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>broken on purpose</Message></Error>"
+    )
 }
 
 /// A delivery as the queue's tampering leaves it.
@@ -417,11 +520,20 @@ async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> A
     let queue = request["QueueUrl"].as_str().unwrap_or_default().to_owned();
     let tampering = {
         let state = state.lock().unwrap();
-        state.tamperings.iter().find(|(of, _)| queue.ends_with(of.as_str())).map(|(_, how)| *how)
+        state
+            .tamperings
+            .iter()
+            .find(|(of, _)| queue.ends_with(of.as_str()))
+            .map(|(_, how)| *how)
     };
-    let Some(tampering) = tampering else { return answer };
+    let Some(tampering) = tampering else {
+        return answer;
+    };
     let (mut parts, body) = answer.into_parts();
-    let Ok(body) = body.collect().await.map_err(|never: Infallible| match never {});
+    let Ok(body) = body
+        .collect()
+        .await
+        .map_err(|never: Infallible| match never {});
     let mut delivery: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
     if let Some(messages) = delivery["Messages"].as_array_mut() {
         state.lock().unwrap().tampered.push(queue.clone());
@@ -430,10 +542,15 @@ async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> A
             Tampering::Delay(pause) => tokio::time::sleep(pause).await,
             Tampering::Reorder => {
                 let mut state = state.lock().unwrap();
-                let earlier = state.held_back.extract_if(.., |(of, _)| *of == queue).map(|(_, held)| held);
+                let earlier = state
+                    .held_back
+                    .extract_if(.., |(of, _)| *of == queue)
+                    .map(|(_, held)| held);
                 let earlier: Vec<Value> = earlier.collect();
                 if earlier.is_empty() {
-                    state.held_back.extend(messages.drain(..1).map(|message| (queue.clone(), message)));
+                    state
+                        .held_back
+                        .extend(messages.drain(..1).map(|message| (queue.clone(), message)));
                 }
                 messages.reverse();
                 messages.extend(earlier);
@@ -442,8 +559,11 @@ async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> A
     } else if tampering == Tampering::Reorder {
         // Nothing else has come: it is held back no longer.
         let mut state = state.lock().unwrap();
-        let earlier: Vec<Value> =
-            state.held_back.extract_if(.., |(of, _)| *of == queue).map(|(_, held)| held).collect();
+        let earlier: Vec<Value> = state
+            .held_back
+            .extract_if(.., |(of, _)| *of == queue)
+            .map(|(_, held)| held)
+            .collect();
         if !earlier.is_empty() {
             delivery = json!({"Messages": earlier});
         }

@@ -37,7 +37,9 @@ pub async fn get(url: &str) -> Value {
 
 pub async fn post(url: &str, body: &Value) -> Value {
     let headers = [("content-type", "application/json".to_owned())];
-    let (status, answer) = request("POST", url, &headers, &body.to_string()).await.unwrap();
+    let (status, answer) = request("POST", url, &headers, &body.to_string())
+        .await
+        .unwrap();
     assert_eq!(status, 200, "{url}: {answer}");
     serde_json::from_str(&answer).unwrap()
 }

@@ -10,7 +10,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use super::fault_proxy::FaultProxy;
 use super::lambda::{binary, installed};
 use super::peers::CloudTrail;
-use super::{Aws, Options, Process, Slack, free_ports, sandbox, slack_config, spawn_local_slack, spawn_moto};
+use super::{
+    Aws, Options, Process, Slack, free_ports, sandbox, slack_config, spawn_local_slack, spawn_moto,
+};
 
 /// Configuration items larger than this reach the rules by their summaries, as do AWS Config's of 100 kB.
 /// Bytes.
@@ -55,13 +57,24 @@ pub async fn spawn_bare_account() -> (BareAccount, String) {
     let (moto, aws_url) = spawn_moto(moto_port).await;
     let config_service = format!("127.0.0.1:{config_port}");
     let mut account = sandbox(&Options::default(), &aws_url, "http://127.0.0.1:1", port);
-    account.args(["--account-only", "--no-seed", "--config-service", &config_service]);
+    account.args([
+        "--account-only",
+        "--no-seed",
+        "--config-service",
+        &config_service,
+    ]);
     let account = Process::spawn(&mut account);
     super::eventually("the account is prepared", async || {
         super::status(&format!("http://{config_service}")).await
     })
     .await;
-    (BareAccount { _account: account, _moto: moto }, aws_url)
+    (
+        BareAccount {
+            _account: account,
+            _moto: moto,
+        },
+        aws_url,
+    )
 }
 
 impl Installation {
@@ -82,7 +95,10 @@ impl Installation {
         let mut installation = Self::prepare(more_channels, variables).await;
         for queue in ["events", "fix", "security-group", "s3-bucket"] {
             let name = QueueAttributeName::VisibilityTimeout;
-            installation.aws.set_queue(queue, name, &seconds.to_string()).await;
+            installation
+                .aws
+                .set_queue(queue, name, &seconds.to_string())
+                .await;
         }
         installation.serve().await;
         installation
@@ -94,13 +110,26 @@ impl Installation {
         let (moto, aws_url) = spawn_moto(moto_port).await;
         let config = slack_config(&app_url, slack_port, false, more_channels);
         let (local_slack, slack_url) = spawn_local_slack(slack_port, &config).await;
-        let (to_aws, to_slack) = (FaultProxy::before(&aws_url).await, FaultProxy::before(&slack_url).await);
+        let (to_aws, to_slack) = (
+            FaultProxy::before(&aws_url).await,
+            FaultProxy::before(&slack_url).await,
+        );
         let rules_to_aws = FaultProxy::before(&aws_url).await;
         let mut account = sandbox(&Options::default(), &rules_to_aws.url, &slack_url, port);
         let config_service = format!("127.0.0.1:{config_port}");
         let rules_to_config = FaultProxy::before(&format!("http://{config_service}")).await;
-        account.args(["--account-only", "--no-seed", "--config-service", &config_service]);
-        account.args(["--config-service-by", &rules_to_config.url, "--oversized-above", OVERSIZED]);
+        account.args([
+            "--account-only",
+            "--no-seed",
+            "--config-service",
+            &config_service,
+        ]);
+        account.args([
+            "--config-service-by",
+            &rules_to_config.url,
+            "--oversized-above",
+            OVERSIZED,
+        ]);
         let account = Process::spawn(&mut account);
         // It listens once the account is prepared.
         super::eventually("the account is prepared", async || {
@@ -139,7 +168,8 @@ impl Installation {
 
     /// From its next start on, `serve` has another schedule.
     pub fn set_schedule(&mut self, seconds: u32) {
-        self.variables.push(("DEFENDABLE_SCHEDULE_SECONDS", seconds.to_string()));
+        self.variables
+            .push(("DEFENDABLE_SCHEDULE_SECONDS", seconds.to_string()));
     }
 
     /// Starts `serve`.
@@ -159,14 +189,22 @@ impl Installation {
     }
 
     fn command(&self, port: u16) -> Command {
-        let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
         let mut command = Command::new(binary());
         installed(&mut command, &self.to_aws.url, &self.to_slack.url);
         command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", self.cloudtrail.url);
         command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", &self.rules_to_config.url);
         command.env("DEFENDABLE_LISTEN", format!("127.0.0.1:{port}"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         command
     }
 
@@ -204,7 +242,10 @@ impl Drop for Installation {
             let logged = std::fs::read_to_string(&self.log).unwrap_or_default();
             let lines: Vec<_> = logged.lines().collect();
             let last = lines.len().saturating_sub(50);
-            eprintln!("the end of what serve has logged:\n{}", lines[last..].join("\n"));
+            eprintln!(
+                "the end of what serve has logged:\n{}",
+                lines[last..].join("\n")
+            );
         }
     }
 }

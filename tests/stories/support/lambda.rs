@@ -27,18 +27,30 @@ pub type Shared = Arc<Mutex<Runtime>>;
 
 /// Serves events one by one; an empty queue keeps the function waiting, as Lambda does.
 pub async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Shared) {
-    let shared: Shared =
-        Arc::new(Mutex::new(Runtime { events: events.into_iter().collect(), ..Runtime::default() }));
+    let shared: Shared = Arc::new(Mutex::new(Runtime {
+        events: events.into_iter().collect(),
+        ..Runtime::default()
+    }));
     let next = async |State(shared): State<Shared>| {
-        shared.lock().unwrap().first_next.get_or_insert_with(Instant::now);
+        shared
+            .lock()
+            .unwrap()
+            .first_next
+            .get_or_insert_with(Instant::now);
         loop {
             let event = shared.lock().unwrap().events.pop_front();
             if let Some(event) = event {
                 let deadline =
                     SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(60);
                 let headers = [
-                    ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
-                    ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+                    (
+                        "lambda-runtime-aws-request-id",
+                        "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned(),
+                    ),
+                    (
+                        "lambda-runtime-deadline-ms",
+                        deadline.as_millis().to_string(),
+                    ),
                     (
                         "lambda-runtime-invoked-function-arn",
                         "arn:aws:lambda:us-east-1:123456789012:function:f".to_owned(),
@@ -54,7 +66,9 @@ pub async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Sh
     let answer = async |State(shared): State<Shared>, body: String| {
         let mut runtime = shared.lock().unwrap();
         runtime.first_answer.get_or_insert_with(Instant::now);
-        runtime.answers.push(serde_json::from_str(&body).unwrap_or(json!(body)));
+        runtime
+            .answers
+            .push(serde_json::from_str(&body).unwrap_or(json!(body)));
         http::StatusCode::ACCEPTED
     };
     let app = Router::new()
@@ -65,7 +79,9 @@ pub async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Sh
         .with_state(shared.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    drop(tokio::spawn(
+        async move { axum::serve(listener, app).await },
+    ));
     (address, shared)
 }
 
@@ -81,8 +97,14 @@ pub fn function_command(world: &World, handler: &str, runtime: &str) -> Command 
     installed(&mut command, world.aws.url(), world.slack.url());
     command
         .envs([("AWS_LAMBDA_RUNTIME_API", runtime), ("_HANDLER", handler)])
-        .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
-        .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ])
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
+        ])
         .envs([("AWS_LAMBDA_LOG_STREAM_NAME", "s")]);
     command
 }
@@ -92,20 +114,39 @@ pub fn installed(command: &mut Command, aws: &str, slack: &str) {
     let queue = |name: &str| format!("{aws}/123456789012/defendable-{name}");
     command
         .env_clear()
-        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .envs([
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ])
         .env("AWS_ENDPOINT_URL", aws)
-        .envs([("DEFENDABLE_AWS_ACCOUNT_ID", "123456789012"), ("DEFENDABLE_OPERATORS", ALICE)])
+        .envs([
+            ("DEFENDABLE_AWS_ACCOUNT_ID", "123456789012"),
+            ("DEFENDABLE_OPERATORS", ALICE),
+        ])
         .envs([("DEFENDABLE_FINDINGS_TABLE", "defendable-findings")])
         .envs([("DEFENDABLE_SCHEDULE_RULE", "defendable-auto-response")])
-        .envs([("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS"), ("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO")])
+        .envs([
+            ("DEFENDABLE_SLACK_CHANNEL", "C0ALERTS"),
+            ("DEFENDABLE_SLACK_TEAM_ID", "T0DEMO"),
+        ])
         .envs([("DEFENDABLE_SLACK_APP_ID", "A0DEFENDABLE")])
-        .envs([("DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER", "/defendable/slack/bot-token")])
-        .envs([("DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER", "/defendable/slack/signing-secret")])
+        .envs([(
+            "DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER",
+            "/defendable/slack/bot-token",
+        )])
+        .envs([(
+            "DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER",
+            "/defendable/slack/signing-secret",
+        )])
         .env("DEFENDABLE_SLACK_API_URL", format!("{slack}/api"))
         .env("DEFENDABLE_EVENTS_QUEUE_URL", queue("events"))
         .env("DEFENDABLE_REMEDIATION_QUEUE_URL", queue("remediation"))
         .env("DEFENDABLE_FIX_QUEUE_URL", queue("fix"))
-        .env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", queue("security-group"))
+        .env(
+            "DEFENDABLE_SECURITY_GROUP_QUEUE_URL",
+            queue("security-group"),
+        )
         .env("DEFENDABLE_S3_BUCKET_QUEUE_URL", queue("s3-bucket"));
 }
 
@@ -117,15 +158,21 @@ pub async fn config_service() -> (String, Arc<Mutex<Vec<Value>>>) {
         let known = request["ResultToken"] == "known";
         puts.lock().unwrap().push(request);
         match known {
-            true => (http::StatusCode::OK, json!({"FailedEvaluations": []}).to_string()),
-            false => {
-                (http::StatusCode::BAD_REQUEST, json!({"__type": "InvalidResultTokenException"}).to_string())
-            }
+            true => (
+                http::StatusCode::OK,
+                json!({"FailedEvaluations": []}).to_string(),
+            ),
+            false => (
+                http::StatusCode::BAD_REQUEST,
+                json!({"__type": "InvalidResultTokenException"}).to_string(),
+            ),
         }
     };
     let app = Router::new().route("/", post(put)).with_state(puts.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    drop(tokio::spawn(
+        async move { axum::serve(listener, app).await },
+    ));
     (url, puts)
 }

@@ -40,9 +40,9 @@ pub struct Process(pub Child);
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).spawn();
-        Self(
-            child.unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/test installs the emulators")),
-        )
+        Self(child.unwrap_or_else(|error| {
+            panic!("{command:?}: {error}; scripts/test installs the emulators")
+        }))
     }
 
     /// The same for an emulator, which tells of every request.
@@ -56,7 +56,11 @@ impl Process {
     pub async fn answers(&mut self, url: &str) {
         eventually(url, async || {
             let ended = self.0.try_wait().unwrap();
-            assert!(ended.is_none(), "what should answer at {url} has ended: {}", ended.unwrap());
+            assert!(
+                ended.is_none(),
+                "what should answer at {url} has ended: {}",
+                ended.unwrap()
+            );
             (status(url).await == Some(200)).then_some(())
         })
         .await;
@@ -64,7 +68,10 @@ impl Process {
 
     /// Asks it to stop, and waits for its exit.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
-        let sent = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        let sent = Command::new("kill")
+            .arg(self.0.id().to_string())
+            .status()
+            .unwrap();
         assert!(sent.success());
         eventually("the process ends", async || self.0.try_wait().unwrap()).await
     }
@@ -86,8 +93,11 @@ pub struct Options {
 }
 
 /// A second where the schedule has a minute.
-pub const FAST: Options =
-    Options { arguments: &[], variables: &[("DEFENDABLE_SCHEDULE_SECONDS", "1")], socket_mode: false };
+pub const FAST: Options = Options {
+    arguments: &[],
+    variables: &[("DEFENDABLE_SCHEDULE_SECONDS", "1")],
+    socket_mode: false,
+};
 
 /// The reason, as somebody types it into a modal.
 pub fn because(reason: &str) -> serde_json::Value {
@@ -112,8 +122,10 @@ impl World {
 
     pub async fn seeded_with(options: Options) -> Self {
         let world = Self::start(options).await;
-        eventually("four findings appear", async || (world.slack.findings().await.len() == 4).then_some(()))
-            .await;
+        eventually("four findings appear", async || {
+            (world.slack.findings().await.len() == 4).then_some(())
+        })
+        .await;
         world
     }
 
@@ -139,17 +151,23 @@ impl World {
 async fn spawn_moto(port: u16) -> (Process, String) {
     let binary = emulator("DEFENDABLE_MOTO_SERVER", "scripts/moto");
     let mut command = Command::new(binary);
-    let mut moto = Process::spawn_quietly(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]));
+    let mut moto =
+        Process::spawn_quietly(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]));
     let url = format!("http://127.0.0.1:{port}");
     moto.answers(&format!("{url}/moto-api/")).await;
     (moto, url)
 }
 
 async fn spawn_local_slack(port: u16, config: &Path) -> (Process, String) {
-    let binary =
-        emulator("DEFENDABLE_LOCAL_SLACK", ".sandbox/node_modules/local-slack-linux-x64/bin/local-slack");
+    let binary = emulator(
+        "DEFENDABLE_LOCAL_SLACK",
+        ".sandbox/node_modules/local-slack-linux-x64/bin/local-slack",
+    );
     let mut command = Command::new(binary);
-    command.arg("--config").arg(config).args(["--port", &port.to_string()]);
+    command
+        .arg("--config")
+        .arg(config)
+        .args(["--port", &port.to_string()]);
     let mut slack = Process::spawn_quietly(&mut command);
     let url = format!("http://127.0.0.1:{port}");
     slack.answers(&format!("{url}/_control/state")).await;
@@ -162,7 +180,11 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
         .arg("sandbox")
         .args(options.arguments)
         .args(options.socket_mode.then_some("--socket-mode"))
-        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .envs([
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ])
         .env("AWS_ENDPOINT_URL", aws_url)
         // What is said of a single service must not lead anywhere else.
         .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
@@ -185,15 +207,27 @@ fn emulator(variable: &str, below: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(here, PathBuf::from)
 }
 
-fn slack_config(app_url: &str, slack_port: u16, socket_mode: bool, more_channels: &[String]) -> PathBuf {
+fn slack_config(
+    app_url: &str,
+    slack_port: u16,
+    socket_mode: bool,
+    more_channels: &[String],
+) -> PathBuf {
     let channel = |id: &String| {
-        format!("  - {{ id: {id}, name: {}, members: [U0ALICE, U0DEFENDABLE] }}\n", id.to_lowercase())
+        format!(
+            "  - {{ id: {id}, name: {}, members: [U0ALICE, U0DEFENDABLE] }}\n",
+            id.to_lowercase()
+        )
     };
     let more: String = more_channels.iter().map(channel).collect();
-    let config = format!("{}{more}", include_str!("../../../scripts/local-slack.yaml"))
-        .replace("@MODE@", if socket_mode { "socket" } else { "events" })
-        .replace("@REQUEST_URL@", &format!("{app_url}/slack/events"));
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("local-slack-{slack_port}.yaml"));
+    let config = format!(
+        "{}{more}",
+        include_str!("../../../scripts/local-slack.yaml")
+    )
+    .replace("@MODE@", if socket_mode { "socket" } else { "events" })
+    .replace("@REQUEST_URL@", &format!("{app_url}/slack/events"));
+    let path =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("local-slack-{slack_port}.yaml"));
     std::fs::write(&path, config).unwrap();
     path
 }
@@ -204,7 +238,11 @@ pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> 
 }
 
 /// The same, with another patience.
-pub async fn within<T>(patience: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -248,7 +286,10 @@ pub fn removed(record: &serde_json::Value) -> usize {
 /// What a process takes. kB.
 pub fn memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -273,13 +314,23 @@ pub fn signed(body: impl AsRef<[u8]>, timestamp: i64) -> Vec<(&'static str, Stri
     signed_with(SIGNING_SECRET, body, timestamp)
 }
 
-pub fn signed_with(secret: &str, body: impl AsRef<[u8]>, timestamp: i64) -> Vec<(&'static str, String)> {
+pub fn signed_with(
+    secret: &str,
+    body: impl AsRef<[u8]>,
+    timestamp: i64,
+) -> Vec<(&'static str, String)> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("v0:{timestamp}:").as_bytes());
     mac.update(body.as_ref());
     vec![
-        ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        (
+            "content-type",
+            "application/x-www-form-urlencoded".to_owned(),
+        ),
         ("x-slack-request-timestamp", timestamp.to_string()),
-        ("x-slack-signature", format!("v0={}", hex::encode(mac.finalize().into_bytes()))),
+        (
+            "x-slack-signature",
+            format!("v0={}", hex::encode(mac.finalize().into_bytes())),
+        ),
     ]
 }

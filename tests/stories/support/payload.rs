@@ -13,7 +13,10 @@ pub async fn interact(app_url: &str, payload: &Value) -> Option<u16> {
 
 /// Sends Alice's `/dd …`; what she is answered, or nothing where nobody answers, or with an error.
 pub async fn command(app_url: &str, text: &str) -> Option<String> {
-    send(app_url, &slash_command(text)).await.filter(|(status, _)| *status == 200).map(|(_, body)| body)
+    send(app_url, &slash_command(text))
+        .await
+        .filter(|(status, _)| *status == 200)
+        .map(|(_, body)| body)
 }
 
 async fn send(app_url: &str, body: &str) -> Option<(u16, String)> {

@@ -19,7 +19,9 @@ use super::request;
 async fn serve(app: Router) -> &'static str {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(tokio::spawn(async move { axum::serve(listener, app).await }));
+    drop(tokio::spawn(
+        async move { axum::serve(listener, app).await },
+    ));
     Box::leak(url.into_boxed_str())
 }
 
@@ -51,7 +53,10 @@ impl BusySlack {
             impatient: AtomicUsize::new(0),
         });
         let app = Router::new().fallback(any(pass)).with_state(state.clone());
-        Self { url: serve(app).await, state }
+        Self {
+            url: serve(app).await,
+            state,
+        }
     }
 
     /// Passes everything on to `behind` from now on.
@@ -82,17 +87,29 @@ async fn pass(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(behind) = busy.behind.get() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(behind) = busy.behind.get() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     if uri.path().ends_with("chat.postMessage") {
         let mut turned_away = busy.turned_away.lock().unwrap();
-        if turned_away.get(&body).is_some_and(|at| Instant::now() < *at) {
+        if turned_away
+            .get(&body)
+            .is_some_and(|at| Instant::now() < *at)
+        {
             busy.impatient.fetch_add(1, Ordering::SeqCst);
         }
         let refuse = |left: usize| left.checked_sub(1);
-        if busy.to_refuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok() {
+        if busy
+            .to_refuse
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse)
+            .is_ok()
+        {
             busy.refused.fetch_add(1, Ordering::SeqCst);
             // A little less, for the clocks.
-            turned_away.insert(body, Instant::now() + Duration::from_millis(RETRY_AFTER * 900));
+            turned_away.insert(
+                body,
+                Instant::now() + Duration::from_millis(RETRY_AFTER * 900),
+            );
             let refusal = json!({"ok": false, "error": "ratelimited"});
             let after = [(header::RETRY_AFTER, RETRY_AFTER.to_string())];
             return (StatusCode::TOO_MANY_REQUESTS, after, axum::Json(refusal)).into_response();
@@ -105,8 +122,14 @@ async fn pass(
         .collect();
     let url = format!("{behind}{}", uri.path_and_query().unwrap());
     let body = String::from_utf8(body.to_vec()).unwrap();
-    let (status, answer) = request(method.as_str(), &url, &headers, &body).await.unwrap();
-    (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "application/json")], answer)
+    let (status, answer) = request(method.as_str(), &url, &headers, &body)
+        .await
+        .unwrap();
+    (
+        StatusCode::from_u16(status).unwrap(),
+        [(header::CONTENT_TYPE, "application/json")],
+        answer,
+    )
         .into_response()
 }
 
@@ -123,11 +146,25 @@ impl CloudTrail {
             let asked: Value = serde_json::from_str(&body).unwrap();
             let name = asked["LookupAttributes"][0]["AttributeValue"].clone();
             let about = |record: &&Value| record["Resources"][0]["ResourceName"] == name;
-            let found: Vec<Value> = records.lock().unwrap().iter().filter(about).cloned().collect();
-            ([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], json!({"Events": found}).to_string())
+            let found: Vec<Value> = records
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(about)
+                .cloned()
+                .collect();
+            (
+                [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
+                json!({"Events": found}).to_string(),
+            )
         };
-        let app = Router::new().route("/", post(look_up)).with_state(records.clone());
-        Self { url: serve(app).await, records }
+        let app = Router::new()
+            .route("/", post(look_up))
+            .with_state(records.clone());
+        Self {
+            url: serve(app).await,
+            records,
+        }
     }
 
     /// From now on it knows of a call, as the service answers it.

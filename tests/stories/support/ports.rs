@@ -20,7 +20,9 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
 }
 
 fn free_port() -> u16 {
-    let mine = (0..SHARE).map(|_| next()).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    let mine = (0..SHARE)
+        .map(|_| next())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     mine.expect("one of this test's ports is free")
 }
 

@@ -30,8 +30,13 @@ impl Message {
 
     pub fn button(&self, action_id: &str) -> Option<&Value> {
         let blocks = self.0["blocks"].as_array()?;
-        let elements = blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-        elements.into_iter().find(|element| element["action_id"] == action_id)
+        let elements = blocks
+            .iter()
+            .filter_map(|block| block["elements"].as_array())
+            .flatten();
+        elements
+            .into_iter()
+            .find(|element| element["action_id"] == action_id)
     }
 
     /// The finding's id, as the message prints it.
@@ -81,63 +86,89 @@ impl Slack {
     /// Everything in some channel.
     pub async fn messages_of(&self, channel: &str) -> Vec<Message> {
         let answer = get(&format!("{}/_control/messages/{channel}", self.url)).await;
-        answer["messages"].as_array().unwrap().iter().cloned().map(Message).collect()
+        answer["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .cloned()
+            .map(Message)
+            .collect()
     }
 
     /// What everybody sees in the channel, outside threads.
     pub async fn channel(&self) -> Vec<Message> {
         let messages = self.messages().await.into_iter();
         messages
-            .filter(|message| message.0["ephemeral_to"].is_null() && message.0["thread_ts"].is_null())
+            .filter(|message| {
+                message.0["ephemeral_to"].is_null() && message.0["thread_ts"].is_null()
+            })
             .collect()
     }
 
     /// The messages of findings.
     pub async fn findings(&self) -> Vec<Message> {
         let messages = self.channel().await.into_iter();
-        messages.filter(|message| message.words().contains("Finding `f-")).collect()
+        messages
+            .filter(|message| message.words().contains("Finding `f-"))
+            .collect()
     }
 
     /// The newest message of the finding about a resource.
     pub async fn finding(&self, resource: &str) -> Message {
         eventually(resource, async || {
-            self.findings().await.into_iter().rfind(|message| message.text().contains(resource))
+            self.findings()
+                .await
+                .into_iter()
+                .rfind(|message| message.text().contains(resource))
         })
         .await
     }
 
     /// Waits until the newest message about a resource says something.
     pub async fn finding_says(&self, resource: &str, words: &str) -> Message {
-        eventually(&format!("the message about {resource} says {words:?}"), async || {
-            let message = self.finding(resource).await;
-            message.words().contains(words).then_some(message)
-        })
+        eventually(
+            &format!("the message about {resource} says {words:?}"),
+            async || {
+                let message = self.finding(resource).await;
+                message.words().contains(words).then_some(message)
+            },
+        )
         .await
     }
 
     /// Waits until somebody's message in the channel says something.
     pub async fn channel_says(&self, words: &str) -> Message {
         eventually(&format!("the channel says {words:?}"), async || {
-            self.channel().await.into_iter().find(|message| message.words().contains(words))
+            self.channel()
+                .await
+                .into_iter()
+                .find(|message| message.words().contains(words))
         })
         .await
     }
 
     pub async fn thread(&self, message: &Message) -> Vec<Message> {
         let messages = self.messages().await.into_iter();
-        messages.filter(|reply| reply.0["thread_ts"] == message.0["ts"]).collect()
+        messages
+            .filter(|reply| reply.0["thread_ts"] == message.0["ts"])
+            .collect()
     }
 
     /// What only one user sees.
     pub async fn told(&self, user: &str) -> Vec<Message> {
         let messages = self.messages().await.into_iter();
-        messages.filter(|message| message.0["ephemeral_to"] == user).collect()
+        messages
+            .filter(|message| message.0["ephemeral_to"] == user)
+            .collect()
     }
 
     /// Waits until a user is told something privately.
     pub async fn is_told(&self, user: &str, words: &str) -> Message {
         eventually(&format!("{user} is told {words:?}"), async || {
-            self.told(user).await.into_iter().rfind(|message| message.words().contains(words))
+            self.told(user)
+                .await
+                .into_iter()
+                .rfind(|message| message.words().contains(words))
         })
         .await
     }
@@ -149,10 +180,12 @@ impl Slack {
 
     /// Presses a button in some channel.
     pub async fn click_in(&self, channel: &str, user: &str, message: &Message, action_id: &str) {
-        let button = message.button(action_id).unwrap_or_else(|| panic!("no {action_id} in {message:?}"));
-        let action =
-            json!({"type": "button", "action_id": action_id, "value": button["value"], "block_id": "b"});
-        let click = json!({"channel": channel, "messageTs": message.ts(), "user": user, "action": action});
+        let button = message
+            .button(action_id)
+            .unwrap_or_else(|| panic!("no {action_id} in {message:?}"));
+        let action = json!({"type": "button", "action_id": action_id, "value": button["value"], "block_id": "b"});
+        let click =
+            json!({"channel": channel, "messageTs": message.ts(), "user": user, "action": action});
         post(&format!("{}/_control/interact", self.url), &click).await;
     }
 
@@ -161,19 +194,33 @@ impl Slack {
         let before = self.told(user).await.len();
         let command = json!({"channel": CHANNEL, "user": user, "command": "/dd", "text": text});
         post(&format!("{}/_control/command", self.url), &command).await;
-        eventually(&format!("an answer to /dd {text}"), async || self.told(user).await.get(before).cloned())
-            .await
+        eventually(&format!("an answer to /dd {text}"), async || {
+            self.told(user).await.get(before).cloned()
+        })
+        .await
     }
 
     /// Opens the app's Home tab and returns what is shown there.
     pub async fn home(&self, user: &str) -> String {
-        post(&format!("{}/_control/open-home", self.url), &json!({"user": user})).await;
+        post(
+            &format!("{}/_control/open-home", self.url),
+            &json!({"user": user}),
+        )
+        .await;
         self.shown_home(user).await
     }
 
     /// What stands in the open modal; nothing where none is open.
     pub async fn modal(&self) -> String {
-        let state = self.browser().await.next().await.unwrap().unwrap().into_text().unwrap();
+        let state = self
+            .browser()
+            .await
+            .next()
+            .await
+            .unwrap()
+            .unwrap()
+            .into_text()
+            .unwrap();
         let state: Value = serde_json::from_str(&state).unwrap();
         let mut words = String::new();
         collect_texts(&state["state"]["modalStack"], &mut words);
@@ -191,7 +238,15 @@ impl Slack {
     /// What the Home tab shows.
     pub async fn shown_home(&self, user: &str) -> String {
         eventually("the Home tab is shown", async || {
-            let state = self.browser().await.next().await.unwrap().unwrap().into_text().unwrap();
+            let state = self
+                .browser()
+                .await
+                .next()
+                .await
+                .unwrap()
+                .unwrap()
+                .into_text()
+                .unwrap();
             let state: Value = serde_json::from_str(&state).unwrap();
             let view = &state["state"]["homeViews"][user]["A0DEFENDABLE"];
             let mut words = String::new();
@@ -211,7 +266,10 @@ impl Slack {
     pub async fn submit(&self, user: &str, values: Value) {
         let mut browser = self.browser().await;
         let submission = json!({"t": "view_submit", "user": user, "values": values}).to_string();
-        browser.send(tungstenite::Message::text(submission)).await.unwrap();
+        browser
+            .send(tungstenite::Message::text(submission))
+            .await
+            .unwrap();
         // Slack's side hears of it before the browser leaves.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         browser.close(None).await.unwrap();
