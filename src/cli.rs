@@ -105,7 +105,7 @@ impl Evaluate {
         match evaluate_lines(self.rule, &parameters, input, output, io::stderr().lock()) {
             Ok(0) => Ok(ExitCode::SUCCESS),
             Ok(_) => Ok(ExitCode::FAILURE),
-            // Whoever reads our output has seen enough.
+            // The reader of our output has closed it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error).context("cannot read or write"),
         }

@@ -82,7 +82,7 @@ pub enum CoordinatorError {
     /// The wanted state cannot be read, or a finding.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// AWS.
+    /// AWS refused a call, or did not answer.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -129,7 +129,7 @@ impl QueueHandler for Coordinator {
 impl Coordinator {
     /// A person's request, if its finding still waits for it. One that does not say which plan was agreed
     /// to changes nothing: the finding shows the plan, and asks. What an undo puts back comes from the
-    /// finding, not from whoever may send to the queue.
+    /// finding, not from a sender to the queue.
     async fn pass_on_for_a_person(
         &self,
         id: FindingId,
@@ -248,7 +248,7 @@ impl Coordinator {
         })
     }
 
-    /// "Off" is recorded. A rule that is on all the same was switched on by somebody else, unless
+    /// "Off" is recorded. A rule that is on nevertheless was switched on by somebody else, unless
     /// it is just being switched off, or could not be; a late trigger of a rule that is off means nothing.
     async fn stay_off(&self, off: Wanted, was_carried_out: bool) -> Result<Run, CoordinatorError> {
         let now = Timestamp::now();
@@ -300,7 +300,7 @@ impl Coordinator {
                     )
                     .await;
             }
-            // Here nobody is asked for: whoever may send must not speak in a person's name.
+            // Here nobody is asked for: a sender to the queue must not speak in a person's name.
             Ok(request) if own.receive_count <= LOOKED_AT_RECEIVES => request,
             Ok(_) => {
                 return self
@@ -420,7 +420,7 @@ impl Coordinator {
         Ok(Run::Held { dispatched })
     }
 
-    /// Asks people, unless they have been: whoever recorded the hold may have died before.
+    /// Asks people, unless they were asked: the process that recorded the hold may have died before.
     async fn ask(&self, hold: &Hold) -> Result<(), CoordinatorError> {
         if self.table.is_posted(&Notice::held_key(hold.at)).await? {
             return Ok(());

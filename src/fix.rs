@@ -10,7 +10,7 @@ use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{QueueUrl, Queues};
 
-/// What came of it.
+/// The result of asking for a fix or an undo.
 #[derive(Debug)]
 pub enum Asked {
     /// It is on its way.

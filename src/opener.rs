@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_call_and_nonsense_are_nobody_s_deed() {
+    fn a_refused_call_and_an_unreadable_one_are_attributed_to_nobody() {
         let refused = record(
             "AuthorizeSecurityGroupIngress",
             "2026-01-01T00:03:00Z",

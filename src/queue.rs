@@ -80,7 +80,7 @@ pub struct QueueMessage {
     pub original_id: Option<String>,
     /// The text that was sent.
     pub body: String,
-    /// When it was sent.
+    /// When the message was sent.
     pub sent_at: Option<Timestamp>,
     /// How often it has been delivered, this time included.
     pub receive_count: u32,
@@ -102,7 +102,7 @@ const LONGEST_WAIT: i32 = 10;
 const WAITS: u32 = 20;
 
 /// How often a message may be retried. With the pauses between, this bridges an outage of an
-/// hour or two; queues redrive one delivery later, for messages that kill whoever takes them.
+/// hour or two; queues redrive one delivery later, for messages that kill their receiver.
 pub const MAX_RECEIVES: u32 = 60;
 
 /// The same for the remediation queue, where every run takes up again what waits for a fix under way, or
@@ -143,7 +143,7 @@ pub struct Parked {
     /// The id that it had when it was parked, where it has been a dead letter before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_as: Option<String>,
-    /// Why.
+    /// Why no handler could use the message.
     pub reason: String,
 }
 

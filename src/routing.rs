@@ -27,7 +27,7 @@ use crate::finding::Plan;
 use crate::finding::severity::Severity;
 use crate::ids::{AccountId, Region, Resource, RuleName};
 
-/// The table.
+/// The routing table: severities by rule, channels, and the group to mention.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Routing {
@@ -71,11 +71,11 @@ pub enum InvalidRouting {
     /// A channel, or whom to mention, is not an id.
     #[error("{what} to be {expected}, not {found:?}")]
     Id {
-        /// Where it stands.
+        /// The key: `"routes[1].severity"`.
         what: String,
-        /// What it should be.
+        /// What the key accepts.
         expected: &'static str,
-        /// What it is.
+        /// The value that was found.
         found: String,
     },
     /// A route without any condition would leave nothing for the routes below it.
@@ -90,7 +90,7 @@ pub struct Facts<'a> {
     pub rule: &'a RuleName,
     /// The resource.
     pub resource: &'a Resource,
-    /// How bad it is.
+    /// The finding's severity.
     pub severity: Severity,
     /// The resource's tags, as far as they are known.
     pub tags: &'a Tags,

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const READING_ANEW: Duration = Duration::from_secs(1);
 const READING: Duration = Duration::from_secs(2);
 
-/// Where a secret is.
+/// Where a secret comes from.
 #[derive(Debug, Clone)]
 pub enum SecretSource {
     /// Here.
@@ -48,7 +48,7 @@ pub struct Secrets {
 /// Why a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// AWS said no.
+    /// The Parameter Store refused, or did not answer.
     #[error("the parameter {name} cannot be read: {source}")]
     Aws {
         /// The parameter's name.
@@ -121,7 +121,7 @@ struct Cached {
 enum Standing {
     /// It is used as it is.
     Fresh,
-    /// It is read anew; where that fails it is used all the same.
+    /// It is read again; if that fails the old value is used.
     Stale,
     /// It is read anew, or there is none.
     Expired,

@@ -34,7 +34,7 @@ use crate::slack::publisher::Publisher;
 pub struct Wiring {
     /// The settings.
     pub settings: Arc<Settings>,
-    /// AWS.
+    /// AWS's clients.
     pub aws: Arc<Aws>,
 }
 
@@ -101,7 +101,7 @@ impl Wiring {
         }
     }
 
-    /// Slack.
+    /// The client of Slack's Web API.
     pub fn slack(&self) -> Slack {
         Slack::new(self.settings.slack.clone(), self.secrets())
     }

@@ -15,7 +15,7 @@ pub enum Answer<T> {
 }
 
 impl<T> Answer<T> {
-    /// What it said.
+    /// The answer, if AWS gave one.
     pub fn given(&self) -> Option<&T> {
         match self {
             Self::Given(answer) => Some(answer),

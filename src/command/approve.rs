@@ -92,7 +92,7 @@ pub(super) async fn run_decline(
     Ok(decline(function, id, user).await?.unwrap_or_else(done))
 }
 
-/// What was asked for is done, in the name of whoever asked.
+/// Does what was asked for, in the name of the person who asked.
 async fn approve(
     function: &SlackFunction,
     id: &FindingId,

@@ -26,7 +26,7 @@ pub(super) enum Subject {
     Digest(DigestId),
     /// What concerns every account, or what we cannot tell.
     Everything,
-    /// Turning auto-response off: whoever is in the list may, though Slack does not say whether they
+    /// Turning auto-response off: a person in the list may, though Slack does not say whether they
     /// are active. A failing Slack must not keep it on.
     Off,
 }
@@ -34,7 +34,7 @@ pub(super) enum Subject {
 /// The answer.
 #[derive(Debug)]
 pub(super) enum Authorised {
-    /// Yes; `None` where nobody need ask.
+    /// Yes; `None` where no permission is needed.
     Yes(Option<Reach>),
     /// No, with what to say.
     No(Content),

@@ -94,7 +94,7 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
     let set = function.schedule.set(switch).await;
     let carried_out = match (set, switch) {
         (Ok(()), _) => {
-            // Whoever does not hear of it carries it out once more.
+            // A process that does not learn of it carries it out again.
             if let Err(error) = function.table.carried_out(wanted.at).await {
                 tracing::warn!(%error, "it is not noted that the schedule was switched");
             }

@@ -72,11 +72,11 @@ const HAND_OVER: Duration = Duration::from_millis(300);
 /// The Slack function: does what people ask, if they may.
 #[derive(Debug, Clone)]
 pub struct SlackFunction {
-    /// Who may act.
+    /// Decides who may act.
     pub authoriser: Authoriser,
     /// The findings.
     pub table: Table,
-    /// Where people are.
+    /// The client for messages and modals.
     pub slack: Slack,
     /// For fixes.
     pub queues: Queues,
@@ -166,7 +166,7 @@ impl SlackFunction {
         }
     }
 
-    /// A pressed button. Slack ignores the answer's body, so whoever pressed it is told apart.
+    /// A pressed button. Slack ignores the answer's body, so the person gets a message of their own.
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
@@ -344,7 +344,7 @@ impl SlackFunction {
 
     async fn tell(&self, channel: Option<&SlackChannelId>, user: &SlackUserId, content: &Content) {
         let home = self.slack.channel();
-        // Whoever acted may not be in the one, but in the other.
+        // The person may be a member of only one of the channels.
         let places = channel
             .filter(|channel| *channel != home)
             .into_iter()
@@ -413,7 +413,7 @@ impl SlackFunction {
 }
 
 /// Slack waits three seconds for an answer. What only looks is given up by then. What changes something is
-/// not given up halfway, though whoever asked for it hears from Slack that it took too long.
+/// not given up halfway, though Slack tells the person that it took too long.
 async fn in_time<T>(
     subject: &Subject,
     doing: impl Future<Output = Result<T, CommandError>>,

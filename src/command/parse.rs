@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_read_whatever_their_case_and_spacing() {
+    fn commands_are_read_in_any_case_and_spacing() {
         assert_eq!(Command::parse("  Status "), Command::Status);
         assert_eq!(Command::parse(""), Command::Help);
         assert_eq!(

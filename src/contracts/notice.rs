@@ -141,7 +141,7 @@ fn carried_out() -> bool {
 }
 
 impl Notice {
-    /// What people are asked about a hold, whoever asks.
+    /// What people are asked about a hold.
     pub fn held_key(at: Timestamp) -> String {
         format!("held {at}")
     }

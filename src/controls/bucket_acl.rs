@@ -331,7 +331,7 @@ mod tests {
         /// After the fix the rule says compliant, and what broke nothing is as it was; fix and then undo
         /// is the identity, but for the order, which means nothing.
         #[test]
-        fn whatever_the_acl_a_fix_takes_what_is_public_and_an_undo_brings_it_back(
+        fn a_fix_of_any_acl_removes_what_is_public_and_an_undo_restores_it(
             grants in prop::collection::btree_set((0..5_usize, 0..Permission::values().len()), 0..12),
             ignore_public_acls in any::<bool>(),
             exempt in any::<bool>(),

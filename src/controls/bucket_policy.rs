@@ -352,7 +352,7 @@ mod tests {
         /// After the fix the rule says compliant, and what broke nothing is as it was; fix and then undo
         /// is the identity.
         #[test]
-        fn whatever_the_policy_a_fix_takes_what_is_public_and_an_undo_brings_it_back(
+        fn a_fix_of_any_policy_removes_what_is_public_and_an_undo_restores_it(
             open in prop::collection::vec(any::<bool>(), 1..8),
         ) {
             let statement = |(number, open): (usize, &bool)| match open {

@@ -23,7 +23,7 @@ pub struct IngressRule {
     pub from_port: Option<i32>,
     /// Last port, or ICMP code; -1 for all.
     pub to_port: Option<i32>,
-    /// Who is let in.
+    /// The source that the rule lets in.
     #[serde(flatten)]
     pub source: IngressSource,
     /// What somebody wrote beside it.
@@ -183,7 +183,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The kind of violation that it mends.
+    /// The kind of violation that it fixes.
     pub fn kind(&self) -> ViolationType {
         match self {
             Self::RevokeIngress(_) => ViolationType::Ec2SgProhibitedPort,

@@ -29,7 +29,7 @@ impl Control {
         }
     }
 
-    /// The kinds of violation that belong to it, in the order in which a fix mends them.
+    /// The kinds of violation that belong to it, in the order in which a fix takes them.
     pub fn kinds(self) -> &'static [ViolationType] {
         match self {
             Self::IngressProhibitedPorts => &[ViolationType::Ec2SgProhibitedPort],

@@ -1,5 +1,5 @@
 //! What a change takes away, seen from outside: whom the resource lets in, to what. Two changes that
-//! expose the same are the same to whoever agreed to one of them, whatever their rule ids,
+//! expose the same are the same to a person who agreed to one of them: it does not count what rule ids,
 //! descriptions or places.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,7 +146,7 @@ impl Exposure {
         }
     }
 
-    /// Whether whoever accepted this has accepted the other too, because it is part of it: every
+    /// Whether a person who accepted this has accepted the other too, because it is part of it: every
     /// protocol includes tcp, all ports include 22, a wider address range includes a narrower one, in a
     /// prefix list or not, full control includes reading, everybody includes every AWS account. What a
     /// prefix list has includes the same list only, and a statement itself only.

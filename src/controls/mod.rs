@@ -86,7 +86,7 @@ impl ViolationType {
         }
     }
 
-    /// Who mends it.
+    /// The remediator that fixes it.
     pub fn remediator(self) -> RemediatorKind {
         match self {
             Self::Ec2SgProhibitedPort => RemediatorKind::SecurityGroup,

@@ -11,7 +11,7 @@ use crate::ids::{PlanDigest, Resource};
 /// The version of what a digest covers. Another one makes all digests new.
 const VERSION: u32 = 1;
 
-/// What a plan does.
+/// Whether a plan takes away or puts back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -66,7 +66,7 @@ impl AgreedPlan {
         exposures(&self.changes)
     }
 
-    /// Whether it may be carried out on a resource: whoever agreed to it saw another one otherwise.
+    /// Whether it is a plan of this resource. A yes to the plan of another one does not count.
     pub fn is_for(&self, resource: &Resource, control: Control, direction: Direction) -> bool {
         self.resource == *resource && self.control == control && self.direction == direction
     }

@@ -8,7 +8,7 @@ pub enum UndoError {
     /// The resource is not as it was left: how it differs, as the end of a sentence.
     #[error("{0}")]
     Differs(String),
-    /// AWS.
+    /// AWS refused a call, or did not answer.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }

@@ -20,18 +20,18 @@ pub const ACTIONS: &[&str] = &[
 pub enum Diagnosis {
     /// It is well: a few words about it.
     Well(String),
-    /// Something is not as it should be, and Defendable works all the same.
+    /// Something is unusual, and Defendable works.
     Odd {
-        /// What.
+        /// What is unusual: `"2 dead letters in defendable-events-dead-letters"`.
         problem: String,
-        /// What to do.
+        /// What the operator should do.
         next: String,
     },
     /// Defendable does not work like this.
     Ill {
         /// What is wrong.
         problem: String,
-        /// What to do.
+        /// What the operator should do.
         next: String,
     },
 }
@@ -41,7 +41,7 @@ pub enum Diagnosis {
 pub struct Examined {
     /// The part: `queue defendable-events`.
     pub part: String,
-    /// What is found.
+    /// The result of the check.
     pub diagnosis: Diagnosis,
 }
 

@@ -107,7 +107,7 @@ impl Table {
             return Ok(id.clone());
         };
         if let Some(moved_to) = record.moved_to {
-            // Whoever moved it may have died before it was there.
+            // The process that moved it may have died before it was there.
             if self.get(&moved_to).await?.is_none() {
                 Box::pin(self.move_record(id, &moved_to, rules)).await?;
             }
@@ -171,7 +171,7 @@ impl Table {
             .expression_attribute_values(":next", number(record.version + 1))
             .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()));
         if !applied(leave).await? {
-            // Somebody has changed it meanwhile: whoever comes next moves it.
+            // Somebody has changed it meanwhile: the next delivery moves it.
             return Err(TableError::Contended);
         }
         let finding = record.finding.under(new, rules);

@@ -18,7 +18,7 @@ const ENDED: usize = 50;
 pub struct Announcement {
     /// Whose part of the fix.
     pub kind: ViolationType,
-    /// What.
+    /// The change that is about to be made.
     pub change: Change,
     /// Who is at it, since when.
     pub attempts: Vec<(Attempt, Timestamp)>,

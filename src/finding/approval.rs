@@ -32,7 +32,7 @@ pub enum Wish {
         /// The plan that they saw, likewise.
         #[serde(default)]
         plan: Option<PlanDigest>,
-        /// Why.
+        /// The reason for the undo.
         reason: String,
     },
 }
@@ -41,9 +41,9 @@ pub enum Wish {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
-    /// What.
+    /// What is asked for.
     pub wish: Wish,
-    /// Who wants it.
+    /// The person who asks.
     pub asked_by: Actor,
     /// Since when.
     pub since: Timestamp,
@@ -166,7 +166,7 @@ impl Finding {
         Some(finding)
     }
 
-    /// An operator says no, be it whoever asked, and be it late.
+    /// An operator declines. It may be the person who asked, and it may be late.
     pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         let wish = self
             .shows_waiting()
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn another_operator_s_yes_does_it_in_the_name_of_whoever_asked() {
+    fn an_approval_acts_in_the_name_of_the_person_who_asked() {
         let waiting = asked(&open(), alice(), fix(false), 1).unwrap();
         assert_eq!(waiting.state_name(at(1)), StateName::Open);
         assert_eq!(approved(&waiting, &alice(), 2), Err(Refusal::OwnWish));

@@ -19,7 +19,7 @@ pub struct Opener {
     pub principal: String,
     /// The call: `AuthorizeSecurityGroupIngress`.
     pub call: String,
-    /// When.
+    /// When CloudTrail recorded the call.
     pub at: Timestamp,
     /// From where: an address, or an AWS service's name.
     pub source_address: Option<String>,

@@ -1,7 +1,7 @@
 //! The wanted state of auto-response, with who and when, and a run's hold.
 //!
 //! AWS obeys the EventBridge rule; this record is what people said last. A scheduled run that
-//! finds "off" recorded does nothing, whoever flipped the rule.
+//! finds "off" recorded does nothing, even if somebody enabled the rule.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use futures::FutureExt;
@@ -20,7 +20,7 @@ const KEY: &str = "AUTO_RESPONSE";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
-    /// When it stopped.
+    /// When the run stopped.
     pub at: Timestamp,
     /// How many requests it had passed on.
     pub dispatched: u32,
@@ -29,7 +29,7 @@ pub struct Hold {
     pub list: Option<PlanListId>,
 }
 
-/// What is recorded.
+/// The recorded state of auto-response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoResponse {
@@ -82,7 +82,7 @@ pub struct Wanted {
     pub switch: Switch,
     /// The Slack user, or [`BY_DEPLOYMENT`].
     pub by: String,
-    /// When.
+    /// When it was switched.
     pub at: Timestamp,
 }
 

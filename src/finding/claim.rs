@@ -104,7 +104,7 @@ impl Table {
     }
 
     /// Whether a request comes for the first time, which is noted. `digest` is that of its time and
-    /// body; `by` is whoever handles it, for the SDK may ask again after an answer that got lost.
+    /// body; `by` is the function that handles it, for the SDK may ask again after an answer that got lost.
     pub async fn is_new_request(
         &self,
         digest: &str,

@@ -142,7 +142,7 @@ impl Finding {
             if unseen && (SETTLING..CONFIRMATION).contains(&now.duration_since(at)))
     }
 
-    /// A look at the resource shows that it has broken again before AWS Config saw it mended.
+    /// A look at the resource shows that it has broken again before AWS Config saw the fix.
     pub fn relapsed(&self, plan: &Plan, now: Timestamp) -> Option<Self> {
         let broken = matches!(plan, Plan::Known { changes } if !changes.is_empty());
         if !broken || !self.is_unconfirmed(now) {
@@ -191,7 +191,7 @@ impl Finding {
         Some(finding)
     }
 
-    /// Somebody else has mended it. What is ignored of it stays so.
+    /// Somebody else has fixed it. What is ignored of it stays ignored.
     pub(super) fn found_compliant(&mut self, at: Timestamp) {
         self.state = State::Fixed {
             by: Actor::Elsewhere,

@@ -21,9 +21,9 @@ const OPENERS: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repeat {
-    /// What.
+    /// The exposure that was fixed.
     pub exposure: Exposure,
-    /// When.
+    /// When it was fixed.
     pub at: Timestamp,
 }
 

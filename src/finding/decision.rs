@@ -7,7 +7,7 @@
 //!  "span": {"name": "request", "request_id": "0b0e…"}}
 //! ```
 //!
-//! `request_id` is the id that Slack's request got (a refusal tells it to whoever sent it), or the
+//! `request_id` is the id that Slack's request got (a refusal tells it to the sender), or the
 //! SQS message's id. `outcome` is the name of the deed in the history, where the same is kept for
 //! 400 days; or what the history does not keep: `dispatched`, `letGo` and `notDone`, for requests that the
 //! coordinator and the remediators carry out or not, `held` and `switchedBack`.
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deed_has_the_name_that_the_history_has() {
+    fn a_log_line_has_the_name_that_the_history_has() {
         let (at, by) = (Timestamp::now(), Actor::AutoResponse);
         let entry = Entry {
             at,

@@ -31,7 +31,7 @@ pub enum Deed {
     },
     /// A fix did not work.
     FixFailed {
-        /// Why.
+        /// Why the fix failed.
         reason: String,
     },
     /// Nothing was changed, for the plan was not the one that was agreed to.
@@ -48,7 +48,7 @@ pub enum Deed {
     Deleted,
     /// It is left as it is.
     Ignored {
-        /// Why.
+        /// The reason for the ignore.
         reason: String,
         /// Until when, if that is known.
         until: Option<Timestamp>,
@@ -61,7 +61,7 @@ pub enum Deed {
     Untagged,
     /// An undo was asked for.
     UndoAsked {
-        /// Why.
+        /// The reason for the undo.
         reason: String,
     },
     /// What had been taken away was put back.
@@ -71,7 +71,7 @@ pub enum Deed {
     },
     /// An undo did not work.
     UndoFailed {
-        /// Why.
+        /// Why the undo failed.
         reason: String,
     },
     /// Something was asked for that takes another's yes.
@@ -96,19 +96,19 @@ pub enum Deed {
     },
     /// The weekly report was switched.
     WeeklyReport {
-        /// Which way.
+        /// On or off.
         switch: Switch,
     },
     /// Auto-response was switched.
     Switched {
-        /// Which way.
+        /// On or off.
         switch: Switch,
     },
     /// A run that had stopped at its cap was told to go on.
     WentOn,
     /// Dead letters were sent back into their queues.
     Retried {
-        /// How many.
+        /// The number of dead letters.
         messages: usize,
     },
     /// Somebody who may not act tried to.
@@ -122,11 +122,11 @@ pub enum Deed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Who.
+    /// The actor.
     pub by: Actor,
-    /// What.
+    /// What the actor did.
     pub deed: Deed,
     /// The finding that it is about, if it is about one.
     #[serde(default)]

@@ -76,7 +76,7 @@ pub struct Drawn {
     pub ts: String,
     /// Whether its critical findings have called people.
     pub called: bool,
-    /// What was counted.
+    /// The counts that the digest showed.
     pub counts: Counts,
     /// The open findings with a plan, to which **Fix all** says yes.
     pub list: Option<PlanListId>,
@@ -92,7 +92,7 @@ pub struct Drawn {
 pub struct FixAll {
     /// The Slack user who asked.
     pub by: String,
-    /// When.
+    /// When the operator confirmed it.
     pub at: Timestamp,
     /// The accounts whose findings are meant.
     pub accounts: BTreeSet<AccountId>,
@@ -124,9 +124,9 @@ pub struct Entry {
     pub region: Region,
     /// The rule.
     pub rule: RuleName,
-    /// How bad it is.
+    /// The finding's severity.
     pub severity: Severity,
-    /// Where it stands.
+    /// The finding's state.
     pub state: StateName,
     /// Whether there is a fix for it.
     pub fixable: bool,

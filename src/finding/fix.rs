@@ -308,7 +308,7 @@ impl Finding {
     }
 
     /// After a fix that did not work: open, or ignored where it was. Where AWS Config has found the
-    /// resource compliant meanwhile, somebody else has mended it.
+    /// resource compliant meanwhile, somebody else has fixed it.
     fn reopen(&mut self, failure: Failure) {
         let (ignored, compliant) = match &mut self.state {
             State::Fixing {
@@ -535,7 +535,7 @@ impl Finding {
         self.take_out_of_plan(kind);
         let all_mended = self.kinds_to_fix().is_subset(&self.mended)
             || matches!(self.plan, Plan::Known { .. }) && self.to_close().is_empty();
-        // Whoever asked, somebody else had mended it.
+        // Somebody else had fixed it.
         let by = if self.removed.is_empty() {
             Actor::Elsewhere
         } else {

@@ -75,7 +75,7 @@ impl Finding {
 
 impl Table {
     /// Adds an entry that changes no finding: to the history of the one that it is about, or to what is
-    /// about none. Whoever is refused the same again and again has one entry an hour: they must not push
+    /// about none. A person who is refused the same repeatedly has one entry an hour: they must not push
     /// out what was done.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);

@@ -68,15 +68,15 @@ impl Covers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ignore {
-    /// Who decided.
+    /// The person who decided.
     pub by: Actor,
-    /// When.
+    /// When they decided.
     pub since: Timestamp,
     /// Until when; `None`: until somebody says otherwise.
     pub until: Option<Timestamp>,
-    /// Why.
+    /// The reason that they gave.
     pub reason: String,
-    /// What it covers.
+    /// The exposures that the ignore covers.
     pub covers: Covers,
 }
 

@@ -16,7 +16,7 @@ fn key(rule: &RuleName) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JudgedAgain {
-    /// When.
+    /// When the rules were last asked to judge again.
     pub at: Timestamp,
     /// What the account blocked when that was last looked at.
     pub block: PublicAccessBlock,

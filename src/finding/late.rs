@@ -13,9 +13,9 @@ use crate::controls::Change;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LateRemoval {
-    /// What.
+    /// The changes that were made.
     pub changes: Vec<Change>,
-    /// Who had asked.
+    /// The person who had asked for the fix.
     pub by: Actor,
     /// When it was taken away.
     pub at: Timestamp,

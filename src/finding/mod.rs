@@ -76,7 +76,7 @@ pub enum Actor {
     AutoResponse,
     /// Somebody outside Defendable: AWS Config found the resource compliant again.
     Elsewhere,
-    /// Whoever gave the resource the tag [`crate::controls::IGNORE_TAG`].
+    /// A person who gave the resource the tag [`crate::controls::IGNORE_TAG`].
     Tag,
 }
 
@@ -94,13 +94,13 @@ impl Actor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// Who had asked.
+    /// The person who asked for the undo.
     pub asked_by: Actor,
-    /// When it failed.
+    /// When the undo failed.
     pub at: Timestamp,
-    /// Why.
+    /// Why it failed, as the end of a sentence.
     pub reason: String,
-    /// What to do next.
+    /// What the person can do next.
     pub advice: String,
 }
 
@@ -132,9 +132,9 @@ pub enum State {
     },
     /// A fix is on its way.
     Fixing {
-        /// Who asked.
+        /// The person, or auto-response, that asked for the fix.
         asked_by: Actor,
-        /// When.
+        /// When they asked.
         since: Timestamp,
         /// The remediations that have not reported back.
         waiting_for: BTreeSet<ViolationType>,
@@ -146,21 +146,21 @@ pub enum State {
         /// The plan that was agreed to. Absent in what versions before 0.2 wrote: then it asks again.
         #[serde(default)]
         plan: Option<PlanDigest>,
-        /// When AWS Config found the resource compliant meanwhile; the report says who mended it.
+        /// When AWS Config found the resource compliant meanwhile; the report says who fixed it.
         #[serde(default)]
         compliant: Option<Timestamp>,
     },
     /// Left as it is, on purpose.
     Ignored {
-        /// Who decided.
+        /// The person who decided, or the tag.
         by: Actor,
-        /// When.
+        /// When they decided.
         since: Timestamp,
         /// Until when; `None`: until somebody says otherwise.
         until: Option<Timestamp>,
-        /// Why.
+        /// The reason that they gave.
         reason: String,
-        /// AWS Config finds the resource compliant at the moment; the ignore lasts all the same.
+        /// AWS Config finds the resource compliant at the moment; the ignore lasts.
         #[serde(default)]
         compliant: bool,
         /// What is ignored. Absent in what versions before 0.2 wrote: then what the plan says.
@@ -169,18 +169,18 @@ pub enum State {
     },
     /// Compliant again.
     Fixed {
-        /// By whom.
+        /// The actor that fixed it.
         by: Actor,
-        /// When.
+        /// When it was fixed.
         at: Timestamp,
     },
     /// What a fix took away is being put back.
     Undoing {
-        /// Who asked.
+        /// The person who asked for the undo.
         asked_by: Actor,
-        /// When.
+        /// When they asked.
         since: Timestamp,
-        /// Why.
+        /// The reason that they gave.
         reason: String,
         /// The plan that was agreed to. Absent in what versions before 0.2 wrote: then it is given up.
         #[serde(default)]
@@ -191,7 +191,7 @@ pub enum State {
         /// Who had fixed it, in what versions before 0.2 wrote.
         #[serde(default)]
         fixed_by: Option<Actor>,
-        /// When they had.
+        /// When the fix was made.
         #[serde(default)]
         fixed_at: Option<Timestamp>,
     },
@@ -281,7 +281,7 @@ pub enum Plan {
     Unsupported,
     /// Planning failed; the finding is shown without it.
     Unknown {
-        /// Why.
+        /// Why the plan is not known.
         reason: String,
         /// Whether it is tried again by itself: the reason may pass.
         #[serde(default)]
@@ -319,7 +319,7 @@ pub struct Finding {
     pub resource_name: Option<String>,
     /// What the rule says.
     pub annotation: Option<String>,
-    /// How bad it is.
+    /// The severity, from what is exposed.
     #[serde(default)]
     pub severity: Severity,
     /// The channel of its messages; the default one where absent.
@@ -331,7 +331,7 @@ pub struct Finding {
     /// What one operator asked for where it takes two.
     #[serde(default)]
     pub approval: Option<Approval>,
-    /// Where it stands.
+    /// The state of the finding.
     pub state: State,
     /// What would have to be changed for the resource to be clean. What of it is ignored, a fix leaves.
     pub plan: Plan,
@@ -414,7 +414,7 @@ pub struct Breach {
     pub resource_name: Option<String>,
     /// What the rule says.
     pub annotation: Option<String>,
-    /// How bad it is.
+    /// The severity of what is exposed.
     pub severity: Severity,
     /// The channel that it goes to, where that is not the default one.
     pub channel: Option<String>,
@@ -432,7 +432,7 @@ impl Breach {
     }
 }
 
-/// Why somebody's wish changes nothing.
+/// Why a request of a person changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A fix is on its way.
@@ -440,18 +440,18 @@ pub enum Refusal {
     Fixing {
         /// Who asked for it.
         asked_by: Actor,
-        /// When.
+        /// When the fix was asked for.
         since: Timestamp,
     },
     /// It is compliant again.
     #[error("it is fixed already")]
     Fixed,
-    /// It is ignored; fixing it all the same takes a second yes.
+    /// It is ignored; a fix takes a second yes.
     #[error("it is ignored")]
     Ignored {
-        /// By whom.
+        /// The actor that ignores it.
         by: Actor,
-        /// Why.
+        /// The reason for the ignore.
         reason: String,
     },
     /// It is not ignored.
@@ -465,7 +465,7 @@ pub enum Refusal {
     Undoing {
         /// Who asked for it.
         asked_by: Actor,
-        /// When.
+        /// When the undo was asked for.
         since: Timestamp,
     },
     /// It is not fixed, so that there is nothing to undo.
@@ -492,7 +492,7 @@ pub enum Refusal {
     /// It is not known to which plan somebody said yes, or that plan is of something else.
     #[error("the plan that was agreed to is not known")]
     PlanNotKnown,
-    /// Whoever asks for many at once may not ask for this one so.
+    /// It cannot be asked for together with others.
     #[error("it is not among those that were meant")]
     NotMeant,
     /// What a fix would change is not known.
@@ -510,15 +510,15 @@ pub enum Refusal {
     /// Somebody has asked already, and another operator has not answered yet.
     #[error("it waits for another operator already")]
     Waiting {
-        /// Who asked.
+        /// The person who asked first.
         asked_by: Actor,
-        /// When.
+        /// When they asked.
         since: Timestamp,
     },
     /// Nothing waits for an approval (any more).
     #[error("nothing waits for an approval")]
     NotWaiting,
-    /// Whoever asked cannot approve it too.
+    /// The person who asked cannot approve it.
     #[error("it takes another person")]
     OwnWish,
 }

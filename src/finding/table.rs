@@ -21,7 +21,7 @@ use crate::aws::AwsError;
 use crate::finding::decision;
 use crate::ids::{DigestId, FindingId, PlanDigest};
 
-/// What whoever reads and writes findings calls.
+/// The AWS actions of reading and writing findings.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
 
 /// The index of findings by state.
@@ -41,7 +41,7 @@ pub(super) const ATTEMPTS: usize = 10;
 /// One attribute map.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The table.
+/// The findings table, and all calls to it.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub(crate) dynamodb: Client,
@@ -51,7 +51,7 @@ pub struct Table {
 /// Why the table did not do as it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// AWS said no.
+    /// AWS refused a call, or did not answer.
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// An item is not of the shape that we write.
@@ -223,7 +223,7 @@ impl Record {
     /// Whether Slack shows the finding as it is.
     pub fn is_shown(&self) -> bool {
         match &self.shown {
-            // Broken and mended before anybody could see it: nothing to show.
+            // Violated and fixed before anybody could see it: nothing to show.
             None => matches!(
                 self.finding.state,
                 State::Fixed {
@@ -331,7 +331,7 @@ impl Table {
         for _ in 0..ATTEMPTS {
             let mut record = self.get(id).await?;
             if let Some(record) = &mut record {
-                // Whoever wrote them may have died before they were in the history.
+                // The process that wrote them may have died before they were in the history.
                 self.tell_history(record).await?;
                 record.finding.deeds.clear();
             }
@@ -513,7 +513,7 @@ impl Table {
     }
 
     /// Gives the lease back without a trace of what Slack shows: as one that ran out, so that
-    /// whoever comes next looks whether a message is there.
+    /// the next publisher looks for a message.
     pub async fn abandon(
         &self,
         id: &FindingId,

@@ -487,7 +487,7 @@ fn a_report_that_counted_does_not_count_again_when_its_episode_has_ended() {
 }
 
 #[test]
-fn what_breaks_again_before_config_saw_it_mended_is_a_new_episode() {
+fn a_violation_before_config_saw_the_fix_is_a_new_episode() {
     let fixed = open().reported(&acl_fixed(&open(), None, 5)).unwrap();
     let fixed = fixed.reported(&policy_fixed(&open(), None, 6)).unwrap();
     assert!(

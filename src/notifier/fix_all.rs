@@ -47,7 +47,7 @@ impl Notifier {
             return self.ask_to_draw(id).await;
         };
         if fix_all.ended {
-            // Whoever ended it may have died before it was shown.
+            // The process that ended it may have died before it was shown.
             return self.ask_to_draw(id).await;
         }
         let key = format!("fix all {id} {} {slice}", fix_all.at);

@@ -131,7 +131,7 @@ impl Notifier {
             .await?)
     }
 
-    /// Asks again for fixes and undos that have not reported back in a minute: whoever recorded
+    /// Asks again for fixes and undos that have not reported back in a minute: the process that recorded
     /// the wish may have died before it was queued. Gives up those that never do.
     async fn chase(&self, now: Timestamp) -> Result<(), NotifierError> {
         for state in [StateName::Fixing, StateName::Undoing] {

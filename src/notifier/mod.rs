@@ -92,7 +92,7 @@ pub struct Notifier {
     pub kept_house_at: Arc<Mutex<Option<Timestamp>>>,
 }
 
-/// Whether what a report is about had been mended before it came, or is by it.
+/// Whether the part that a report is of is fixed, by the report or before it.
 fn is_mended<E>(changed: &Changed<E>, kind: ViolationType) -> bool {
     changed
         .record()
@@ -206,7 +206,7 @@ impl Notifier {
     }
 
     /// After an outage of Slack's, each message comes back when it happens to, and others come for
-    /// the first time: what is older is shown first all the same.
+    /// the first time: what is older is shown first.
     async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
         let open = self
             .table
@@ -286,7 +286,7 @@ impl Notifier {
                     },
                 );
                 let complied = placeholder.complied(&breach).ok_or(())?;
-                // Nobody has heard of it, and nobody need.
+                // Nobody has seen it, and there is nothing to show.
                 Ok(Finding {
                     deeds: Vec::new(),
                     thread: Vec::new(),

@@ -32,7 +32,7 @@ impl Notifier {
             return posted;
         };
         tracing::warn!(%error, channel = %channel.0, "cannot post the report where it was asked for");
-        // Whoever is in neither channel cannot be told; asking again is theirs.
+        // A person in neither channel cannot be told, and can ask again.
         for place in [&channel, self.slack.channel()] {
             match self.slack.tell(place, &user, &refused(error)).await {
                 Ok(()) => break,
@@ -92,7 +92,7 @@ impl Notifier {
         match self.reporter.post(channel, Timestamp::now()).await {
             Ok(()) => Ok(self.table.confirm(key, &claim).await?),
             Err(error) => {
-                // After a timeout it may be there all the same: the claim lapses by itself.
+                // After a timeout it may be there: the claim expires.
                 if !matches!(&error, ReportError::Slack(error) if error.is_uncertain()) {
                     self.table.unclaim(key, &claim).await?;
                 }

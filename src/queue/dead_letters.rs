@@ -16,7 +16,7 @@ pub const REASON: &str = "reason";
 /// The attribute with the id that the message had when it was first sent.
 pub const ORIGINAL_ID: &str = "originalMessageId";
 
-/// What whoever lists and retries dead letters calls.
+/// The AWS actions of listing and retrying dead letters.
 pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"];
 
 /// For so long a listed message cannot be retried, and one that is being retried not be listed.

@@ -8,7 +8,7 @@ use super::{QueueMessage, QueueUrl, Queues};
 use crate::aws::AwsError;
 use crate::queue::dead_letters::ORIGINAL_ID;
 
-/// How to receive.
+/// How messages are received from a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Receive {
     /// The most messages: SQS gives ten.

@@ -15,7 +15,7 @@ const DAYS: usize = 30;
 /// How long fixes took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FixTimes {
-    /// How many.
+    /// The number of fixes.
     pub fixes: usize,
     /// Half of them took no longer.
     pub median: SignedDuration,
@@ -44,7 +44,7 @@ pub struct Figures {
     pub open: Vec<u64>,
     /// How long fixes took, from the finding to the fix.
     pub times: BTreeMap<RuleName, FixTimes>,
-    /// By whom.
+    /// The number of fixes by actor.
     pub fixed_by: FixedBy,
 }
 

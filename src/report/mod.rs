@@ -51,7 +51,7 @@ impl ReportError {
 pub struct Reporter {
     /// The findings and their history.
     pub table: Table,
-    /// Where people are.
+    /// The client that posts and uploads.
     pub slack: Slack,
 }
 

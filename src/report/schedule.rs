@@ -14,7 +14,7 @@ use crate::finding::table::{Table, TableError};
 
 const KEY: &str = "WEEKLY_REPORT";
 
-/// What is recorded.
+/// The recorded state of the weekly report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeeklyReport {
     /// What somebody said last; nothing was said yet where absent.

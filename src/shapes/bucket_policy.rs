@@ -375,7 +375,7 @@ mod tests {
             "StringEquals" | "StringLike" | "ForAnyValue:StringEquals" => {
                 values.iter().any(|value| a_stranger_may_have(key, value))
             }
-            // Another operator lets in whoever lacks the key, or has anything but the value.
+            // Another operator lets in callers that lack the key, or have any other value.
             _ => true,
         }
     }

@@ -37,7 +37,7 @@ impl OneOrMany {
     }
 }
 
-/// A key whose value callers choose themselves: AWS's page counts it all the same.
+/// A key whose value callers choose themselves: AWS's page counts it nevertheless.
 const CALLERS_CHOICE: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
 
 /// Conditions are joined by "and": one that narrows is enough.
@@ -102,7 +102,7 @@ pub(super) fn deny_to_others(conditions: &Conditions) -> bool {
     })
 }
 
-/// Whether a condition operator is met by whoever has not what it names, or lacks the key.
+/// Whether a condition operator is met by a request that has another value, or lacks the key.
 /// `ForAnyValue:` is not met without the key.
 fn is_negated(operator: &str) -> bool {
     let operator = operator.to_ascii_lowercase();
@@ -186,7 +186,7 @@ fn has_fixed_organisation(value: &str) -> bool {
     is_fixed(path) && organisation.is_some_and(|organisation| organisation.starts_with("o-"))
 }
 
-/// Ranges that together make up a block broader than /8 (IPv4) or /32 (IPv6) are public all the same.
+/// Ranges that together make up a block broader than /8 (IPv4) or /32 (IPv6) are public too.
 fn are_narrow(values: &[String]) -> bool {
     let range = |value: &String| {
         value

@@ -1,6 +1,6 @@
 //! What a Deny leaves of an Allow to everybody: an explicit Deny always wins, IAM user guide,
 //! [Policy evaluation logic](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
-//! The usual one denies everything to whoever is not in one's own network or organisation.
+//! The usual one denies everything to callers outside one's own network or organisation.
 
 use super::condition::{OneOrMany, deny_to_others, deny_to_strangers};
 use super::statement::Statement;
@@ -166,7 +166,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn whatever_an_included_pattern_matches_is_matched(
+        fn a_pattern_matches_all_that_an_included_pattern_matches(
             outer in "[ab*?]{0,5}", inner in "[ab*?]{0,4}", text in "[ab]{0,6}",
         ) {
             let (wide, narrow) = (outer.as_bytes(), inner.as_bytes());

@@ -1,5 +1,5 @@
 //! Which of a group's ingress ranges open a prohibited port to the internet, taken together: what stands
-//! in two ranges, or in two rules, may be the internet all the same.
+//! in two ranges, or in two rules, may be the internet too.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,7 +18,7 @@ pub struct Source<'a> {
     pub from_port: Option<i64>,
     /// The last port, or ICMP code.
     pub to_port: Option<i64>,
-    /// Who is let in.
+    /// The address ranges that are let in.
     pub ranges: &'a BTreeSet<IpNet>,
 }
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn two_halves_of_one_port_are_the_internet_whatever_rules_they_are_in() {
+    fn two_halves_of_the_internet_on_one_port_count_in_one_rule_or_in_two() {
         assert_eq!(
             gone(&[("tcp", 22, 22, "0.0.0.0/1"), ("tcp", 22, 22, "128.0.0.0/1")]),
             [0, 1]

@@ -47,7 +47,7 @@ impl Statement {
             .map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
     }
 
-    /// Whoever is not named one by one may be anybody.
+    /// Principals that are not named one by one may be anybody.
     fn is_for_everybody(&self) -> bool {
         self.not_principal.is_some() || self.principal_is_everybody()
     }

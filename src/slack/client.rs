@@ -52,7 +52,7 @@ struct Inner {
     client: OnceCell<HyperClient>,
 }
 
-/// A call, which is counted whatever becomes of it: whoever waits for it may give it up.
+/// A call, which is counted in any case: its caller may stop waiting.
 struct Called {
     method: &'static str,
     is_ok: bool,

@@ -47,7 +47,7 @@ pub fn show_all_submission(view: &SlackStatefulView) -> Option<(DigestId, Findin
 }
 
 /// Asks before all open findings of a digest are fixed. `cap` is how many fixes are under way at a
-/// time; in accounts that `may` does not say, whoever asks cannot have them fixed this way.
+/// time; in accounts that `may` does not say, the person cannot have them fixed this way.
 pub fn fix_all_view(
     id: &DigestId,
     list: &PlanListId,

@@ -1,6 +1,6 @@
 //! Keeps a digest's message up to date, without an edit for every finding that enters it.
 //!
-//! Whoever changes a digest draws it, unless it has just been drawn: then it asks for it to be
+//! The process that changes a digest draws it, unless it has just been drawn: then it asks for it to be
 //! drawn a little later, by a notice, if nobody has asked yet. Drawing takes that back first, so
 //! that whatever changes while it counts is asked for again: the last change is always drawn.
 
@@ -150,7 +150,7 @@ async fn draw_message(
                 || content.clone(),
                 |group| mentioning(content.clone(), group),
             );
-            // Whoever drew it before may have died before it was noted.
+            // The process that drew it before may have died before that was noted.
             let (mark, unsure) = (
                 Mark::digest(id),
                 digest.ts.is_none().then_some(digest.begun_at),

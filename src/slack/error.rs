@@ -85,7 +85,7 @@ impl SlackError {
         matches!(self, Self::Api { code, .. } if code == UNREADABLE)
     }
 
-    /// Whether the call may have been carried out all the same.
+    /// Whether the call may have been carried out.
     pub fn is_uncertain(&self) -> bool {
         match self {
             Self::Timeout(_) => true,

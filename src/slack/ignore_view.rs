@@ -33,7 +33,7 @@ const DURATIONS: [(&str, &str, IgnoreDuration); 4] = [
 ];
 
 impl IgnoreDuration {
-    /// When it is over.
+    /// When the ignore ends; `None`: never.
     pub fn end(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Days(days) => Some(now + SignedDuration::from_hours(24 * days)),
@@ -49,9 +49,9 @@ pub struct IgnoreSubmission {
     pub finding: FindingId,
     /// The plan that the modal showed: what is ignored. Absent where none was known.
     pub plan: Option<PlanDigest>,
-    /// How long.
+    /// How long the finding is ignored.
     pub duration: IgnoreDuration,
-    /// Why.
+    /// The reason, as the person typed it.
     pub reason: String,
 }
 

@@ -1,10 +1,10 @@
 //! Marks: how a message is found again that Slack has, but that nobody noted.
 //!
-//! Whoever posts may die, or lose Slack's answer, between the post and the note of its timestamp in
+//! A publisher may die, or lose Slack's answer, between the post and the note of its timestamp in
 //! the findings table. Slack takes no key that would make a second post of the same harmless, so
 //! each post carries a mark, the
 //! [`block_id`](https://docs.slack.dev/reference/block-kit/blocks/section-block) of its first block,
-//! and whoever comes next looks for that first.
+//! and the next publisher looks for that first.
 
 use hex::encode;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::client::Slack;
 use super::error::SlackError;
 use crate::ids::{DigestId, FindingId};
 
-/// A message's mark, such as `f-3fa9c01b22de/2`: unique, and the same whoever posts it.
+/// A message's mark, such as `f-3fa9c01b22de/2`: unique, and the same for every publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark(String);
 
@@ -83,7 +83,7 @@ impl Slack {
         {
             tracing::info!(?mark, "found a message that nobody had noted");
             if thread.is_none() {
-                // It may be of an earlier version. The mark stays: whoever noted nothing may die again.
+                // It may be of an earlier version. The mark stays: the next publisher may die too.
                 self.update(channel, &ts, &mark.put_on(content)).await?;
             }
             return Ok(ts);

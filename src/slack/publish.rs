@@ -1,7 +1,7 @@
 //! Brings a finding's Slack message up to date: posts it, edits it, replies in its thread; or its
 //! place in a digest, where there are too many for messages of their own.
 //!
-//! Whoever publishes holds a lease on the finding, so that two never post it twice, and shows
+//! A publisher holds a lease on the finding, so that two never post it twice, and shows
 //! the newest version before giving the lease back. A publisher that dies leaves `shown` behind
 //! the finding; the next delivery of the same queue message, or a notice to show it, catches up,
 //! and looks first for what the dead one may have posted but not noted ([`super::mark`]).
@@ -43,8 +43,8 @@ impl Publisher {
         Box::pin(self.publish_as(id, &Holder::new())).await
     }
 
-    /// The same, for whoever has no longer to spare: what is not done by then is given up, and handed over
-    /// to whoever comes next at once.
+    /// The same within a time limit: what is not done by then is given up, and handed over
+    /// to the next publisher at once.
     pub async fn publish_within(
         &self,
         id: &FindingId,
@@ -83,7 +83,7 @@ impl Publisher {
         shown
     }
 
-    /// Has a finding shown in a while: before it is changed, for whoever changes it may die before it
+    /// Has a finding shown in a while: before it is changed, for the process that changes it may die before it
     /// is shown.
     pub async fn show_later(&self, id: &FindingId) -> Result<(), AwsError> {
         let notice = Notice::Show {
@@ -304,7 +304,7 @@ impl Publisher {
             let mark = Mark::finding(&finding.id, finding.episode);
             let content = mark.put_on(&finding_message(finding, posted.previous.as_deref()));
             return match self.slack.update(&channel, &ts, &content).await {
-                // Somebody deleted it: people need a message all the same.
+                // Somebody deleted it: people need a message.
                 Err(error) if error.is_message_gone() => {
                     tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
                     let home = self.channel_of(finding);

@@ -47,7 +47,7 @@ impl AskedFor {
 pub struct Publisher {
     /// The findings.
     pub table: Table,
-    /// Where people are.
+    /// The client that posts and edits.
     pub slack: Slack,
     /// For what has to be shown later.
     pub queues: Queues,
@@ -109,7 +109,7 @@ impl Publisher {
         }
     }
 
-    /// One that leaves digests to whoever handles the events queue.
+    /// One that leaves digests to the handler of the events queue.
     pub fn without_drawing(self) -> Self {
         Self {
             draws: false,

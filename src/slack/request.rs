@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_click_is_read_whatever_blocks_its_message_has() {
+    fn a_click_is_read_from_a_message_with_any_blocks() {
         let payload = json!({
             "type": "block_actions", "team": {"id": "T1"}, "api_app_id": "A1", "user": {"id": "U1"},
             "container": {"type": "message", "message_ts": "1.2", "channel_id": "C1"}, "trigger_id": "1.2",

@@ -22,7 +22,7 @@ pub struct SlackSettings {
     pub signing_secret: SecretSource,
     /// The app-level token; only Socket Mode needs it.
     pub app_token: Option<SecretSource>,
-    /// Who may act.
+    /// The operators.
     pub operators: Vec<Operator>,
     /// Dates without Slack's tokens, for emulators that do not know them.
     pub plain_dates: bool,

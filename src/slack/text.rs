@@ -77,7 +77,7 @@ pub fn plain_when(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A user's name. Whoever pressed a button knows already: no ping beyond Slack's own rules for
+/// A user's name. The person who pressed a button knows already: no ping beyond Slack's own rules for
 /// edited messages and ephemeral ones.
 pub fn mention(user: &str) -> String {
     let plain: String = user.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -44,7 +44,7 @@ pub struct UndoSubmission {
     pub finding: FindingId,
     /// The plan that the modal showed. Absent in what versions before 0.2 had opened.
     pub plan: Option<PlanDigest>,
-    /// Why.
+    /// The reason, as the person typed it.
     pub reason: String,
 }
 

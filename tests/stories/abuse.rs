@@ -58,7 +58,7 @@ fn mutations(finding: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
+async fn a_non_operator_changes_nothing_by_any_button_or_modal() {
     // Alice may act elsewhere, Bob nowhere, and Dave left the workspace.
     let variables = &[(
         "DEFENDABLE_OPERATORS",
@@ -121,7 +121,7 @@ async fn whoever_may_not_act_changes_nothing_by_any_button_or_modal() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_act_changes_nothing_by_any_command() {
+async fn a_non_operator_changes_nothing_by_any_command() {
     let variables = &[(
         "DEFENDABLE_OPERATORS",
         "U0ALICE@999999999999,U0CAROL,U0DAVE",

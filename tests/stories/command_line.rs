@@ -57,7 +57,7 @@ fn evaluate_judges_items_and_whole_events() {
 }
 
 #[test]
-fn wrong_parameters_and_missing_settings_say_what_to_mend() {
+fn wrong_parameters_and_missing_settings_say_what_to_correct() {
     let output = defendable(
         &[
             "evaluate",

@@ -62,7 +62,7 @@ async fn seeded_findings_appear_with_their_plans() {
 }
 
 #[tokio::test]
-async fn what_is_mended_elsewhere_is_edited_and_what_breaks_again_gets_a_new_message() {
+async fn a_finding_fixed_by_others_is_edited_and_a_new_violation_gets_a_new_message() {
     let world = World::seeded().await;
     let first = world.slack.finding("defendable-demo-downloads").await;
     world
@@ -243,7 +243,7 @@ async fn late_and_repeated_notifications_change_nothing() {
 }
 
 #[tokio::test]
-async fn commands_answer_whoever_typed_them() {
+async fn commands_answer_only_the_person_who_typed_them() {
     let world = World::seeded().await;
     let findings = world.slack.command(ALICE, "findings").await;
     for finding in world.slack.findings().await {

@@ -85,7 +85,7 @@ async fn each_kind_of_bucket_loses_only_what_is_public() {
 }
 
 #[tokio::test]
-async fn whoever_is_no_operator_is_refused_privately() {
+async fn a_non_operator_is_refused_privately() {
     let world = World::seeded().await;
     let group = world.aws.group_id("remote-desktops").await;
     let (before, message) = (

@@ -168,7 +168,7 @@ async fn an_undo_of_what_somebody_has_changed_does_nothing_and_says_what_differs
 }
 
 #[tokio::test]
-async fn whoever_may_send_to_a_queue_cannot_open_anything() {
+async fn a_sender_to_a_queue_cannot_open_anything() {
     let world = World::seeded_with(FAST).await;
     let group = world.aws.group_id("batch-workers").await;
     let fixed = fix(&world, &group).await;

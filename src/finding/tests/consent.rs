@@ -140,7 +140,7 @@ fn a_tag_covers_the_resource_whole_and_its_thread_tells_once_that_it_is_worse() 
 }
 
 #[test]
-fn a_deleted_resource_ends_its_finding_whatever_was_wanted() {
+fn a_deleted_resource_ends_its_finding_in_every_state() {
     let tagged = open().tagged("by design", at(1)).unwrap();
     let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
     for finding in [open(), tagged, ignored, fixed()] {
@@ -246,7 +246,7 @@ fn a_finding_is_over_when_no_rule_complains() {
         .unwrap();
     let one = both.complied(&of("s3-public-access", 20)).unwrap();
     assert_eq!(one.state_name(at(20)), StateName::Open);
-    // An older event of the other rule is news all the same: each rule has its own order.
+    // An older event of the other rule counts: each rule has its own order.
     let none = one.complied(&of("restricted-ssh", 15)).unwrap();
     assert_eq!(none.state_name(at(21)), StateName::Fixed);
     assert_eq!(

@@ -105,7 +105,7 @@ async fn members_of_a_user_group_may_act_and_are_remembered() {
 }
 
 #[tokio::test]
-async fn whoever_left_may_do_nothing_though_they_are_listed() {
+async fn a_person_who_has_left_may_do_nothing_though_they_are_listed() {
     let (slack, _) = slack(json!({"ok": true, "users": ["U0DAVE", "U0ALICE"]})).await;
     let authoriser = Authoriser::new(
         operators(&[

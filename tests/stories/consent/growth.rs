@@ -376,7 +376,7 @@ struct Tally {
 }
 
 #[test]
-fn what_is_taken_away_was_agreed_to_whatever_is_opened_between_any_two_calls() {
+fn nothing_is_removed_without_consent_though_something_opens_between_any_two_calls() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

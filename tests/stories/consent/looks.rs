@@ -249,7 +249,7 @@ async fn a_message_that_was_found_by_its_mark_keeps_the_mark_too() {
 }
 
 #[tokio::test]
-async fn whoever_asked_for_an_undo_is_told_what_came_of_it_also_in_a_digest() {
+async fn the_person_who_asked_for_an_undo_is_told_its_result_also_in_a_digest() {
     let world = World::seeded().await;
     for number in 0..6 {
         world.aws.open_group(&format!("storm-{number}")).await;
@@ -431,7 +431,7 @@ async fn a_request_without_a_plan_about_what_nobody_has_heard_of_is_shown_and_as
 }
 
 #[tokio::test]
-async fn whoever_asked_for_an_undo_that_is_given_up_is_told_so() {
+async fn the_person_who_asked_for_an_undo_is_told_that_it_is_given_up() {
     let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
     let world = Installation::start(&[], vec![schedule]).await;
     let group = world.aws.open_group("given-up").await;

@@ -167,7 +167,7 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
 }
 
 #[tokio::test]
-async fn whoever_may_act_may_again_once_slack_says_so() {
+async fn an_operator_may_act_again_once_slack_answers() {
     let mut world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     // One call too many is waited out, and no fault then.
     let faults = telling()
