@@ -35,6 +35,30 @@
 //! cannot be used as [`queue::dead_letters`]. [`doctor`] looks at an installation. [`wiring`] makes functions
 //! of [`settings`], for [`lambda`], [`serve`] and the sandbox.
 //!
+//! One configuration item, judged by our rule about ports:
+//!
+//! ```
+//! use defendable::controls::evaluation::{ConfigurationItem, RuleDefaults, RuleKind, RuleParameters};
+//!
+//! let item: ConfigurationItem = serde_json::from_str(
+//!     r#"{
+//!         "resourceType": "AWS::EC2::SecurityGroup",
+//!         "resourceId": "sg-0123456789abcdef0",
+//!         "configurationItemStatus": "OK",
+//!         "configuration": {"ipPermissions": [{
+//!             "ipProtocol": "tcp", "fromPort": 22, "toPort": 22,
+//!             "ipv4Ranges": [{"cidrIp": "0.0.0.0/0"}], "ipv6Ranges": []
+//!         }]}
+//!     }"#,
+//! )?;
+//! let rules = RuleDefaults::default();
+//! let evaluation = rules.evaluate(RuleKind::RestrictedPorts, &RuleParameters::default(), &item, false)?;
+//! let evaluation = serde_json::to_value(&evaluation)?;
+//! assert_eq!(evaluation["complianceType"], "NON_COMPLIANT");
+//! assert_eq!(evaluation["annotation"], "Open to the internet: tcp 22 from 0.0.0.0/0.");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The modules are layers: `docs/architecture.md` has their order, and `tests/layers.rs` keeps it.
 
 #![warn(missing_docs)]
