@@ -68,7 +68,7 @@ pub(super) async fn ask_fix_all(
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, list)) = action.value.split_once(' ') else {
-        // Of an older version, whose list nobody stored.
+        // Of version 0.1, which stored no list.
         return redraw(function, &action.value).await;
     };
     let (Ok(id), Ok(list)) = (id.parse::<DigestId>(), list.parse::<PlanListId>()) else {

@@ -128,7 +128,7 @@ pub(super) async fn look_again(
     Ok(None)
 }
 
-/// Returns what the person who asked should be told. A button of an older version says of no plan: the
+/// Returns what the person who asked should be told. A button of version 0.1 names no plan: the
 /// finding shows it, and asks.
 pub(super) async fn clicked(
     function: &SlackFunction,

@@ -183,7 +183,7 @@ pub struct RemediationReport {
 }
 
 /// One delivery's attempt at a request: two may be at it at once, and each may take back only what
-/// it has announced itself. A UUID; empty in reports of older versions.
+/// it has announced itself. A UUID; empty in reports of version 0.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt(String);
 

@@ -150,7 +150,7 @@ mod tests {
         );
     }
 
-    /// Plans of an older version of this program are in the table, and in buttons.
+    /// Plans of version 0.1 are in the table, and in buttons.
     #[test]
     fn digests_do_not_change_by_themselves() {
         let digest = plan(vec![range("sgr-1", 22)]).digest();

@@ -13,7 +13,7 @@ use crate::ids::{FindingId, Resource};
 pub struct Decider {
     /// The findings.
     pub table: Table,
-    /// The names of the rules whose findings are fixed, by which older versions derived their ids.
+    /// The names of the rules whose findings are fixed, by which version 0.1 derived their ids.
     pub rules: RuleDefaults,
 }
 

@@ -12,7 +12,7 @@ use crate::controls::evaluation::RuleDefaults;
 use crate::ids::{DigestId, FindingId};
 
 impl Finding {
-    /// The finding of an older version, under the id of its control.
+    /// The finding of version 0.1, under the id of its control.
     fn under(&self, id: &FindingId, rules: &RuleDefaults) -> Self {
         let mut finding = self.clone();
         finding.note_what_is_ignored();
@@ -97,7 +97,7 @@ impl Table {
     }
 
     /// The id under which a finding is kept that somebody knows by `id`, an old one perhaps. A record of
-    /// an older version is moved first.
+    /// version 0.1 is moved first.
     pub async fn resolve(
         &self,
         id: &FindingId,
@@ -140,7 +140,7 @@ impl Table {
         Ok(())
     }
 
-    /// Whether a record is one of an older version, to be moved.
+    /// Whether a record was written by version 0.1, and is to be moved.
     pub fn is_of_older_version(record: &Record, rules: &RuleDefaults) -> bool {
         record.moved_to.is_none() && new_id(&record.finding, rules).is_some()
     }
@@ -231,7 +231,7 @@ impl Table {
     }
 }
 
-/// The id that a record of an older version gets; none where it has it.
+/// The id that a record of version 0.1 gets; none where it has it.
 fn new_id(finding: &Finding, rules: &RuleDefaults) -> Option<FindingId> {
     let control = rules.control(&finding.rule, &finding.resource.resource_type)?;
     let new = control.finding(&finding.resource);

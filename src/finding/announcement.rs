@@ -24,7 +24,7 @@ pub struct Announcement {
     pub attempts: Vec<(Attempt, Timestamp)>,
 }
 
-/// Older versions wrote pairs.
+/// Version 0.1 wrote pairs.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Spelling {
@@ -141,7 +141,7 @@ impl Finding {
     }
 
     /// An attempt finds nothing left to be done: others did it and died before they could say so. Not
-    /// it itself, but for older versions, whose attempts cannot be told apart.
+    /// it itself, but for version 0.1, whose attempts cannot be told apart.
     pub(super) fn find_nothing(&mut self, detail: &ReportDetail) -> Vec<Change> {
         if detail.attempt != Attempt::default() {
             self.take_back(detail);

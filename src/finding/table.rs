@@ -131,7 +131,7 @@ pub struct Record {
     /// The version that last brought something to see.
     #[serde(default)]
     news: Option<u64>,
-    /// The version that says so. Older versions of us do not: each of theirs counts as news.
+    /// The version that says so. Version 0.1 did not: each of its records counts as news.
     #[serde(default)]
     news_of: Option<u64>,
     /// The plans that have been stored for it.
@@ -205,7 +205,7 @@ pub(super) fn since(finding: &Finding) -> String {
 }
 
 /// Since when something may have been posted that was never noted: since the first of those began who
-/// never gave back what they held. Older versions have not noted when.
+/// never gave back what they held. Version 0.1 did not note when.
 pub(super) fn unsure_since(ran_out: Option<i64>, first: Option<i64>) -> Option<Timestamp> {
     let ran_out = Timestamp::from_millisecond(ran_out?).ok()?;
     let first = first.and_then(|first| Timestamp::from_millisecond(first).ok());

@@ -42,7 +42,7 @@ impl Notifier {
             return Ok(());
         };
         let Some(list) = fix_all.list.clone() else {
-            // Of an older version, which said yes to no list: nothing more is done.
+            // Of version 0.1, whose yes was to no list: nothing more is done.
             self.table.end_fix_all(id, fix_all.at).await?;
             return self.ask_to_draw(id).await;
         };

@@ -97,7 +97,7 @@ impl Notifier {
 
     /// Goes through the findings of a state, some at a time: those whose plan is not known, or has not been
     /// looked at for an hour, are looked at again, for AWS Config is silent while a resource stays
-    /// non-compliant; the ignore of a part ends; what an older version kept moves under its id.
+    /// non-compliant; the ignore of a part ends; what version 0.1 kept moves under its id.
     async fn look_after(&self, state: StateName, now: Timestamp) -> Result<(), NotifierError> {
         let place = self.table.housekeeping_place(state).await?;
         let (records, next) = self

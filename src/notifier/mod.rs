@@ -418,7 +418,7 @@ impl Notifier {
             Notice::CarriedOut { at, .. } => format!("carried out {at}"),
             Notice::SwitchedOffElsewhere { at, .. } => switch::switched_off_elsewhere_key(*at),
             Notice::Show { finding } => {
-                // Of an older version it may have moved since.
+                // The finding of version 0.1 may have moved since.
                 let finding = self
                     .table
                     .resolve(finding, &self.remediations.rules)

@@ -607,7 +607,7 @@ fn answer_buttons(
 ) -> Vec<SlackBlockButtonElement> {
     let (id, word) = (&finding.id, wish.word());
     let decline = button(action::DECLINE, "Decline", id.as_str());
-    // A wish of an older version says of no plan: it can only be declined, and asked for anew.
+    // A request of version 0.1 names no plan: it can only be declined, and asked for anew.
     let Some(plan) = wish.plan() else {
         return vec![decline];
     };

@@ -199,7 +199,7 @@ impl RestrictedPorts {
         }
     }
 
-    /// Whether auto-response leaves a range that breaks the rule to people: older versions did not count it,
+    /// Whether auto-response leaves a range that breaks the rule to people: version 0.1 did not count it,
     /// and an update of this program must revoke nothing by itself.
     pub fn leaves_to_people(&self, range: IpNet) -> bool {
         !self.auto_response_takes_broad_ranges && !is_everybody(range)
