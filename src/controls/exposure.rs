@@ -1,6 +1,6 @@
 //! What a change takes away, seen from outside: whom the resource lets in, to what. Two changes that
-//! expose the same are the same to a person who agreed to one of them: it does not count what rule ids,
-//! descriptions or places.
+//! expose the same are the same to a person who agreed to one of them. Rule ids, descriptions and positions
+//! do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What shows findings in Slack has, and what it shares with those who draw digests.
+//! The publisher: the clients and locks that publishing a finding and drawing a digest share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
