@@ -140,13 +140,15 @@ impl Notifier {
             plan => plan.clone(),
         };
         let (rule, resource) = (&finding.rule, &finding.resource);
-        let severity = self.routing.severity(rule, &plan);
         let is_over = !matches!(finding.state, State::Open { .. } | State::Ignored { .. });
-        let is_clean = matches!(&plan, Plan::Known { changes } if changes.is_empty());
-        if is_over || is_clean {
-            // How bad it was is what it stays.
+        if is_over {
             return finding;
         }
+        let severity = match &plan {
+            // How bad it was is what it stays.
+            Plan::Known { changes } if changes.is_empty() => finding.severity,
+            plan => self.routing.severity(rule, plan),
+        };
         let channel = match &preview.about {
             // What has a place keeps it while its tags cannot be read.
             None if finding.channel.is_some() => finding.channel.clone(),

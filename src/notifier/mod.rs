@@ -25,6 +25,7 @@ use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
 use crate::contracts::{ForeignFinding, Outcome, RemediationReport};
 use crate::controls::{About, Change, Remediations, ViolationType};
+use crate::finding::severity::Severity;
 use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
 use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
@@ -341,7 +342,10 @@ impl Notifier {
             _ => About::default(),
         };
         let changed = self.table.change(&id, |finding| match finding {
-            Some(finding) => finding.reported(report).ok_or(()),
+            Some(finding) => {
+                let reported = finding.reported(report).ok_or(())?;
+                Ok(self.at_least_as_bad_as(reported, &detail.changes))
+            }
             None if worth_telling => {
                 let finding = Finding::fixed_at_once(report).ok_or(())?;
                 Ok(self.routed(finding, &detail.changes, &about))
@@ -364,13 +368,7 @@ impl Notifier {
     /// A finding whose fix was quicker than its notification, in its channel. What was taken away
     /// tells how bad it was.
     fn routed(&self, finding: Finding, changes: &[Change], about: &About) -> Finding {
-        let plan = Plan::Known {
-            changes: changes
-                .iter()
-                .map(|change| (change.kind(), change.clone()))
-                .collect(),
-        };
-        let severity = self.routing.severity(&finding.rule, &plan);
+        let severity = self.severity_of(&finding, changes);
         let (rule, resource) = (&finding.rule, &finding.resource);
         let channel = self.routing.channel(Facts {
             rule,
@@ -385,6 +383,26 @@ impl Notifier {
             resource_name: about.name.clone(),
             ..finding
         }
+    }
+
+    /// A finding whose fix was done before anybody had looked at it: what was taken away tells how bad it was.
+    fn at_least_as_bad_as(&self, finding: Finding, changes: &[Change]) -> Finding {
+        let severity = match changes {
+            [] => finding.severity,
+            changes => finding.severity.max(self.severity_of(&finding, changes)),
+        };
+        Finding {
+            severity,
+            ..finding
+        }
+    }
+
+    fn severity_of(&self, finding: &Finding, changes: &[Change]) -> Severity {
+        let changes = changes.iter().map(|change| (change.kind(), change.clone()));
+        let plan = Plan::Known {
+            changes: changes.collect(),
+        };
+        self.routing.severity(&finding.rule, &plan)
     }
 
     async fn alarm(&self, alarm: &Alarm) -> Result<(), NotifierError> {

@@ -1,6 +1,8 @@
 //! Where findings go, how bad they are, and whom they call.
 
-use crate::support::{Options, World, eventually};
+use serde_json::json;
+
+use crate::support::{Options, World, eventually, finding_of_group};
 
 const ROUTING: &str = r#"
 mention = "S0ONCALL"
@@ -96,4 +98,55 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
             .then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
+    let world = World::start(Options {
+        variables: &[("DEFENDABLE_ROUTING", ROUTING)],
+        ..Options::default()
+    })
+    .await;
+    let group = world.aws.create_group("ledger").await;
+    world.aws.tag(&group, "team", "payments").await;
+    let id = finding_of_group(&group);
+    let breach = json!({"awsAccountId": "123456789012", "configRuleName": "defendable-restricted-ports",
+        "resourceType": "AWS::EC2::SecurityGroup", "resourceId": group, "awsRegion": "us-east-1",
+        "oldEvaluationResult": null, "messageType": "ComplianceChangeNotification",
+        "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:00Z",
+                                "annotation": "Open to the internet: tcp 3306 from 0.0.0.0/0."}});
+    world.aws.send("events", &breach).await;
+    let in_channel = async |words: &str| {
+        let messages = world.slack.messages_of("C0PAYMENTS").await;
+        let is_it = |message: &crate::support::slack::Message| {
+            message.text().contains(&group) && message.words().contains(words)
+        };
+        messages.into_iter().find(is_it)
+    };
+    let found = eventually("it is in the payments team's channel", async || {
+        in_channel("medium severity").await
+    })
+    .await;
+
+    let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 3306,
+        "toPort": 3306, "cidr": "0.0.0.0/0", "description": null});
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "awsRegion": "us-east-1",
+        "targetResourceType": "AWS::EC2::SecurityGroup", "targetResourceId": group, "violationDetails": {},
+        "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": id});
+    let report = json!({"remediationSource": "security-group-remediator", "resourceId": group, "action": "None",
+        "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
+        "awsAccountId": "123456789012", "outcome": "fixed", "changes": [range], "request": request});
+    world.aws.send("events", &report).await;
+    let fixed = eventually("it says so in the same message", async || {
+        in_channel("Fixed by").await
+    })
+    .await;
+    assert_eq!(fixed.ts(), found.ts());
+    let record = world.aws.finding(&id).await.unwrap();
+    assert_eq!(
+        record["finding"]["severity"], "critical",
+        "what was revoked tells how bad it was"
+    );
+    let default = world.slack.findings().await;
+    assert!(!default.iter().any(|other| other.text().contains(&group)));
 }
