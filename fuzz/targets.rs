@@ -6,11 +6,10 @@ use defendable::contracts::notice::Notice;
 use defendable::contracts::{RemediationReport, RemediationRequest, RemediationTask};
 use defendable::controls::evaluation::aws_answer::AwsAnswer;
 use defendable::controls::evaluation::lines::evaluate_lines;
-use defendable::controls::evaluation::prefix_lists::PrefixLists;
-use defendable::controls::evaluation::{
-    ConfigurationItem, RestrictedPorts, RuleDefaults, RuleKind, RuleParameters,
-};
-use defendable::controls::{Change, IngressRule, IngressSource, PrefixList};
+use defendable::controls::evaluation::{ConfigurationItem, RuleDefaults, RuleKind, RuleParameters};
+use defendable::controls::ingress_prohibited_ports::RestrictedPorts;
+use defendable::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
+use defendable::controls::{Change, IngressRule, IngressSource, PolicyStatement, PrefixList};
 use defendable::finding::page::Cursor;
 use defendable::ids::{DigestId, FindingId};
 use defendable::notifier::notification::Notification;
@@ -263,13 +262,13 @@ fn cloudtrail_record(lines: &[u8]) {
         source: IngressSource::PrefixList(list),
         ..to_range.clone()
     };
-    let statement = Change::RemoveStatement {
+    let statement = Change::RemoveStatement(PolicyStatement {
         index: 0,
         sid: None,
         statement: "{}".to_owned(),
         limited_by: Vec::new(),
         is_unconfirmed: false,
-    };
+    });
     for change in [
         Change::RevokeIngress(to_range),
         Change::RevokeIngress(to_list),

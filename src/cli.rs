@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use defendable::controls::evaluation::lines::evaluate_lines;
-use defendable::controls::evaluation::{RestrictedPorts, RuleKind, RuleParameters};
+use defendable::controls::evaluation::{RuleKind, RuleParameters};
+use defendable::controls::ingress_prohibited_ports::RestrictedPorts;
 
 /// A Slack ChatOps app that keeps an AWS account safe.
 ///

@@ -384,7 +384,7 @@ impl Coordinator {
     }
 
     async fn dispatch(&self, finding: &FindingId, task: &RemediationTask) -> Result<(), AwsError> {
-        let queue = match task.message_body.violation_type.remediator() {
+        let queue = match task.message_body.violation_type.remediation().remediator() {
             RemediatorKind::SecurityGroup => &self.security_group_queue,
             RemediatorKind::S3Bucket => &self.s3_bucket_queue,
         };

@@ -1,20 +1,17 @@
 //! Who opened it: CloudTrail knows whose call broke the rule, often some minutes later.
 
-mod effect;
-mod trace;
-
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
-use effect::{Effect, Part};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use trace::{Identity, Trace};
 
 use crate::aws::{Aws, AwsError};
 use crate::controls::Change;
+use crate::controls::cause::{Call, Effect, Identity};
 use crate::finding::attribution::Opener;
 use crate::ids::Resource;
 use crate::text::cut;
@@ -43,60 +40,52 @@ pub struct Openers {
 /// opened one of the changes: a call after which it was still open, or closed, is nobody's whom we would
 /// name. What cannot be read is nobody's.
 pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
-    let meant =
-        |trace: &Trace| trace.error_code.is_none() && trace.event_time <= recorded_at + SKEW;
-    let mut traces: Vec<Trace> = records
+    let meant = |call: &Call| call.error_code.is_none() && call.event_time <= recorded_at + SKEW;
+    let mut calls: Vec<Call> = records
         .iter()
         .filter_map(|record| serde_json::from_str(record).ok())
         .filter(meant)
         .collect();
-    traces.sort_by_key(|trace| trace.event_time);
+    calls.sort_by_key(|call| call.event_time);
     let openings = changes
         .iter()
-        .flat_map(|change| Part::ALL.map(|part| last_opening(&traces, part, change)))
-        .flatten();
-    let trace = &traces[openings.max()?];
+        .filter_map(|change| last_opening(&calls, change));
+    let call = &calls[openings.max()?];
     let Identity {
         arn,
         user_name,
         invoked_by,
         kind,
-    } = trace.user_identity.clone();
+    } = call.user_identity.clone();
     Some(Opener {
         principal: cut(&arn.or(user_name).or(invoked_by).or(kind)?, 300),
-        call: trace.event_name.clone(),
-        at: trace.event_time,
-        source_address: trace
+        call: call.event_name.clone(),
+        at: call.event_time,
+        source_address: call
             .source_ip_address
             .as_deref()
             .map(|address| cut(address, 100)),
-        agent: trace
-            .user_agent
-            .as_deref()
-            .and_then(tool)
-            .map(str::to_owned),
+        agent: call.user_agent.as_deref().and_then(tool).map(str::to_owned),
     })
 }
 
-/// The place of the newest call that opened a part which was closed until then, or of which nothing is
-/// known. Ingress is added to, so that the newest call is always one.
-fn last_opening(traces: &[Trace], part: Part, change: &Change) -> Option<usize> {
-    let (mut opening, mut before) = (None, None);
-    for (place, trace) in traces.iter().enumerate() {
-        let Some(effect) = part.effect(trace, change) else {
-            continue;
-        };
-        let has_opened = match effect {
-            Effect::Opened => {
-                matches!(part, Part::Ingress) || matches!(before, None | Some(Effect::Closed))
+/// The place of the newest call that opened something which was closed until then, or of which nothing is
+/// known.
+fn last_opening(calls: &[Call], change: &Change) -> Option<usize> {
+    let (mut opening, mut before) = (None, BTreeMap::new());
+    for (place, call) in calls.iter().enumerate() {
+        for (decides, effect) in change.effects(call) {
+            let last = before.insert(decides, effect);
+            let has_opened = match effect {
+                Effect::Added => true,
+                Effect::Opened => matches!(last, None | Some(Effect::Closed)),
+                Effect::LeftOpen => last == Some(Effect::Closed),
+                Effect::Closed => false,
+            };
+            if has_opened {
+                opening = Some(place);
             }
-            Effect::LeftOpen => before == Some(Effect::Closed),
-            Effect::Closed => false,
-        };
-        if has_opened {
-            opening = Some(place);
         }
-        before = Some(effect);
     }
     opening
 }
@@ -193,7 +182,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::controls::{Grant, Grantee, IngressRule, IngressSource};
+    use crate::controls::{
+        Grant, Grantee, IngressRule, IngressSource, PolicyStatement, WholePolicy,
+    };
 
     fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
         json!({"eventVersion": "1.08", "eventName": name, "eventTime": time, "sourceIPAddress": "203.0.113.7",
@@ -315,13 +306,13 @@ mod tests {
     }
 
     fn statement() -> Change {
-        Change::RemoveStatement {
+        Change::RemoveStatement(PolicyStatement {
             index: 0,
             sid: Some("World".to_owned()),
             statement: everybody().to_string(),
             limited_by: Vec::new(),
             is_unconfirmed: false,
-        }
+        })
     }
 
     fn grant() -> Change {
@@ -359,9 +350,9 @@ mod tests {
             found(&[again, closed, opened.clone()], statement()).as_deref(),
             Some("again")
         );
-        let whole = Change::DeletePolicy {
+        let whole = Change::DeletePolicy(WholePolicy {
             policy: "{}".to_owned(),
-        };
+        });
         assert_eq!(found(&[beside, opened], whole).as_deref(), Some("opener"));
     }
 

@@ -22,9 +22,9 @@ use std::str::FromStr;
 use serde::Deserialize;
 use slack_morphism::prelude::{SlackChannelId, SlackUserGroupId};
 
+use crate::controls::Severity;
 use crate::controls::Tags;
 use crate::finding::Plan;
-use crate::finding::severity::Severity;
 use crate::ids::{AccountId, Region, Resource, RuleName};
 
 /// The routing table: severities by rule, channels, and the group to mention.
@@ -183,7 +183,7 @@ impl Routing {
     /// How bad a finding is: by what it exposes, and at least as bad as its rule is said to be. While what
     /// it exposes is being found out, the worst is assumed.
     pub fn severity(&self, rule: &RuleName, plan: &Plan) -> Severity {
-        let (said, exposed) = (self.severities.get(rule).copied(), Severity::of_plan(plan));
+        let (said, exposed) = (self.severities.get(rule).copied(), plan.severity());
         said.max(exposed).unwrap_or_default()
     }
 

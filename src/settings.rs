@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::controls::evaluation::{RestrictedPorts, RuleDefaults, S3PublicAccess, list};
+use crate::controls::bucket_public::S3PublicAccess;
+use crate::controls::evaluation::{RuleDefaults, list};
+use crate::controls::ingress_prohibited_ports::RestrictedPorts;
 use crate::ids::{AccountId, RuleName};
 use crate::queue::QueueUrl;
 use crate::routing::Routing;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use defendable::controls::evaluation::lines::evaluate_lines;
 use defendable::controls::evaluation::{RuleKind, RuleParameters};
-use defendable::controls::{Change, Grant, Grantee, IngressRule, IngressSource};
+use defendable::controls::{Change, Grant, Grantee, IngressRule, IngressSource, PolicyStatement};
 use defendable::opener::opener;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -111,13 +111,13 @@ fn who_opened_it_is_named_and_nobody_else() {
         permission: "READ".to_owned(),
     });
     let statement = r#"{"Sid":"World","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::trail-ct-05-14008/*"}"#;
-    let statement = Change::RemoveStatement {
+    let statement = Change::RemoveStatement(PolicyStatement {
         index: 0,
         sid: Some("World".to_owned()),
         statement: statement.to_owned(),
         limited_by: Vec::new(),
         is_unconfirmed: false,
-    };
+    });
     let seen_at: Timestamp = "2026-11-27T21:13:30Z".parse().unwrap();
     for (file, change, expected) in [
         ("ct-01.json", range(22, "0.0.0.0/0"), "modifier"),

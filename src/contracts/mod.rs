@@ -291,6 +291,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::controls::WholePolicy;
 
     #[test]
     fn a_report_of_dd_aws_is_understood() {
@@ -325,9 +326,9 @@ mod tests {
                     advice: "ask".to_owned(),
                 },
                 attempt: Attempt::begin(),
-                changes: vec![Change::DeletePolicy {
+                changes: vec![Change::DeletePolicy(WholePolicy {
                     policy: "{}".to_owned(),
-                }],
+                })],
                 request,
             }),
         };

@@ -1,12 +1,11 @@
 //! What people wrote on a resource: its name and its tags.
 
-use futures::FutureExt;
-
 use std::collections::BTreeMap;
 
-use super::Remediations;
-use crate::aws::AwsError;
-use crate::ids::{Resource, ResourceType};
+use futures::FutureExt;
+
+use crate::aws::{Aws, AwsError};
+use crate::ids::Resource;
 
 /// A resource's tags.
 pub type Tags = BTreeMap<String, String>;
@@ -41,64 +40,49 @@ pub fn ignored_because(tags: &Tags) -> Option<&str> {
     })
 }
 
-impl Remediations {
-    /// Reads the live resource; nothing is known of types that we cannot fix.
-    pub async fn about(&self, resource: &Resource) -> Result<About, AwsError> {
-        let Resource {
-            account,
-            region,
-            id,
-            ..
-        } = resource;
-        match resource.resource_type.as_str() {
-            ResourceType::SECURITY_GROUP => {
-                let described = self
-                    .aws
-                    .ec2(account, region)?
-                    .describe_security_groups()
-                    .group_ids(id.as_str())
-                    .send()
-                    .boxed();
-                let described = described.await;
-                let groups = described
-                    .map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
-                let group = groups.security_groups().first();
-                let tags = group.map(|group| group.tags()).unwrap_or_default().iter();
-                let tags =
-                    tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
-                let name = group
-                    .and_then(|group| group.group_name())
-                    .map(str::to_owned);
-                Ok(About {
-                    name,
-                    tags: tags.collect(),
-                })
-            }
-            ResourceType::BUCKET => {
-                let tagging = self
-                    .aws
-                    .s3(account, region)?
-                    .get_bucket_tagging()
-                    .bucket(id.as_str())
-                    .send()
-                    .boxed();
-                match tagging
-                    .await
-                    .map_err(|error| AwsError::from_sdk("s3:GetBucketTagging", error))
-                {
-                    Ok(tagging) => {
-                        let tags = tagging.tag_set().iter();
-                        let tags = tags
-                            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-                            .collect();
-                        Ok(About { name: None, tags })
-                    }
-                    Err(error) if error.code == "NoSuchTagSet" => Ok(About::default()),
-                    Err(error) => Err(error),
-                }
-            }
-            _ => Ok(About::default()),
+/// Reads name and tags of a security group.
+pub(super) async fn security_group(aws: &Aws, resource: &Resource) -> Result<About, AwsError> {
+    let ec2 = aws.ec2(&resource.account, &resource.region)?;
+    let described = ec2
+        .describe_security_groups()
+        .group_ids(resource.id.as_str())
+        .send()
+        .boxed()
+        .await;
+    let groups =
+        described.map_err(|error| AwsError::from_sdk("ec2:DescribeSecurityGroups", error))?;
+    let group = groups.security_groups().first();
+    let tags = group.map(|group| group.tags()).unwrap_or_default().iter();
+    let tags = tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    let name = group
+        .and_then(|group| group.group_name())
+        .map(str::to_owned);
+    Ok(About {
+        name,
+        tags: tags.collect(),
+    })
+}
+
+/// Reads the tags of a bucket, whose id is its name.
+pub(super) async fn bucket(aws: &Aws, resource: &Resource) -> Result<About, AwsError> {
+    let s3 = aws.s3(&resource.account, &resource.region)?;
+    let tagging = s3
+        .get_bucket_tagging()
+        .bucket(resource.id.as_str())
+        .send()
+        .boxed()
+        .await;
+    match tagging.map_err(|error| AwsError::from_sdk("s3:GetBucketTagging", error)) {
+        Ok(tagging) => {
+            let tags = tagging.tag_set().iter();
+            let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Ok(About {
+                name: None,
+                tags: tags.collect(),
+            })
         }
+        Err(error) if error.code == "NoSuchTagSet" => Ok(About::default()),
+        Err(error) => Err(error),
     }
 }
 

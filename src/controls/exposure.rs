@@ -2,15 +2,14 @@
 //! expose the same are the same to a person who agreed to one of them. Rule ids, descriptions and positions
 //! do not count.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::change::{Change, Grant, Grantee, IngressRule, IngressSource};
+use super::ingress_prohibited_ports::Opened;
 
-/// An exposure. Only [`Exposure::of`] makes one, so that equal exposures are equal values.
+/// An exposure. Only [`Change::exposure`](super::Change::exposure) makes one, so that equal exposures are equal
+/// values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(
     tag = "exposes",
@@ -59,62 +58,6 @@ pub enum Exposure {
 }
 
 impl Exposure {
-    /// What a change closes. None for the deletion of a policy, whose statements are changes of their
-    /// own: whether another statement is left exposes nothing.
-    pub fn of(change: &Change) -> Option<Self> {
-        match change {
-            Change::RevokeIngress(rule) => Some(Self::of_rule(rule)),
-            Change::RemoveGrant(Grant {
-                grantee,
-                permission,
-            }) => {
-                let (Grantee::Group(grantee)
-                | Grantee::CanonicalUser(grantee)
-                | Grantee::Email(grantee)) = grantee;
-                Some(Self::Grant {
-                    grantee: grantee.clone(),
-                    permission: permission.clone(),
-                })
-            }
-            Change::RemoveStatement { statement, .. } => Some(Self::Statement {
-                json: canonical_statement(statement),
-            }),
-            Change::DeletePolicy { .. } => None,
-        }
-    }
-
-    fn of_rule(rule: &IngressRule) -> Self {
-        let protocol = protocol_name(&rule.protocol);
-        let given = |port: Option<i32>| port.filter(|port| *port != -1);
-        let (from_port, to_port) = match (protocol, given(rule.from_port), given(rule.to_port)) {
-            ("-1", ..) => (None, None),
-            ("tcp" | "udp", None, None) => (Some(0), Some(65535)),
-            (_, from, to) => (from, to),
-        };
-        let protocol = protocol.to_owned();
-        match &rule.source {
-            IngressSource::Cidr(cidr) => {
-                let cidr = cidr
-                    .parse::<IpNet>()
-                    .map_or_else(|_| cidr.clone(), |net| net.trunc().to_string());
-                Self::Ingress {
-                    protocol,
-                    from_port,
-                    to_port,
-                    cidr,
-                }
-            }
-            IngressSource::PrefixList(list) => Self::PrefixList {
-                protocol,
-                from_port,
-                to_port,
-                prefix_list: list.id.clone(),
-                open: list.open.clone(),
-                has_others: list.has_others,
-            },
-        }
-    }
-
     /// What an ingress rule opens to whom; none of other exposures.
     fn opened(&self) -> Option<Opened<'_>> {
         match self {
@@ -182,109 +125,15 @@ impl Exposure {
     }
 }
 
-/// What an ingress rule opens to whom.
-struct Opened<'a> {
-    protocol: &'a str,
-    ports: (Option<i32>, Option<i32>),
-    prefix_list: Option<&'a String>,
-    ranges: Vec<&'a str>,
-}
-
-impl Opened<'_> {
-    fn includes(&self, other: &Self) -> bool {
-        let has = |range: &&str| {
-            self.ranges
-                .iter()
-                .any(|wide| includes_addresses(wide, range))
-        };
-        (self.prefix_list.is_none() || self.prefix_list == other.prefix_list)
-            && other.ranges.iter().all(has)
-            && (self.protocol == "-1"
-                || (self.protocol == other.protocol
-                    && includes_ports(self.protocol, self.ports, other.ports)))
-    }
-}
-
-/// EC2 takes and gives numbers too.
-pub fn protocol_name(protocol: &str) -> &str {
-    match protocol {
-        "1" => "icmp",
-        "6" => "tcp",
-        "17" => "udp",
-        "58" => "icmpv6",
-        other => other,
-    }
-}
-
-fn includes_addresses(wide: &str, narrow: &str) -> bool {
-    match (wide.parse::<IpNet>(), narrow.parse::<IpNet>()) {
-        (Ok(wide), Ok(narrow)) => wide.contains(&narrow),
-        _ => wide == narrow,
-    }
-}
-
-/// ICMP's types and codes are no range: all, or the same.
-fn includes_ports(
-    protocol: &str,
-    wide: (Option<i32>, Option<i32>),
-    narrow: (Option<i32>, Option<i32>),
-) -> bool {
-    match (wide, narrow) {
-        ((None, None), _) => true,
-        ((Some(first), Some(last)), (Some(from), Some(to)))
-            if matches!(protocol, "tcp" | "udp") =>
-        {
-            first <= from && to <= last
-        }
-        ((kind, None), (other, _)) => kind == other,
-        (wide, narrow) => wide == narrow,
-    }
-}
-
-/// A statement's JSON in the one form that all spellings of it have: keys in order, a list of one as
-/// that one, other lists as sets. What is no JSON stays as it is.
-fn canonical_statement(statement: &str) -> String {
-    match serde_json::from_str::<Value>(statement) {
-        Ok(value) => canonical(value).to_string(),
-        Err(_) => statement.to_owned(),
-    }
-}
-
-fn canonical(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let sorted: BTreeMap<String, Value> = fields
-                .into_iter()
-                .map(|(key, value)| (key, canonical(value)))
-                .collect();
-            Value::Object(sorted.into_iter().collect())
-        }
-        Value::Array(items) => {
-            let sorted: BTreeMap<String, Value> = items
-                .into_iter()
-                .map(|item| {
-                    let item = canonical(item);
-                    (item.to_string(), item)
-                })
-                .collect();
-            let mut items: Vec<Value> = sorted.into_values().collect();
-            if items.len() == 1 {
-                items.remove(0)
-            } else {
-                Value::Array(items)
-            }
-        }
-        scalar => scalar,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::controls::PrefixList;
+    use crate::controls::{
+        Change, IngressRule, IngressSource, PolicyStatement, PrefixList, WholePolicy,
+    };
 
     fn range(protocol: &str, from: i32, to: i32, cidr: &str) -> IngressRule {
         IngressRule {
@@ -298,19 +147,23 @@ mod tests {
         }
     }
 
+    fn of_rule(rule: &IngressRule) -> Exposure {
+        Change::RevokeIngress(rule.clone()).exposure().unwrap()
+    }
+
     fn ingress(protocol: &str, from: i32, to: i32, cidr: &str) -> Exposure {
-        Exposure::of_rule(&range(protocol, from, to, cidr))
+        of_rule(&range(protocol, from, to, cidr))
     }
 
     fn statement(statement: &str) -> Exposure {
-        let change = Change::RemoveStatement {
+        let change = Change::RemoveStatement(PolicyStatement {
             index: 0,
             sid: None,
             statement: statement.to_owned(),
             limited_by: Vec::new(),
             is_unconfirmed: false,
-        };
-        Exposure::of(&change).unwrap()
+        });
+        change.exposure().unwrap()
     }
 
     #[test]
@@ -320,13 +173,10 @@ mod tests {
             description: Some("jump host".to_owned()),
             ..range("6", 22, 22, "0.0.0.0/0")
         };
-        assert_eq!(
-            ingress("tcp", 22, 22, "0.0.0.0/0"),
-            Exposure::of_rule(&other)
-        );
+        assert_eq!(ingress("tcp", 22, 22, "0.0.0.0/0"), of_rule(&other));
         assert_eq!(
             ingress("-1", -1, -1, "::/0"),
-            Exposure::of_rule(&IngressRule {
+            of_rule(&IngressRule {
                 from_port: None,
                 to_port: None,
                 ..range("-1", 0, 0, "0::/0")
@@ -351,18 +201,19 @@ mod tests {
             statement(one),
             statement(&one.replace("GetObject", "PutObject"))
         );
-        let moved = Change::RemoveStatement {
+        let moved = Change::RemoveStatement(PolicyStatement {
             index: 7,
             sid: Some("A".to_owned()),
             statement: one.to_owned(),
             limited_by: Vec::new(),
             is_unconfirmed: false,
-        };
-        assert_eq!(Exposure::of(&moved), Some(statement(one)));
+        });
+        assert_eq!(moved.exposure(), Some(statement(one)));
         assert_eq!(
-            Exposure::of(&Change::DeletePolicy {
+            Change::DeletePolicy(WholePolicy {
                 policy: "{}".to_owned()
-            }),
+            })
+            .exposure(),
             None
         );
     }
@@ -405,7 +256,7 @@ mod tests {
                 open,
                 has_others,
             });
-            Exposure::of_rule(&IngressRule {
+            of_rule(&IngressRule {
                 source,
                 ..range("tcp", 22, 22, "")
             })

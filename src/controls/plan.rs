@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Change, Control, Exposure};
+use super::change::Change;
+use super::exposure::Exposure;
+use super::kind::Control;
 use crate::ids::{PlanDigest, Resource};
 
 /// The version of what a digest covers. Another one makes all digests new.
@@ -75,7 +77,9 @@ impl AgreedPlan {
     pub fn beyond<'a>(&self, live: impl IntoIterator<Item = &'a Change>) -> Vec<Change> {
         let agreed = self.exposures();
         let is_new = |change: &&Change| {
-            Exposure::of(change).is_some_and(|exposure| !agreed.contains(&exposure))
+            change
+                .exposure()
+                .is_some_and(|exposure| !agreed.contains(&exposure))
         };
         live.into_iter().filter(is_new).cloned().collect()
     }
@@ -83,7 +87,7 @@ impl AgreedPlan {
 
 /// What changes expose.
 pub fn exposures<'a>(changes: impl IntoIterator<Item = &'a Change>) -> BTreeSet<Exposure> {
-    changes.into_iter().filter_map(Exposure::of).collect()
+    changes.into_iter().filter_map(Change::exposure).collect()
 }
 
 #[cfg(test)]

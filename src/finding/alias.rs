@@ -241,13 +241,15 @@ fn new_id(finding: &Finding, rules: &RuleDefaults) -> Option<FindingId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controls::Change;
+    use crate::controls::{Change, WholePolicy};
     use crate::finding::tests::{at, open};
 
     #[test]
     fn of_two_findings_about_the_same_what_is_open_stays_open_and_what_was_taken_can_be_put_back() {
-        let taken = |policy: &str| Change::DeletePolicy {
-            policy: policy.to_owned(),
+        let taken = |policy: &str| {
+            Change::DeletePolicy(WholePolicy {
+                policy: policy.to_owned(),
+            })
         };
         let fixed = |policy: &str, second| Finding {
             state: State::Fixed {

@@ -201,12 +201,13 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::WholePolicy;
 
     #[test]
     fn what_older_versions_wrote_is_read() {
-        let change = Change::DeletePolicy {
+        let change = Change::DeletePolicy(WholePolicy {
             policy: "{}".to_owned(),
-        };
+        });
         let pair = serde_json::json!([["S3_BUCKET_PUBLIC_POLICY", &change]]);
         let [read] = serde_json::from_value::<Vec<Announcement>>(pair)
             .unwrap()

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Resource, ResourceType};
+use crate::controls::Control;
+use crate::ids::Resource;
 
 /// When to look, seconds after the finding was shown and after each look that found nothing:
 /// CloudTrail
@@ -30,8 +31,7 @@ pub struct Opener {
 
 /// Whether it is worth asking about a resource.
 pub fn can_be_known(resource: &Resource) -> bool {
-    matches!(
-        resource.resource_type.as_str(),
-        ResourceType::SECURITY_GROUP | ResourceType::BUCKET
-    )
+    Control::of_resource(&resource.resource_type)
+        .next()
+        .is_some()
 }

@@ -38,9 +38,9 @@ impl Finding {
         let covered = |change: &Change| left.covers(change);
         let keeps_policy = changes
             .iter()
-            .any(|(_, change)| matches!(change, Change::RemoveStatement { .. }) && covered(change));
+            .any(|(_, change)| matches!(change, Change::RemoveStatement(_)) && covered(change));
         let is_to_close = |(_, change): &&(ViolationType, Change)| match change {
-            Change::DeletePolicy { .. } => !keeps_policy,
+            Change::DeletePolicy(_) => !keeps_policy,
             change => !covered(change),
         };
         changes.iter().filter(is_to_close).cloned().collect()

@@ -34,7 +34,7 @@ impl Finding {
             .retain(|repeat| at.duration_since(repeat.at) < CONTEST_WINDOW);
         let new = changes
             .iter()
-            .filter_map(Exposure::of)
+            .filter_map(|change| change.exposure())
             .map(|exposure| Repeat { exposure, at });
         self.repeats.extend(new);
     }
@@ -59,7 +59,7 @@ impl Finding {
         };
         changes
             .into_iter()
-            .filter_map(Exposure::of)
+            .filter_map(|change| change.exposure())
             .any(|exposure| times(&exposure) >= CONTEST_LIMIT)
     }
 

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 
 use super::plan_list::{Counts, Listing};
-use super::severity::Severity;
 use super::table::{HELD, Holder, LEASE, Table, TableError, applied, conditional, number, text};
 use super::{Finding, Plan, State, StateName};
 use crate::aws::AwsError;
+use crate::controls::Severity;
 use crate::ids::{AccountId, DigestId, FindingId, PlanDigest, PlanListId, Region, RuleName};
 use crate::text::cut;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::deed::Deed;
-use super::severity::Severity;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, LateRemoval, Plan, Refusal, State};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
+use crate::controls::Severity;
 use crate::controls::{AgreedPlan, Change, ViolationType};
 use crate::ids::{AccountId, PlanDigest};
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::deed::Deed;
-use super::severity::Severity;
 use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
+use crate::controls::Severity;
 use crate::controls::{Change, Exposure, IGNORE_TAG, exposures};
 use crate::text::cut;
 
@@ -37,7 +37,8 @@ impl Covers {
     pub fn covers(&self, change: &Change) -> bool {
         match self {
             Self::Resource => true,
-            Self::Exposures(ignored) => Exposure::of(change)
+            Self::Exposures(ignored) => change
+                .exposure()
                 .is_some_and(|exposure| ignored.iter().any(|ignored| ignored.covers(&exposure))),
         }
     }
@@ -271,8 +272,7 @@ impl Finding {
         };
         let changes: Vec<Change> = changes.iter().map(|(_, change)| change.clone()).collect();
         let beyond = |covers: &Covers| -> Vec<Change> {
-            let is_new =
-                |change: &&Change| Exposure::of(change).is_some() && !covers.covers(change);
+            let is_new = |change: &&Change| change.exposure().is_some() && !covers.covers(change);
             changes.iter().filter(is_new).cloned().collect()
         };
         match &self.state {

@@ -21,7 +21,6 @@ mod kept_plan;
 mod late;
 pub mod page;
 pub mod plan_list;
-pub mod severity;
 mod sources;
 pub mod storm;
 pub mod table;
@@ -33,7 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::contracts::{Attempt, RemediationRequest};
-use crate::controls::{Change, Control, ViolationType};
+use crate::controls::{Change, Control, Severity, ViolationType};
 use crate::finding::attribution::Opener;
 use crate::ids::{FindingId, PlanDigest, Resource, RuleName};
 use announcement::Announcement;
@@ -42,7 +41,6 @@ pub use contest::Repeat;
 use deed::Deed;
 pub use ignore::{Covers, Ignore};
 pub use late::LateRemoval;
-use severity::Severity;
 pub use sources::SourceResult;
 
 /// After this a fix that has not reported back may be asked for again.
@@ -292,6 +290,18 @@ pub enum Plan {
         /// In the order in which they would be made.
         changes: Vec<(ViolationType, Change)>,
     },
+}
+
+impl Plan {
+    /// How bad what it would close is; none where there is nothing to go by. The worst, while that is being
+    /// found out.
+    pub fn severity(&self) -> Option<Severity> {
+        match self {
+            Self::Known { changes } => changes.iter().map(|(_, change)| change.severity()).max(),
+            Self::Unknown { looking: true, .. } => Some(Severity::Critical),
+            Self::Unsupported | Self::Unknown { looking: false, .. } => None,
+        }
+    }
 }
 
 /// A rule's complaint about a resource.

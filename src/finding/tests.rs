@@ -2,7 +2,7 @@ mod consent;
 
 use super::*;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};
-use crate::controls::{Grant, Grantee};
+use crate::controls::{Grant, Grantee, PolicyStatement};
 use crate::ids::ResourceType;
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -41,13 +41,13 @@ fn grant() -> Change {
 }
 
 fn statement() -> Change {
-    Change::RemoveStatement {
+    Change::RemoveStatement(PolicyStatement {
         index: 0,
         sid: None,
         statement: "{}".to_owned(),
         limited_by: Vec::new(),
         is_unconfirmed: false,
-    }
+    })
 }
 
 fn known(changes: &[(ViolationType, Change)]) -> Plan {

@@ -10,7 +10,6 @@ use crate::contracts::{
 };
 use crate::controls::{
     AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
-    ViolationType,
 };
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::finding::decision;
@@ -249,7 +248,7 @@ impl Remediator {
     fn job(&self, task: RemediationTask) -> Result<Job, String> {
         let request = &task.message_body;
         let (kind, resource) = (request.violation_type, request.resource(&self.home));
-        if kind.remediator() != self.kind {
+        if kind.remediation().remediator() != self.kind {
             return Err(format!("{kind} is not for this remediator"));
         }
         if kind.resource_type() != resource.resource_type.as_str() {
@@ -463,13 +462,8 @@ impl Remediator {
         let kind = job.request().violation_type;
         let mut new = Vec::new();
         if consent.agreed.is_some() {
-            for other in kind
-                .control()
-                .kinds()
-                .iter()
-                .filter(|other| **other != kind)
-            {
-                let prepared = self.remediations.prepare(*other, &job.resource).await?;
+            for other in kind.control().kinds().filter(|other| *other != kind) {
+                let prepared = self.remediations.prepare(other, &job.resource).await?;
                 new.extend(consent.beyond(prepared.changes().iter()));
             }
         }
@@ -576,20 +570,13 @@ fn meanwhile(objection: &impl fmt::Display) -> AwsError {
 }
 
 fn action(request: &RemediationRequest, outcome: &Outcome, changes: &[Change]) -> &'static str {
-    let undo = !request.undo.is_empty();
-    match request.violation_type {
-        _ if changes.is_empty()
-            || matches!(outcome, Outcome::NotAgreed | Outcome::LeftToPeople) =>
-        {
-            "None"
-        }
-        ViolationType::Ec2SgProhibitedPort if undo => "AuthorizeSecurityGroupIngress",
-        ViolationType::Ec2SgProhibitedPort => "RevokeSecurityGroupIngress",
-        ViolationType::S3BucketPublicAcl => "PutBucketAcl",
-        ViolationType::S3BucketPublicPolicy => match changes.last() {
-            Some(Change::DeletePolicy { .. }) if !undo => "DeleteBucketPolicy",
-            _ => "PutBucketPolicy",
-        },
+    let changes_nothing =
+        changes.is_empty() || matches!(outcome, Outcome::NotAgreed | Outcome::LeftToPeople);
+    let remediation = request.violation_type.remediation();
+    match request.undo.is_empty() {
+        _ if changes_nothing => "None",
+        true => remediation.call(changes),
+        false => remediation.undo_call(),
     }
 }
 
@@ -625,6 +612,7 @@ fn message(outcome: &Outcome, changes: &[Change]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::WholePolicy;
 
     fn error(kind: AwsErrorKind) -> AwsError {
         AwsError {
@@ -651,9 +639,9 @@ mod tests {
             settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0,
             Outcome::NotAgreed
         );
-        let left = vec![Change::DeletePolicy {
+        let left = vec![Change::DeletePolicy(WholePolicy {
             policy: "{}".to_owned(),
-        }];
+        })];
         let settled = settle(Ok(Applied::changed(Vec::new(), left.clone()))).unwrap();
         assert_eq!(settled, (Outcome::LeftToPeople, left));
         let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
@@ -664,9 +652,9 @@ mod tests {
 
     #[test]
     fn an_undo_that_failed_halfway_says_what_is_in_place() {
-        let changes = vec![Change::DeletePolicy {
+        let changes = vec![Change::DeletePolicy(WholePolicy {
             policy: "{}".to_owned(),
-        }];
+        })];
         let failed = |kind| settle_undo((changes.clone(), Err(error(kind).into())));
         assert!(
             failed(AwsErrorKind::Transient).is_err() && failed(AwsErrorKind::Conflict).is_err()

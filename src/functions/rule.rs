@@ -11,14 +11,15 @@ use serde_json::json;
 use crate::aws::{Aws, AwsError};
 use crate::contracts::RemediationRequest;
 use crate::contracts::notice::Notice;
+use crate::controls::bucket_public::live_bucket;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
-use crate::controls::evaluation::prefix_lists::PrefixLists;
 use crate::controls::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use crate::controls::evaluation::{
     ComplianceType, ConfigurationItem, Evaluation, EvaluationError, RuleDefaults, RuleKind,
-    RuleParameters, Violation, live_bucket,
+    RuleParameters, Violation,
 };
 use crate::controls::ignored_because;
+use crate::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::queue::{QueueUrl, Queues};
 

@@ -26,7 +26,7 @@ impl Function {
             Self::RestrictedPortsRule => {
                 vec![
                     functions::rule::ACTIONS,
-                    controls::evaluation::prefix_lists::ACTIONS,
+                    controls::ingress_prohibited_ports::prefix_lists::ACTIONS,
                 ]
             }
             Self::S3PublicAccessRule => {
@@ -34,7 +34,7 @@ impl Function {
                 vec![
                     own,
                     controls::evaluation::aws_answer::ACTIONS,
-                    controls::evaluation::live_bucket::ACTIONS,
+                    controls::bucket_public::live_bucket::ACTIONS,
                 ]
             }
         };
@@ -46,19 +46,18 @@ impl Function {
 fn planning(own: &[&'static [&'static str]]) -> Vec<&'static [&'static str]> {
     own.iter()
         .copied()
-        .chain(ViolationType::ALL.map(ViolationType::plan_actions))
+        .chain(ViolationType::ALL.map(|kind| kind.remediation().plan_actions()))
         .collect()
 }
 
 fn remediator(kind: RemediatorKind) -> Vec<&'static [&'static str]> {
-    let violations = ViolationType::ALL
+    let remediations = ViolationType::ALL
+        .map(ViolationType::remediation)
         .into_iter()
-        .filter(|violation| violation.remediator() == kind);
+        .filter(|remediation| remediation.remediator() == kind);
     let own = [functions::remediator::ACTIONS, queue::ACTIONS];
     own.into_iter()
-        .chain(
-            violations.flat_map(|violation| [violation.plan_actions(), violation.apply_actions()]),
-        )
+        .chain(remediations.flat_map(|one| [one.plan_actions(), one.apply_actions()]))
         .collect()
 }
 

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Notifier, NotifierError};
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::controls::evaluation::RuleKind;
 use crate::finding::judged_again::JudgedAgain;
-use crate::ids::{ResourceType, RuleName};
+use crate::ids::RuleName;
 
 /// How long until buckets and groups are judged again whatever is seen.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -53,14 +54,13 @@ impl Notifier {
         if let Err(error) = &block {
             tracing::warn!(%error, "the account's Public Access Block cannot be read");
         }
-        // No setting of the account makes an open port ineffective.
-        let none = Some(PublicAccessBlock::default());
-        for (resource_type, block) in [
-            (ResourceType::BUCKET, block.ok()),
-            (ResourceType::SECURITY_GROUP, none),
-        ] {
-            let resource_type = resource_type.parse().expect("a resource type");
-            for name in self.remediations.rules.names(&resource_type) {
+        let block = block.ok();
+        for kind in RuleKind::ALL {
+            let block = match kind.control().definition().heeds_account_block() {
+                true => block,
+                false => Some(PublicAccessBlock::default()),
+            };
+            for name in self.remediations.rules.names_of(kind) {
                 let Ok(rule) = name.parse() else { continue };
                 self.judge_again_by(&rule, block, now).await?;
             }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::contracts::RemediationReport;
 use crate::contracts::notice::Notice;
+use crate::controls::Severity;
 use crate::finding::Breach;
-use crate::finding::severity::Severity;
 use crate::ids::{AccountId, InvalidId, Region, Resource, ResourceId, ResourceType, RuleName};
 
 /// A parsed message.

@@ -177,9 +177,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::controls::Severity;
     use crate::finding::digest::Member;
     use crate::finding::plan_list::Counts;
-    use crate::finding::severity::Severity;
     use crate::ids::PlanDigest;
 
     fn at(second: i64) -> Timestamp {

@@ -103,9 +103,9 @@ pub fn fix_all_submission(view: &SlackStatefulView) -> Option<(DigestId, PlanLis
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::Severity;
     use crate::finding::StateName;
     use crate::finding::digest::{Entry, Tally};
-    use crate::finding::severity::Severity;
     use crate::ids::PlanDigest;
 
     fn members(number: usize) -> Vec<Member> {

@@ -17,10 +17,10 @@ use super::finding_message::mentioning;
 use super::mark::Mark;
 use super::publisher::{PublishError, Published, Publisher};
 use crate::contracts::notice::Notice;
+use crate::controls::Severity;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry, Tally};
 use crate::finding::plan_list;
-use crate::finding::severity::Severity;
 use crate::finding::table::Holder;
 use crate::ids::{DigestId, PlanListId};
 

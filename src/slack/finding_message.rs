@@ -6,13 +6,13 @@ use slack_morphism::prelude::*;
 use super::blocks::{actions, button, confirm, context, fields, message, section};
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
-use crate::controls::{Change, Exposure, ViolationType};
+use crate::controls::{Change, Control, Exposure, ViolationType};
 use crate::finding::attribution::Opener;
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
     APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore, Plan, State, Wish,
 };
-use crate::ids::{Resource, ResourceType};
+use crate::ids::Resource;
 use crate::text::cut;
 
 /// How many changes a message lists; the thread has more, the finding itself all of them.
@@ -158,42 +158,24 @@ pub fn headline(finding: &Finding) -> String {
                 ..
             }
     );
+    let resource_type = &finding.resource.resource_type;
+    let definition = Control::of_resource(resource_type)
+        .next()
+        .map(Control::definition);
+    let noun = definition.map_or(resource_type.as_str(), |definition| definition.noun());
     if matches!(finding.state, State::Deleted { .. }) {
-        return match finding.resource.resource_type.as_str() {
-            ResourceType::SECURITY_GROUP => format!("Security group {id} was deleted"),
-            ResourceType::BUCKET => format!("Bucket {id} was deleted"),
-            other => format!("{other} {id} was deleted"),
-        };
+        return format!("{noun} {id} was deleted");
     }
-    match finding.resource.resource_type.as_str() {
-        other if finding.plan == Plan::Unsupported && was => {
-            format!("{other} {id} keeps the rule {} again", finding.rule)
+    match definition.filter(|_| finding.plan != Plan::Unsupported) {
+        Some(definition) if was => format!("{noun} {id} {}", definition.kept_again()),
+        Some(definition) => {
+            let kinds = finding.to_fix().into_iter().map(|(kind, _)| kind).collect();
+            format!("{noun} {id} {}", definition.violated(&kinds))
         }
-        other if finding.plan == Plan::Unsupported => {
-            format!("{other} {id} breaks the rule {}", finding.rule)
+        None if was => {
+            format!("{resource_type} {id} keeps the rule {} again", finding.rule)
         }
-        ResourceType::SECURITY_GROUP if was => {
-            format!("Security group {id} is no longer open to the internet")
-        }
-        ResourceType::SECURITY_GROUP => format!("Security group {id} is open to the internet"),
-        ResourceType::BUCKET if was => format!("Bucket {id} is no longer public"),
-        ResourceType::BUCKET => format!("Bucket {id} is public{}", how_public(finding)),
-        other if was => format!("{other} {id} keeps the rule {} again", finding.rule),
-        other => format!("{other} {id} breaks the rule {}", finding.rule),
-    }
-}
-
-fn how_public(finding: &Finding) -> &'static str {
-    let changes = finding.to_fix();
-    let by = |wanted: ViolationType| changes.iter().any(|(kind, _)| *kind == wanted);
-    match (
-        by(ViolationType::S3BucketPublicAcl),
-        by(ViolationType::S3BucketPublicPolicy),
-    ) {
-        (true, true) => " by its ACL and its policy",
-        (true, false) => " by its ACL",
-        (false, true) => " by its policy",
-        (false, false) => "",
+        None => format!("{resource_type} {id} breaks the rule {}", finding.rule),
     }
 }
 
@@ -360,10 +342,13 @@ fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> 
     let to_fix: Vec<Exposure> = finding
         .to_fix()
         .iter()
-        .filter_map(|(_, change)| Exposure::of(change))
+        .filter_map(|(_, change)| change.exposure())
         .collect();
-    let is_there =
-        |change: &&Change| Exposure::of(change).is_some_and(|exposure| to_fix.contains(&exposure));
+    let is_there = |change: &&Change| {
+        change
+            .exposure()
+            .is_some_and(|exposure| to_fix.contains(&exposure))
+    };
     let new: Vec<String> = new.iter().filter(is_there).map(Change::exposes).collect();
     let what = match new.is_empty() {
         true => "What was new has gone since.".to_owned(),

@@ -1,10 +1,10 @@
 //! What AWS itself says beside a configuration item. Of a bucket: what it does not call public, or what the
 //! account's settings make ineffective, is no violation. Of a security group: what is in its prefix lists.
 
-use super::prefix_lists::PrefixLists;
 use crate::aws::answer::Answer;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
+use crate::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
 use crate::ids::{AccountId, Region};
 
 /// What asking of a bucket calls.

@@ -118,7 +118,7 @@ pub fn from_stringified<T: DeserializeOwned + Default>(json: &str) -> serde_json
 }
 
 /// For a field that may be absent, `null`, JSON, or JSON in a string.
-pub(super) fn stringified<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(in crate::controls) fn stringified<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned + Default,
@@ -128,7 +128,7 @@ where
 }
 
 /// For a list that may be `null`.
-pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(in crate::controls) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,

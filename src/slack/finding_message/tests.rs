@@ -5,13 +5,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contracts::Attempt;
+use crate::controls::Severity;
 use crate::controls::{
-    AgreedPlan, Control, Exposure, Grant, Grantee, IngressRule, IngressSource, PrefixList,
+    AgreedPlan, Control, Grant, Grantee, IngressRule, IngressSource, PolicyStatement, PrefixList,
 };
 use crate::finding::digest::{Digest, Entry, Member, Tally};
-use crate::finding::severity::Severity;
 use crate::finding::{Breach, Covers, Failure, Refusal, Repeat, Wish};
 use crate::ids::PlanListId;
+use crate::ids::ResourceType;
 use crate::slack::digest_message::digest_message;
 use crate::slack::digest_view::show_all_view;
 use crate::slack::fix_view::fix_view;
@@ -273,7 +274,7 @@ fn fixed_again_and_again() {
         agent: Some("Terraform".to_owned()),
     };
     finding.earlier_openers = vec![opener];
-    let exposure = Exposure::of(&revoke(1).1).unwrap();
+    let exposure = revoke(1).1.exposure().unwrap();
     finding.repeats = (0..3)
         .map(|number| Repeat {
             exposure: exposure.clone(),
@@ -545,13 +546,13 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
     let statement = (hostile(), prop::option::of(hostile())).prop_map(|(statement, sid)| {
         (
             ViolationType::S3BucketPublicPolicy,
-            Change::RemoveStatement {
+            Change::RemoveStatement(PolicyStatement {
                 index: 1,
                 sid,
                 statement,
                 limited_by: Vec::new(),
                 is_unconfirmed: false,
-            },
+            }),
         )
     });
     prop_oneof![range, grant, statement]

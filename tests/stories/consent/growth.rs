@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use aws_sdk_s3::types::{AccessControlPolicy, Grant, Grantee, Permission, Type};
 use defendable::aws::Aws as Clients;
+use defendable::controls::Severity;
 use defendable::controls::evaluation::RuleDefaults;
 use defendable::controls::{
     AgreedPlan, Change, Control, Direction, Exposure, Remediations, exposures,
 };
 use defendable::coordinator::Decider;
-use defendable::finding::severity::Severity;
 use defendable::finding::{Actor, Breach, Finding, Plan};
 use defendable::functions::remediator::Remediator;
 use defendable::ids::Resource;
@@ -250,7 +250,7 @@ impl Bench {
     async fn remediate(&self, resource: &Resource, plan: &AgreedPlan) {
         let (table, watched) = (self.aws.table(), Aws::new(&self.proxy.url));
         let remediator = Remediator {
-            kind: plan.control.kinds()[0].remediator(),
+            kind: plan.changes[0].kind().remediation().remediator(),
             remediations: remediations(&self.proxy.url),
             queues: Queues {
                 sqs: watched.sqs.clone(),

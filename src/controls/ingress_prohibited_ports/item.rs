@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
-use super::configuration_item::nullable;
 use super::ranges::{Cidr, Ranges};
+use crate::controls::evaluation::nullable;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,37 +7,132 @@ use aws_sdk_s3::types::{
     AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type,
 };
 use futures::FutureExt;
+use futures::future::BoxFuture;
 
-use super::change::{Change, Grant, Grantee};
-use super::undo_error::UndoError;
+use super::grant::{Grant, Grantee};
+use super::rule::{S3PublicAccess, is_public_group};
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
+use crate::controls::change::Change;
+use crate::controls::evaluation::RuleDefaults;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
-use crate::controls::evaluation::{S3PublicAccess, is_public_group};
+use crate::controls::kind::Control;
+use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, RemediatorKind, equals};
+use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
 
-pub(super) const PLAN_ACTIONS: &[&str] = &[
-    "s3:GetAccountPublicAccessBlock",
-    "s3:GetBucketAcl",
-    "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketTagging",
-];
-pub(super) const APPLY_ACTIONS: &[&str] = &["s3:PutBucketAcl"];
+/// The remediation.
+pub(in crate::controls) struct PublicAcl;
+
+impl Remediation for PublicAcl {
+    fn control(&self) -> Control {
+        Control::BucketPublic
+    }
+
+    fn remediator(&self) -> RemediatorKind {
+        RemediatorKind::S3Bucket
+    }
+
+    fn plan_actions(&self) -> &'static [&'static str] {
+        &[
+            "s3:GetAccountPublicAccessBlock",
+            "s3:GetBucketAcl",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketTagging",
+        ]
+    }
+
+    fn apply_actions(&self) -> &'static [&'static str] {
+        &["s3:PutBucketAcl"]
+    }
+
+    fn call(&self, _: &[Change]) -> &'static str {
+        "PutBucketAcl"
+    }
+
+    fn undo_call(&self) -> &'static str {
+        "PutBucketAcl"
+    }
+
+    fn prepare<'a>(
+        &self,
+        aws: &'a Aws,
+        rules: &'a RuleDefaults,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<Prepared, AwsError>> {
+        prepare(aws, resource, &rules.s3_public_access).boxed()
+    }
+
+    fn prepare_undo<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        removed: &'a [Change],
+    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>> {
+        async move {
+            let s3 = aws.s3(&resource.account, &resource.region)?;
+            let mut acl = read(&s3, &resource.id).await?.acl;
+            let missing = missing(&acl, removed)?;
+            if missing.is_empty() {
+                return Ok(None);
+            }
+            acl.grants.get_or_insert_default().extend(missing);
+            Ok(Some(Box::new(Restored(acl)) as Box<dyn PutBack>))
+        }
+        .boxed()
+    }
+}
+
+impl Live for LiveAcl {
+    fn is_same(&self, other: &dyn Live) -> bool {
+        equals(self, other)
+    }
+
+    fn apply<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), AwsError>> {
+        async move {
+            let s3 = aws.s3(&resource.account, &resource.region)?;
+            put(&s3, &resource.id, self.without(changes)).await
+        }
+        .boxed()
+    }
+}
+
+/// The ACL with the grants that were removed, beside those that are there now.
+struct Restored(AccessControlPolicy);
+
+impl PutBack for Restored {
+    fn put<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<(), AwsError>> {
+        async move {
+            let s3 = aws.s3(&resource.account, &resource.region)?;
+            put(&s3, &resource.id, self.0).await
+        }
+        .boxed()
+    }
+}
 
 /// A bucket's ACL and what limits it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Live {
+struct LiveAcl {
     acl: AccessControlPolicy,
     block: PublicAccessBlock,
 }
 
-async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
+async fn read(s3: &Client, id: &ResourceId) -> Result<LiveAcl, AwsError> {
     let acl = bucket::acl(s3, id.as_str()).await?;
     let acl = AccessControlPolicy::builder()
         .set_owner(acl.owner)
         .set_grants(acl.grants)
         .build();
-    Ok(Live {
+    Ok(LiveAcl {
         acl,
         block: bucket::public_access_block(s3, id.as_str()).await?,
     })
@@ -51,7 +146,7 @@ fn is_public(grant: &S3Grant) -> bool {
 }
 
 /// The public grants that have an effect.
-fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Vec<Change> {
+fn plan(id: &ResourceId, live: &LiveAcl, rule: &S3PublicAccess) -> Vec<Change> {
     if rule.bucket_whitelist.contains(id.as_str()) || live.block.ignore_public_acls {
         return Vec::new();
     }
@@ -95,11 +190,11 @@ fn s3_grant(grant: &Grant) -> Result<S3Grant, UndoError> {
 
 /// What the account's block makes ineffective stays; a block that cannot be read counts as off, and why is
 /// told.
-pub(super) async fn prepare(
+async fn prepare(
     aws: &Aws,
     resource: &Resource,
     rule: &S3PublicAccess,
-) -> Result<(Vec<Change>, Live, Option<String>), AwsError> {
+) -> Result<Prepared, AwsError> {
     let Resource {
         account,
         region,
@@ -109,7 +204,7 @@ pub(super) async fn prepare(
     let live = read(&aws.s3(account, region)?, id).await?;
     let changes = plan(id, &live, rule);
     if changes.is_empty() {
-        return Ok((changes, live, None));
+        return Ok(prepared(changes, live, None));
     }
     let answer = AwsAnswer::of_account(aws, account, region).await;
     let is_excused = answer
@@ -117,12 +212,21 @@ pub(super) async fn prepare(
         .given()
         .is_some_and(|block| block.ignore_public_acls);
     let doubt = answer.failure().map(str::to_owned);
-    Ok((if is_excused { Vec::new() } else { changes }, live, doubt))
+    let changes = if is_excused { Vec::new() } else { changes };
+    Ok(prepared(changes, live, doubt))
 }
 
-impl Live {
+fn prepared(changes: Vec<Change>, live: LiveAcl, doubt: Option<String>) -> Prepared {
+    Prepared {
+        changes,
+        live: Box::new(live),
+        doubt,
+    }
+}
+
+impl LiveAcl {
     /// The ACL without the grants that the changes remove.
-    pub(super) fn without(self, changes: &[Change]) -> AccessControlPolicy {
+    fn without(self, changes: &[Change]) -> AccessControlPolicy {
         let mut acl = self.acl;
         let is_removed = |grant: &S3Grant| {
             own_grant(grant).is_some_and(|grant| changes.contains(&Change::RemoveGrant(grant)))
@@ -132,20 +236,6 @@ impl Live {
             .for_each(|grants| grants.retain(|grant| !is_removed(grant)));
         acl
     }
-}
-
-/// The ACL with the grants that were removed, beside those that are there now; `None` where they are
-/// there.
-pub(super) async fn prepare_undo(
-    s3: &Client,
-    id: &ResourceId,
-    removed: &[Change],
-) -> Result<Option<AccessControlPolicy>, UndoError> {
-    let mut acl = read(s3, id).await?.acl;
-    let missing = missing(&acl, removed)?;
-    let nothing_to_do = missing.is_empty();
-    acl.grants.get_or_insert_default().extend(missing);
-    Ok((!nothing_to_do).then_some(acl))
 }
 
 fn missing(acl: &AccessControlPolicy, removed: &[Change]) -> Result<Vec<S3Grant>, UndoError> {
@@ -169,11 +259,7 @@ pub(super) fn once() -> aws_sdk_s3::config::Builder {
 }
 
 /// Puts the ACL: without its public grants, or with them again.
-pub(super) async fn put(
-    s3: &Client,
-    id: &ResourceId,
-    acl: AccessControlPolicy,
-) -> Result<(), AwsError> {
+async fn put(s3: &Client, id: &ResourceId, acl: AccessControlPolicy) -> Result<(), AwsError> {
     let put = s3
         .put_bucket_acl()
         .bucket(id.as_str())
@@ -208,11 +294,11 @@ mod tests {
             .build()
     }
 
-    fn live(grants: Vec<S3Grant>, ignore_public_acls: bool) -> Live {
+    fn live(grants: Vec<S3Grant>, ignore_public_acls: bool) -> LiveAcl {
         let acl = AccessControlPolicy::builder()
             .set_grants(Some(grants))
             .build();
-        Live {
+        LiveAcl {
             acl,
             block: PublicAccessBlock {
                 ignore_public_acls,
@@ -284,7 +370,7 @@ mod tests {
     }
 
     /// What the rule says of the bucket, of which AWS Config spells the groups and permissions its own way.
-    fn judged(live: &Live, rule: &S3PublicAccess) -> ComplianceType {
+    fn judged(live: &LiveAcl, rule: &S3PublicAccess) -> ComplianceType {
         let grant = |grant: &S3Grant| {
             let grantee = grant.grantee().unwrap();
             let group = grantee.uri().and_then(|uri| uri.rsplit('/').next());
@@ -348,7 +434,7 @@ mod tests {
                 acl.grants().iter().map(|grant| format!("{grant:?}")).collect()
             };
             let before = all(&live.acl);
-            live.acl = Live { acl: live.acl, block: live.block }.without(&removed);
+            live.acl = LiveAcl { acl: live.acl, block: live.block }.without(&removed);
             prop_assert_eq!(judged(&live, &rule), ComplianceType::Compliant);
             let public = |grant: &String| grant.contains("/AllUsers") || grant.contains("/AuthenticatedUsers");
             let kept: BTreeSet<String> = before.iter().filter(|grant| !public(grant)).cloned().collect();

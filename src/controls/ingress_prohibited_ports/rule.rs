@@ -6,12 +6,12 @@ use std::{fmt, iter};
 use ipnet::IpNet;
 use serde_json::json;
 
-use super::configuration_item::ConfigurationItem;
-use super::parameters::{InvalidParameter, RuleParameters, list};
+use super::item::{IpPermission, SecurityGroup};
 use super::prefix_lists::PrefixLists;
-use super::security_group::{IpPermission, SecurityGroup};
-use super::{ComplianceType, Verdict, Violation};
-use crate::controls::ViolationType;
+use crate::controls::evaluation::{
+    ComplianceType, ConfigurationItem, InvalidParameter, RuleParameters, Verdict, Violation, list,
+};
+use crate::controls::kind::ViolationType;
 use crate::shapes::address_block::Broadest;
 use crate::shapes::ingress::{opens_prohibited, traffic};
 use crate::shapes::openings::{Source, open};

@@ -4,8 +4,8 @@
 use aws_sdk_s3::types::Grant;
 use serde_json::{Value, json};
 
-use super::ConfigurationItem;
 use crate::aws::{Aws, AwsError, AwsErrorKind, bucket};
+use crate::controls::evaluation::ConfigurationItem;
 use crate::ids::{AccountId, Region};
 
 /// What reading it calls.

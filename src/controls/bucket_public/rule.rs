@@ -6,13 +6,14 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::aws_answer::AwsAnswer;
-use super::configuration_item::{ConfigurationItem, nullable, stringified};
-use super::parameters::{RuleParameters, list};
-use super::{ComplianceType, Verdict, Violation};
 use crate::aws::answer::Answer;
 use crate::aws::bucket::PublicAccessBlock;
-use crate::controls::ViolationType;
+use crate::controls::evaluation::aws_answer::AwsAnswer;
+use crate::controls::evaluation::{
+    ComplianceType, ConfigurationItem, RuleParameters, Verdict, Violation, list, nullable,
+    stringified,
+};
+use crate::controls::kind::ViolationType;
 use crate::shapes::bucket_policy::BucketPolicy;
 
 /// What the rule is told.

@@ -8,26 +8,138 @@ use aws_sdk_ec2::types::{
     Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule,
 };
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use ipnet::IpNet;
 
-use super::change::{Change, IngressRule, IngressSource, PrefixList};
-use super::undo_error::UndoError;
-use crate::aws::{AwsError, prefix_list};
-use crate::controls::evaluation::RestrictedPorts;
-use crate::controls::evaluation::prefix_lists::PrefixLists;
-use crate::ids::ResourceId;
+use super::ingress_rule::{IngressRule, IngressSource, PrefixList};
+use super::prefix_lists::PrefixLists;
+use super::rule::RestrictedPorts;
+use crate::aws::{Aws, AwsError, prefix_list};
+use crate::controls::change::Change;
+use crate::controls::evaluation::RuleDefaults;
+use crate::controls::kind::Control;
+use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, RemediatorKind, equals};
+use crate::controls::undo_error::UndoError;
+use crate::ids::{Resource, ResourceId};
 use crate::shapes::ingress::opens_prohibited;
 use crate::shapes::openings::{Source, open};
 
-pub(super) const PLAN_ACTIONS: &[&str] = &[
-    "ec2:DescribeSecurityGroupRules",
-    "ec2:DescribeSecurityGroups",
-    "ec2:GetManagedPrefixListEntries",
-];
-pub(super) const APPLY_ACTIONS: &[&str] = &[
-    "ec2:AuthorizeSecurityGroupIngress",
-    "ec2:RevokeSecurityGroupIngress",
-];
+/// The remediation.
+pub(in crate::controls) struct ProhibitedPort;
+
+impl Remediation for ProhibitedPort {
+    fn control(&self) -> Control {
+        Control::IngressProhibitedPorts
+    }
+
+    fn remediator(&self) -> RemediatorKind {
+        RemediatorKind::SecurityGroup
+    }
+
+    fn plan_actions(&self) -> &'static [&'static str] {
+        &[
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
+            "ec2:GetManagedPrefixListEntries",
+        ]
+    }
+
+    fn apply_actions(&self) -> &'static [&'static str] {
+        &[
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupIngress",
+        ]
+    }
+
+    fn call(&self, _: &[Change]) -> &'static str {
+        "RevokeSecurityGroupIngress"
+    }
+
+    fn undo_call(&self) -> &'static str {
+        "AuthorizeSecurityGroupIngress"
+    }
+
+    fn prepare<'a>(
+        &self,
+        aws: &'a Aws,
+        rules: &'a RuleDefaults,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<Prepared, AwsError>> {
+        let rule = &rules.restricted_ports;
+        async move {
+            let ec2 = aws.ec2(&resource.account, &resource.region)?;
+            let group = read(&ec2, &resource.id).await?;
+            let lists = PrefixLists::read(&ec2, prefix_lists(&group, rule)).await?;
+            Ok(Prepared {
+                changes: plan(&resource.id, &group, &lists, rule),
+                live: Box::new(LiveGroup),
+                doubt: None,
+            })
+        }
+        .boxed()
+    }
+
+    fn prepare_undo<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        removed: &'a [Change],
+    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>> {
+        async move {
+            let ec2 = aws.ec2(&resource.account, &resource.region)?;
+            let group = read(&ec2, &resource.id).await?;
+            let missing = missing(&group, removed)?;
+            for rule in &missing {
+                check_entries(&ec2, &rule.source).await?;
+            }
+            if missing.is_empty() {
+                return Ok(None);
+            }
+            Ok(Some(Box::new(Missing(missing)) as Box<dyn PutBack>))
+        }
+        .boxed()
+    }
+}
+
+/// A group as it was read: its open rules are the changes themselves.
+#[derive(Debug, PartialEq)]
+struct LiveGroup;
+
+impl Live for LiveGroup {
+    fn is_same(&self, other: &dyn Live) -> bool {
+        equals(self, other)
+    }
+
+    fn apply<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), AwsError>> {
+        async move {
+            let ec2 = aws.ec2(&resource.account, &resource.region)?;
+            revoke(&ec2, &resource.id, changes).await
+        }
+        .boxed()
+    }
+}
+
+/// The rules that an undo opens again.
+struct Missing(Vec<IngressRule>);
+
+impl PutBack for Missing {
+    fn put<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<(), AwsError>> {
+        async move {
+            let ec2 = aws.ec2(&resource.account, &resource.region)?;
+            authorize(&ec2, &resource.id, self.0).await
+        }
+        .boxed()
+    }
+}
 
 /// The group's ingress rules for ranges and prefix lists, whose entries are not read. Rules for other groups
 /// can never be in a plan. A group that does not exist has no rules either: only DescribeSecurityGroups
@@ -158,32 +270,12 @@ fn plan(
     open.map(change).collect()
 }
 
-/// A group as it was read: its open rules are the changes themselves.
-#[derive(Debug, PartialEq)]
-pub(super) struct Live;
-
-pub(super) async fn prepare(
-    ec2: &Client,
-    id: &ResourceId,
-    rule: &RestrictedPorts,
-) -> Result<(Vec<Change>, Live), AwsError> {
-    let group = read(ec2, id).await?;
-    let lists = PrefixLists::read(ec2, prefix_lists(&group, rule)).await?;
-    Ok((plan(id, &group, &lists, rule), Live))
-}
-
 /// Revokes by rule id: by properties, EC2 would take what stands beside a range too, and would
 /// revoke nothing where one property is off.
-pub(super) async fn revoke(
-    ec2: &Client,
-    id: &ResourceId,
-    changes: &[Change],
-) -> Result<(), AwsError> {
+async fn revoke(ec2: &Client, id: &ResourceId, changes: &[Change]) -> Result<(), AwsError> {
     let rule_ids = changes.iter().filter_map(|change| match change {
         Change::RevokeIngress(rule) => Some(rule.rule_id.clone()),
-        Change::RemoveGrant(_) | Change::RemoveStatement { .. } | Change::DeletePolicy { .. } => {
-            None
-        }
+        _ => None,
     });
     let revoke = ec2.revoke_security_group_ingress().group_id(id.as_str());
     let revoke = revoke
@@ -225,20 +317,6 @@ fn missing(group: &[IngressRule], removed: &[Change]) -> Result<Vec<IngressRule>
     Ok(missing)
 }
 
-/// What is missing of the removed rules; `None` where all are there.
-pub(super) async fn prepare_undo(
-    ec2: &Client,
-    id: &ResourceId,
-    removed: &[Change],
-) -> Result<Option<Vec<IngressRule>>, UndoError> {
-    let group = read(ec2, id).await?;
-    let missing = missing(&group, removed)?;
-    for rule in &missing {
-        check_entries(ec2, &rule.source).await?;
-    }
-    Ok((!missing.is_empty()).then_some(missing))
-}
-
 /// A prefix list may have got entries that nobody agreed to let in again.
 async fn check_entries(ec2: &Client, source: &IngressSource) -> Result<(), UndoError> {
     let IngressSource::PrefixList(list) = source else {
@@ -262,7 +340,7 @@ async fn check_entries(ec2: &Client, source: &IngressSource) -> Result<(), UndoE
 
 /// Opens again what was removed, with its descriptions. The rules get new ids. One call, so that either all
 /// are back or none.
-pub(super) async fn authorize(
+async fn authorize(
     ec2: &Client,
     id: &ResourceId,
     missing: Vec<IngressRule>,

@@ -3,37 +3,145 @@
 
 use aws_sdk_s3::Client;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 
-use super::bucket_acl::once;
-use super::change::Change;
-use super::undo_error::UndoError;
+use super::acl::once;
+use super::rule::S3PublicAccess;
+use super::statement::{PolicyStatement, WholePolicy};
 use crate::aws::answer::Answer;
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
-use crate::controls::evaluation::S3PublicAccess;
+use crate::controls::change::Change;
+use crate::controls::evaluation::RuleDefaults;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
+use crate::controls::kind::Control;
+use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, RemediatorKind, equals};
+use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
 use crate::shapes::bucket_policy::BucketPolicy;
 
-pub(super) const PLAN_ACTIONS: &[&str] = &[
-    "s3:GetAccountPublicAccessBlock",
-    "s3:GetBucketPolicy",
-    "s3:GetBucketPolicyStatus",
-    "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketTagging",
-];
-pub(super) const APPLY_ACTIONS: &[&str] = &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"];
+/// The remediation.
+pub(in crate::controls) struct PublicPolicy;
+
+impl Remediation for PublicPolicy {
+    fn control(&self) -> Control {
+        Control::BucketPublic
+    }
+
+    fn remediator(&self) -> RemediatorKind {
+        RemediatorKind::S3Bucket
+    }
+
+    fn plan_actions(&self) -> &'static [&'static str] {
+        &[
+            "s3:GetAccountPublicAccessBlock",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPolicyStatus",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketTagging",
+        ]
+    }
+
+    fn apply_actions(&self) -> &'static [&'static str] {
+        &["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"]
+    }
+
+    fn call(&self, changes: &[Change]) -> &'static str {
+        match changes.last() {
+            Some(Change::DeletePolicy(_)) => "DeleteBucketPolicy",
+            _ => "PutBucketPolicy",
+        }
+    }
+
+    fn undo_call(&self) -> &'static str {
+        "PutBucketPolicy"
+    }
+
+    fn prepare<'a>(
+        &self,
+        aws: &'a Aws,
+        rules: &'a RuleDefaults,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<Prepared, AwsError>> {
+        prepare(aws, resource, &rules.s3_public_access).boxed()
+    }
+
+    fn prepare_undo<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        removed: &'a [Change],
+    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>> {
+        async move {
+            let s3 = aws.s3(&resource.account, &resource.region)?;
+            let live = read(&s3, &resource.id).await?;
+            let restored = restored(live.policy.as_deref(), removed)?;
+            Ok(restored.map(|policy| Box::new(Restored(policy)) as Box<dyn PutBack>))
+        }
+        .boxed()
+    }
+}
+
+impl Live for LivePolicy {
+    /// With the deletion of the policy when no other statement is left.
+    fn only(&self, changes: Vec<Change>, is_wanted: &dyn Fn(&Change) -> bool) -> Vec<Change> {
+        let is_removal = |change: &Change| matches!(change, Change::RemoveStatement(_));
+        let mut wanted: Vec<Change> = changes
+            .into_iter()
+            .filter(|change| is_removal(change) && is_wanted(change))
+            .collect();
+        if !wanted.is_empty() && self.rest(&wanted).is_none() {
+            let policy = self.policy.clone();
+            wanted.extend(policy.map(|policy| Change::DeletePolicy(WholePolicy { policy })));
+        }
+        wanted
+    }
+
+    fn is_same(&self, other: &dyn Live) -> bool {
+        equals(self, other)
+    }
+
+    fn apply<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), AwsError>> {
+        async move {
+            let s3 = aws.s3(&resource.account, &resource.region)?;
+            put(&s3, &resource.id, self.without(changes)).await
+        }
+        .boxed()
+    }
+}
+
+/// The policy with the statements that were removed.
+struct Restored(String);
+
+impl PutBack for Restored {
+    fn put<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<(), AwsError>> {
+        async move {
+            let s3 = aws.s3(&resource.account, &resource.region)?;
+            put(&s3, &resource.id, Some(self.0)).await
+        }
+        .boxed()
+    }
+}
 
 /// A bucket's policy, if it has one, and what limits it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Live {
+struct LivePolicy {
     policy: Option<String>,
     block: PublicAccessBlock,
 }
 
-async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
+async fn read(s3: &Client, id: &ResourceId) -> Result<LivePolicy, AwsError> {
     let policy = bucket::policy(s3, id.as_str()).await?;
-    Ok(Live {
+    Ok(LivePolicy {
         policy,
         block: bucket::public_access_block(s3, id.as_str()).await?,
     })
@@ -41,7 +149,11 @@ async fn read(s3: &Client, id: &ResourceId) -> Result<Live, AwsError> {
 
 /// The public statements that have an effect, with the deletion of the policy when no other is
 /// left.
-fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Change>, AwsError> {
+fn plan(
+    id: &ResourceId,
+    live: &LivePolicy,
+    rule: &S3PublicAccess,
+) -> Result<Vec<Change>, AwsError> {
     let Some(text) = live.policy.as_deref() else {
         return Ok(Vec::new());
     };
@@ -57,44 +169,25 @@ fn plan(id: &ResourceId, live: &Live, rule: &S3PublicAccess) -> Result<Vec<Chang
     };
     let policy = BucketPolicy::parse(text).map_err(unreadable)?;
     let public = policy.public_statements().map_err(unreadable)?;
-    let statements = public.into_iter().map(|public| Change::RemoveStatement {
-        index: public.index,
-        sid: public.sid,
-        statement: public.text,
-        limited_by: public.limited_by,
-        is_unconfirmed: false,
+    let statements = public.into_iter().map(|public| {
+        Change::RemoveStatement(PolicyStatement {
+            index: public.index,
+            sid: public.sid,
+            statement: public.text,
+            limited_by: public.limited_by,
+            is_unconfirmed: false,
+        })
     });
-    Ok(live.only(statements.collect(), |_| true))
+    Ok(live.only(statements.collect(), &|_| true))
 }
 
-impl Live {
-    /// The removals that are wanted, with the deletion of the policy when no other statement is left.
-    pub(super) fn only(
-        &self,
-        changes: Vec<Change>,
-        is_wanted: impl Fn(&Change) -> bool,
-    ) -> Vec<Change> {
-        let is_removal = |change: &Change| matches!(change, Change::RemoveStatement { .. });
-        let mut wanted: Vec<Change> = changes
-            .into_iter()
-            .filter(|change| is_removal(change) && is_wanted(change))
-            .collect();
-        if !wanted.is_empty() && self.rest(&wanted).is_none() {
-            wanted.extend(
-                self.policy
-                    .clone()
-                    .map(|policy| Change::DeletePolicy { policy }),
-            );
-        }
-        wanted
-    }
-
+impl LivePolicy {
     /// The policy without the statements that the changes remove; `None` where none is left.
     fn rest(&self, changes: &[Change]) -> Option<String> {
         let indexes: Vec<usize> = changes
             .iter()
             .filter_map(|change| match change {
-                Change::RemoveStatement { index, .. } => Some(*index),
+                Change::RemoveStatement(removed) => Some(removed.index),
                 _ => None,
             })
             .collect();
@@ -104,10 +197,10 @@ impl Live {
     }
 
     /// The policy that the changes leave; `None` where they delete it.
-    pub(super) fn without(self, changes: &[Change]) -> Option<String> {
+    fn without(self, changes: &[Change]) -> Option<String> {
         let deletes = changes
             .iter()
-            .any(|change| matches!(change, Change::DeletePolicy { .. }));
+            .any(|change| matches!(change, Change::DeletePolicy(_)));
         // What cannot be taken apart stays as it is: only an agreed deletion deletes.
         if deletes {
             None
@@ -119,11 +212,11 @@ impl Live {
 
 /// What AWS does not call public stays, and so does what the account's block makes ineffective. Where
 /// AWS cannot be asked, our own verdict stands, and why is told.
-pub(super) async fn prepare(
+async fn prepare(
     aws: &Aws,
     resource: &Resource,
     rule: &S3PublicAccess,
-) -> Result<(Vec<Change>, Live, Option<String>), AwsError> {
+) -> Result<Prepared, AwsError> {
     let Resource {
         account,
         region,
@@ -133,11 +226,19 @@ pub(super) async fn prepare(
     let live = read(&aws.s3(account, region)?, id).await?;
     let changes = plan(id, &live, rule)?;
     if changes.is_empty() {
-        return Ok((changes, live, None));
+        return Ok(prepared(changes, live, None));
     }
     let answer = AwsAnswer::of_bucket(aws, account, region, id.as_str()).await;
     let doubt = answer.failure().map(str::to_owned);
-    Ok((by_answer(changes, &answer), live, doubt))
+    Ok(prepared(by_answer(changes, &answer), live, doubt))
+}
+
+fn prepared(changes: Vec<Change>, live: LivePolicy, doubt: Option<String>) -> Prepared {
+    Prepared {
+        changes,
+        live: Box::new(live),
+        doubt,
+    }
 }
 
 fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
@@ -149,27 +250,17 @@ fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
         return Vec::new();
     }
     for change in &mut changes {
-        if let Change::RemoveStatement { is_unconfirmed, .. } = change {
-            *is_unconfirmed = answer.policy_is_public.failure().is_some();
+        if let Change::RemoveStatement(statement) = change {
+            statement.is_unconfirmed = answer.policy_is_public.failure().is_some();
         }
     }
     changes
 }
 
 /// The policy with the statements that were removed in their old places; `None` where they are there.
-pub(super) async fn prepare_undo(
-    s3: &Client,
-    id: &ResourceId,
-    removed: &[Change],
-) -> Result<Option<String>, UndoError> {
-    let live = read(s3, id).await?;
-    restored(live.policy.as_deref(), removed)
-}
-
-/// The policy as it was; `None` where it is so already.
 fn restored(live: Option<&str>, removed: &[Change]) -> Result<Option<String>, UndoError> {
     let deleted = removed.iter().rev().find_map(|change| match change {
-        Change::DeletePolicy { policy } => Some(policy.as_str()),
+        Change::DeletePolicy(whole) => Some(whole.policy.as_str()),
         _ => None,
     });
     let mut policy = match (live, deleted) {
@@ -182,13 +273,10 @@ fn restored(live: Option<&str>, removed: &[Change]) -> Result<Option<String>, Un
         }
     };
     for change in removed {
-        if let Change::RemoveStatement {
-            index, statement, ..
-        } = change
-        {
+        if let Change::RemoveStatement(removed) = change {
             let inserted = BucketPolicy::parse(&policy)
                 .map_err(differs)?
-                .with(*index, statement);
+                .with(removed.index, &removed.statement);
             policy = inserted.map_err(differs)?.unwrap_or(policy);
         }
     }
@@ -206,11 +294,7 @@ fn differs(what: impl std::fmt::Display) -> UndoError {
 }
 
 /// Puts the policy, without its public statements or with them again, or deletes it.
-pub(super) async fn put(
-    s3: &Client,
-    id: &ResourceId,
-    rest: Option<String>,
-) -> Result<(), AwsError> {
+async fn put(s3: &Client, id: &ResourceId, rest: Option<String>) -> Result<(), AwsError> {
     match rest {
         Some(policy) => {
             let put = s3.put_bucket_policy().bucket(id.as_str()).policy(policy);
@@ -252,7 +336,7 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
             statements.join(",")
         ));
-        let live = Live { policy, block };
+        let live = LivePolicy { policy, block };
         let changes = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         changes.iter().map(Change::to_string).collect()
     }
@@ -278,7 +362,7 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{OPEN},{CLOSED},{}]}}"#,
             OPEN.replace("Open", "Too")
         );
-        let live = Live {
+        let live = LivePolicy {
             policy: Some(text.clone()),
             block: PublicAccessBlock::default(),
         };
@@ -307,7 +391,7 @@ mod tests {
     #[test]
     fn an_undo_puts_a_deleted_policy_back_unless_there_is_another() {
         let text = format!(r#"{{"Version":"2012-10-17", "Statement":{OPEN}}}"#);
-        let live = Live {
+        let live = LivePolicy {
             policy: Some(text.clone()),
             block: PublicAccessBlock::default(),
         };
@@ -361,7 +445,7 @@ mod tests {
             };
             let statements: Vec<String> = open.iter().enumerate().map(statement).collect();
             let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
-            let live = Live { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+            let live = LivePolicy { policy: Some(text.clone()), block: PublicAccessBlock::default() };
             let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
             let breaks = judged(Some(&text)) == ComplianceType::NonCompliant;
             prop_assert_eq!(breaks, !removed.is_empty());

@@ -1,0 +1,141 @@
+//! The calls that make a bucket public, as CloudTrail records them. A document is replaced as a whole by each
+//! call; so are block settings, of the bucket and of the account. Only what the call asked for tells: elsewhere
+//! a record has stars, and `false`, of its own.
+
+use serde_json::Value;
+
+use super::grant::{Grant, Grantee};
+use crate::controls::cause::{Call, Effect};
+use crate::shapes::bucket_policy::BucketPolicy;
+
+/// What a call did to what decides whether a grant is public. A bucket begins with the ACL that is asked for,
+/// and is private otherwise.
+pub(super) fn on_grant(call: &Call, grant: &Grant) -> Vec<(&'static str, Effect)> {
+    let acl = matches!(call.event_name.as_str(), "PutBucketAcl" | "CreateBucket")
+        .then(|| Effect::of(grants(&call.request_parameters, grant)));
+    with_blocks("ACL", acl, call, "IgnorePublicAcls")
+}
+
+/// What a call did to what decides whether a statement is public; without one, whether any is.
+pub(super) fn on_policy(call: &Call, statement: Option<&str>) -> Vec<(&'static str, Effect)> {
+    with_blocks(
+        "policy",
+        policy(call, statement),
+        call,
+        "RestrictPublicBuckets",
+    )
+}
+
+fn with_blocks(
+    own: &'static str,
+    effect: Option<Effect>,
+    call: &Call,
+    setting: &str,
+) -> Vec<(&'static str, Effect)> {
+    let put = || Some(block(&call.request_parameters, setting));
+    let (of_bucket, of_account) = match call.event_name.as_str() {
+        "PutBucketPublicAccessBlock" => (put(), None),
+        "DeleteBucketPublicAccessBlock" => (Some(Effect::Opened), None),
+        "PutAccountPublicAccessBlock" | "PutPublicAccessBlock" => (None, put()),
+        "DeleteAccountPublicAccessBlock" | "DeletePublicAccessBlock" => {
+            (None, Some(Effect::Opened))
+        }
+        _ => (None, None),
+    };
+    let effects = [
+        (own, effect),
+        ("the bucket's block", of_bucket),
+        ("the account's block", of_account),
+    ];
+    effects
+        .into_iter()
+        .filter_map(|(decides, effect)| Some((decides, effect?)))
+        .collect()
+}
+
+/// Whether an ACL that was asked for has a grant to the same group, by its URI or by the canned ACL that
+/// stands for it. The bucket's own name says nothing.
+fn grants(parameters: &Value, grant: &Grant) -> bool {
+    let Grantee::Group(uri) = &grant.grantee else {
+        return false;
+    };
+    let (group, canned): (_, &[&str]) = match uri.rsplit('/').next() {
+        Some("AllUsers") => ("global/AllUsers", &["public-read", "public-read-write"]),
+        Some("AuthenticatedUsers") => ("global/AuthenticatedUsers", &["authenticated-read"]),
+        _ => return false,
+    };
+    texts(parameters)
+        .iter()
+        .any(|text| text.contains(group) || canned.contains(text))
+}
+
+/// The texts in the parameters, but for those that only say which bucket is meant.
+fn texts(parameters: &Value) -> Vec<&str> {
+    match parameters {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "bucketName" | "Host" | "host"))
+            .flat_map(|(_, value)| texts(value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the policy has a public statement after a call: that one, or any. `None` where it cannot be read.
+fn policy(call: &Call, statement: Option<&str>) -> Option<Effect> {
+    match call.event_name.as_str() {
+        "DeleteBucketPolicy" => return Some(Effect::Closed),
+        "PutBucketPolicy" => {}
+        _ => return None,
+    }
+    let policy = match call.request_parameters.get("bucketPolicy")? {
+        Value::String(text) => text.clone(),
+        policy => policy.to_string(),
+    };
+    let public = BucketPolicy::parse(&policy)
+        .ok()?
+        .public_statements()
+        .ok()?;
+    let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+    Some(Effect::of(match statement.and_then(json) {
+        Some(wanted) => public
+            .iter()
+            .any(|public| json(&public.text).as_ref() == Some(&wanted)),
+        None => !public.is_empty(),
+    }))
+}
+
+/// Whether block settings that were put let a grant, or a statement, count, which the setting `decides`.
+fn block(parameters: &Value, decides: &str) -> Effect {
+    let on = |name: &str| setting(parameters, name).unwrap_or(false);
+    let counts = !on(decides);
+    let names = [
+        "BlockPublicAcls",
+        "BlockPublicPolicy",
+        "IgnorePublicAcls",
+        "RestrictPublicBuckets",
+    ];
+    match counts {
+        false => Effect::Closed,
+        true if names.iter().any(|name| on(name)) => Effect::LeftOpen,
+        true => Effect::Opened,
+    }
+}
+
+/// A setting, wherever it is in the parameters, as JSON or as a text.
+fn setting(parameters: &Value, name: &str) -> Option<bool> {
+    match parameters {
+        Value::Object(fields) => match fields
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        {
+            Some((_, Value::Bool(on))) => Some(*on),
+            Some((_, Value::String(on))) => on.to_ascii_lowercase().parse().ok(),
+            _ => fields.values().find_map(|value| setting(value, name)),
+        },
+        Value::Array(items) => items.iter().find_map(|value| setting(value, name)),
+        _ => None,
+    }
+}

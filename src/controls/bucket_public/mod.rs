@@ -1,0 +1,68 @@
+//! `bucket-public`: a bucket is public, by its ACL or by its policy.
+
+mod acl;
+mod cause;
+mod grant;
+pub mod live_bucket;
+mod policy;
+mod rule;
+mod statement;
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+pub(super) use acl::PublicAcl;
+pub use grant::{Grant, Grantee};
+pub(super) use policy::PublicPolicy;
+pub use rule::{S3PublicAccess, Unjudged};
+pub use statement::{PolicyStatement, WholePolicy};
+
+use super::about::{About, bucket};
+use super::definition::Definition;
+use super::kind::ViolationType;
+use crate::aws::{Aws, AwsError};
+use crate::ids::{Resource, ResourceType};
+
+/// The control.
+pub(super) struct BucketPublic;
+
+impl Definition for BucketPublic {
+    fn resource_type(&self) -> &'static str {
+        ResourceType::BUCKET
+    }
+
+    fn noun(&self) -> &'static str {
+        "Bucket"
+    }
+
+    fn violated(&self, violations: &BTreeSet<ViolationType>) -> &'static str {
+        let by = |kind| violations.contains(&kind);
+        match (
+            by(ViolationType::S3BucketPublicAcl),
+            by(ViolationType::S3BucketPublicPolicy),
+        ) {
+            (true, true) => "is public by its ACL and its policy",
+            (true, false) => "is public by its ACL",
+            (false, true) => "is public by its policy",
+            (false, false) => "is public",
+        }
+    }
+
+    fn kept_again(&self) -> &'static str {
+        "is no longer public"
+    }
+
+    fn heeds_account_block(&self) -> bool {
+        true
+    }
+
+    fn about<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<About, AwsError>> {
+        bucket(aws, resource).boxed()
+    }
+}

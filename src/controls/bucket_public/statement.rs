@@ -1,0 +1,220 @@
+//! The changes that close a bucket policy: a statement that is removed, and the policy that goes with its last
+//! one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cause;
+use crate::controls::cause::{Call, Effect};
+use crate::controls::change::ChangeFacts;
+use crate::controls::exposure::Exposure;
+use crate::controls::kind::ViolationType;
+use crate::controls::severity::Severity;
+
+/// One statement of a bucket policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatement {
+    /// Its place in the policy, from 0.
+    pub index: usize,
+    /// Its `Sid`, where it has one.
+    pub sid: Option<String>,
+    /// Its JSON, as the policy had it.
+    pub statement: String,
+    /// The statements by which a part of it was denied to strangers: those who are meant lose it, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limited_by: Vec<String>,
+    /// Whether AWS could not be asked if the policy is public.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unconfirmed: bool,
+}
+
+/// A bucket policy in which no other statement is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WholePolicy {
+    /// The policy's JSON.
+    pub policy: String,
+}
+
+impl PolicyStatement {
+    /// `the statement "Everybody"`, `statement number 2`
+    fn name(&self) -> String {
+        match &self.sid {
+            Some(sid) => format!("the statement \"{sid}\""),
+            None => format!("statement number {}", self.index + 1),
+        }
+    }
+}
+
+impl ChangeFacts for PolicyStatement {
+    fn kind(&self) -> ViolationType {
+        ViolationType::S3BucketPublicPolicy
+    }
+
+    fn exposes(&self) -> String {
+        format!("{} of the bucket policy lets everybody in", self.name())
+    }
+
+    fn will(&self) -> String {
+        let mut will = format!("remove {} from the bucket policy", self.name());
+        if self.is_unconfirmed {
+            will.push_str(" (AWS could not be asked whether it is public)");
+        }
+        if !self.limited_by.is_empty() {
+            let limits = self.limited_by.join(" and ");
+            will.push_str(&format!(
+                " (the Deny {limits} limits it: those who are meant lose access, too)"
+            ));
+        }
+        will
+    }
+
+    fn severity(&self) -> Severity {
+        match only_reads(&self.statement) {
+            true => Severity::High,
+            false => Severity::Critical,
+        }
+    }
+
+    fn exposure(&self) -> Option<Exposure> {
+        Some(Exposure::Statement {
+            json: canonical_statement(&self.statement),
+        })
+    }
+
+    fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
+        cause::on_policy(call, Some(&self.statement))
+    }
+}
+
+impl ChangeFacts for WholePolicy {
+    fn kind(&self) -> ViolationType {
+        ViolationType::S3BucketPublicPolicy
+    }
+
+    fn exposes(&self) -> String {
+        "the bucket policy is in force".to_owned()
+    }
+
+    fn will(&self) -> String {
+        "delete the bucket policy, in which no other statement is left".to_owned()
+    }
+
+    /// Its statements tell.
+    fn severity(&self) -> Severity {
+        Severity::Low
+    }
+
+    /// Its statements are changes of their own: whether another one is left exposes nothing.
+    fn exposure(&self) -> Option<Exposure> {
+        None
+    }
+
+    fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
+        cause::on_policy(call, None)
+    }
+}
+
+/// Whether a policy statement allows nothing but reading. What cannot be read counts as more.
+fn only_reads(statement: &str) -> bool {
+    let statement: Value = serde_json::from_str(statement).unwrap_or_default();
+    let reads = |action: &Value| {
+        let action = action.as_str().and_then(|action| action.split_once(':'));
+        action.is_some_and(|(_, name)| {
+            ["get", "list"]
+                .iter()
+                .any(|verb| name.to_lowercase().starts_with(verb))
+        })
+    };
+    match statement.get("Action") {
+        Some(Value::Array(actions)) => !actions.is_empty() && actions.iter().all(reads),
+        Some(action) => reads(action),
+        None => false,
+    }
+}
+
+/// A statement's JSON in the one form that all spellings of it have: keys in order, a list of one as
+/// that one, other lists as sets. What is no JSON stays as it is.
+fn canonical_statement(statement: &str) -> String {
+    match serde_json::from_str::<Value>(statement) {
+        Ok(value) => canonical(value).to_string(),
+        Err(_) => statement.to_owned(),
+    }
+}
+
+fn canonical(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<String, Value> = fields
+                .into_iter()
+                .map(|(key, value)| (key, canonical(value)))
+                .collect();
+            Value::Object(sorted.into_iter().collect())
+        }
+        Value::Array(items) => {
+            let sorted: BTreeMap<String, Value> = items
+                .into_iter()
+                .map(|item| {
+                    let item = canonical(item);
+                    (item.to_string(), item)
+                })
+                .collect();
+            let mut items: Vec<Value> = sorted.into_values().collect();
+            if items.len() == 1 {
+                items.remove(0)
+            } else {
+                Value::Array(items)
+            }
+        }
+        scalar => scalar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controls::{Grant, Grantee};
+
+    #[test]
+    fn what_everybody_can_change_outranks_what_everybody_can_read() {
+        let grant = |permission: &str| {
+            let grantee =
+                Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
+            let permission = permission.to_owned();
+            Grant {
+                grantee,
+                permission,
+            }
+            .severity()
+        };
+        assert_eq!(
+            (grant("READ"), grant("FULL_CONTROL")),
+            (Severity::High, Severity::Critical)
+        );
+        let statement = |action: &str| {
+            let statement = format!(r#"{{"Effect":"Allow","Principal":"*","Action":{action}}}"#);
+            let statement = PolicyStatement {
+                index: 0,
+                sid: None,
+                statement,
+                limited_by: Vec::new(),
+                is_unconfirmed: false,
+            };
+            statement.severity()
+        };
+        assert_eq!(
+            statement(r#"["s3:GetObject","s3:ListBucket"]"#),
+            Severity::High
+        );
+        for action in [
+            r#""s3:*""#,
+            r#""*""#,
+            r#"["s3:GetObject","s3:PutObject"]"#,
+            "[]",
+        ] {
+            assert_eq!(statement(action), Severity::Critical, "{action}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a control says of itself: the resources that it is about, and the words for them.
+
+use std::collections::BTreeSet;
+
+use futures::future::BoxFuture;
+
+use super::about::About;
+use super::kind::ViolationType;
+use crate::aws::{Aws, AwsError};
+use crate::ids::Resource;
+
+/// The definition of a control.
+pub trait Definition: Sync {
+    /// The one type of resource that it is about: `AWS::S3::Bucket`.
+    fn resource_type(&self) -> &'static str;
+
+    /// What people call such a resource, as the first word of a headline: `Bucket`.
+    fn noun(&self) -> &'static str;
+
+    /// What is said of a resource with these violations, none of which may be known: `is public by its ACL`.
+    fn violated(&self, violations: &BTreeSet<ViolationType>) -> &'static str;
+
+    /// What is said of a resource that had such violations: `is no longer public`.
+    fn kept_again(&self) -> &'static str;
+
+    /// Whether settings of the account's Public Access Block excuse its violations, so that resources are to
+    /// be judged again when these are lowered.
+    fn heeds_account_block(&self) -> bool {
+        false
+    }
+
+    /// Reads the name and the tags of a live resource.
+    fn about<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<About, AwsError>>;
+}

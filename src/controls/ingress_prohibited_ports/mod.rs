@@ -1,0 +1,55 @@
+//! `ingress-prohibited-ports`: a security group opens a prohibited port to the internet.
+
+mod cause;
+mod ingress_rule;
+mod item;
+mod opened;
+pub mod prefix_lists;
+mod ranges;
+mod remediation;
+mod rule;
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+pub use ingress_rule::{IngressRule, IngressSource, PrefixList};
+pub(super) use opened::Opened;
+pub(super) use remediation::ProhibitedPort;
+pub use rule::RestrictedPorts;
+
+use super::about::{About, security_group};
+use super::definition::Definition;
+use super::kind::ViolationType;
+use crate::aws::{Aws, AwsError};
+use crate::ids::{Resource, ResourceType};
+
+/// The control.
+pub(super) struct IngressProhibitedPorts;
+
+impl Definition for IngressProhibitedPorts {
+    fn resource_type(&self) -> &'static str {
+        ResourceType::SECURITY_GROUP
+    }
+
+    fn noun(&self) -> &'static str {
+        "Security group"
+    }
+
+    fn violated(&self, _: &BTreeSet<ViolationType>) -> &'static str {
+        "is open to the internet"
+    }
+
+    fn kept_again(&self) -> &'static str {
+        "is no longer open to the internet"
+    }
+
+    fn about<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<About, AwsError>> {
+        security_group(aws, resource).boxed()
+    }
+}

@@ -1,0 +1,65 @@
+//! Controls and kinds of violation, by name. What each means is in its folder; the
+//! [registry](super::registry) has one line for each.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An enum whose members have fixed names, which are in tables, messages and queues.
+macro_rules! named {
+    (
+        $(#[$about:meta])*
+        pub enum $type:ident {
+            $($(#[$what:meta])* $member:ident = $name:literal,)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        pub enum $type {
+            $($(#[$what])* #[serde(rename = $name)] $member,)+
+        }
+
+        impl $type {
+            /// Every one, in the order in which a fix takes them.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$member),+];
+
+            /// Its name, which never changes.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$member => $name,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+named! {
+    /// A control: one thing that can be wrong with a kind of resource, whichever rules speak of it. Its
+    /// name is part of finding ids and plan digests.
+    pub enum Control {
+        /// A security group opens a prohibited port to everybody.
+        IngressProhibitedPorts = "ingress-prohibited-ports",
+        /// A bucket is public, by its ACL or its policy.
+        BucketPublic = "bucket-public",
+    }
+}
+
+named! {
+    /// A kind of violation. Each belongs to one control, and has one remediation.
+    pub enum ViolationType {
+        /// A security group opens a prohibited port to everybody.
+        Ec2SgProhibitedPort = "EC2_SG_PROHIBITED_PORT",
+        /// A bucket's ACL grants something to everybody.
+        S3BucketPublicAcl = "S3_BUCKET_PUBLIC_ACL",
+        /// A bucket's policy allows everybody.
+        S3BucketPublicPolicy = "S3_BUCKET_PUBLIC_POLICY",
+    }
+}

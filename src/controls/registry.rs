@@ -1,0 +1,131 @@
+//! The registry: which definition a control has, and which remediation a kind of violation has. A control is
+//! added by its line in [`kind`](super::kind), its folder, and the lines that the compiler then asks for here.
+
+use super::bucket_public::{BucketPublic, PublicAcl, PublicPolicy};
+use super::definition::Definition;
+use super::ingress_prohibited_ports::{IngressProhibitedPorts, ProhibitedPort};
+use super::kind::{Control, ViolationType};
+use super::remediation::Remediation;
+use crate::ids::{FindingId, Resource, ResourceType};
+
+impl Control {
+    /// What the control is about.
+    pub fn definition(self) -> &'static dyn Definition {
+        match self {
+            Self::IngressProhibitedPorts => &IngressProhibitedPorts,
+            Self::BucketPublic => &BucketPublic,
+        }
+    }
+
+    /// The kinds of violation that belong to it, in the order in which a fix takes them.
+    pub fn kinds(self) -> impl Iterator<Item = ViolationType> {
+        ViolationType::ALL
+            .into_iter()
+            .filter(move |kind| kind.control() == self)
+    }
+
+    /// The type of resource that it is about.
+    pub fn resource_type(self) -> &'static str {
+        self.definition().resource_type()
+    }
+
+    /// The controls about a type of resource.
+    pub fn of_resource(resource_type: &ResourceType) -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(move |control| control.resource_type() == resource_type.as_str())
+    }
+
+    /// The id of the finding that violates it in `resource`.
+    pub fn finding(self, resource: &Resource) -> FindingId {
+        FindingId::of_control(self.name(), resource)
+    }
+}
+
+impl ViolationType {
+    /// How it is fixed, and how that is undone.
+    pub fn remediation(self) -> &'static dyn Remediation {
+        match self {
+            Self::Ec2SgProhibitedPort => &ProhibitedPort,
+            Self::S3BucketPublicAcl => &PublicAcl,
+            Self::S3BucketPublicPolicy => &PublicPolicy,
+        }
+    }
+
+    /// The control that it belongs to.
+    pub fn control(self) -> Control {
+        self.remediation().control()
+    }
+
+    /// The type of resource that the kind is about.
+    pub fn resource_type(self) -> &'static str {
+        self.control().resource_type()
+    }
+
+    /// The kinds that a resource of this type can have; none for types that we cannot fix.
+    pub fn of_resource(resource_type: &ResourceType) -> Vec<Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|kind| kind.resource_type() == resource_type.as_str())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_violation_belongs_to_one_control() {
+        for kind in ViolationType::ALL {
+            let of: Vec<Control> = Control::ALL
+                .into_iter()
+                .filter(|control| control.kinds().any(|of| of == kind))
+                .collect();
+            assert_eq!(of, [kind.control()]);
+            assert_eq!(kind.control().resource_type(), kind.resource_type());
+        }
+    }
+
+    /// Ids in tables, messages and queues follow from these: none may ever change.
+    #[test]
+    fn keys_and_the_ids_that_follow_from_them_stay() {
+        let id = |control: Control| {
+            let resource = Resource {
+                account: "123456789012".parse().unwrap(),
+                region: "eu-central-1".parse().unwrap(),
+                resource_type: control.resource_type().parse().unwrap(),
+                id: "resource-1".parse().unwrap(),
+            };
+            control.finding(&resource).to_string()
+        };
+        let stay = Control::ALL.map(|control| {
+            assert_eq!(
+                serde_json::to_value(control).unwrap(),
+                control.name(),
+                "as in the table"
+            );
+            (control.name(), id(control))
+        });
+        assert_eq!(
+            stay,
+            [
+                ("ingress-prohibited-ports", "f-cd5ce2bf1289".to_owned()),
+                ("bucket-public", "f-890f0caa8f7b".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_kind_declares_its_actions_and_keeps_its_name() {
+        for kind in ViolationType::ALL {
+            let remediation = kind.remediation();
+            assert!(
+                !remediation.plan_actions().is_empty() && !remediation.apply_actions().is_empty()
+            );
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
+            let resource_type = kind.resource_type().parse().unwrap();
+            assert!(ViolationType::of_resource(&resource_type).contains(&kind));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How one kind of violation is fixed: planned from the live resource, applied as planned, and undone.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use futures::future::BoxFuture;
+
+use super::change::Change;
+use super::evaluation::RuleDefaults;
+use super::kind::Control;
+use super::undo_error::UndoError;
+use crate::aws::{Aws, AwsError};
+use crate::ids::Resource;
+
+/// The remediation of one kind of violation.
+pub trait Remediation: Sync {
+    /// The control that the kind belongs to.
+    fn control(&self) -> Control;
+
+    /// The remediator that calls it.
+    fn remediator(&self) -> RemediatorKind;
+
+    /// The IAM actions for planning, and for reading names and tags.
+    fn plan_actions(&self) -> &'static [&'static str];
+
+    /// The IAM actions for applying and undoing, beside those for planning.
+    fn apply_actions(&self) -> &'static [&'static str];
+
+    /// The call that makes these changes, as reports name it: `PutBucketAcl`.
+    fn call(&self, changes: &[Change]) -> &'static str;
+
+    /// The call that undoes them.
+    fn undo_call(&self) -> &'static str;
+
+    /// Reads the live resource and plans.
+    fn prepare<'a>(
+        &self,
+        aws: &'a Aws,
+        rules: &'a RuleDefaults,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<Prepared, AwsError>>;
+
+    /// Reads the live resource and plans how to put back what was removed, in the order in which that was
+    /// done; `None` where everything is in place.
+    fn prepare_undo<'a>(
+        &self,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        removed: &'a [Change],
+    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>>;
+}
+
+/// The remediators: one function and one queue each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemediatorKind {
+    /// `security-group-remediator`
+    SecurityGroup,
+    /// `s3-bucket-remediator`
+    S3Bucket,
+}
+
+/// A resource as it was read, to be changed from.
+pub trait Live: Any + Debug + Send + Sync {
+    /// The part of a plan that is wanted.
+    fn only(&self, changes: Vec<Change>, is_wanted: &dyn Fn(&Change) -> bool) -> Vec<Change> {
+        changes.into_iter().filter(is_wanted).collect()
+    }
+
+    /// Whether both have been read the same.
+    fn is_same(&self, other: &dyn Live) -> bool;
+
+    /// Makes the changes, and no other.
+    fn apply<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), AwsError>>;
+}
+
+/// Whether another live resource is of the same type, and equal.
+pub(super) fn equals<L: Live + PartialEq>(live: &L, other: &dyn Live) -> bool {
+    let other: &dyn Any = other;
+    other.downcast_ref::<L>().is_some_and(|other| live == other)
+}
+
+/// What puts something back.
+pub trait PutBack: Send {
+    /// Puts it back.
+    fn put<'a>(
+        self: Box<Self>,
+        aws: &'a Aws,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<(), AwsError>>;
+}
+
+/// What a fix would change now, ready to be applied.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) changes: Vec<Change>,
+    pub(super) live: Box<dyn Live>,
+    /// Why AWS could not be asked whether these are violations.
+    pub(super) doubt: Option<String>,
+}
+
+impl Prepared {
+    /// What applying it takes away; nothing when the resource is clean.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The part of it whose changes are wanted.
+    pub fn only(self, is_wanted: impl Fn(&Change) -> bool) -> Self {
+        Self {
+            changes: self.live.only(self.changes, &is_wanted),
+            ..self
+        }
+    }
+
+    /// Whether both change the same of the resource as it was read, whatever AWS could be asked.
+    pub fn changes_the_same(&self, other: &Self) -> bool {
+        self.changes == other.changes && self.live.is_same(other.live.as_ref())
+    }
+
+    /// Why AWS could not be asked whether what it changes is public: people may go on, auto-response waits.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
+    }
+}
