@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use defendable::controls::evaluation::lines::evaluate_lines;
-use defendable::controls::evaluation::{RuleKind, RuleParameters};
+use defendable::controls::evaluation::{RuleDefaults, RuleKind, RuleParameters};
 use defendable::controls::ingress_prohibited_ports::RestrictedPorts;
 
 /// A Slack ChatOps app that keeps an AWS account safe.
@@ -69,7 +69,7 @@ impl Evaluate {
     /// Exit status 1 when a line was bad.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         // AWS Config lets any name through; here a wrong one is a slip.
-        let known = self.rule.parameters();
+        let known = RuleDefaults::default().rule(self.rule).parameters();
         if let Some((name, _)) = self
             .parameter
             .iter()

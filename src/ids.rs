@@ -119,7 +119,7 @@ pub enum Partition {
 
 impl Partition {
     /// The host of its console, behind the region.
-    fn console(self) -> &'static str {
+    pub fn console(self) -> &'static str {
         match self {
             Self::Commercial => "console.aws.amazon.com",
             Self::China => "console.amazonaws.cn",
@@ -205,36 +205,6 @@ pub struct Resource {
     pub resource_type: ResourceType,
     /// Which one it is.
     pub id: ResourceId,
-}
-
-impl Resource {
-    /// The page of the AWS console that shows the resource.
-    pub fn console_link(&self) -> String {
-        let (region, id) = (&self.region, utf8_percent(self.id.as_str()));
-        let console = format!("https://{region}.{}", self.region.partition().console());
-        match self.resource_type.as_str() {
-            ResourceType::SECURITY_GROUP => {
-                format!("{console}/ec2/home?region={region}#SecurityGroup:groupId={id}")
-            }
-            ResourceType::BUCKET => {
-                format!("{console}/s3/buckets/{id}?region={region}&tab=permissions")
-            }
-            other => format!(
-                "{console}/config/home?region={region}#/resources/details?resourceId={id}&resourceType={}",
-                utf8_percent(other)
-            ),
-        }
-    }
-}
-
-fn utf8_percent(text: &str) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 impl DigestId {
@@ -357,30 +327,6 @@ mod tests {
     }
 
     #[test]
-    fn console_links_lead_to_the_partition_s_own_console() {
-        let link = |region: &str| {
-            Resource {
-                region: region.parse().unwrap(),
-                ..group("sg-1")
-            }
-            .console_link()
-        };
-        for (region, host) in [
-            (
-                "eu-central-1",
-                "https://eu-central-1.console.aws.amazon.com/ec2/",
-            ),
-            ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/ec2/"),
-            (
-                "us-gov-west-1",
-                "https://us-gov-west-1.console.amazonaws-us-gov.com/ec2/",
-            ),
-        ] {
-            assert!(link(region).starts_with(host), "{}", link(region));
-        }
-    }
-
-    #[test]
     fn resource_types_of_others_than_aws_are_types_too() {
         for other in [
             "MongoDB::Atlas::Cluster",
@@ -392,10 +338,5 @@ mod tests {
         for wrong in ["", "Bucket", "::X", "AWS::S3 Bucket", "AWS::S3::<!channel>"] {
             assert!(wrong.parse::<ResourceType>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn console_links_escape_the_id() {
-        assert!(group("a b&c").console_link().ends_with("groupId=a%20b%26c"));
     }
 }

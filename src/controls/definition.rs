@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use super::about::About;
 use super::kind::ViolationType;
 use crate::aws::{Aws, AwsError};
-use crate::ids::Resource;
+use crate::ids::{Region, Resource};
 
 /// The definition of a control.
 pub trait Definition: Sync {
@@ -28,6 +28,9 @@ pub trait Definition: Sync {
     fn heeds_account_block(&self) -> bool {
         false
     }
+
+    /// The page of a resource below the region's console, `ec2/home?region=…`; the id can stand in an address.
+    fn console_page(&self, region: &Region, id: &str) -> String;
 
     /// Reads the name and the tags of a live resource.
     fn about<'a>(

@@ -11,7 +11,6 @@ use serde_json::json;
 use crate::aws::{Aws, AwsError};
 use crate::contracts::RemediationRequest;
 use crate::contracts::notice::Notice;
-use crate::controls::bucket_public::live_bucket;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use crate::controls::evaluation::{
@@ -19,7 +18,6 @@ use crate::controls::evaluation::{
     RuleParameters, Violation,
 };
 use crate::controls::ignored_because;
-use crate::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::queue::{QueueUrl, Queues};
 
@@ -88,7 +86,8 @@ impl RuleFunction {
     /// the evaluation is put and the function then dies; a repeat finds nothing left to fix.
     pub async fn handle(&self, event: &RuleEvent) -> Result<Evaluation, RuleFunctionError> {
         let parameters = event.parameters()?;
-        let unknown: Vec<&str> = parameters.unknown(self.rule.parameters()).collect();
+        let rule = self.defaults.rule(self.rule);
+        let unknown: Vec<&str> = parameters.unknown(rule.parameters()).collect();
         if !unknown.is_empty() {
             tracing::warn!(parameters = ?unknown, "the rule has parameters that change nothing");
         }
@@ -139,38 +138,22 @@ impl RuleFunction {
             self.defaults
                 .evaluate_by(self.rule, parameters, item, event.event_left_scope, answer)
         };
+        let rule = self.defaults.rule(self.rule);
         let by_item = judge(item, &AwsAnswer::default());
-        let looks_public = match &by_item {
-            Ok(evaluation) if !evaluation.prefix_lists.is_empty() => {
-                let (account, region) = self.place(event, item)?;
-                let ec2 = self.aws.ec2(&account, &region)?;
-                let prefix_lists = PrefixLists::read(&ec2, evaluation.prefix_lists.clone()).await?;
-                return Ok(judge(
-                    item,
-                    &AwsAnswer {
-                        prefix_lists,
-                        ..AwsAnswer::default()
-                    },
-                )?);
-            }
-            Ok(evaluation) => {
-                self.rule == RuleKind::S3PublicAccess && !evaluation.violations.is_empty()
-            }
-            Err(error) => matches!(error, EvaluationError::Unread { .. }),
-        };
-        if !looks_public {
+        if !rule.has_to_ask(&by_item) {
             return Ok(by_item?);
         }
         let (account, region) = self.place(event, item)?;
-        let answer = AwsAnswer::of_bucket(&self.aws, &account, &region, &item.resource_id).await;
-        match judge(item, &answer) {
-            // What was read may be excused, and the rest is not known.
-            Err(EvaluationError::Unread { .. }) => {
-                let live = live_bucket::completed(&self.aws, &account, &region, item).await?;
-                Ok(judge(&serde_json::from_str(&live)?, &answer)?)
-            }
-            judged => Ok(judged?),
+        let place = (&account, &region);
+        let answer = rule.ask(&self.aws, place, item, &by_item).await?;
+        let judged = judge(item, &answer);
+        // What was read may be excused, and the rest is not known.
+        if let Err(EvaluationError::Unread { .. }) = judged
+            && let Some(live) = rule.complete(&self.aws, place, item).await?
+        {
+            return Ok(judge(&serde_json::from_str(&live)?, &answer)?);
         }
+        Ok(judged?)
     }
 
     async fn queue_violations(

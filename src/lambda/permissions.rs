@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::Function;
+use crate::controls::evaluation::{RuleDefaults, RuleKind};
 use crate::controls::{RemediatorKind, ViolationType};
 use crate::finding::table;
-use crate::{command, controls, coordinator, functions, notifier, opener, queue, secrets};
+use crate::{command, coordinator, functions, notifier, opener, queue, secrets};
 
 impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
@@ -23,20 +24,8 @@ impl Function {
             Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
             Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
             Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
-            Self::RestrictedPortsRule => {
-                vec![
-                    functions::rule::ACTIONS,
-                    controls::ingress_prohibited_ports::prefix_lists::ACTIONS,
-                ]
-            }
-            Self::S3PublicAccessRule => {
-                let own = functions::rule::ACTIONS;
-                vec![
-                    own,
-                    controls::evaluation::aws_answer::ACTIONS,
-                    controls::bucket_public::live_bucket::ACTIONS,
-                ]
-            }
+            Self::RestrictedPortsRule => return rule(RuleKind::RestrictedPorts),
+            Self::S3PublicAccessRule => return rule(RuleKind::S3PublicAccess),
         };
         parts.into_iter().flatten().copied().collect()
     }
@@ -58,6 +47,13 @@ fn remediator(kind: RemediatorKind) -> Vec<&'static [&'static str]> {
     let own = [functions::remediator::ACTIONS, queue::ACTIONS];
     own.into_iter()
         .chain(remediations.flat_map(|one| [one.plan_actions(), one.apply_actions()]))
+        .collect()
+}
+
+fn rule(kind: RuleKind) -> BTreeSet<&'static str> {
+    let asks = RuleDefaults::default().rule(kind).actions();
+    asks.into_iter()
+        .chain(functions::rule::ACTIONS.iter().copied())
         .collect()
 }
 

@@ -6,7 +6,7 @@ use slack_morphism::prelude::*;
 use super::blocks::{actions, button, confirm, context, fields, message, section};
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
-use crate::controls::{Change, Control, Exposure, ViolationType};
+use crate::controls::{Change, Control, Exposure, ViolationType, console_link};
 use crate::finding::attribution::Opener;
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
@@ -185,7 +185,7 @@ fn resource_link(resource: &Resource) -> String {
         return code(resource.id.as_str());
     }
     let id = escape(resource.id.as_str()).replace('|', "/");
-    format!("<{}|{id}>", escape(&resource.console_link()))
+    format!("<{}|{id}>", escape(&console_link(resource)))
 }
 
 /// Where it stands, and how bad it is while it is not fixed.

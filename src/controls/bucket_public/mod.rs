@@ -3,7 +3,8 @@
 mod acl;
 mod cause;
 mod grant;
-pub mod live_bucket;
+mod judge;
+mod live_bucket;
 mod policy;
 mod rule;
 mod statement;
@@ -16,14 +17,14 @@ use futures::future::BoxFuture;
 pub(super) use acl::PublicAcl;
 pub use grant::{Grant, Grantee};
 pub(super) use policy::PublicPolicy;
-pub use rule::{S3PublicAccess, Unjudged};
+pub use rule::S3PublicAccess;
 pub use statement::{PolicyStatement, WholePolicy};
 
 use super::about::{About, bucket};
 use super::definition::Definition;
 use super::kind::ViolationType;
 use crate::aws::{Aws, AwsError};
-use crate::ids::{Resource, ResourceType};
+use crate::ids::{Region, Resource, ResourceType};
 
 /// The control.
 pub(super) struct BucketPublic;
@@ -56,6 +57,10 @@ impl Definition for BucketPublic {
 
     fn heeds_account_block(&self) -> bool {
         true
+    }
+
+    fn console_page(&self, region: &Region, id: &str) -> String {
+        format!("s3/buckets/{id}?region={region}&tab=permissions")
     }
 
     fn about<'a>(

@@ -2,6 +2,7 @@
 
 pub mod aws_answer;
 mod configuration_item;
+mod judge;
 pub mod lines;
 mod parameters;
 mod rule;
@@ -10,6 +11,7 @@ mod verdict;
 
 pub use configuration_item::{ConfigurationItem, from_stringified};
 pub(super) use configuration_item::{nullable, stringified};
+pub use judge::Rule;
 pub use parameters::{InvalidParameter, RuleParameters, list};
 pub use rule::{RuleDefaults, RuleKind};
 pub(super) use verdict::Verdict;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::aws_answer::AwsAnswer;
 use super::configuration_item::ConfigurationItem;
+use super::judge::Rule;
 use super::parameters::RuleParameters;
 use super::verdict::{ANNOTATION_LIMIT, ComplianceType, Evaluation, EvaluationError, Verdict};
-use crate::controls::bucket_public::{S3PublicAccess, Unjudged};
+use crate::controls::bucket_public::S3PublicAccess;
 use crate::controls::ingress_prohibited_ports::RestrictedPorts;
 use crate::controls::{Control, ViolationType};
 use crate::ids::{FindingId, Resource, ResourceType, RuleName};
@@ -24,20 +25,6 @@ pub enum RuleKind {
 impl RuleKind {
     /// Every rule.
     pub const ALL: [Self; 2] = [Self::RestrictedPorts, Self::S3PublicAccess];
-
-    /// The parameters that the rule reads.
-    pub fn parameters(self) -> &'static [&'static str] {
-        match self {
-            Self::RestrictedPorts => &[
-                "prohibitedPorts",
-                "exemptSecurityGroups",
-                "broadestIpv4",
-                "broadestIpv6",
-                "sqsUrl",
-            ],
-            Self::S3PublicAccess => &["bucketWhitelist", "sqsUrl"],
-        }
-    }
 
     /// The control that the rule judges by.
     pub fn control(self) -> Control {
@@ -96,6 +83,14 @@ impl RuleDefaults {
             .collect()
     }
 
+    /// A rule of ours.
+    pub fn rule(&self, rule: RuleKind) -> &dyn Rule {
+        match rule {
+            RuleKind::RestrictedPorts => &self.restricted_ports,
+            RuleKind::S3PublicAccess => &self.s3_public_access,
+        }
+    }
+
     /// The names that a rule of ours has in AWS Config.
     pub fn names_of(&self, rule: RuleKind) -> &BTreeSet<String> {
         match rule {
@@ -135,34 +130,12 @@ impl RuleDefaults {
         answer: &AwsAnswer,
     ) -> Result<Evaluation, EvaluationError> {
         let resource_id = item.resource_id.to_string();
-        let of_item = |source| EvaluationError::Item {
-            resource_id: resource_id.clone(),
-            source,
-        };
         let verdict = match not_applicable(rule, item, left_scope) {
             Some(annotation) => Verdict {
                 compliance_type: ComplianceType::NotApplicable,
                 ..Verdict::compliant(&annotation)
             },
-            None => match rule {
-                RuleKind::RestrictedPorts => {
-                    let rule = self.restricted_ports.with_parameters(parameters)?;
-                    rule.evaluate(item, &answer.prefix_lists).map_err(of_item)?
-                }
-                RuleKind::S3PublicAccess => {
-                    match self
-                        .s3_public_access
-                        .with_parameters(parameters)
-                        .evaluate(item, answer)
-                    {
-                        Ok(verdict) => verdict,
-                        Err(Unjudged::Shape(source)) => return Err(of_item(source)),
-                        Err(Unjudged::Unread(part)) => {
-                            return Err(EvaluationError::Unread { resource_id, part });
-                        }
-                    }
-                }
-            },
+            None => self.rule(rule).judge(parameters, item, answer)?,
         };
         Ok(Evaluation {
             resource_type: item.resource_type.to_string(),

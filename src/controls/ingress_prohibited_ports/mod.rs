@@ -3,6 +3,7 @@
 mod cause;
 mod ingress_rule;
 mod item;
+mod judge;
 mod opened;
 pub mod prefix_lists;
 mod ranges;
@@ -23,7 +24,7 @@ use super::about::{About, security_group};
 use super::definition::Definition;
 use super::kind::ViolationType;
 use crate::aws::{Aws, AwsError};
-use crate::ids::{Resource, ResourceType};
+use crate::ids::{Region, Resource, ResourceType};
 
 /// The control.
 pub(super) struct IngressProhibitedPorts;
@@ -43,6 +44,10 @@ impl Definition for IngressProhibitedPorts {
 
     fn kept_again(&self) -> &'static str {
         "is no longer open to the internet"
+    }
+
+    fn console_page(&self, region: &Region, id: &str) -> String {
+        format!("ec2/home?region={region}#SecurityGroup:groupId={id}")
     }
 
     fn about<'a>(

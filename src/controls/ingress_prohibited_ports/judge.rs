@@ -1,0 +1,65 @@
+//! Judges security groups by their items, and by what AWS says is in their prefix lists.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::prefix_lists::{self, PrefixLists};
+use super::rule::RestrictedPorts;
+use crate::aws::{Aws, AwsError};
+use crate::controls::evaluation::aws_answer::AwsAnswer;
+use crate::controls::evaluation::{
+    ConfigurationItem, Evaluation, EvaluationError, Rule, RuleParameters, Verdict,
+};
+use crate::ids::{AccountId, Region};
+
+impl Rule for RestrictedPorts {
+    fn parameters(&self) -> &'static [&'static str] {
+        &[
+            "prohibitedPorts",
+            "exemptSecurityGroups",
+            "broadestIpv4",
+            "broadestIpv6",
+            "sqsUrl",
+        ]
+    }
+
+    fn actions(&self) -> Vec<&'static str> {
+        prefix_lists::ACTIONS.to_vec()
+    }
+
+    fn judge(
+        &self,
+        parameters: &RuleParameters,
+        item: &ConfigurationItem,
+        answer: &AwsAnswer,
+    ) -> Result<Verdict, EvaluationError> {
+        let rule = self.with_parameters(parameters)?;
+        let verdict = rule.evaluate(item, &answer.prefix_lists);
+        verdict.map_err(|source| EvaluationError::Item {
+            resource_id: item.resource_id.to_string(),
+            source,
+        })
+    }
+
+    fn has_to_ask(&self, by_item: &Result<Evaluation, EvaluationError>) -> bool {
+        matches!(by_item, Ok(evaluation) if !evaluation.prefix_lists.is_empty())
+    }
+
+    fn ask<'a>(
+        &self,
+        aws: &'a Aws,
+        (account, region): (&'a AccountId, &'a Region),
+        _: &'a ConfigurationItem<'_>,
+        by_item: &'a Result<Evaluation, EvaluationError>,
+    ) -> BoxFuture<'a, Result<AwsAnswer, AwsError>> {
+        async move {
+            let lists = by_item.as_ref().map(|one| one.prefix_lists.clone());
+            let ec2 = aws.ec2(account, region)?;
+            Ok(AwsAnswer {
+                prefix_lists: PrefixLists::read(&ec2, lists.unwrap_or_default()).await?,
+                ..AwsAnswer::default()
+            })
+        }
+        .boxed()
+    }
+}
