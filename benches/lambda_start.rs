@@ -61,11 +61,11 @@ fn events() -> [(&'static str, Value); 7] {
             json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}),
         ),
         (
-            "security-group-remediator",
+            "ec2-remediator",
             task("EC2_SG_PROHIBITED_PORT", "AWS::EC2::SecurityGroup", "sg-0"),
         ),
         (
-            "s3-bucket-remediator",
+            "s3-remediator",
             task("S3_BUCKET_PUBLIC_ACL", "AWS::S3::Bucket", "no-such-bucket"),
         ),
         (

@@ -1,7 +1,16 @@
-# Seven functions, one package: _HANDLER says which one a process is.
+# The functions, one package: _HANDLER says which one a process is. Each service has a remediator (services.tf).
 
 locals {
-  functions = {
+  functions = merge(local.own_functions, {
+    for service, its in local.services : "${service}-remediator" => {
+      description  = its.description
+      timeout      = 60
+      source_queue = service
+      older_queue  = lookup(local.older_queues, service, null)
+    }
+  })
+
+  own_functions = {
     slack = {
       description = "Slack's requests: commands, buttons, modals"
       timeout     = 15
@@ -21,16 +30,6 @@ locals {
       source_queue = "fix"
       retry_async  = false
     }
-    security-group-remediator = {
-      description  = "Revokes what opens prohibited ports to the internet"
-      timeout      = 60
-      source_queue = "security-group"
-    }
-    s3-bucket-remediator = {
-      description  = "Takes away what makes a bucket public"
-      timeout      = 60
-      source_queue = "s3-bucket"
-    }
     # AWS Config does not send an event again, and has none until the resource changes: one that
     # Lambda gives up becomes a dead letter that people are told of.
     restricted-ports-rule = {
@@ -45,13 +44,17 @@ locals {
     }
   }
 
-  settings = {
+  settings = merge(local.own_settings, {
+    for service in keys(local.services) : "DEFENDABLE_${upper(service)}_QUEUE_URL" => module.queue[service].url
+    }, {
+    for queue in values(local.older_queues) : "DEFENDABLE_${upper(replace(queue, "-", "_"))}_QUEUE_URL" => module.queue[queue].url
+  })
+
+  own_settings = {
     DEFENDABLE_AWS_ACCOUNT_ID                 = local.account
     DEFENDABLE_EVENTS_QUEUE_URL               = module.queue["events"].url
     DEFENDABLE_REMEDIATION_QUEUE_URL          = module.queue["remediation"].url
     DEFENDABLE_FIX_QUEUE_URL                  = module.queue["fix"].url
-    DEFENDABLE_SECURITY_GROUP_QUEUE_URL       = module.queue["security-group"].url
-    DEFENDABLE_S3_BUCKET_QUEUE_URL            = module.queue["s3-bucket"].url
     DEFENDABLE_FINDINGS_TABLE                 = aws_dynamodb_table.findings.name
     DEFENDABLE_SCHEDULE_RULE                  = local.auto_response_rule
     DEFENDABLE_SLACK_CHANNEL                  = var.slack_channel
@@ -92,6 +95,7 @@ module "function" {
   statements   = concat(local.permissions[each.key], try(local.denials[each.key], []))
   # By name, which is known at plan; through the settings the function waits for its queue.
   source_queue_arn   = try(local.queue_arns[each.value.source_queue], null)
+  older_queue_arn    = try(local.queue_arns[each.value.older_queue], null)
   failures_queue_arn = try(local.queue_arns[each.value.failures_queue], null)
   retry_async        = try(each.value.retry_async, true)
   log_level          = var.log_level

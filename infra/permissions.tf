@@ -1,6 +1,7 @@
 # What each function may do, beside writing its log and what Lambda does with its source queue
 # (modules/function/role.tf). The actions here and those that the code declares beside its
-# handlers are compared, both ways, by the tests of src/lambda/permissions.rs.
+# handlers are compared, both ways, by the tests of src/lambda/permissions.rs; what controls call is in
+# controls.json.
 
 locals {
   table_arns        = [aws_dynamodb_table.findings.arn, "${aws_dynamodb_table.findings.arn}/index/by-state"]
@@ -10,7 +11,7 @@ locals {
   in_this_region  = [{ test = "StringEquals", variable = "ec2:Region", values = [local.region] }]
   in_this_account = [{ test = "StringEquals", variable = "s3:ResourceAccount", values = [local.account] }]
 
-  permissions = {
+  own_permissions = {
     slack = [
       {
         actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
@@ -49,7 +50,8 @@ locals {
       },
     ]
 
-    notifier = [
+    # It looks at resources as the remediators do.
+    notifier = concat(flatten([for service in keys(local.services) : local.service_statements[service].plan]), [
       {
         actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
         resources = local.table_arns
@@ -66,33 +68,8 @@ locals {
         ]
       },
       {
-        # EC2 has no resources for Describe.
-        actions    = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"]
-        resources  = ["*"]
-        conditions = local.in_this_region
-      },
-      {
-        # A list may be of one's own, of AWS's, or shared by another account.
-        actions    = ["ec2:GetManagedPrefixListEntries"]
-        resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
-        conditions = local.in_this_region
-      },
-      {
         # What the account's settings had made ineffective is judged again.
         actions   = ["config:StartConfigRulesEvaluation"]
-        resources = ["*"]
-      },
-      {
-        actions = [
-          "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock",
-          "s3:GetBucketTagging",
-        ]
-        resources  = [local.every_bucket]
-        conditions = local.in_this_account
-      },
-      {
-        # S3 has no resources for it.
-        actions   = ["s3:GetAccountPublicAccessBlock"]
         resources = ["*"]
       },
       {
@@ -114,7 +91,7 @@ locals {
         resources  = [aws_kms_key.this.arn]
         conditions = [{ test = "StringEquals", variable = "kms:EncryptionContext:PARAMETER_ARN", values = [local.secret_arns.bot_token] }]
       },
-    ]
+    ])
 
     coordinator = [
       {
@@ -135,82 +112,10 @@ locals {
       },
       {
         actions = ["sqs:SendMessage"]
-        resources = [
-          local.queue_arns["events"], local.queue_arns["security-group"], local.queue_arns["s3-bucket"],
-          local.dead_letter_arns["fix"], local.dead_letter_arns["remediation"],
-        ]
-      },
-    ]
-
-    security-group-remediator = [
-      {
-        actions    = ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups"]
-        resources  = ["*"]
-        conditions = local.in_this_region
-      },
-      {
-        # A list may be of one's own, of AWS's, or shared by another account.
-        actions    = ["ec2:GetManagedPrefixListEntries"]
-        resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
-        conditions = local.in_this_region
-      },
-      {
-        actions = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
-        resources = [
-          "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/*",
-          "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group-rule/*",
-        ]
-        conditions = local.in_this_region
-      },
-      {
-        actions   = ["sqs:ChangeMessageVisibility"]
-        resources = [local.queue_arns["security-group"]]
-      },
-      {
-        actions   = ["sqs:DeleteMessage"]
-        resources = [local.queue_arns["remediation"]]
-      },
-      {
-        # Whether auto-response may still act.
-        actions   = ["dynamodb:GetItem"]
-        resources = [aws_dynamodb_table.findings.arn]
-      },
-      {
-        actions   = ["sqs:SendMessage"]
-        resources = [local.queue_arns["events"], local.dead_letter_arns["security-group"]]
-      },
-    ]
-
-    s3-bucket-remediator = [
-      {
-        actions = [
-          "s3:DeleteBucketPolicy", "s3:GetBucketAcl", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus",
-          "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging", "s3:PutBucketAcl", "s3:PutBucketPolicy",
-        ]
-        resources  = [local.every_bucket]
-        conditions = local.in_this_account
-      },
-      {
-        # S3 has no resources for it.
-        actions   = ["s3:GetAccountPublicAccessBlock"]
-        resources = ["*"]
-      },
-      {
-        actions   = ["sqs:ChangeMessageVisibility"]
-        resources = [local.queue_arns["s3-bucket"]]
-      },
-      {
-        actions   = ["sqs:DeleteMessage"]
-        resources = [local.queue_arns["remediation"]]
-      },
-      {
-        # Whether auto-response may still act.
-        actions   = ["dynamodb:GetItem"]
-        resources = [aws_dynamodb_table.findings.arn]
-      },
-      {
-        actions   = ["sqs:SendMessage"]
-        resources = [local.queue_arns["events"], local.dead_letter_arns["s3-bucket"]]
+        resources = concat(
+          [local.queue_arns["events"], local.dead_letter_arns["fix"], local.dead_letter_arns["remediation"]],
+          [for queue in flatten(values(local.queues_of)) : local.queue_arns[queue]],
+        )
       },
     ]
 
@@ -256,21 +161,45 @@ locals {
     ]
   }
 
-  # What is exempt from a rule is out of its remediator's reach, whatever the code does.
+  # A remediator reads and changes what the controls of its service call (services.tf).
+  remediator_permissions = {
+    for service in keys(local.services) : "${service}-remediator" => concat(
+      local.service_statements[service].plan,
+      local.service_statements[service].apply,
+      [
+        {
+          actions   = ["sqs:ChangeMessageVisibility"]
+          resources = [for queue in local.queues_of[service] : local.queue_arns[queue]]
+        },
+        {
+          actions   = ["sqs:DeleteMessage"]
+          resources = [local.queue_arns["remediation"]]
+        },
+        {
+          # Whether auto-response may still act.
+          actions   = ["dynamodb:GetItem"]
+          resources = [aws_dynamodb_table.findings.arn]
+        },
+        {
+          actions   = ["sqs:SendMessage"]
+          resources = concat([local.queue_arns["events"]], [for queue in local.queues_of[service] : local.dead_letter_arns[queue]])
+        },
+      ],
+    )
+  }
+
+  # The queue of a service's remediator, and the older one.
+  queues_of = { for service in keys(local.services) : service => compact([service, lookup(local.older_queues, service, "")]) }
+
+  permissions = merge(local.own_permissions, local.remediator_permissions)
+
   denials = {
-    security-group-remediator = [
-      for ids in [var.exempt_security_groups] : {
+    for service, its in local.services : "${service}-remediator" => [
+      for exempt in [its.exempt] : {
         effect    = "Deny"
-        actions   = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
-        resources = [for id in ids : "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/${id}"]
-      } if length(ids) > 0
-    ]
-    s3-bucket-remediator = [
-      for names in [var.bucket_whitelist] : {
-        effect    = "Deny"
-        actions   = ["s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy"]
-        resources = [for name in names : "arn:${local.partition}:s3:::${name}"]
-      } if length(names) > 0
+        actions   = local.service_actions[service].apply
+        resources = exempt
+      } if length(exempt) > 0
     ]
   }
 }

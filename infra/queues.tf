@@ -1,17 +1,22 @@
-# The five queues, each with its dead-letter queue, and who may send to them from outside.
+# The queues, each with its dead-letter queue, and who may send to them from outside.
 
 locals {
-  queues = {
+  queues = merge(local.own_queues, local.task_queues)
+
+  own_queues = {
     # Notifications, alarms, reports, notices: what becomes Slack messages.
-    events = { visibility_timeout = 6 * local.functions["notifier"].timeout, retention_days = 10, max_age_seconds = 900 }
+    events = { visibility_timeout = 6 * local.own_functions["notifier"].timeout, retention_days = 10, max_age_seconds = 900 }
     # Violations wait here while auto-response is off. Nothing is triggered by it: each run of the
     # coordinator receives.
     remediation = { visibility_timeout = 180, retention_days = 13, max_age_seconds = null, deliveries = 500 }
     # Fixes that people asked for.
-    fix = { visibility_timeout = 6 * local.functions["coordinator"].timeout, retention_days = 4, max_age_seconds = 300 }
-    # Tasks for the remediators.
-    security-group = { visibility_timeout = 6 * local.functions["security-group-remediator"].timeout, retention_days = 4, max_age_seconds = 900 }
-    s3-bucket      = { visibility_timeout = 6 * local.functions["s3-bucket-remediator"].timeout, retention_days = 4, max_age_seconds = 900 }
+    fix = { visibility_timeout = 6 * local.own_functions["coordinator"].timeout, retention_days = 4, max_age_seconds = 300 }
+  }
+
+  # Tasks for the remediators.
+  task_queues = {
+    for queue in concat(keys(local.services), values(local.older_queues)) :
+    queue => { visibility_timeout = 6 * 60, retention_days = 4, max_age_seconds = 900 }
   }
 
   # Names are known before the queues are: roles and policies name these, without a cycle.

@@ -436,3 +436,9 @@ variable "cis_alarms" {
     error_message = "cis_alarms read CloudTrail's log group: set enable_cloudtrail, or name yours in cloudtrail_log_group."
   }
 }
+
+variable "keep_older_queues" {
+  description = "Keep the queues security-group and s3-bucket of version 0.1, whose tasks the new remediators do. Set it to false once they are empty."
+  type        = bool
+  default     = true
+}

@@ -39,6 +39,8 @@ pub enum Role {
     Doctor,
     /// Judge configuration items, one JSON document a line, and print one evaluation a line
     Evaluate(Evaluate),
+    /// Print the AWS actions that each control needs, as infra/controls.json has them
+    Actions,
     /// Print a completion script for your shell
     Completions {
         /// Which shell

@@ -3,7 +3,7 @@
 
 mod decision;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_sqs::types::Message;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
-use crate::controls::{RemediatorKind, ViolationType};
+use crate::controls::{Service, ViolationType};
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Wanted};
 use crate::finding::plan_list::{Counts, Listing};
 use crate::finding::table::{Order, Table, TableError};
@@ -58,10 +58,8 @@ pub struct Coordinator {
     pub queues: Queues,
     /// Violations that wait for auto-response.
     pub remediation_queue: QueueUrl,
-    /// The security-group remediator's queue.
-    pub security_group_queue: QueueUrl,
-    /// The bucket remediator's queue.
-    pub s3_bucket_queue: QueueUrl,
+    /// The remediators' queues.
+    pub remediator_queues: BTreeMap<Service, QueueUrl>,
     /// Findings, and what people want of auto-response.
     pub table: Table,
     /// The switch that AWS obeys.
@@ -384,10 +382,8 @@ impl Coordinator {
     }
 
     async fn dispatch(&self, finding: &FindingId, task: &RemediationTask) -> Result<(), AwsError> {
-        let queue = match task.message_body.violation_type.remediation().remediator() {
-            RemediatorKind::SecurityGroup => &self.security_group_queue,
-            RemediatorKind::S3Bucket => &self.s3_bucket_queue,
-        };
+        let service = task.message_body.violation_type.remediation().service();
+        let queue = &self.remediator_queues[&service];
         self.queues.send(queue, task).await?;
         let request = &task.message_body;
         crate::finding::decision::line(

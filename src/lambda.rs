@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::command::endpoint::router;
-use crate::controls::RemediatorKind;
+use crate::controls::Service;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::evaluation::rule_event::RuleEvent;
 use crate::functions::rule::RuleFunction;
@@ -29,8 +29,8 @@ use crate::wiring::Wiring;
 /// How long before Lambda's deadline a scheduled run stops.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// The seven functions, by the name in `_HANDLER`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// The functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     /// Slack's requests, by HTTPS.
     Slack,
@@ -38,14 +38,59 @@ pub enum Function {
     Notifier,
     /// The schedule and the fix queue.
     Coordinator,
-    /// Security groups.
-    SecurityGroupRemediator,
-    /// Buckets.
-    S3BucketRemediator,
-    /// The rule on ports.
-    RestrictedPortsRule,
-    /// The rule on buckets.
-    S3PublicAccessRule,
+    /// Fixes and undoes, of the resources of one service.
+    Remediator(Service),
+    /// A rule of ours.
+    Rule(RuleKind),
+}
+
+impl Function {
+    /// Every function.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Slack, Self::Notifier, Self::Coordinator]
+            .into_iter()
+            .chain(Service::ALL.map(Self::Remediator))
+            .chain(RuleKind::ALL.map(Self::Rule))
+    }
+
+    /// Its name, which `_HANDLER` has: `ec2-remediator`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Slack => "slack".to_owned(),
+            Self::Notifier => "notifier".to_owned(),
+            Self::Coordinator => "coordinator".to_owned(),
+            Self::Remediator(service) => service.remediator(),
+            Self::Rule(rule) => format!("{}-rule", rule.name()),
+        }
+    }
+
+    /// Whether it has the name, or had it in version 0.1.
+    fn is_called(self, name: &str) -> bool {
+        let older = |service: Service| format!("{}-remediator", service.older_name());
+        self.name() == name || matches!(self, Self::Remediator(service) if older(service) == name)
+    }
+}
+
+/// `_HANDLER` names no function.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("_HANDLER is {0:?}: expected one of {known}", known = names())]
+pub struct UnknownFunction(String);
+
+fn names() -> String {
+    Function::all()
+        .map(Function::name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl FromStr for Function {
+    type Err = UnknownFunction;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFunction> {
+        Self::all()
+            .find(|function| function.is_called(name))
+            .ok_or_else(|| UnknownFunction(name.to_owned()))
+    }
 }
 
 /// Tells Lambda why the function cannot start, so that its log and the console say so too.
@@ -77,41 +122,45 @@ pub async fn serve(function: Function, wiring: &Wiring) -> Result<()> {
             });
             lambda_http::run(router(wiring.endpoint()).layer(flush)).await
         }
-        Function::Notifier => queue_function(wiring, &queues.events, wiring.notifier()).await,
+        Function::Notifier => queue_function(wiring, &[&queues.events], wiring.notifier()).await,
         Function::Coordinator => coordinator(wiring).await,
-        Function::SecurityGroupRemediator => {
-            let remediator = wiring.remediator(RemediatorKind::SecurityGroup);
-            queue_function(wiring, &queues.security_group, remediator).await
+        Function::Remediator(service) => {
+            let queues: Vec<&QueueUrl> = queues.remediators[&service].all().collect();
+            queue_function(wiring, &queues, wiring.remediator(service)).await
         }
-        Function::S3BucketRemediator => {
-            let remediator = wiring.remediator(RemediatorKind::S3Bucket);
-            queue_function(wiring, &queues.s3_bucket, remediator).await
-        }
-        Function::RestrictedPortsRule => {
-            rule(&wiring.rule_function(RuleKind::RestrictedPorts)?).await
-        }
-        Function::S3PublicAccessRule => {
-            rule(&wiring.rule_function(RuleKind::S3PublicAccess)?).await
-        }
+        Function::Rule(kind) => rule(&wiring.rule_function(kind)?).await,
     };
     served
         .map_err(anyhow::Error::from_boxed)
         .context("the Lambda runtime failed")
 }
 
+/// A function that several queues may trigger; an invocation has messages of one of them.
 async fn queue_function(
     wiring: &Wiring,
-    queue: &QueueUrl,
+    sources: &[&QueueUrl],
     handler: impl QueueHandler,
 ) -> Result<(), Error> {
     let (queues, handler) = (wiring.queues(), &handler);
     let queues = &queues;
     let handle = async |event: LambdaEvent<SqsEvent>| {
-        let response = batch(queues, queue, handler, event.payload).await;
+        let source = source(sources, &event.payload);
+        let response = batch(queues, source, handler, event.payload).await;
         metrics::flush();
         Ok::<_, Error>(response)
     };
     run(service_fn(handle)).await
+}
+
+/// The queue that the messages are from: the first one where the event does not say.
+fn source<'a>(sources: &[&'a QueueUrl], event: &SqsEvent) -> &'a QueueUrl {
+    let arn = event
+        .records
+        .first()
+        .and_then(|record| record.event_source_arn.as_deref());
+    let name = arn.and_then(|arn| arn.rsplit(':').next());
+    let named = sources.iter().find(|queue| Some(queue.name()) == name);
+    named.unwrap_or(&sources[0])
 }
 
 async fn batch(

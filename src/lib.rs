@@ -13,10 +13,10 @@
 //!  (restricted ports, public buckets)   │                             ▼
 //!  scheduled rule, every 60 s ──────────┴─► coordinator ◄──────── fix queue
 //!                                              │
-//!                                              ├─► security-group queue ─► security-group remediator ─► EC2
-//!                                              └─► s3-bucket queue ──────► s3-bucket remediator ──────► S3
-//!                                                                             │ deletes the source message
-//!                                                                             └─► report to the events queue
+//!                                              ├─► ec2 queue ─► ec2 remediator ─► EC2
+//!                                              └─► s3 queue ──► s3 remediator ──► S3
+//!                                                                    │ deletes the source message
+//!                                                                    └─► report to the events queue
 //! ```
 //!
 //! 1. [`functions::rule`] has [`controls::evaluation`] judge a configuration item, and queues the violations.

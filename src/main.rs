@@ -5,7 +5,7 @@ mod cli;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{CommandFactory, Parser};
 use defendable::doctor;
 use defendable::lambda::{self, Function};
 use defendable::metrics;
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
 fn run_role(role: Role) -> anyhow::Result<ExitCode> {
     match role {
         Role::Evaluate(evaluate) => return evaluate.run(),
+        Role::Actions => print!("{}", defendable::controls::actions_file()),
         Role::Completions { shell } => {
             clap_complete::generate(
                 shell,
@@ -100,16 +101,7 @@ fn run_on_lambda() -> anyhow::Result<ExitCode> {
 
 async fn start() -> anyhow::Result<(Function, Wiring)> {
     let handler = std::env::var("_HANDLER").unwrap_or_default();
-    let function = Function::from_str(&handler, false).map_err(|_| {
-        let known: Vec<String> = Function::value_variants()
-            .iter()
-            .filter_map(|function| Some(function.to_possible_value()?.get_name().to_owned()))
-            .collect();
-        anyhow::anyhow!(
-            "_HANDLER is {handler:?}: expected one of {}",
-            known.join(", ")
-        )
-    })?;
+    let function: Function = handler.parse()?;
     Ok((function, wire(Settings::from_env()?).await?))
 }
 

@@ -1,18 +1,20 @@
 //! Settings, from the environment, parsed once. Every mistake is reported at once.
 
+mod queues;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use queues::{QueueSettings, RemediatorQueues};
 use secrecy::SecretString;
 
 use crate::controls::bucket_public::S3PublicAccess;
 use crate::controls::evaluation::{RuleDefaults, list};
 use crate::controls::ingress_prohibited_ports::RestrictedPorts;
 use crate::ids::{AccountId, RuleName};
-use crate::queue::QueueUrl;
 use crate::routing::Routing;
 use crate::secrets::SecretSource;
 use crate::shapes::address_block::Broadest;
@@ -51,34 +53,6 @@ pub struct Settings {
     pub schedule_interval: Duration,
     /// Where `serve` listens.
     pub listen: SocketAddr,
-}
-
-/// The queues, by what is in them.
-#[derive(Debug, Clone)]
-pub struct QueueSettings {
-    /// Notifications, alarms, reports.
-    pub events: QueueUrl,
-    /// Violations that wait for auto-response.
-    pub remediation: QueueUrl,
-    /// Fixes that people asked for.
-    pub fix: QueueUrl,
-    /// Tasks for the security-group remediator.
-    pub security_group: QueueUrl,
-    /// Tasks for the bucket remediator.
-    pub s3_bucket: QueueUrl,
-}
-
-impl QueueSettings {
-    /// Every queue that has dead letters.
-    pub fn all(&self) -> [&QueueUrl; 5] {
-        [
-            &self.events,
-            &self.remediation,
-            &self.fix,
-            &self.security_group,
-            &self.s3_bucket,
-        ]
-    }
 }
 
 /// One variable that is missing or wrong.
@@ -313,28 +287,6 @@ impl Settings {
             two_person_accounts: BTreeSet::from_iter(two_person_accounts),
             schedule_interval: Duration::from_secs(seconds.map_or(60, std::num::NonZeroU64::get)),
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4040))),
-        })
-    }
-}
-
-impl QueueSettings {
-    fn read(reader: &mut Reader) -> Option<Self> {
-        let mut url = |name: &str| {
-            let variable = format!("DEFENDABLE_{name}_QUEUE_URL");
-            reader.required(
-                &variable,
-                "an SQS queue's URL",
-                "https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events",
-            )
-        };
-        let (events, remediation, fix) = (url("EVENTS"), url("REMEDIATION"), url("FIX"));
-        let (security_group, s3_bucket) = (url("SECURITY_GROUP"), url("S3_BUCKET"));
-        Some(Self {
-            events: events?,
-            remediation: remediation?,
-            fix: fix?,
-            security_group: security_group?,
-            s3_bucket: s3_bucket?,
         })
     }
 }

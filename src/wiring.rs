@@ -12,7 +12,7 @@ use crate::command::SlackFunction;
 use crate::command::endpoint::{Endpoint, SignatureCheck};
 use crate::contracts::Switch;
 use crate::controls::evaluation::RuleKind;
-use crate::controls::{Remediations, RemediatorKind};
+use crate::controls::{Remediations, Service};
 use crate::coordinator::{Coordinator, Decider};
 use crate::finding::table::Table;
 use crate::functions::remediator::Remediator;
@@ -143,7 +143,7 @@ impl Wiring {
             queues: self.queues(),
             fix_queue: settings.queues.fix.clone(),
             remediation_queue: settings.queues.remediation.clone(),
-            watched_queues: settings.queues.all().map(Clone::clone).to_vec(),
+            watched_queues: settings.queues.all().cloned().collect(),
             schedule: self.schedule(),
             aws: self.aws.clone(),
             home: settings.account.clone(),
@@ -195,8 +195,11 @@ impl Wiring {
         Coordinator {
             queues: self.queues(),
             remediation_queue: queues.remediation.clone(),
-            security_group_queue: queues.security_group.clone(),
-            s3_bucket_queue: queues.s3_bucket.clone(),
+            remediator_queues: queues
+                .remediators
+                .iter()
+                .map(|(service, queues)| (*service, queues.tasks.clone()))
+                .collect(),
             table: self.table(),
             schedule: self.schedule(),
             blast_radius: self.settings.blast_radius,
@@ -210,10 +213,10 @@ impl Wiring {
         }
     }
 
-    /// `security-group-remediator` or `s3-bucket-remediator`
-    pub fn remediator(&self, kind: RemediatorKind) -> Remediator {
+    /// `ec2-remediator`, `s3-remediator`
+    pub fn remediator(&self, service: Service) -> Remediator {
         Remediator {
-            kind,
+            service,
             remediations: self.remediations(),
             queues: self.queues(),
             decider: self.decider(),

@@ -106,8 +106,8 @@ run "other_alarm_topics_are_heard_with_the_same_filter" {
 
 run "every_queue_has_dead_letters_that_are_kept_longer" {
   assert {
-    condition     = toset(keys(module.queue)) == toset(["events", "remediation", "fix", "security-group", "s3-bucket"])
-    error_message = "There are five queues."
+    condition     = toset(keys(module.queue)) == toset(["events", "remediation", "fix", "ec2", "s3", "security-group", "s3-bucket"])
+    error_message = "There is a queue for each service, and the older ones."
   }
 
   assert {
@@ -123,6 +123,31 @@ run "every_queue_has_dead_letters_that_are_kept_longer" {
   assert {
     condition     = alltrue([for function in local.functions : module.queue[function.source_queue].visibility_timeout >= 6 * function.timeout if can(function.source_queue)])
     error_message = "A message stays unseen for at least six times the function's timeout."
+  }
+}
+
+run "tasks_in_the_queues_of_version_0_1_are_done" {
+  assert {
+    condition     = { for name, function in local.functions : name => function.older_queue if can(coalesce(function.older_queue)) } == { ec2-remediator = "security-group", s3-remediator = "s3-bucket" }
+    error_message = "The new remediators are triggered by the older queues too."
+  }
+
+  assert {
+    condition     = local.settings.DEFENDABLE_EC2_QUEUE_URL == module.queue["ec2"].url && local.settings.DEFENDABLE_SECURITY_GROUP_QUEUE_URL == module.queue["security-group"].url
+    error_message = "The functions know both queues."
+  }
+}
+
+run "older_queues_go_when_they_are_not_kept" {
+  state_key = "without-older-queues"
+
+  variables {
+    keep_older_queues = false
+  }
+
+  assert {
+    condition     = toset(keys(module.queue)) == toset(["events", "remediation", "fix", "ec2", "s3"]) && !contains(keys(local.settings), "DEFENDABLE_SECURITY_GROUP_QUEUE_URL")
+    error_message = "There is a queue for each service."
   }
 }
 

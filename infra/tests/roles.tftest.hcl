@@ -25,7 +25,7 @@ run "rights_are_on_named_resources" {
 
   assert {
     condition = [for name, statements in local.permissions : name if anytrue(flatten([for statement in statements :
-    [for action in statement.actions : can(regex("^(ec2:Authorize|ec2:Revoke|s3:Put|s3:Delete)", action))]]))] == ["s3-bucket-remediator", "security-group-remediator"]
+    [for action in statement.actions : can(regex("^(ec2:Authorize|ec2:Revoke|s3:Put|s3:Delete)", action))]]))] == ["ec2-remediator", "s3-remediator"]
     error_message = "Only the remediators change resources."
   }
 
@@ -46,6 +46,19 @@ run "rights_are_on_named_resources" {
   }
 }
 
+run "a_remediator_calls_what_its_controls_declare" {
+  assert {
+    condition = alltrue([for service in ["ec2", "s3"] : toset(flatten([for statement in local.permissions["${service}-remediator"] : [for action in statement.actions : action if startswith(action, "${service}:")]]))
+    == toset(flatten([for control in local.controls : concat(control.plan, control.apply) if control.service == service]))])
+    error_message = "A remediator's role has the actions of its service's controls, and no other of that service."
+  }
+
+  assert {
+    condition = toset(flatten([for statement in local.permissions.notifier : [for action in statement.actions : action if can(regex("^(ec2|s3):", action))]])) == toset(flatten([for control in local.controls : control.plan]))
+    error_message = "The notifier looks as the remediators do, and changes nothing."
+  }
+}
+
 run "what_is_exempt_is_out_of_reach" {
   variables {
     exempt_security_groups = ["sg-0123456789abcdef0"]
@@ -53,12 +66,12 @@ run "what_is_exempt_is_out_of_reach" {
   }
 
   assert {
-    condition     = local.denials["security-group-remediator"][0].effect == "Deny" && local.denials["security-group-remediator"][0].resources == ["arn:aws:ec2:eu-central-1:123456789012:security-group/sg-0123456789abcdef0"]
+    condition     = local.denials["ec2-remediator"][0].effect == "Deny" && local.denials["ec2-remediator"][0].resources == ["arn:aws:ec2:eu-central-1:123456789012:security-group/sg-0123456789abcdef0"]
     error_message = "An exempt group is denied."
   }
 
   assert {
-    condition     = local.denials["s3-bucket-remediator"][0].resources == ["arn:aws:s3:::website"]
+    condition     = local.denials["s3-remediator"][0].resources == ["arn:aws:s3:::website"]
     error_message = "A bucket that may be public is denied."
   }
 }

@@ -63,3 +63,29 @@ named! {
         S3BucketPublicPolicy = "S3_BUCKET_PUBLIC_POLICY",
     }
 }
+
+named! {
+    /// An AWS service whose resources are changed. Each has a remediator: one function, one queue, one role.
+    pub enum Service {
+        /// EC2.
+        Ec2 = "ec2",
+        /// S3.
+        S3 = "s3",
+    }
+}
+
+impl Service {
+    /// The name of its remediator's function: `ec2-remediator`.
+    pub fn remediator(self) -> String {
+        format!("{}-remediator", self.name())
+    }
+
+    /// What version 0.1 called it, whose remediators were each for one type of resource: `security-group`. A
+    /// queue of that name may yet hold tasks, and a function be called so.
+    pub fn older_name(self) -> &'static str {
+        match self {
+            Self::Ec2 => "security-group",
+            Self::S3 => "s3-bucket",
+        }
+    }
+}

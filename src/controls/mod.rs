@@ -5,6 +5,7 @@
 //! control.
 
 mod about;
+mod actions;
 pub mod bucket_public;
 pub mod cause;
 mod change;
@@ -22,15 +23,16 @@ mod severity;
 mod undo_error;
 
 pub use about::{About, IGNORE_TAG, Tags, ignored_because};
+pub use actions::{ControlActions, actions, actions_file};
 pub use bucket_public::{Grant, Grantee, PolicyStatement, WholePolicy};
 pub use change::Change;
 pub use console::console_link;
 pub use definition::Definition;
 pub use exposure::Exposure;
 pub use ingress_prohibited_ports::{IngressRule, IngressSource, PrefixList};
-pub use kind::{Control, ViolationType};
+pub use kind::{Control, Service, ViolationType};
 pub use plan::{AgreedPlan, Direction, exposures};
-pub use remediation::{Live, Prepared, PutBack, Remediation, RemediatorKind};
+pub use remediation::{Live, Prepared, PutBack, Remediation};
 pub use remediations::Remediations;
 pub use severity::Severity;
 pub use undo_error::UndoError;

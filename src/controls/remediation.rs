@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::change::Change;
 use super::evaluation::RuleDefaults;
-use super::kind::Control;
+use super::kind::{Control, Service};
 use super::undo_error::UndoError;
 use crate::aws::{Aws, AwsError};
 use crate::ids::Resource;
@@ -17,8 +17,8 @@ pub trait Remediation: Sync {
     /// The control that the kind belongs to.
     fn control(&self) -> Control;
 
-    /// The remediator that calls it.
-    fn remediator(&self) -> RemediatorKind;
+    /// The service whose resources it changes, and so the remediator that calls it.
+    fn service(&self) -> Service;
 
     /// The IAM actions for planning, and for reading names and tags.
     fn plan_actions(&self) -> &'static [&'static str];
@@ -48,15 +48,6 @@ pub trait Remediation: Sync {
         resource: &'a Resource,
         removed: &'a [Change],
     ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>>;
-}
-
-/// The remediators: one function and one queue each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemediatorKind {
-    /// `security-group-remediator`
-    SecurityGroup,
-    /// `s3-bucket-remediator`
-    S3Bucket,
 }
 
 /// A resource as it was read, to be changed from.

@@ -9,7 +9,7 @@ use crate::contracts::{
     Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
 };
 use crate::controls::{
-    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, RemediatorKind, UndoError,
+    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, Service, UndoError,
 };
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::finding::decision;
@@ -28,8 +28,8 @@ const ATTEMPTS: usize = 3;
 /// A remediator function.
 #[derive(Debug, Clone)]
 pub struct Remediator {
-    /// Which one.
-    pub kind: RemediatorKind,
+    /// Whose resources it changes.
+    pub service: Service,
     /// Plans and effects.
     pub remediations: Remediations,
     /// Where source messages are deleted and reports go.
@@ -248,7 +248,7 @@ impl Remediator {
     fn job(&self, task: RemediationTask) -> Result<Job, String> {
         let request = &task.message_body;
         let (kind, resource) = (request.violation_type, request.resource(&self.home));
-        if kind.remediation().remediator() != self.kind {
+        if kind.remediation().service() != self.service {
             return Err(format!("{kind} is not for this remediator"));
         }
         if kind.resource_type() != resource.resource_type.as_str() {
@@ -539,10 +539,7 @@ impl Remediator {
     ) -> RemediationReport {
         let (request, resource) = (job.request().clone(), &job.resource);
         RemediationReport {
-            remediation_source: match self.kind {
-                RemediatorKind::SecurityGroup => "security-group-remediator".to_owned(),
-                RemediatorKind::S3Bucket => "s3-bucket-remediator".to_owned(),
-            },
+            remediation_source: self.service.remediator(),
             resource_id: resource.id.clone(),
             resource_type: resource.resource_type.clone(),
             action: action(&request, &outcome, &changes).to_owned(),

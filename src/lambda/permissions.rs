@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Function;
 use crate::controls::evaluation::{RuleDefaults, RuleKind};
-use crate::controls::{RemediatorKind, ViolationType};
+use crate::controls::{Service, ViolationType};
 use crate::finding::table;
 use crate::{command, coordinator, functions, notifier, opener, queue, secrets};
 
@@ -22,10 +22,8 @@ impl Function {
                 opener::ACTIONS,
             ]),
             Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
-            Self::SecurityGroupRemediator => remediator(RemediatorKind::SecurityGroup),
-            Self::S3BucketRemediator => remediator(RemediatorKind::S3Bucket),
-            Self::RestrictedPortsRule => return rule(RuleKind::RestrictedPorts),
-            Self::S3PublicAccessRule => return rule(RuleKind::S3PublicAccess),
+            Self::Remediator(service) => remediator(service),
+            Self::Rule(kind) => return rule(kind),
         };
         parts.into_iter().flatten().copied().collect()
     }
@@ -39,11 +37,11 @@ fn planning(own: &[&'static [&'static str]]) -> Vec<&'static [&'static str]> {
         .collect()
 }
 
-fn remediator(kind: RemediatorKind) -> Vec<&'static [&'static str]> {
+fn remediator(service: Service) -> Vec<&'static [&'static str]> {
     let remediations = ViolationType::ALL
         .map(ViolationType::remediation)
         .into_iter()
-        .filter(|remediation| remediation.remediator() == kind);
+        .filter(|remediation| remediation.service() == service);
     let own = [functions::remediator::ACTIONS, queue::ACTIONS];
     own.into_iter()
         .chain(remediations.flat_map(|one| [one.plan_actions(), one.apply_actions()]))
@@ -62,60 +60,68 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use clap::ValueEnum;
     use hcl_edit::Ident;
     use hcl_edit::expr::{Array, Expression, ObjectKey};
     use hcl_edit::structure::Body;
 
     use super::*;
+    use crate::controls::actions;
 
     /// What SSM does in our name is no call of ours.
     const INDIRECT: &str = "kms:Decrypt";
 
-    fn field<'a>(object: &'a Expression, name: &str) -> &'a Expression {
-        let object = object
-            .as_object()
-            .unwrap_or_else(|| panic!("{name} is looked for in {object:?}"));
-        let key = ObjectKey::from(Ident::new(name));
-        object
-            .get(&key)
-            .unwrap_or_else(|| panic!("no {name} in {object:?}"))
-            .expr()
+    /// The actions that statements name, wherever they are in an expression. What is taken from controls.json
+    /// has no names there.
+    fn named(expression: &Expression) -> BTreeSet<String> {
+        match expression {
+            Expression::Array(items) => items.iter().flat_map(named).collect(),
+            Expression::FuncCall(call) => call.args.iter().flat_map(named).collect(),
+            Expression::ForExpr(all) => named(&all.value_expr),
+            Expression::Object(statement) => statement
+                .get(&ObjectKey::from(Ident::new("actions")))
+                .and_then(|actions| actions.expr().as_array())
+                .into_iter()
+                .flat_map(Array::iter)
+                .map(|action| action.as_str().expect("a plain string").to_owned())
+                .collect(),
+            _ => BTreeSet::new(),
+        }
     }
 
-    fn items(list: &Expression) -> &Array {
-        list.as_array()
-            .unwrap_or_else(|| panic!("not a list: {list:?}"))
-    }
-
-    /// The actions that the statements of a function's role allow.
-    fn allowed(permissions: &Expression, function: &str) -> BTreeSet<String> {
-        let statements = items(field(permissions, function)).iter();
-        let actions = statements.flat_map(|statement| items(field(statement, "actions")).iter());
-        actions
-            .map(|action| {
-                action
-                    .as_str()
-                    .expect("an action is a plain string")
-                    .to_owned()
-            })
-            .collect()
+    /// What the controls of a service call, as controls.json has it.
+    fn of_controls(service: Option<Service>, may_apply: bool) -> BTreeSet<String> {
+        let controls = actions();
+        let controls = controls
+            .values()
+            .filter(|control| service.is_none_or(|service| control.service == service.name()));
+        let actions = controls.flat_map(|control| {
+            let apply = control.apply.iter().filter(|_| may_apply);
+            control.plan.iter().chain(apply)
+        });
+        actions.map(|action| (*action).to_owned()).collect()
     }
 
     #[test]
     fn the_roles_of_terraform_allow_what_the_functions_call_and_nothing_else() {
         let body: Body = include_str!("../../infra/permissions.tf").parse().unwrap();
         let locals = body.get_blocks("locals").next().unwrap();
-        let permissions = &locals.body.get_attribute("permissions").unwrap().value;
-        assert_eq!(
-            permissions.as_object().unwrap().len(),
-            Function::value_variants().len()
-        );
-        for function in Function::value_variants() {
-            let name = function.to_possible_value().unwrap().get_name().to_owned();
+        let local = |name: &str| &locals.body.get_attribute(name).unwrap().value;
+        let own = local("own_permissions").as_object().unwrap();
+        assert_eq!(own.len() + Service::ALL.len(), Function::all().count());
+        let of_remediators = named(local("remediator_permissions"));
+        for function in Function::all() {
+            let name = function.name();
+            let own = || named(own.get(&ObjectKey::from(Ident::new(&name))).unwrap().expr());
+            let (own, of_controls) = match function {
+                Function::Remediator(service) => {
+                    (of_remediators.clone(), of_controls(Some(service), true))
+                }
+                Function::Notifier => (own(), of_controls(None, false)),
+                _ => (own(), BTreeSet::new()),
+            };
             let called: BTreeSet<String> =
                 function.actions().into_iter().map(str::to_owned).collect();
-            assert_eq!(allowed(permissions, &name), called, "{name}");
+            assert_eq!(&own | &of_controls, called, "{name}");
         }
     }
 
@@ -154,9 +160,8 @@ mod tests {
         crate::doctor::ACTIONS
             .iter()
             .for_each(|action| assert!(named.remove(*action), "{action}"));
-        let mut declared: BTreeSet<String> = Function::value_variants()
-            .iter()
-            .flat_map(|function| function.actions())
+        let mut declared: BTreeSet<String> = Function::all()
+            .flat_map(Function::actions)
             .map(str::to_owned)
             .collect();
         declared.remove(INDIRECT);

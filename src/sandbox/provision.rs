@@ -15,6 +15,7 @@ use aws_sdk_ssm::types::ParameterType;
 use futures::FutureExt;
 use serde_json::json;
 
+use crate::controls::Service;
 use crate::finding::table::STATE_INDEX;
 use crate::ids::AccountId;
 use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
@@ -23,14 +24,8 @@ const TABLE: &str = "defendable-findings";
 const RULE: &str = "defendable-auto-response";
 const TOPIC: &str = "defendable-config";
 
-/// Queues, by the word in their setting's name.
-const QUEUES: [(&str, &str); 5] = [
-    ("EVENTS", "defendable-events"),
-    ("REMEDIATION", "defendable-remediation"),
-    ("FIX", "defendable-fix"),
-    ("SECURITY_GROUP", "defendable-security-group"),
-    ("S3_BUCKET", "defendable-s3-bucket"),
-];
+/// The queues beside the remediators'. The first is the one that AWS Config's topic sends to.
+const QUEUES: [&str; 3] = ["events", "remediation", "fix"];
 
 /// Secrets that move from the environment into the Parameter Store.
 const SECRETS: [(&str, &str); 3] = [
@@ -74,18 +69,19 @@ pub(super) async fn provision(config: &SdkConfig, account: &AccountId) -> Result
     ]);
     let sqs = aws_sdk_sqs::Client::new(config);
     let mut events = None;
-    for (word, name) in QUEUES {
-        let receives = if word == "REMEDIATION" {
+    for queue_name in QUEUES.into_iter().chain(Service::ALL.map(Service::name)) {
+        let name = format!("defendable-{queue_name}");
+        let receives = if queue_name == "remediation" {
             LOOKED_AT_RECEIVES
         } else {
             MAX_RECEIVES
         };
-        let url = queue(&sqs, name, receives)
+        let url = queue(&sqs, &name, receives)
             .await
             .with_context(|| format!("queue {name}"))?;
         events.get_or_insert(url.clone());
         variables.insert(
-            format!("DEFENDABLE_{word}_QUEUE_URL"),
+            format!("DEFENDABLE_{}_QUEUE_URL", queue_name.to_uppercase()),
             Some(url.to_string()),
         );
     }

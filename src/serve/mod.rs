@@ -17,7 +17,6 @@ use tokio_util::task::TaskTracker;
 use crate::command::endpoint::router;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::controls::RemediatorKind;
 use crate::coordinator::Coordinator;
 use crate::metrics;
 use crate::queue::Queues;
@@ -88,20 +87,16 @@ fn spawn_consumers(wiring: &Wiring, tasks: &TaskTracker, shutdown: &Cancellation
         wiring.coordinator(),
         stop(),
     ));
-    let remediator = wiring.remediator(RemediatorKind::SecurityGroup);
-    tasks.spawn(consumer::consume(
-        queues.clone(),
-        urls.security_group.clone(),
-        remediator,
-        stop(),
-    ));
-    let remediator = wiring.remediator(RemediatorKind::S3Bucket);
-    tasks.spawn(consumer::consume(
-        queues,
-        urls.s3_bucket.clone(),
-        remediator,
-        stop(),
-    ));
+    for (service, remediator) in &urls.remediators {
+        for queue in remediator.all() {
+            tasks.spawn(consumer::consume(
+                queues.clone(),
+                queue.clone(),
+                wiring.remediator(*service),
+                stop(),
+            ));
+        }
+    }
 }
 
 /// What EventBridge does on AWS: at every interval the coordinator runs if the rule is enabled,

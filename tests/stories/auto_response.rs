@@ -225,7 +225,7 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
     // A remediator said what it would do, sooner than AWS Config said why, and was heard of no more.
     let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 22, "toPort": 22,
         "cidr": "0.0.0.0/0", "description": null});
-    let begun = json!({"remediationSource": "security-group-remediator", "resourceId": group, "action": "None",
+    let begun = json!({"remediationSource": "ec2-remediator", "resourceId": group, "action": "None",
         "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
         "awsAccountId": "123456789012", "outcome": "begun", "changes": [range], "request": request});
     world.aws.send("events", &begun).await;
@@ -277,8 +277,7 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
     request["askedAt"] = json!(since);
     world.aws.send("fix", &request).await;
     eventually("it has been looked at", async || {
-        let waiting =
-            world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+        let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("ec2").await;
         (waiting == 0).then_some(())
     })
     .await;

@@ -163,7 +163,7 @@ async fn the_notifier_and_the_remediators_run_on_lambda() {
     };
     let group = world.aws.group_id("remote-desktops").await;
     let (runtime, remediated) = runtime_api([sqs(&[task(finding_of_group(&group)).await])]).await;
-    let _groups = function(&world, "security-group-remediator", &runtime);
+    let _groups = function(&world, "ec2-remediator", &runtime);
     assert_eq!(
         answers(&remediated, 1).await[0],
         json!({"batchItemFailures": []})
@@ -175,7 +175,7 @@ async fn the_notifier_and_the_remediators_run_on_lambda() {
 
     let bucket = task(finding_of_bucket("defendable-demo-downloads")).await;
     let (runtime, remediated) = runtime_api([sqs(&[bucket])]).await;
-    let _buckets = function(&world, "s3-bucket-remediator", &runtime);
+    let _buckets = function(&world, "s3-remediator", &runtime);
     assert_eq!(
         answers(&remediated, 1).await[0],
         json!({"batchItemFailures": []})
@@ -187,6 +187,45 @@ async fn the_notifier_and_the_remediators_run_on_lambda() {
             .await
             .iter()
             .any(|grant| grant.contains("AllUsers"))
+    );
+}
+
+#[tokio::test]
+async fn tasks_in_a_queue_of_version_0_1_are_done_by_the_new_remediator() {
+    let world = World::seeded().await;
+    for name in ["security-group", "security-group-dead-letters"] {
+        world.aws.create_queue(name).await;
+    }
+    let group = world.aws.group_id("remote-desktops").await;
+    let request = world.aws.asked(&finding_of_group(&group), ALICE).await;
+    let task = json!({"messageBody": request[0]}).to_string();
+    let mut event = sqs(&[task, "poison".to_owned()]);
+    for record in event["Records"].as_array_mut().unwrap() {
+        record["eventSourceARN"] =
+            json!("arn:aws:sqs:us-east-1:123456789012:defendable-security-group");
+    }
+    let (runtime, remediated) = runtime_api([event]).await;
+    // Lambda may run the new code before it knows the new name.
+    let mut command = function_command(&world, "security-group-remediator", &runtime);
+    let older = world.aws.queue("security-group");
+    command.env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", older.as_str());
+    let _function = Process::spawn(&mut command);
+    assert_eq!(
+        answers(&remediated, 1).await[0],
+        json!({"batchItemFailures": []})
+    );
+    assert_eq!(
+        world.aws.ingress(&group).await,
+        ["tcp 3389-3389 203.0.113.0/24"]
+    );
+    let parked = async |queue: &str| world.aws.messages_in(queue).await;
+    assert_eq!(
+        (
+            parked("security-group-dead-letters").await,
+            parked("ec2-dead-letters").await
+        ),
+        (1, 0),
+        "what cannot be used is parked beside the queue that it came from"
     );
 }
 
@@ -376,7 +415,7 @@ async fn a_function_that_cannot_start_tells_lambda_everything_that_is_wrong() {
             [
                 "_HANDLER is \"nope\"",
                 "restricted-ports-rule",
-                "s3-bucket-remediator",
+                "s3-remediator",
             ],
         ),
         (

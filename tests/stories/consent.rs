@@ -269,7 +269,7 @@ async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
         let task = json!({"messageBody": {"raisedByRule": "r", "targetResourceId": group, "awsRegion": "us-east-1",
             "targetResourceType": "AWS::EC2::SecurityGroup", "violationType": "EC2_SG_PROHIBITED_PORT",
             "requestedBy": ALICE, "askedAt": fixing.asked_at, "plan": plan}});
-        world.aws.send("security-group", &task).await;
+        world.aws.send("ec2", &task).await;
         eventually("it asks again", async || {
             let history = world
                 .slack
@@ -285,8 +285,7 @@ async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
     request["plan"] = json!(format!("p-{}", "0".repeat(64)));
     world.aws.send("fix", &request).await;
     eventually("all of it is done with", async || {
-        let waiting =
-            world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+        let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("ec2").await;
         (waiting == 0).then_some(())
     })
     .await;

@@ -83,13 +83,7 @@ async fn every_boundary_stands_every_fault() {
             .filter(|cell| cell.boundary.skip > 0)
             .any(|cell| cell.hits(&world) > 0)
     );
-    for queue in [
-        "events",
-        "remediation",
-        "fix",
-        "security-group",
-        "s3-bucket",
-    ] {
+    for queue in ["events", "remediation", "fix", "ec2", "s3"] {
         assert_eq!(
             world
                 .aws

@@ -140,8 +140,7 @@ async fn two_clicks_make_one_fix() {
         .await;
     world.slack.is_told(ALICE, "already").await;
     eventually("the queues are empty", async || {
-        let waiting =
-            world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+        let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("ec2").await;
         (waiting + world.aws.messages_in("events").await == 0).then_some(())
     })
     .await;
@@ -182,7 +181,7 @@ async fn what_was_announced_is_shown_even_where_the_announcement_comes_last() {
         "violationDetails": {}, "requestedBy": ALICE});
     let everybody = json!({"group": "http://acs.amazonaws.com/groups/global/AllUsers"});
     let report = |second: u32, outcome: &str, changes| {
-        json!({"remediationSource": "s3-bucket-remediator", "resourceId": bucket, "resourceType": "AWS::S3::Bucket",
+        json!({"remediationSource": "s3-remediator", "resourceId": bucket, "resourceType": "AWS::S3::Bucket",
             "action": "PutBucketAcl", "actionCompleteTime": format!("2100-01-01T00:00:{second:02}Z"),
             "awsAccountId": "123456789012", "message": "", "outcome": outcome, "changes": changes, "request": request})
     };

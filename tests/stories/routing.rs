@@ -133,7 +133,7 @@ async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
     let request = json!({"raisedByRule": "defendable-restricted-ports", "awsRegion": "us-east-1",
         "targetResourceType": "AWS::EC2::SecurityGroup", "targetResourceId": group, "violationDetails": {},
         "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": id});
-    let report = json!({"remediationSource": "security-group-remediator", "resourceId": group, "action": "None",
+    let report = json!({"remediationSource": "ec2-remediator", "resourceId": group, "action": "None",
         "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
         "awsAccountId": "123456789012", "outcome": "fixed", "changes": [range], "request": request});
     world.aws.send("events", &report).await;

@@ -28,12 +28,12 @@ fn patience() -> Duration {
 /// Findings of one rule that a channel shows singly within a minute.
 const SINGLE: usize = 5;
 
-const QUEUES: [&str; 4] = ["events", "fix", "security-group", "s3-bucket"];
+const QUEUES: [&str; 4] = ["events", "fix", "ec2", "s3"];
 
 /// How deliveries go wrong, by the queue.
 const TAMPERING: [(&str, Tampering); 5] = [
-    ("defendable-security-group", Tampering::Duplicate),
-    ("defendable-s3-bucket", Tampering::Duplicate),
+    ("defendable-ec2", Tampering::Duplicate),
+    ("defendable-s3", Tampering::Duplicate),
     ("defendable-events", Tampering::Reorder),
     (
         "defendable-fix",

@@ -31,8 +31,7 @@ async fn ends_cleanly(mut world: World) {
         .ingress(&group)
         .await
         .contains(&"tcp 1024-65535 0.0.0.0/0".to_owned());
-    let waiting =
-        world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+    let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("ec2").await;
     assert!(!open || waiting > 0);
     eventually("nothing answers any more", async || {
         crate::support::status(&format!("{}/healthz", world.app_url))

@@ -186,8 +186,7 @@ async fn a_sender_to_a_queue_cannot_open_anything() {
     world.slack.channel_says("only people may undo").await;
     // Auto-response fixes the other group meanwhile.
     eventually("the queues are empty", async || {
-        let waiting =
-            world.aws.messages_in("fix").await + world.aws.messages_in("security-group").await;
+        let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("ec2").await;
         (waiting == 0).then_some(())
     })
     .await;
@@ -220,7 +219,7 @@ async fn a_sender_to_a_queue_cannot_open_anything() {
     };
     world
         .aws
-        .send("security-group", &json!({"messageBody": foreign().await}))
+        .send("ec2", &json!({"messageBody": foreign().await}))
         .await;
     world
         .slack

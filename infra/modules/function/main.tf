@@ -71,3 +71,17 @@ resource "aws_lambda_event_source_mapping" "queue" {
     maximum_concurrency = 5
   }
 }
+
+# A queue that an upgrade has replaced, until it is empty.
+resource "aws_lambda_event_source_mapping" "older_queue" {
+  count = var.older_queue_arn == null ? 0 : 1
+
+  function_name           = aws_lambda_function.this.arn
+  event_source_arn        = var.older_queue_arn
+  batch_size              = 10
+  function_response_types = ["ReportBatchItemFailures"]
+
+  scaling_config {
+    maximum_concurrency = 5
+  }
+}

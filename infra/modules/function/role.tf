@@ -47,7 +47,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.source_queue_arn == null ? [] : [var.source_queue_arn]
+    for_each = compact([var.source_queue_arn, var.older_queue_arn])
 
     content {
       actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]

@@ -63,6 +63,12 @@ variable "source_queue_arn" {
   default     = null
 }
 
+variable "older_queue_arn" {
+  description = "A queue that triggers the function too, until it is empty; null for none."
+  type        = string
+  default     = null
+}
+
 variable "failures_queue_arn" {
   description = "Where Lambda puts an asynchronous event that it has given up, if anywhere."
   type        = string

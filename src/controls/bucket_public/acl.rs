@@ -16,8 +16,8 @@ use crate::aws::{Aws, AwsError};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
-use crate::controls::kind::Control;
-use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, RemediatorKind, equals};
+use crate::controls::kind::{Control, Service};
+use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
 
@@ -29,8 +29,8 @@ impl Remediation for PublicAcl {
         Control::BucketPublic
     }
 
-    fn remediator(&self) -> RemediatorKind {
-        RemediatorKind::S3Bucket
+    fn service(&self) -> Service {
+        Service::S3
     }
 
     fn plan_actions(&self) -> &'static [&'static str] {

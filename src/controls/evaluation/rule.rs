@@ -26,6 +26,14 @@ impl RuleKind {
     /// Every rule.
     pub const ALL: [Self; 2] = [Self::RestrictedPorts, Self::S3PublicAccess];
 
+    /// `restricted-ports`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RestrictedPorts => "restricted-ports",
+            Self::S3PublicAccess => "s3-public-access",
+        }
+    }
+
     /// The control that the rule judges by.
     pub fn control(self) -> Control {
         match self {

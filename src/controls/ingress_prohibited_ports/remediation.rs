@@ -17,8 +17,8 @@ use super::rule::RestrictedPorts;
 use crate::aws::{Aws, AwsError, prefix_list};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
-use crate::controls::kind::Control;
-use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, RemediatorKind, equals};
+use crate::controls::kind::{Control, Service};
+use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
 use crate::shapes::ingress::opens_prohibited;
@@ -32,8 +32,8 @@ impl Remediation for ProhibitedPort {
         Control::IngressProhibitedPorts
     }
 
-    fn remediator(&self) -> RemediatorKind {
-        RemediatorKind::SecurityGroup
+    fn service(&self) -> Service {
+        Service::Ec2
     }
 
     fn plan_actions(&self) -> &'static [&'static str] {

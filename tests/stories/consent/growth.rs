@@ -250,7 +250,7 @@ impl Bench {
     async fn remediate(&self, resource: &Resource, plan: &AgreedPlan) {
         let (table, watched) = (self.aws.table(), Aws::new(&self.proxy.url));
         let remediator = Remediator {
-            kind: plan.changes[0].kind().remediation().remediator(),
+            service: plan.changes[0].kind().remediation().service(),
             remediations: remediations(&self.proxy.url),
             queues: Queues {
                 sqs: watched.sqs.clone(),

@@ -35,17 +35,17 @@ async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
     let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": ignored,
         "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "findingId": stranger,
         "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}});
-    let report = json!({"remediationSource": "security-group-remediator", "resourceId": ignored,
+    let report = json!({"remediationSource": "ec2-remediator", "resourceId": ignored,
         "resourceType": "AWS::EC2::SecurityGroup", "action": "RevokeSecurityGroupIngress", "message": "",
         "actionCompleteTime": jiff::Timestamp::now(), "awsAccountId": "123456789012", "outcome": "fixed",
         "changes": [], "request": request});
     world.aws.send("fix", &request).await;
     world
         .aws
-        .send("security-group", &json!({"messageBody": request}))
+        .send("ec2", &json!({"messageBody": request}))
         .await;
     world.aws.send("events", &report).await;
-    for queue in ["fix", "security-group", "events"] {
+    for queue in ["fix", "ec2", "events"] {
         eventually(&format!("it is parked from {queue}"), async || {
             (world
                 .aws

@@ -104,7 +104,7 @@ pub const WISH: Boundary = boundary(
 pub const DISPATCH: Boundary = boundary(
     "coordinator → remediator",
     Peer::Aws,
-    "sqs:SendMessage/defendable-security-group",
+    "sqs:SendMessage/defendable-ec2",
     Names::Resource,
 );
 pub const REVOKE: Boundary = boundary(
@@ -200,7 +200,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     bucket("preview: policy status", "s3:GET policyStatus"),
     bucket(
         "coordinator → bucket remediator",
-        "sqs:SendMessage/defendable-s3-bucket",
+        "sqs:SendMessage/defendable-s3",
     ),
     PUT_ACL,
     PUT_POLICY,

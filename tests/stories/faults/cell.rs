@@ -359,7 +359,7 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
 
 /// What is yet to be done.
 pub async fn waiting(world: &Installation, cells: &[Cell]) -> Option<String> {
-    for queue in ["events", "fix", "security-group", "s3-bucket"] {
+    for queue in ["events", "fix", "ec2", "s3"] {
         if let Some(waiting) = world.aws.waits_in(queue).await {
             return Some(waiting);
         }

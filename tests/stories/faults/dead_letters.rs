@@ -15,7 +15,7 @@ use crate::support::payload::{click, command, interact};
 use crate::support::{ALICE, eventually, within};
 
 /// Read by the notifier, by the coordinator in two ways, and by a remediator.
-const QUEUES: [&str; 4] = ["events", "fix", "remediation", "security-group"];
+const QUEUES: [&str; 4] = ["events", "fix", "remediation", "ec2"];
 
 /// So long until a message is delivered, for its accidents to be prepared. Seconds.
 const LATER: i32 = 3;

@@ -21,8 +21,8 @@ const OF_A_RUN: [(&str, &str); 8] = [
     ("sqs:DeleteMessage", "defendable-remediation"),
     ("sqs:ReceiveMessage", "defendable-events"),
     ("sqs:DeleteMessage", "defendable-events"),
-    ("sqs:ReceiveMessage", "defendable-security-group"),
-    ("sqs:DeleteMessage", "defendable-security-group"),
+    ("sqs:ReceiveMessage", "defendable-ec2"),
+    ("sqs:DeleteMessage", "defendable-ec2"),
 ];
 
 #[tokio::test]
@@ -117,9 +117,7 @@ async fn the_switch_stands_every_fault() {
 #[tokio::test]
 async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it_did() {
     let world = Installation::start_with_unseen(5, &[], Vec::new()).await;
-    world
-        .to_aws
-        .tamper("defendable-security-group", Tampering::Duplicate);
+    world.to_aws.tamper("defendable-ec2", Tampering::Duplicate);
     for number in 0..4 {
         let group = world.aws.create_group(&format!("twice-{number}")).await;
         world.aws.open_port(&group, 443).await;
@@ -176,17 +174,14 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
         ["state", "removed", "undone", "thread"].map(|field| finding[field].clone())
     };
     let before = deeds().await;
-    for call in world
-        .to_aws
-        .calls("sqs:SendMessage/defendable-security-group")
-    {
+    for call in world.to_aws.calls("sqs:SendMessage/defendable-ec2") {
         let sent: Value = serde_json::from_str(call.said.split_once(' ').unwrap().1).unwrap();
         world
             .aws
-            .send_text("security-group", sent["MessageBody"].as_str().unwrap())
+            .send_text("ec2", sent["MessageBody"].as_str().unwrap())
             .await;
     }
-    let done = async || (world.aws.messages_in("security-group").await == 0).then_some(());
+    let done = async || (world.aws.messages_in("ec2").await == 0).then_some(());
     eventually("the fix and the undo have been delivered again", done).await;
     // As for a report, should there be one.
     let told = async || world.aws.waits_in("events").await.is_none().then_some(());
@@ -201,7 +196,7 @@ const OF_AN_UNDO: [(bool, &str); 9] = [
     (false, "ec2:AuthorizeSecurityGroupIngress"),
     (false, "ec2:DescribeSecurityGroupRules"),
     (false, "sqs:SendMessage/defendable-fix"),
-    (false, "sqs:SendMessage/defendable-security-group"),
+    (false, "sqs:SendMessage/defendable-ec2"),
     (false, "sqs:SendMessage/defendable-events"),
     (true, "s3:PUT acl"),
     (true, "s3:PUT policy"),
@@ -213,8 +208,8 @@ const OF_AN_UNDO: [(bool, &str); 9] = [
 const DELIVERIES: [(&str, &str); 4] = [
     ("sqs:ReceiveMessage", "defendable-fix"),
     ("sqs:DeleteMessage", "defendable-fix"),
-    ("sqs:ReceiveMessage", "defendable-s3-bucket"),
-    ("sqs:DeleteMessage", "defendable-s3-bucket"),
+    ("sqs:ReceiveMessage", "defendable-s3"),
+    ("sqs:DeleteMessage", "defendable-s3"),
 ];
 
 /// The state in which the table has a finding.

@@ -79,7 +79,7 @@ const IN_A_RUN: [(&str, &str); 6] = [
     ("events:DescribeRule", ""),
     ("dynamodb:Query", "ignored"),
     ("dynamodb:GetItem", "AUTO_RESPONSE"),
-    ("sqs:SendMessage/defendable-security-group", ""),
+    ("sqs:SendMessage/defendable-ec2", ""),
     ("sqs:DeleteMessage", "defendable-remediation"),
     ("ec2:RevokeSecurityGroupIngress", ""),
 ];
@@ -141,7 +141,7 @@ async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
             "{operation}"
         );
     }
-    for queue in ["events", "remediation", "fix", "security-group"] {
+    for queue in ["events", "remediation", "fix", "ec2"] {
         assert_eq!(
             world
                 .aws

@@ -93,7 +93,7 @@ impl Installation {
         variables: Vec<(&'static str, String)>,
     ) -> Self {
         let mut installation = Self::prepare(more_channels, variables).await;
-        for queue in ["events", "fix", "security-group", "s3-bucket"] {
+        for queue in ["events", "fix", "ec2", "s3"] {
             let name = QueueAttributeName::VisibilityTimeout;
             installation
                 .aws

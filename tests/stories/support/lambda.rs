@@ -143,11 +143,8 @@ pub fn installed(command: &mut Command, aws: &str, slack: &str) {
         .env("DEFENDABLE_EVENTS_QUEUE_URL", queue("events"))
         .env("DEFENDABLE_REMEDIATION_QUEUE_URL", queue("remediation"))
         .env("DEFENDABLE_FIX_QUEUE_URL", queue("fix"))
-        .env(
-            "DEFENDABLE_SECURITY_GROUP_QUEUE_URL",
-            queue("security-group"),
-        )
-        .env("DEFENDABLE_S3_BUCKET_QUEUE_URL", queue("s3-bucket"));
+        .env("DEFENDABLE_EC2_QUEUE_URL", queue("ec2"))
+        .env("DEFENDABLE_S3_QUEUE_URL", queue("s3"));
 }
 
 /// An AWS Config that knows one result token, and keeps what is put.

@@ -1,0 +1,75 @@
+# The services whose resources are changed: each has a queue, a function, a role, and their alarms. What the
+# controls call is in controls.json, which `defendable actions` writes; the scopes here say on what.
+
+locals {
+  controls = jsondecode(file("${path.module}/controls.json"))
+
+  services = {
+    ec2 = {
+      description = "Revokes what opens prohibited ports to the internet"
+      scopes = [
+        # EC2 has no resources for Describe.
+        { actions = "^ec2:Describe", resources = ["*"], conditions = local.in_this_region },
+        # A list may be of one's own, of AWS's, or shared by another account.
+        {
+          actions    = "^ec2:GetManagedPrefixListEntries$"
+          resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
+          conditions = local.in_this_region
+        },
+        {
+          actions = "^ec2:(Authorize|Revoke)SecurityGroupIngress$"
+          resources = [
+            "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/*",
+            "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group-rule/*",
+          ]
+          conditions = local.in_this_region
+        },
+      ]
+      # What is exempt is out of the role's reach, whatever the code does.
+      exempt      = [for id in var.exempt_security_groups : "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/${id}"]
+      older_queue = "security-group"
+    }
+    s3 = {
+      description = "Takes away what makes a bucket public"
+      scopes = [
+        # S3 has no resources for it.
+        { actions = "^s3:GetAccountPublicAccessBlock$", resources = ["*"], conditions = [] },
+        { actions = "^s3:(Delete|Get|Put)Bucket", resources = [local.every_bucket], conditions = local.in_this_account },
+      ]
+      exempt      = [for name in var.bucket_whitelist : "arn:${local.partition}:s3:::${name}"]
+      older_queue = "s3-bucket"
+    }
+  }
+
+  # By service and phase, the actions of all its controls.
+  service_actions = {
+    for service in keys(local.services) : service => {
+      for phase in ["plan", "apply"] : phase =>
+      sort(distinct(flatten([for control in local.controls : control[phase] if control.service == service])))
+    }
+  }
+
+  # The same as statements: a scope, and the actions that are in it.
+  service_statements = {
+    for service, its in local.services : service => {
+      for phase, actions in local.service_actions[service] : phase => [
+        for scope in its.scopes : {
+          actions    = [for action in actions : action if can(regex(scope.actions, action))]
+          resources  = scope.resources
+          conditions = scope.conditions
+        } if anytrue([for action in actions : can(regex(scope.actions, action))])
+      ]
+    }
+  }
+
+  # Version 0.1 had a remediator for each type of resource. Its queues stay until they are empty.
+  older_queues = { for service, its in local.services : service => its.older_queue if var.keep_older_queues }
+}
+
+check "every_action_has_a_scope" {
+  assert {
+    condition = alltrue(flatten([for service, phases in local.service_actions : [for phase, actions in phases : [for action in actions :
+    length([for scope in local.services[service].scopes : scope if can(regex(scope.actions, action))]) == 1]]]))
+    error_message = "Each action of controls.json is in one scope of its service."
+  }
+}
