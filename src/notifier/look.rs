@@ -221,15 +221,15 @@ impl Notifier {
         }
     }
 
-    /// Whether the resource whose rule has stopped complaining is not there any more.
-    pub(super) async fn is_gone(&self, breach: &Breach) -> Result<bool, NotifierError> {
-        match self.remediations.about(&breach.resource).await {
-            Ok(_) => Ok(false),
-            Err(error) if error.kind == AwsErrorKind::NotFound => Ok(true),
+    /// Name and tags of a resource whose rule has stopped complaining, and whether it is not there any more.
+    pub(super) async fn about_unless_gone(&self, resource: &Resource) -> (About, bool) {
+        match self.remediations.about(resource).await {
+            Ok(about) => (about, false),
+            Err(error) if error.kind == AwsErrorKind::NotFound => (About::default(), true),
             // It counts as compliant then, which it is as well.
             Err(error) => {
-                tracing::warn!(%error, resource = %breach.resource.id, "cannot tell whether it was deleted");
-                Ok(false)
+                tracing::warn!(%error, resource = %resource.id, "cannot tell whether it was deleted");
+                (About::default(), false)
             }
         }
     }

@@ -263,7 +263,7 @@ impl Notifier {
     ) -> Result<(), NotifierError> {
         let id = breach.finding();
         let recorded_at = breach.recorded_at;
-        let is_gone = self.is_gone(&breach).await?;
+        let (about, is_gone) = self.about_unless_gone(&breach.resource).await;
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => {
                 let complied = self.of_today_s_rules(finding).complied(&breach).ok_or(())?;
@@ -287,12 +287,13 @@ impl Notifier {
                     },
                 );
                 let complied = placeholder.complied(&breach).ok_or(())?;
-                // Nobody has seen it, and there is nothing to show.
-                Ok(Finding {
+                // Nobody has seen it, and there is nothing to show, unless a report comes.
+                let unseen = Finding {
                     deeds: Vec::new(),
                     thread: Vec::new(),
                     ..complied
-                })
+                };
+                Ok(self.routed(unseen, &[], &about))
             }
             None => Err(()),
         });
@@ -365,8 +366,8 @@ impl Notifier {
         self.show(changed).await
     }
 
-    /// A finding whose fix was quicker than its notification, in its channel. What was taken away
-    /// tells how bad it was.
+    /// A finding whose fix was quicker than its notification, in its channel. What was taken away, as far as
+    /// that is known, tells how bad it was.
     fn routed(&self, finding: Finding, changes: &[Change], about: &About) -> Finding {
         let severity = self.severity_of(&finding, changes);
         let (rule, resource) = (&finding.rule, &finding.resource);

@@ -1,7 +1,8 @@
 //! Where findings go, how bad they are, and whom they call.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::slack::Message;
 use crate::support::{Options, World, eventually, finding_of_group};
 
 const ROUTING: &str = r#"
@@ -89,7 +90,7 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
         .unwrap();
     eventually("it is edited where it is", async || {
         let messages = world.slack.messages_of("C0PAYMENTS").await;
-        let same = |message: &&crate::support::slack::Message| message.ts() == routed.ts();
+        let same = |message: &&Message| message.ts() == routed.ts();
         messages
             .iter()
             .find(same)?
@@ -100,6 +101,30 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
     .await;
 }
 
+/// What AWS Config tells of a group, by the compliance before and now. It is newer than what the sandbox's
+/// recorder says of the group, which is compliant.
+fn notification(group: &str, before: Option<&str>, now: &str) -> Value {
+    let recorded_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let old = before.map(|before| json!({"complianceType": before}));
+    json!({"awsAccountId": "123456789012", "configRuleName": "defendable-restricted-ports",
+        "resourceType": "AWS::EC2::SecurityGroup", "resourceId": group, "awsRegion": "us-east-1",
+        "oldEvaluationResult": old, "messageType": "ComplianceChangeNotification",
+        "newEvaluationResult": {"complianceType": now, "resultRecordedTime": recorded_at,
+                                "annotation": "Open to the internet: tcp 3306 from 0.0.0.0/0."}})
+}
+
+/// A report of auto-response's, whose fix closed a database's port.
+fn report(group: &str) -> Value {
+    let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 3306,
+        "toPort": 3306, "cidr": "0.0.0.0/0", "description": null});
+    let request = json!({"raisedByRule": "defendable-restricted-ports", "awsRegion": "us-east-1",
+        "targetResourceType": "AWS::EC2::SecurityGroup", "targetResourceId": group, "violationDetails": {},
+        "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": finding_of_group(group)});
+    json!({"remediationSource": "ec2-remediator", "resourceId": group, "action": "None",
+        "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
+        "awsAccountId": "123456789012", "outcome": "fixed", "changes": [range], "request": request})
+}
+
 #[tokio::test]
 async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
     let world = World::start(Options {
@@ -107,46 +132,46 @@ async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
         ..Options::default()
     })
     .await;
-    let group = world.aws.create_group("ledger").await;
-    world.aws.tag(&group, "team", "payments").await;
-    let id = finding_of_group(&group);
-    let breach = json!({"awsAccountId": "123456789012", "configRuleName": "defendable-restricted-ports",
-        "resourceType": "AWS::EC2::SecurityGroup", "resourceId": group, "awsRegion": "us-east-1",
-        "oldEvaluationResult": null, "messageType": "ComplianceChangeNotification",
-        "newEvaluationResult": {"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-01-01T00:00:00Z",
-                                "annotation": "Open to the internet: tcp 3306 from 0.0.0.0/0."}});
-    world.aws.send("events", &breach).await;
-    let in_channel = async |words: &str| {
+    let tagged = async |name: &str| {
+        let group = world.aws.create_group(name).await;
+        world.aws.tag(&group, "team", "payments").await;
+        group
+    };
+    let in_channel = async |group: &str, words: &str| {
         let messages = world.slack.messages_of("C0PAYMENTS").await;
-        let is_it = |message: &crate::support::slack::Message| {
-            message.text().contains(&group) && message.words().contains(words)
-        };
+        let is_it =
+            |message: &Message| message.text().contains(group) && message.words().contains(words);
         messages.into_iter().find(is_it)
     };
+    // It broke, and was fixed when that was heard.
+    let ledger = tagged("ledger").await;
+    let broke = notification(&ledger, None, "NON_COMPLIANT");
+    world.aws.send("events", &broke).await;
     let found = eventually("it is in the payments team's channel", async || {
-        in_channel("medium severity").await
+        in_channel(&ledger, "medium severity").await
     })
     .await;
-
-    let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 3306,
-        "toPort": 3306, "cidr": "0.0.0.0/0", "description": null});
-    let request = json!({"raisedByRule": "defendable-restricted-ports", "awsRegion": "us-east-1",
-        "targetResourceType": "AWS::EC2::SecurityGroup", "targetResourceId": group, "violationDetails": {},
-        "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": id});
-    let report = json!({"remediationSource": "ec2-remediator", "resourceId": group, "action": "None",
-        "resourceType": "AWS::EC2::SecurityGroup", "actionCompleteTime": jiff::Timestamp::now(), "message": "",
-        "awsAccountId": "123456789012", "outcome": "fixed", "changes": [range], "request": request});
-    world.aws.send("events", &report).await;
-    let fixed = eventually("it says so in the same message", async || {
-        in_channel("Fixed by").await
+    // It is compliant again, which is heard first.
+    let wages = tagged("wages").await;
+    let complied = notification(&wages, Some("NON_COMPLIANT"), "COMPLIANT");
+    world.aws.send("events", &complied).await;
+    eventually("it is on record", async || {
+        world.aws.finding(&finding_of_group(&wages)).await
     })
     .await;
-    assert_eq!(fixed.ts(), found.ts());
-    let record = world.aws.finding(&id).await.unwrap();
-    assert_eq!(
-        record["finding"]["severity"], "critical",
-        "what was revoked tells how bad it was"
-    );
-    let default = world.slack.findings().await;
-    assert!(!default.iter().any(|other| other.text().contains(&group)));
+    for group in [&ledger, &wages] {
+        world.aws.send("events", &report(group)).await;
+        let fixed = eventually("it says so in the payments team's channel", async || {
+            in_channel(group, "Fixed by").await
+        })
+        .await;
+        assert!(group == &wages || fixed.ts() == found.ts());
+        let record = world.aws.finding(&finding_of_group(group)).await.unwrap();
+        assert_eq!(
+            record["finding"]["severity"], "critical",
+            "what was revoked tells how bad it was"
+        );
+        let default = world.slack.findings().await;
+        assert!(!default.iter().any(|other| other.text().contains(group)));
+    }
 }
