@@ -1,15 +1,26 @@
-//! `/dd approve <id>`, `/dd decline <id>` and their buttons: another operator's answer where it
-//! takes two.
+//! `/dd approve <id>` and its button: another operator's yes where it takes two.
 
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
+use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, fix, refused};
 use crate::finding::{Actor, Finding, Refusal};
 use crate::ids::{FindingId, PlanDigest};
 use crate::slack::Content;
 use crate::slack::approve_view::{approve_submission, approve_view};
 use crate::slack::blocks::note;
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "approve",
+    usage: "approve <id>",
+    does: "agree to what another operator asks for, where it takes two",
+    who: Who::Operators,
+    choices: &[],
+    read: |words| with_id(words, Command::Approve),
+};
 
 pub(super) async fn run(
     function: &SlackFunction,
@@ -83,15 +94,6 @@ pub(super) async fn submitted(
     approve(function, &id, Some(&plan), &event.user.id).await
 }
 
-pub(super) async fn run_decline(
-    function: &SlackFunction,
-    id: &FindingId,
-    user: &SlackUserId,
-) -> Answer {
-    let done = || note(&format!("Declined. Nothing is done about `{id}`."));
-    Ok(decline(function, id, user).await?.unwrap_or_else(done))
-}
-
 /// Does what was asked for, in the name of the person who asked.
 async fn approve(
     function: &SlackFunction,
@@ -106,15 +108,4 @@ async fn approve(
     };
     let approve = |finding: &Finding| finding.approved(&by, seen, agreed.as_ref(), now);
     fix::conclude(function, id, &by, approve).await
-}
-
-pub(super) async fn decline(
-    function: &SlackFunction,
-    id: &FindingId,
-    user: &SlackUserId,
-) -> Result<Option<Content>, CommandError> {
-    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
-    function
-        .decide(id, |finding| finding.declined(&by, now))
-        .await
 }

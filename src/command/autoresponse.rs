@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
+use super::parse::Command;
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::contracts::Switch;
@@ -14,6 +16,21 @@ use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
 use crate::slack::text::count;
 use crate::slack::{Content, action, notice_message};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "autoresponse",
+    usage: "autoresponse [on|off]",
+    does: "fix violations every minute without asking, or stop doing so",
+    who: Who::OperatorsToSwitch,
+    choices: &["on", "off"],
+    read: |words| match words {
+        [] => Some(Command::AutoResponse(None)),
+        ["on"] => Some(Command::AutoResponse(Some(Switch::On))),
+        ["off"] => Some(Command::AutoResponse(Some(Switch::Off))),
+        _ => None,
+    },
+};
 
 /// Is it on, and the button to change that.
 pub(super) async fn show(function: &SlackFunction) -> Answer {

@@ -1,5 +1,7 @@
 //! `/dd findings [state] [words]`: the newest findings, by state, page by page.
 
+use super::definition::{Definition, Who};
+use super::parse::Command;
 use super::{Answer, CommandError, SlackFunction};
 use crate::finding::page::Cursor;
 use crate::finding::{Finding, StateName};
@@ -8,6 +10,16 @@ use crate::slack::finding_message::{finding_line, headline};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{code, prose};
 use crate::slack::{Content, action};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "findings",
+    usage: "findings [open|fixing|ignored|fixed|undoing|deleted] [words]",
+    does: "the newest findings, with their ids; words of a rule, account, region or resource narrow them down",
+    who: Who::Everybody,
+    choices: &[],
+    read: |words| Some(Command::Findings(FindingsFilter::of(words))),
+};
 
 /// How many findings one page shows of each state.
 const LIMIT: usize = 10;
@@ -22,6 +34,21 @@ pub struct FindingsFilter {
 }
 
 impl FindingsFilter {
+    /// A state, if the first word is one, and words to look for.
+    pub(super) fn of(words: &[&str]) -> Self {
+        let state = words.first().and_then(|word| {
+            StateName::ALL
+                .into_iter()
+                .find(|state| state.as_str() == *word)
+        });
+        let words = &words[usize::from(state.is_some())..];
+        let words = crate::text::cut(&words.join(" "), 200);
+        Self {
+            state,
+            words: (!words.is_empty()).then_some(words),
+        }
+    }
+
     fn wants(&self, finding: &Finding) -> bool {
         let Some(words) = &self.words else {
             return true;

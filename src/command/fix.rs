@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
+use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, refused};
 use crate::contracts::notice::Notice;
 use crate::finding::table::Record;
@@ -14,6 +16,16 @@ use crate::slack::finding_message::{changes_list, fix_button, fix_ignored_button
 use crate::slack::fix_view::{fix_submission, fix_view};
 use crate::slack::text::{actor, code, escape, prose};
 use crate::slack::{Content, action};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "fix",
+    usage: "fix <id>",
+    does: "show what a fix would change, and ask, as its *Fix* button does",
+    who: Who::Operators,
+    choices: &[],
+    read: |words| with_id(words, Command::Fix),
+};
 
 /// Shows the plan, and asks, as the button under the finding's message does.
 pub(super) async fn run(function: &SlackFunction, id: &FindingId) -> Answer {

@@ -1,12 +1,26 @@
-//! `/dd history [id]` and `/dd show <id>`: who did what when.
+//! `/dd history [id]`: who did what when.
 
-use super::{Answer, SlackFunction, refused};
+use super::definition::{Definition, Who};
+use super::parse::{Command, with_id};
+use super::{Answer, SlackFunction};
 use crate::finding::Actor;
 use crate::finding::deed::{Deed, Entry};
 use crate::ids::FindingId;
 use crate::slack::blocks::{message, note, section, sections};
-use crate::slack::finding_message::finding_message;
 use crate::slack::text::{actor, code, escape, prose, when};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "history",
+    usage: "history [id]",
+    does: "who did what when, of one finding or of all",
+    who: Who::Everybody,
+    choices: &[],
+    read: |words| match words {
+        [] => Some(Command::History(None)),
+        words => with_id(words, |id| Command::History(Some(id))),
+    },
+};
 
 /// How many lines one answer has.
 const LIMIT: usize = 30;
@@ -35,21 +49,6 @@ pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -
         &text,
         std::iter::once(section(&text)).chain(sections).collect(),
     ))
-}
-
-/// The finding's message as it is now, and its story.
-pub(super) async fn show(function: &SlackFunction, id: &FindingId) -> Answer {
-    let Some(record) = function.table.get(id).await? else {
-        return Ok(refused(id, None));
-    };
-    let shown = finding_message(&record.finding, None);
-    let story = run(function, Some(id)).await?;
-    let blocks = [
-        shown.blocks.unwrap_or_default(),
-        story.blocks.unwrap_or_default(),
-    ]
-    .concat();
-    Ok(message(&shown.text.unwrap_or_default(), blocks))
 }
 
 pub(super) fn line(entry: &Entry, with_finding: bool) -> String {

@@ -64,7 +64,11 @@ pub(super) async fn run(
         section(&deeds),
         SlackDividerBlock::new().into(),
     ]);
-    blocks.extend(help::run().blocks.unwrap_or_default());
+    blocks.extend(
+        help::run(&super::registry::COMMANDS)
+            .blocks
+            .unwrap_or_default(),
+    );
     SlackHomeView::new(blocks)
 }
 

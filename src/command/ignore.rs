@@ -3,12 +3,24 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
+use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, fix, refused};
 use crate::finding::{Actor, Covers, Finding, Refusal, StateName};
 use crate::ids::FindingId;
 use crate::slack::Content;
 use crate::slack::blocks::note;
 use crate::slack::ignore_view::{ignore_submission, ignore_view};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "ignore",
+    usage: "ignore <id>",
+    does: "leave a finding as it is for a while, as its *Ignore* button does",
+    who: Who::Operators,
+    choices: &[],
+    read: |words| with_id(words, Command::Ignore),
+};
 
 /// When a finding that was ignored is sure to be open. Seconds.
 const UNIGNORED_SOON: u32 = 5;

@@ -4,6 +4,8 @@
 mod approve;
 mod authorise;
 mod autoresponse;
+mod decline;
+mod definition;
 mod digest;
 pub mod endpoint;
 mod findings;
@@ -12,9 +14,13 @@ mod help;
 mod history;
 mod home;
 mod ignore;
+mod ignored;
 pub mod parse;
 mod queue;
+mod registry;
 mod report;
+mod retry;
+mod show;
 mod status;
 mod undo;
 
@@ -153,15 +159,15 @@ impl SlackFunction {
             Command::Fix(id) => fix::run(self, &id).await,
             Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
             Command::Queue => Box::pin(queue::run(self)).await,
-            Command::Retry => queue::retry_all(self, user).await,
+            Command::Retry => retry::run(self, user).await,
             Command::History(id) => history::run(self, id.as_ref()).await,
-            Command::Show(id) => history::show(self, &id).await,
+            Command::Show(id) => show::run(self, &id).await,
             Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
             Command::Approve(id) => approve::run(self, &id, user, &event.trigger_id).await,
-            Command::Decline(id) => approve::run_decline(self, &id, user).await,
+            Command::Decline(id) => decline::run(self, &id, user).await,
             Command::Report => report::run(self, user, &event.channel_id).await,
             Command::WeeklyReport(switch) => report::weekly(self, switch, user).await,
-            Command::Help => Ok(help::run()),
+            Command::Help => Ok(help::run(&registry::COMMANDS)),
             Command::Invalid { problem } => Ok(note(&problem)),
         }
     }
@@ -205,7 +211,7 @@ impl SlackFunction {
             action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
             action::SHOW_ALL => digest::show_all(self, action).await,
             action::FIX_ALL => digest::ask_fix_all(self, action, reach).await,
-            action::RETRY => queue::clicked(self, action).await,
+            action::RETRY => retry::clicked(self, action).await,
             action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
             action::AUTORESPONSE_OFF => {
                 let answer = autoresponse::switch(self, Switch::Off, user).await?;
@@ -238,7 +244,7 @@ impl SlackFunction {
                     action::APPROVE => {
                         approve::clicked(self, &id, plan, user, &action.trigger_id).await
                     }
-                    action::DECLINE => approve::decline(self, &id, user).await,
+                    action::DECLINE => decline::answer(self, &id, user).await,
                     _ => Ok(Some(note(
                         "This button is not one of mine. Nothing was done.",
                     ))),

@@ -1,36 +1,38 @@
 //! `/dd queue`: what auto-response would do now, finding by finding, without doing it, and what
-//! could not be handled; `/dd retry`.
+//! could not be handled.
 
-use std::time::{Duration, Instant};
-
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
 use super::findings::bullet;
+use super::parse::Command;
 use super::status::auto_response_line;
 use super::{Answer, CommandError, SlackFunction};
 use crate::aws::AwsError;
-use crate::contracts::RemediationTask;
 use crate::coordinator::{CONTESTED, Next, next};
 use crate::finding::StateName;
-use crate::finding::deed::Deed;
 use crate::finding::table::{Order, Record};
 use crate::queue::QueueUrl;
-use crate::queue::dead_letters::{DeadLetter, Retry};
-use crate::slack::Content;
+use crate::queue::dead_letters::DeadLetter;
 use crate::slack::action;
-use crate::slack::blocks::{actions, button, message, note, section, sections};
+use crate::slack::blocks::{actions, button, message, section, sections};
 use crate::slack::finding_message::changes_list;
-use crate::slack::request::BlockAction;
 use crate::slack::text::{code, count, prose};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "queue",
+    usage: "queue",
+    does: "what auto-response would do now, finding by finding, and what could not be handled",
+    who: Who::Everybody,
+    choices: &[],
+    read: |words| words.is_empty().then_some(Command::Queue),
+};
 
 /// How many dead letters of each queue one answer shows.
 const LETTERS: usize = 3;
-
-/// Slack waits three seconds, for what comes before and after too; what is left over is retried by the next
-/// press.
-const DEADLINE: Duration = Duration::from_millis(1500);
 
 /// How many open findings are looked through, and how many are shown.
 const LOOKED_THROUGH: usize = 500;
@@ -152,90 +154,4 @@ fn dead(queue: &QueueUrl, letters: &[DeadLetter]) -> [SlackBlock; 2] {
     }
     let retry = button(action::RETRY, "Retry", queue.name());
     [section(&lines.join("\n")), actions(vec![retry])]
-}
-
-/// `/dd retry`: the dead letters of all queues go back.
-pub(super) async fn retry_all(function: &SlackFunction, user: &SlackUserId) -> Answer {
-    let queues: Vec<&QueueUrl> = function.watched_queues.iter().collect();
-    retry(function, &queues, user).await
-}
-
-/// The **Retry** button under one queue's dead letters.
-pub(super) async fn clicked(
-    function: &SlackFunction,
-    action: &BlockAction,
-) -> Result<Option<Content>, CommandError> {
-    let queues: Vec<&QueueUrl> = function
-        .watched_queues
-        .iter()
-        .filter(|queue| queue.name() == action.value)
-        .collect();
-    if queues.is_empty() {
-        return Ok(Some(note(
-            "I have no such queue. `/dd queue` shows what there is.",
-        )));
-    }
-    Ok(Some(retry(function, &queues, &action.user).await?))
-}
-
-/// Where a dead letter goes: a remediator's task back to where its request came from, past the
-/// coordinator's checks, for people may have said "off", "ignore" or "undo" meanwhile.
-fn route(function: &SlackFunction, queue: &QueueUrl, body: String) -> (QueueUrl, String) {
-    let Ok(task) = serde_json::from_str::<RemediationTask>(&body) else {
-        return (queue.clone(), body);
-    };
-    let Ok(request) = serde_json::to_string(&task.message_body) else {
-        return (queue.clone(), body);
-    };
-    let target = if task.sqs_url.is_some() {
-        &function.remediation_queue
-    } else {
-        &function.fix_queue
-    };
-    (target.clone(), request)
-}
-
-async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
-    let until = Instant::now() + DEADLINE;
-    let retried = queues.iter().map(|queue| {
-        function
-            .queues
-            .retry_dead_letters(queue, |body| route(function, queue, body), until)
-    });
-    // One queue that fails must not drop what another is doing halfway.
-    let (retried, ended): (Vec<usize>, Vec<_>) = join_all(retried).await.into_iter().unzip();
-    let retried: usize = retried.into_iter().sum();
-    if retried > 0 {
-        function
-            .remember(user, Deed::Retried { messages: retried })
-            .await;
-    }
-    let went_back = format!(
-        "{} went back into the queue",
-        count(retried as u64, "message")
-    );
-    let ended = match ended.into_iter().collect::<Result<Vec<Retry>, AwsError>>() {
-        Ok(ended) => ended,
-        Err(error) => {
-            tracing::error!(%error, "cannot retry all dead letters");
-            return Ok(note(&format!(
-                ":warning: {went_back}; then AWS did not do as it was asked. Press again in a minute."
-            )));
-        }
-    };
-    Ok(note(&match (retried, ended.contains(&Retry::OfSome)) {
-        (0, false) => ":white_check_mark: There is no dead letter to retry.".to_owned(),
-        (0, true) => {
-            ":warning: AWS takes long, and nothing went back. Press again in a few seconds."
-                .to_owned()
-        }
-        (_, may_be_more) => format!(
-            "{went_back}. What cannot be handled this time either is parked again, and told of.{}",
-            if may_be_more {
-                " There may be more: press again in a few seconds."
-            } else {
-                ""
-            }
-        ),
-    }))
 }

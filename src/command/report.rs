@@ -3,12 +3,29 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
+use super::parse::Command;
 use super::{Answer, SlackFunction};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Wanted;
 use crate::finding::deed::Deed;
 use crate::slack::blocks::note;
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "report",
+    usage: "report [weekly on|off]",
+    does: "the last 30 days as a picture; `weekly on` has it come every Monday",
+    who: Who::OperatorsToSwitch,
+    choices: &[],
+    read: |words| match words {
+        [] => Some(Command::Report),
+        ["weekly", "on"] => Some(Command::WeeklyReport(Switch::On)),
+        ["weekly", "off"] => Some(Command::WeeklyReport(Switch::Off)),
+        _ => None,
+    },
+};
 
 /// Drawing takes longer than Slack waits: the notifier does it.
 pub(super) async fn run(

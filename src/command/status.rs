@@ -8,6 +8,8 @@ use futures::FutureExt;
 use jiff::Timestamp;
 
 use super::SlackFunction;
+use super::definition::{Definition, Who};
+use super::parse::Command;
 use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::finding::StateName;
@@ -16,6 +18,16 @@ use crate::finding::table::TableError;
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};
 use crate::slack::text::{age, code, count, mention, when};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "status",
+    usage: "status",
+    does: "is the account compliant, is auto-response on, what is waiting?",
+    who: Who::Everybody,
+    choices: &[],
+    read: |words| words.is_empty().then_some(Command::Status),
+};
 
 /// Slack waits three seconds, and the Home tab has its own way to Slack still before it.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1800);

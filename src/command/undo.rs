@@ -3,12 +3,24 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
+use super::definition::{Definition, Who};
+use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, fix, refused};
 use crate::finding::Wish;
 use crate::ids::FindingId;
 use crate::slack::Content;
 use crate::slack::blocks::note;
 use crate::slack::undo_view::{undo_submission, undo_view};
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "undo",
+    usage: "undo <id>",
+    does: "put back what a fix took away in the last seven days, as its *Undo…* button does",
+    who: Who::Operators,
+    choices: &[],
+    read: |words| with_id(words, Command::Undo),
+};
 
 pub(super) async fn ask(
     function: &SlackFunction,

@@ -1,0 +1,39 @@
+//! `/dd decline <id>` and its button: another operator's no where it takes two.
+
+use jiff::Timestamp;
+use slack_morphism::prelude::*;
+
+use super::definition::{Definition, Who};
+use super::parse::{Command, with_id};
+use super::{Answer, CommandError, SlackFunction};
+use crate::finding::Actor;
+use crate::ids::FindingId;
+use crate::slack::Content;
+use crate::slack::blocks::note;
+
+/// The command.
+pub(super) const DEFINITION: Definition = Definition {
+    word: "decline",
+    usage: "decline <id>",
+    does: "say no to what another operator asks for, where it takes two",
+    who: Who::Operators,
+    choices: &[],
+    read: |words| with_id(words, Command::Decline),
+};
+
+pub(super) async fn run(function: &SlackFunction, id: &FindingId, user: &SlackUserId) -> Answer {
+    let done = || note(&format!("Declined. Nothing is done about `{id}`."));
+    Ok(answer(function, id, user).await?.unwrap_or_else(done))
+}
+
+/// The button.
+pub(super) async fn answer(
+    function: &SlackFunction,
+    id: &FindingId,
+    user: &SlackUserId,
+) -> Result<Option<Content>, CommandError> {
+    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
+    function
+        .decide(id, |finding| finding.declined(&by, now))
+        .await
+}
