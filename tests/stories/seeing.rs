@@ -180,7 +180,7 @@ async fn the_report_is_a_picture_with_its_figures_beside_it() {
             .command(ALICE, "report weekly")
             .await
             .words()
-            .contains("`/dd report weekly on|off`")
+            .contains("`/dd report [weekly on|off]`")
     );
     assert_eq!(
         pictures(&world, "C0ALERTS").await.len(),
