@@ -1,6 +1,7 @@
 //! Everything that parses what others send, with what must hold whatever they send. Fuzzed by
 //! `scripts/fuzz`; the corpus, and what becomes of it when it is damaged, is tried by every test run.
 
+use defendable::attribution::attribution;
 use defendable::command::parse::Command;
 use defendable::contracts::notice::Notice;
 use defendable::contracts::{RemediationReport, RemediationRequest, RemediationTask};
@@ -13,7 +14,6 @@ use defendable::controls::{Change, IngressRule, IngressSource, PolicyStatement, 
 use defendable::finding::page::Cursor;
 use defendable::ids::{DigestId, FindingId};
 use defendable::notifier::notification::Notification;
-use defendable::opener::opener;
 use defendable::routing::Routing;
 use defendable::shapes::bucket_policy::BucketPolicy;
 use defendable::slack::action;
@@ -274,14 +274,14 @@ fn cloudtrail_record(lines: &[u8]) {
         Change::RevokeIngress(to_list),
         statement,
     ] {
-        if let Some(opener) = opener(
+        if let Some(attribution) = attribution(
             &records,
             &[change],
             Timestamp::MAX - SignedDuration::from_hours(1),
         ) {
-            assert!(opener.principal.chars().count() <= 300);
+            assert!(attribution.principal.chars().count() <= 300);
             assert!(
-                opener
+                attribution
                     .source_address
                     .is_none_or(|address| address.chars().count() <= 100)
             );

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::aws::{Aws, AwsError};
 use crate::controls::Change;
 use crate::controls::cause::{Call, Effect, Identity};
-use crate::finding::attribution::Opener;
+use crate::finding::attribution::Attribution;
 use crate::ids::Resource;
 use crate::text::cut;
 
@@ -31,7 +31,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// Asks CloudTrail.
 #[derive(Debug, Clone)]
-pub struct Openers {
+pub struct CloudTrail {
     /// AWS clients by account and region.
     pub aws: Arc<Aws>,
 }
@@ -39,7 +39,11 @@ pub struct Openers {
 /// Of CloudTrail's records, each a JSON object in text, the newest call before `recorded_at` that
 /// opened one of the changes: a call after which it was still open, or closed, is nobody's whom we would
 /// name. What cannot be read is nobody's.
-pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) -> Option<Opener> {
+pub fn attribution(
+    records: &[String],
+    changes: &[Change],
+    recorded_at: Timestamp,
+) -> Option<Attribution> {
     let meant = |call: &Call| call.error_code.is_none() && call.event_time <= recorded_at + SKEW;
     let mut calls: Vec<Call> = records
         .iter()
@@ -57,7 +61,7 @@ pub fn opener(records: &[String], changes: &[Change], recorded_at: Timestamp) ->
         invoked_by,
         kind,
     } = call.user_identity.clone();
-    Some(Opener {
+    Some(Attribution {
         principal: cut(&arn.or(user_name).or(invoked_by).or(kind)?, 300),
         call: call.event_name.clone(),
         at: call.event_time,
@@ -110,7 +114,7 @@ fn tool(user_agent: &str) -> Option<&'static str> {
         .map(|(_, tool)| *tool)
 }
 
-impl Openers {
+impl CloudTrail {
     /// Who brought about what a fix takes away, or has, before `recorded_at`; `None` where CloudTrail
     /// does not say (yet).
     pub async fn look(
@@ -118,7 +122,7 @@ impl Openers {
         resource: &Resource,
         changes: &[Change],
         recorded_at: Timestamp,
-    ) -> Result<Option<Opener>, AwsError> {
+    ) -> Result<Option<Attribution>, AwsError> {
         let client = self.aws.cloudtrail(&resource.account, &resource.region)?;
         let name = LookupAttribute::builder()
             .attribute_key(LookupAttributeKey::ResourceName)
@@ -173,7 +177,7 @@ impl Openers {
                 ));
             }
         }
-        Ok(opener(&records, changes, recorded_at))
+        Ok(attribution(&records, changes, recorded_at))
     }
 }
 
@@ -209,9 +213,9 @@ mod tests {
     }
 
     fn found(records: &[String], change: Change) -> Option<String> {
-        let found = opener(records, &[change], "2026-01-01T00:05:00Z".parse().unwrap());
-        found.map(|opener| {
-            opener
+        let found = attribution(records, &[change], "2026-01-01T00:05:00Z".parse().unwrap());
+        found.map(|attribution| {
+            attribution
                 .principal
                 .rsplit('/')
                 .next()

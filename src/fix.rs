@@ -1,4 +1,4 @@
-//! Asking for a fix: the one path from a person's wish to the fix queue, whether they press one
+//! Asking for a fix: the one path from a person's request to the fix queue, whether they press one
 //! button or fix all of a digest.
 
 use jiff::Timestamp;

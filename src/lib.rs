@@ -22,7 +22,7 @@
 //! 1. [`functions::rule`] has [`controls::evaluation`] judge a configuration item, and queues the violations.
 //! 2. [`notifier`]: AWS Config's opinion becomes a [`finding`] with a plan, shown by [`slack`] in the
 //!    channel that [`routing`] says: by a message of its own, or in a digest where there are many.
-//!    [`opener`] asks CloudTrail who opened it.
+//!    [`attribution`] asks CloudTrail who opened it.
 //! 3. [`slack`]: a request is verified, parsed, authorised; [`command`] decides and enqueues, by
 //!    [`fix`] where something is to be done.
 //! 4. [`coordinator`]: requests go to their remediators, by people at once, else on [`schedule`].
@@ -61,10 +61,11 @@
 //!
 //! The modules are layers: `docs/architecture.md` has their order, and `tests/layers.rs` keeps it.
 
-#![warn(missing_docs)]
+#![warn(unreachable_pub)]
 // Tasks have two megabytes of stack: clippy.toml has how large one future may be.
 #![warn(clippy::large_futures)]
 
+pub mod attribution;
 pub mod aws;
 pub mod command;
 pub mod contracts;
@@ -78,7 +79,6 @@ pub mod ids;
 pub mod lambda;
 pub mod metrics;
 pub mod notifier;
-pub mod opener;
 pub mod queue;
 pub mod report;
 pub mod routing;

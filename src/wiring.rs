@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aws_config::timeout::TimeoutConfig;
 
+use crate::attribution::CloudTrail;
 use crate::aws::{Aws, http_client};
 use crate::command::SlackFunction;
 use crate::command::endpoint::{Endpoint, SignatureCheck};
@@ -19,7 +20,6 @@ use crate::functions::remediator::Remediator;
 use crate::functions::rule::RuleFunction;
 use crate::ids::Region;
 use crate::notifier::Notifier;
-use crate::opener::Openers;
 use crate::queue::Queues;
 use crate::report::Reporter;
 use crate::schedule::ScheduledRule;
@@ -172,7 +172,7 @@ impl Wiring {
                 table: self.table(),
                 slack: slack.clone(),
             },
-            openers: Openers {
+            attributions: CloudTrail {
                 aws: self.aws.clone(),
             },
             routing: settings.routing.clone(),

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use defendable::attribution::attribution;
 use defendable::controls::evaluation::lines::evaluate_lines;
 use defendable::controls::evaluation::{RuleKind, RuleParameters};
 use defendable::controls::{Change, Grant, Grantee, IngressRule, IngressSource, PolicyStatement};
-use defendable::opener::opener;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -133,7 +133,7 @@ fn who_opened_it_is_named_and_nobody_else() {
             .map(Value::to_string)
             .collect();
         let found =
-            opener(&records, &[change], seen_at).unwrap_or_else(|| panic!("{file}: nobody"));
+            attribution(&records, &[change], seen_at).unwrap_or_else(|| panic!("{file}: nobody"));
         assert!(
             found.principal.ends_with(&format!("/{expected}")),
             "{file}: {found:?}"

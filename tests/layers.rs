@@ -21,7 +21,7 @@ const LAYERS: &[&str] = &[
     "coordinator",
     "fix",
     "schedule",
-    "opener",
+    "attribution",
     "report",
     "settings",
     "routing",

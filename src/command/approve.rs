@@ -49,7 +49,7 @@ pub(super) async fn clicked(
     }
 }
 
-/// Opens the modal that shows a wish whole.
+/// Opens the modal that shows a request whole.
 async fn review(
     function: &SlackFunction,
     id: &FindingId,
@@ -66,7 +66,7 @@ async fn review(
     if approval.asked_by == Actor::User(user.to_string()) {
         return Ok(Some(refused(id, Some(&Refusal::OwnWish))));
     }
-    let agreed = match approval.wish.plan() {
+    let agreed = match approval.request.plan() {
         Some(plan) => function.table.plan(plan).await?,
         None => None,
     };
@@ -75,7 +75,7 @@ async fn review(
     };
     function
         .slack
-        .open_view(trigger, approve_view(finding, &approval.wish, &agreed))
+        .open_view(trigger, approve_view(finding, &approval.request, &agreed))
         .await?;
     Ok(None)
 }

@@ -6,7 +6,7 @@ use slack_morphism::prelude::*;
 use super::{CommandError, SlackFunction};
 use crate::finding::Actor;
 use crate::finding::decision;
-use crate::finding::deed::{Deed, Entry};
+use crate::finding::event::{Entry, HistoryEvent};
 use crate::ids::{AccountId, DigestId, FindingId};
 use crate::slack::authorisation::{Permission, Reach};
 use crate::slack::blocks::note;
@@ -15,7 +15,7 @@ use crate::slack::text::code;
 use crate::slack::{Content, action};
 use crate::text::cut;
 
-/// What a wish would change.
+/// What a request would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// Nothing: it only shows something, which everybody may.
@@ -154,7 +154,7 @@ impl SlackFunction {
         tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
         self.note(
             user,
-            Deed::Refused {
+            HistoryEvent::Refused {
                 what: cut(asked, 200),
             },
             subject.finding().cloned(),
@@ -163,17 +163,17 @@ impl SlackFunction {
         Authorised::No(note(why))
     }
 
-    /// Adds to the history what changed no finding. The deed is done, written down or not.
-    pub(super) async fn remember(&self, user: &SlackUserId, deed: Deed) {
-        self.note(user, deed, None).await;
+    /// Adds to the history what changed no finding. What was done is done, written down or not.
+    pub(super) async fn remember(&self, user: &SlackUserId, event: HistoryEvent) {
+        self.note(user, event, None).await;
     }
 
-    async fn note(&self, user: &SlackUserId, deed: Deed, finding: Option<FindingId>) {
+    async fn note(&self, user: &SlackUserId, event: HistoryEvent, finding: Option<FindingId>) {
         let (at, by) = (Timestamp::now(), Actor::User(user.to_string()));
         let entry = Entry {
             at,
             by,
-            deed,
+            event,
             finding,
             resource: None,
             standing: None,

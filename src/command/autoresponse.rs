@@ -10,7 +10,7 @@ use super::{Answer, CommandError, SlackFunction};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Wanted;
-use crate::finding::deed::Deed;
+use crate::finding::event::HistoryEvent;
 use crate::ids::PlanListId;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::request::BlockAction;
@@ -94,7 +94,7 @@ pub(super) async fn on_clicked(
         return Ok(Some(note("Somebody has answered that already.")));
     }
     tracing::info!(user = %action.user.to_string(), "auto-response goes on");
-    function.remember(&action.user, Deed::WentOn).await;
+    function.remember(&action.user, HistoryEvent::WentOn).await;
     settle(function, action, notice_message::went_on(&action.user.0)).await
 }
 
@@ -123,7 +123,9 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
         }
         (Err(error), Switch::On) => return Err(error.into()),
     };
-    function.remember(user, Deed::Switched { switch }).await;
+    function
+        .remember(user, HistoryEvent::Switched { switch })
+        .await;
     tracing::info!(switch = switch.as_str(), user = %wanted.by, carried_out, "auto-response was switched");
     let notice = Notice::Switched {
         at: wanted.at,

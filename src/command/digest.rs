@@ -7,8 +7,8 @@ use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
 use crate::contracts::notice::Notice;
-use crate::finding::deed::Deed;
 use crate::finding::digest::FixAll;
+use crate::finding::event::HistoryEvent;
 use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
 use crate::slack::Content;
 use crate::slack::authorisation::Reach;
@@ -150,7 +150,7 @@ pub(super) async fn fix_all(
         )));
     }
     function
-        .remember(user, Deed::FixAllAsked { findings })
+        .remember(user, HistoryEvent::FixAllAsked { findings })
         .await;
     for notice in [first, Notice::Draw { digest: id }] {
         if let Err(error) = function.queues.send(events, &notice).await {

@@ -8,7 +8,7 @@ use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, refused};
 use crate::contracts::notice::Notice;
 use crate::finding::table::Record;
-use crate::finding::{Actor, Finding, Refusal, State, Wish};
+use crate::finding::{ActionRequest, Actor, Finding, Refusal, State};
 use crate::fix::{Asked, ask_for_fix};
 use crate::ids::{FindingId, PlanDigest};
 use crate::slack::blocks::{actions, button, message, note, section, sections};
@@ -152,11 +152,11 @@ pub(super) async fn clicked(
     let Some(plan) = plan else {
         return Ok(Some(run(function, id).await?));
     };
-    wish(
+    request(
         function,
         id,
         user,
-        Wish::Fix {
+        ActionRequest::Fix {
             even_ignored,
             plan: Some(plan.clone()),
         },
@@ -165,18 +165,18 @@ pub(super) async fn clicked(
 }
 
 /// Somebody wants a fix or an undo: at once, or where it takes two, after another's yes.
-pub(super) async fn wish(
+pub(super) async fn request(
     function: &SlackFunction,
     id: &FindingId,
     user: &SlackUserId,
-    wish: Wish,
+    request: ActionRequest,
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
     if !function.two_person_accounts.is_empty() {
         // What waits for another's yes has nothing else to bring up its buttons.
         function.publisher.show_later(id).await?;
     }
-    let agreed = match wish.plan() {
+    let agreed = match request.plan() {
         Some(plan) => function.table.plan(plan).await?,
         None => None,
     };
@@ -185,8 +185,8 @@ pub(super) async fn wish(
         .two_person_accounts
         .contains(&finding.resource.account)
     {
-        true => finding.approval_asked(by.clone(), wish.clone(), agreed, now),
-        false => finding.asked(by.clone(), &wish, agreed, now),
+        true => finding.approval_asked(by.clone(), request.clone(), agreed, now),
+        false => finding.asked(by.clone(), &request, agreed, now),
     };
     conclude(function, id, &by, ask).await
 }

@@ -4,7 +4,7 @@ use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
 use super::{Answer, SlackFunction};
 use crate::finding::Actor;
-use crate::finding::deed::{Deed, Entry};
+use crate::finding::event::{Entry, HistoryEvent};
 use crate::ids::FindingId;
 use crate::slack::blocks::{message, note, section, sections};
 use crate::slack::text::{actor, code, escape, prose, when};
@@ -63,23 +63,23 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
         _ => String::new(),
     };
     let by = match &entry.by {
-        Actor::Elsewhere => String::new(),
+        Actor::External => String::new(),
         by => format!("{} ", actor(by)),
     };
-    let deed = match &entry.deed {
+    let event = match &entry.event {
         // In the reader's own zone.
-        Deed::Ignored {
+        HistoryEvent::Ignored {
             reason,
             until: Some(until),
         } => {
             format!("ignored it until {}: {}", when(*until), prose(reason, 300))
         }
-        deed => prose(&deed.to_string(), 300),
+        event => prose(&event.to_string(), 300),
     };
     let again = if entry.times > 1 {
         format!(" ({} times within the hour)", entry.times)
     } else {
         String::new()
     };
-    format!("• {} · {by}{deed}{again}{about}", when(entry.at))
+    format!("• {} · {by}{event}{again}{about}", when(entry.at))
 }

@@ -17,7 +17,7 @@ use crate::slack::finding_message::{buttons, finding_line};
 /// How many findings one page shows, each with its buttons.
 const FINDINGS: usize = 5;
 
-/// How many ignored findings, and how many deeds.
+/// How many ignored findings, and how many events of the history.
 const LINES: usize = 10;
 
 /// What a user sees; `from` where the list of open findings goes on, `told` what came of a click.
@@ -26,13 +26,13 @@ pub(super) async fn run(
     from: Option<&Cursor>,
     told: Option<Vec<SlackBlock>>,
 ) -> SlackHomeView {
-    let (status, switch, ages, open, ignored, deeds) = tokio::join!(
+    let (status, switch, ages, open, ignored, events) = tokio::join!(
         status::run(function),
         timeout(status::DEADLINE, function.schedule.state()),
         status::part("Open by age", ages(function)),
         timeout(status::DEADLINE, open(function, from)),
         status::part("Ignored", ignored(function)),
-        status::part("Who did what", deeds(function)),
+        status::part("Who did what", events(function)),
     );
     let mut blocks = told.unwrap_or_default();
     blocks.extend(status.blocks.unwrap_or_default());
@@ -61,7 +61,7 @@ pub(super) async fn run(
     blocks.push(SlackDividerBlock::new().into());
     blocks.extend([
         section(&ignored),
-        section(&deeds),
+        section(&events),
         SlackDividerBlock::new().into(),
     ]);
     blocks.extend(
@@ -149,7 +149,7 @@ async fn ignored(function: &SlackFunction) -> Result<String, TableError> {
     Ok(format!("*Ignored*\n{}{more}", lines.join("\n")))
 }
 
-async fn deeds(function: &SlackFunction) -> Result<String, TableError> {
+async fn events(function: &SlackFunction) -> Result<String, TableError> {
     let entries = function.table.history(None, LINES).await?;
     let lines: Vec<String> = entries
         .iter()

@@ -478,7 +478,7 @@ fn sorry(error: &CommandError) -> Content {
     ))
 }
 
-/// Why a wish about a finding changes nothing, for people.
+/// Why a request about a finding changes nothing, for people.
 fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
     let id = code(id.as_str());
     note(&match refusal {

@@ -9,7 +9,7 @@ use super::{Answer, SlackFunction};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Wanted;
-use crate::finding::deed::Deed;
+use crate::finding::event::HistoryEvent;
 use crate::slack::blocks::note;
 
 /// The command.
@@ -54,7 +54,9 @@ pub(super) async fn weekly(function: &SlackFunction, switch: Switch, user: &Slac
         at: Timestamp::now(),
     };
     function.table.want_weekly_report(&wanted).await?;
-    function.remember(user, Deed::WeeklyReport { switch }).await;
+    function
+        .remember(user, HistoryEvent::WeeklyReport { switch })
+        .await;
     Ok(note(match switch {
         Switch::On => "The report comes into the alert channel every Monday at 08:00 UTC.",
         Switch::Off => "The weekly report is *off*. `/dd report` shows it when you want it.",

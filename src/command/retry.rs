@@ -10,7 +10,7 @@ use super::parse::Command;
 use super::{Answer, CommandError, SlackFunction};
 use crate::aws::AwsError;
 use crate::contracts::RemediationTask;
-use crate::finding::deed::Deed;
+use crate::finding::event::HistoryEvent;
 use crate::queue::QueueUrl;
 use crate::queue::dead_letters::Retry;
 use crate::slack::Content;
@@ -85,7 +85,7 @@ async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserI
     let retried: usize = retried.into_iter().sum();
     if retried > 0 {
         function
-            .remember(user, Deed::Retried { messages: retried })
+            .remember(user, HistoryEvent::Retried { messages: retried })
             .await;
     }
     let went_back = format!(

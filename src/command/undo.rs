@@ -6,7 +6,7 @@ use slack_morphism::prelude::*;
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, fix, refused};
-use crate::finding::Wish;
+use crate::finding::ActionRequest;
 use crate::ids::FindingId;
 use crate::slack::Content;
 use crate::slack::blocks::note;
@@ -63,7 +63,7 @@ pub(super) async fn submitted(
             "Nothing is undone: the window did not say why. Press *Undo…* again and fill it in.",
         )));
     };
-    let wish = Wish::Undo {
+    let request = ActionRequest::Undo {
         plan: submission.plan,
         reason: submission.reason,
     };
@@ -71,5 +71,5 @@ pub(super) async fn submitted(
         .table
         .resolve(&submission.finding, &function.decider.rules)
         .await?;
-    fix::wish(function, &id, &event.user.id, wish).await
+    fix::request(function, &id, &event.user.id, request).await
 }

@@ -12,7 +12,7 @@ use super::kind::ViolationType;
 use super::severity::Severity;
 
 /// What is said of a change, and how it counts.
-pub trait ChangeFacts {
+pub(super) trait ChangeFacts {
     /// The kind of violation that it fixes.
     fn kind(&self) -> ViolationType;
 

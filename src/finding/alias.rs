@@ -35,7 +35,7 @@ impl Finding {
         }
         finding.aliases.insert(self.id.clone());
         finding.id = id.clone();
-        finding.deeds.clear();
+        finding.events.clear();
         finding
     }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{Actor, Finding, Refusal, State};
 use crate::controls::{AgreedPlan, Change};
 use crate::ids::PlanDigest;
@@ -18,7 +18,7 @@ pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub enum Wish {
+pub enum ActionRequest {
     /// A fix.
     Fix {
         /// Also of what is ignored.
@@ -37,19 +37,20 @@ pub enum Wish {
     },
 }
 
-/// A wish that waits.
+/// A request that waits for another operator's yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
     /// What is asked for.
-    pub wish: Wish,
+    #[serde(rename = "wish")]
+    pub request: ActionRequest,
     /// The person who asks.
     pub asked_by: Actor,
     /// Since when.
     pub since: Timestamp,
 }
 
-impl Wish {
+impl ActionRequest {
     /// `fix` or `undo`.
     pub fn word(&self) -> &'static str {
         match self {
@@ -67,17 +68,17 @@ impl Wish {
 }
 
 impl Finding {
-    /// Somebody wants something done, at once. `agreed` is the stored plan that the wish names, if it
+    /// Somebody wants something done, at once. `agreed` is the stored plan that the request names, if it
     /// is there still.
     pub fn asked(
         &self,
         asked_by: Actor,
-        wish: &Wish,
+        request: &ActionRequest,
         agreed: Option<&AgreedPlan>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        match wish {
-            Wish::Fix { even_ignored, .. } => {
+        match request {
+            ActionRequest::Fix { even_ignored, .. } => {
                 self.can_fix(*even_ignored, now)?;
                 self.fix_asked(
                     asked_by,
@@ -86,7 +87,7 @@ impl Finding {
                     now,
                 )
             }
-            Wish::Undo { reason, plan } => {
+            ActionRequest::Undo { reason, plan } => {
                 self.can_undo(now)?;
                 let plan = plan.as_ref().ok_or(Refusal::FixedAgain)?;
                 self.undo_asked(asked_by, plan, reason.clone(), now)
@@ -99,11 +100,11 @@ impl Finding {
     pub fn approval_asked(
         &self,
         asked_by: Actor,
-        wish: Wish,
+        request: ActionRequest,
         agreed: Option<&AgreedPlan>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        self.asked(asked_by.clone(), &wish, agreed, now)?;
+        self.asked(asked_by.clone(), &request, agreed, now)?;
         if let Some(Approval {
             asked_by, since, ..
         }) = self.waiting(now)
@@ -117,12 +118,12 @@ impl Finding {
         finding.record(
             now,
             asked_by.clone(),
-            Deed::ApprovalAsked {
-                what: wish.word().to_owned(),
+            HistoryEvent::ApprovalAsked {
+                what: request.word().to_owned(),
             },
         );
         finding.approval = Some(Approval {
-            wish,
+            request,
             asked_by,
             since: now,
         });
@@ -137,11 +138,13 @@ impl Finding {
         agreed: Option<&AgreedPlan>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let Approval { wish, asked_by, .. } = self.waiting(now).ok_or(Refusal::NotWaiting)?.clone();
+        let Approval {
+            request, asked_by, ..
+        } = self.waiting(now).ok_or(Refusal::NotWaiting)?.clone();
         if asked_by == *by {
             return Err(Refusal::OwnWish);
         }
-        if wish.plan().is_none() || wish.plan() != seen {
+        if request.plan().is_none() || request.plan() != seen {
             return Err(Refusal::PlanNotKnown);
         }
         let mut finding = self.clone();
@@ -149,14 +152,14 @@ impl Finding {
         finding.record(
             now,
             by.clone(),
-            Deed::Approved {
-                what: wish.word().to_owned(),
+            HistoryEvent::Approved {
+                what: request.word().to_owned(),
             },
         );
-        finding.asked(asked_by, &wish, agreed, now)
+        finding.asked(asked_by, &request, agreed, now)
     }
 
-    /// A wish waits for a plan that has grown, or that is not known: it waits no longer, and the finding
+    /// A request waits for a plan that has grown, or that is not known: it waits no longer, and the finding
     /// asks again.
     pub fn outgrown(&self, new: &[Change], now: Timestamp) -> Option<Self> {
         let Approval { asked_by, .. } = self.shows_waiting()?.clone();
@@ -168,21 +171,24 @@ impl Finding {
 
     /// An operator declines. It may be the person who asked, and it may be late.
     pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
-        let wish = self
+        let request = self
             .shows_waiting()
             .ok_or(Refusal::NotWaiting)?
-            .wish
+            .request
             .clone();
         let mut finding = self.clone();
         finding.approval = None;
         finding.record(
             now,
             by.clone(),
-            Deed::Declined {
-                what: wish.word().to_owned(),
+            HistoryEvent::Declined {
+                what: request.word().to_owned(),
             },
         );
-        finding.tell(Some(by.clone()), format!("said no to the {}.", wish.word()));
+        finding.tell(
+            Some(by.clone()),
+            format!("said no to the {}.", request.word()),
+        );
         Ok(finding)
     }
 
@@ -196,13 +202,13 @@ impl Finding {
     pub fn shows_waiting(&self) -> Option<&Approval> {
         self.approval
             .as_ref()
-            .filter(|approval| match (&approval.wish, &self.state) {
-                (Wish::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,
+            .filter(|approval| match (&approval.request, &self.state) {
+                (ActionRequest::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,
                 (
-                    Wish::Undo { plan, .. },
+                    ActionRequest::Undo { plan, .. },
                     State::Fixed { .. } | State::Ignored { .. } | State::Open { .. },
                 ) => plan.is_some() && *plan == self.undo_plan().map(|plan| plan.digest()),
-                (Wish::Fix { .. } | Wish::Undo { .. }, _) => false,
+                (ActionRequest::Fix { .. } | ActionRequest::Undo { .. }, _) => false,
             })
     }
 }
@@ -221,15 +227,20 @@ mod tests {
         open().fix_plan().unwrap()
     }
 
-    fn fix(even_ignored: bool) -> Wish {
-        Wish::Fix {
+    fn fix(even_ignored: bool) -> ActionRequest {
+        ActionRequest::Fix {
             even_ignored,
             plan: Some(plan().digest()),
         }
     }
 
-    fn asked(finding: &Finding, by: Actor, wish: Wish, second: i64) -> Result<Finding, Refusal> {
-        finding.approval_asked(by, wish, Some(&plan()), at(second))
+    fn asked(
+        finding: &Finding,
+        by: Actor,
+        request: ActionRequest,
+        second: i64,
+    ) -> Result<Finding, Refusal> {
+        finding.approval_asked(by, request, Some(&plan()), at(second))
     }
 
     fn approved(finding: &Finding, by: &Actor, second: i64) -> Result<Finding, Refusal> {
@@ -296,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_done_cannot_wait() {
-        let undo = Wish::Undo {
+        let undo = ActionRequest::Undo {
             plan: Some(plan().digest()),
             reason: "because".to_owned(),
         };

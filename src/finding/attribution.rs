@@ -15,7 +15,7 @@ pub const LOOKS: [u32; 4] = [1, 60, 240, 600];
 /// Whose call it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Opener {
+pub struct Attribution {
     /// The principal: `arn:aws:iam::123456789012:user/alice`.
     pub principal: String,
     /// The call: `AuthorizeSecurityGroupIngress`.

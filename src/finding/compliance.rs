@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
 use crate::controls::exposures;
 
@@ -116,7 +116,7 @@ impl Finding {
     }
 
     pub(super) fn begin_episode(&mut self, opened_at: Timestamp) {
-        self.record(opened_at, Actor::Elsewhere, Deed::Found);
+        self.record(opened_at, Actor::External, HistoryEvent::Found);
         self.remember_opener();
         self.episode += 1;
         self.opened_at = opened_at;
@@ -129,7 +129,7 @@ impl Finding {
         self.undo_asked_at = None;
         self.undo_failure = None;
         self.approval = None;
-        self.mended = BTreeSet::new();
+        self.remediated = BTreeSet::new();
         self.remember_reports();
         self.thread = Vec::new();
     }
@@ -194,10 +194,10 @@ impl Finding {
     /// Somebody else has fixed it. What is ignored of it stays ignored.
     pub(super) fn found_compliant(&mut self, at: Timestamp) {
         self.state = State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at,
         };
-        self.record(at, Actor::Elsewhere, Deed::Complied);
+        self.record(at, Actor::External, HistoryEvent::Complied);
         self.tell(
             None,
             "AWS Config finds the resource compliant again.".to_owned(),
@@ -220,7 +220,7 @@ impl Finding {
         };
         (finding.left, finding.beside) = (None, Vec::new());
         finding.approval = None;
-        finding.record(at, Actor::Elsewhere, Deed::Deleted);
+        finding.record(at, Actor::External, HistoryEvent::Deleted);
         finding.tell(None, "The resource was deleted.".to_owned());
         Some(finding)
     }

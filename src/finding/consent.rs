@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{Actor, AsksAgain, Covers, Finding, Plan, Refusal, State};
 use crate::contracts::RemediationRequest;
 use crate::controls::{AgreedPlan, Change, Direction, ViolationType};
@@ -198,6 +198,6 @@ impl Finding {
             )
         };
         self.tell(None, told);
-        self.record(at, by, Deed::NotAgreed { new });
+        self.record(at, by, HistoryEvent::NotAgreed { new });
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::controls::{Change, Exposure};
-use crate::finding::attribution::Opener;
+use crate::finding::attribution::Attribution;
 
 /// Fixes within this long count together.
 pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -15,7 +15,7 @@ pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub const CONTEST_LIMIT: usize = 3;
 
 /// How many of those who opened it before are kept.
-const OPENERS: usize = 5;
+const ATTRIBUTIONS: usize = 5;
 
 /// An exposure that was taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,14 +64,14 @@ impl Finding {
     }
 
     /// Who opens it again and again, the newest last, as far as CloudTrail has told.
-    pub fn openers(&self) -> impl Iterator<Item = &Opener> {
-        self.earlier_openers.iter().chain(&self.opener)
+    pub fn attributions(&self) -> impl Iterator<Item = &Attribution> {
+        self.earlier_attributions.iter().chain(&self.attribution)
     }
 
     /// Another episode begins: who opened the last one is remembered.
     pub(super) fn remember_opener(&mut self) {
-        self.earlier_openers.extend(self.opener.take());
-        let surplus = self.earlier_openers.len().saturating_sub(OPENERS);
-        self.earlier_openers.drain(..surplus);
+        self.earlier_attributions.extend(self.attribution.take());
+        let surplus = self.earlier_attributions.len().saturating_sub(ATTRIBUTIONS);
+        self.earlier_attributions.drain(..surplus);
     }
 }

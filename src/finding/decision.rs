@@ -8,14 +8,14 @@
 //! ```
 //!
 //! `request_id` is the id that Slack's request got (a refusal tells it to the sender), or the
-//! SQS message's id. `outcome` is the name of the deed in the history, where the same is kept for
+//! SQS message's id. `outcome` is the name of the event in the history, where the same is kept for
 //! 400 days; or what the history does not keep: `dispatched`, `letGo` and `notDone`, for requests that the
 //! coordinator and the remediators carry out or not, `held` and `switchedBack`.
 
 use std::fmt;
 
 use crate::finding::Actor;
-use crate::finding::deed::{Deed, Entry};
+use crate::finding::event::{Entry, HistoryEvent};
 use crate::ids::FindingId;
 use crate::metrics::{Counted, count_finding};
 
@@ -25,9 +25,9 @@ pub(crate) fn tell(entry: &Entry) {
         entry.finding.as_ref(),
         &entry.by,
         outcome(entry).as_deref().unwrap_or_default(),
-        &entry.deed,
+        &entry.event,
     );
-    counted(&entry.deed).into_iter().for_each(count_finding);
+    counted(&entry.event).into_iter().for_each(count_finding);
 }
 
 /// Tells the log of a decision; the history has those that changed something, or were refused.
@@ -40,7 +40,7 @@ pub(crate) fn line(
     let actor = match by {
         Actor::User(id) => id,
         Actor::AutoResponse => "auto-response",
-        Actor::Elsewhere => "elsewhere",
+        Actor::External => "elsewhere",
         Actor::Tag => "tag",
     };
     let finding_id = finding.map(tracing::field::display);
@@ -48,39 +48,39 @@ pub(crate) fn line(
 }
 
 /// What is counted of it.
-fn counted(deed: &Deed) -> Option<Counted> {
-    match deed {
-        Deed::Found => Some(Counted::Opened),
-        Deed::Fixed { .. } => Some(Counted::Fixed),
-        Deed::Ignored { .. } => Some(Counted::Ignored),
-        Deed::Complied
-        | Deed::FixAsked
-        | Deed::FixFailed { .. }
-        | Deed::NotAgreed { .. }
-        | Deed::OpenedBeyondIgnore { .. }
-        | Deed::Deleted
-        | Deed::Unignored
-        | Deed::IgnoreEnded
-        | Deed::Untagged
-        | Deed::UndoAsked { .. }
-        | Deed::Undone { .. }
-        | Deed::UndoFailed { .. }
-        | Deed::ApprovalAsked { .. }
-        | Deed::Approved { .. }
-        | Deed::Declined { .. }
-        | Deed::FixAllAsked { .. }
-        | Deed::WeeklyReport { .. }
-        | Deed::Switched { .. }
-        | Deed::WentOn
-        | Deed::Retried { .. }
-        | Deed::Refused { .. } => None,
+fn counted(event: &HistoryEvent) -> Option<Counted> {
+    match event {
+        HistoryEvent::Found => Some(Counted::Opened),
+        HistoryEvent::Fixed { .. } => Some(Counted::Fixed),
+        HistoryEvent::Ignored { .. } => Some(Counted::Ignored),
+        HistoryEvent::Complied
+        | HistoryEvent::FixAsked
+        | HistoryEvent::FixFailed { .. }
+        | HistoryEvent::NotAgreed { .. }
+        | HistoryEvent::OpenedBeyondIgnore { .. }
+        | HistoryEvent::Deleted
+        | HistoryEvent::Unignored
+        | HistoryEvent::IgnoreEnded
+        | HistoryEvent::Untagged
+        | HistoryEvent::UndoAsked { .. }
+        | HistoryEvent::Undone { .. }
+        | HistoryEvent::UndoFailed { .. }
+        | HistoryEvent::ApprovalAsked { .. }
+        | HistoryEvent::Approved { .. }
+        | HistoryEvent::Declined { .. }
+        | HistoryEvent::FixAllAsked { .. }
+        | HistoryEvent::WeeklyReport { .. }
+        | HistoryEvent::Switched { .. }
+        | HistoryEvent::WentOn
+        | HistoryEvent::Retried { .. }
+        | HistoryEvent::Refused { .. } => None,
     }
 }
 
-/// The deed's name.
+/// The event's name.
 fn outcome(entry: &Entry) -> Option<String> {
-    let deed = serde_json::to_value(&entry.deed).ok()?;
-    deed.get("deed")?.as_str().map(str::to_owned)
+    let event = serde_json::to_value(&entry.event).ok()?;
+    event.get("deed")?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
         let entry = Entry {
             at,
             by,
-            deed: Deed::FixAsked,
+            event: HistoryEvent::FixAsked,
             finding: None,
             resource: None,
             standing: None,

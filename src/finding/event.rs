@@ -17,7 +17,7 @@ use crate::ids::{FindingId, RuleName};
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub enum Deed {
+pub enum HistoryEvent {
     /// AWS Config found the resource non-compliant.
     Found,
     /// It was found compliant without our doing.
@@ -127,7 +127,8 @@ pub struct Entry {
     /// The actor.
     pub by: Actor,
     /// What the actor did.
-    pub deed: Deed,
+    #[serde(rename = "deed")]
+    pub event: HistoryEvent,
     /// The finding that it is about, if it is about one.
     #[serde(default)]
     pub finding: Option<FindingId>,
@@ -156,7 +157,7 @@ pub struct Standing {
 }
 
 /// As it continues after a name: "asked for a fix"; a sentence where nobody of ours did it.
-impl fmt::Display for Deed {
+impl fmt::Display for HistoryEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found => f.write_str("AWS Config found it non-compliant"),
@@ -225,7 +226,7 @@ impl fmt::Display for Deed {
     }
 }
 
-impl Deed {
+impl HistoryEvent {
     /// Something was taken away.
     pub(super) fn fixed(changes: &[Change]) -> Self {
         Self::Fixed {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, LateRemoval, Plan, Refusal, State};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
 use crate::controls::Severity;
@@ -60,7 +60,7 @@ impl Finding {
         self.check_consent(agreed)?;
         let kinds = self.kinds_to_fix();
         let mut finding = self.begin_fix(kinds, asked_by.clone(), now, Some(agreed.digest()));
-        finding.record(now, asked_by, Deed::FixAsked);
+        finding.record(now, asked_by, HistoryEvent::FixAsked);
         Ok(finding)
     }
 
@@ -173,7 +173,7 @@ impl Finding {
         };
         let requested_by = match asked_by {
             Actor::User(id) => Some(id.clone()),
-            Actor::AutoResponse | Actor::Elsewhere | Actor::Tag => None,
+            Actor::AutoResponse | Actor::External | Actor::Tag => None,
         };
         let asked_at = Some(*since);
         let request = |kind: &ViolationType| RemediationRequest {
@@ -299,10 +299,10 @@ impl Finding {
 
     fn fix_given_up(&self, failure: Failure) -> Self {
         let mut finding = self.clone();
-        let deed = Deed::FixFailed {
+        let event = HistoryEvent::FixFailed {
             reason: failure.reason.clone(),
         };
-        finding.record(failure.at, failure.asked_by.clone(), deed);
+        finding.record(failure.at, failure.asked_by.clone(), event);
         finding.reopen(failure);
         finding
     }
@@ -385,16 +385,16 @@ impl Finding {
             }
             // It comes late, from an attempt that died: it had taken away what was found gone.
             Outcome::Begun
-                if self.mended.contains(&kind)
+                if self.remediated.contains(&kind)
                     && !self.removed.iter().any(|change| change.kind() == kind) =>
             {
-                finding.mend(kind, by, at, &detail.changes);
+                finding.remediate(kind, by, at, &detail.changes);
             }
             Outcome::Begun => finding.announce(detail, at),
             Outcome::NothingToDo => {
                 finding.end(&detail.attempt);
                 let taken = finding.find_nothing(detail);
-                finding.mend(kind, by, at, &taken);
+                finding.remediate(kind, by, at, &taken);
             }
             Outcome::Gone => {
                 finding.end(&detail.attempt);
@@ -414,9 +414,9 @@ impl Finding {
                 finding.open_for_what_is_by_hand(kind);
                 let is_automatic = detail.request.requested_by.is_none();
                 if finding.is_left_open(kind, is_automatic) {
-                    finding.mend_in_part(kind, by, at, taken);
+                    finding.remediate_in_part(kind, by, at, taken);
                 } else {
-                    finding.mend(kind, by, at, &taken);
+                    finding.remediate(kind, by, at, &taken);
                 }
             }
             Outcome::LeftToPeople => {
@@ -424,7 +424,7 @@ impl Finding {
                 let taken = finding.find_nothing(detail);
                 finding.open_for_what_is_by_hand(kind);
                 finding.plan_what_is_left(kind, &detail.changes);
-                finding.mend_in_part(kind, by, at, taken);
+                finding.remediate_in_part(kind, by, at, taken);
             }
             Outcome::LeftAlone { reason } => finding = self.tagged(reason, at)?,
             Outcome::Undone => return None,
@@ -475,10 +475,16 @@ impl Finding {
 
     /// Auto-response has done its part, and leaves the rest to people: an open finding stays so. What was
     /// taken away can be put back meanwhile, as what is known late can.
-    fn mend_in_part(&mut self, kind: ViolationType, by: Actor, at: Timestamp, taken: Vec<Change>) {
+    fn remediate_in_part(
+        &mut self,
+        kind: ViolationType,
+        by: Actor,
+        at: Timestamp,
+        taken: Vec<Change>,
+    ) {
         if !matches!(self.state, State::Open { .. }) {
             if !taken.is_empty() {
-                self.mend(kind, by, at, &taken);
+                self.remediate(kind, by, at, &taken);
             }
             return;
         }
@@ -507,7 +513,7 @@ impl Finding {
             None,
             format!("Done: {}. The rest is left to people.", done.join("; ")),
         );
-        self.record(at, by.clone(), Deed::fixed(&taken));
+        self.record(at, by.clone(), HistoryEvent::fixed(&taken));
         self.late.push(LateRemoval {
             changes: taken,
             by,
@@ -515,8 +521,8 @@ impl Finding {
         });
     }
 
-    fn mend(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
-        self.mended.insert(kind);
+    fn remediate(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
+        self.remediated.insert(kind);
         // Two deliveries of a request at once may both have done it.
         let new: Vec<Change> = changes
             .iter()
@@ -530,14 +536,14 @@ impl Finding {
             self.count_repeats(changes, at);
             let done: Vec<String> = changes.iter().map(Change::done).collect();
             self.tell(None, format!("Done: {}.", done.join("; ")));
-            self.record(at, by.clone(), Deed::fixed(changes));
+            self.record(at, by.clone(), HistoryEvent::fixed(changes));
         }
         self.take_out_of_plan(kind);
-        let all_mended = self.kinds_to_fix().is_subset(&self.mended)
+        let all_remediated = self.kinds_to_fix().is_subset(&self.remediated)
             || matches!(self.plan, Plan::Known { .. }) && self.to_close().is_empty();
         // Somebody else had fixed it.
         let by = if self.removed.is_empty() {
-            Actor::Elsewhere
+            Actor::External
         } else {
             by
         };
@@ -555,7 +561,7 @@ impl Finding {
                         Some(failure) => self.reopen(failure),
                         None if self.removed.is_empty() => {
                             self.state = State::Fixed {
-                                by: Actor::Elsewhere,
+                                by: Actor::External,
                                 at,
                             };
                         }
@@ -568,9 +574,9 @@ impl Finding {
                     }
                 }
             }
-            State::Open { .. } if all_mended => self.state = State::Fixed { by, at },
+            State::Open { .. } if all_remediated => self.state = State::Fixed { by, at },
             State::Fixed {
-                by: fixed_by @ Actor::Elsewhere,
+                by: fixed_by @ Actor::External,
                 ..
             } if !changes.is_empty() => *fixed_by = by,
             State::Open { .. }
@@ -583,19 +589,19 @@ impl Finding {
             && matches!(
                 self.state,
                 State::Fixed {
-                    by: Actor::Elsewhere,
+                    by: Actor::External,
                     ..
                 }
             )
         {
-            self.record(at, Actor::Elsewhere, Deed::Complied);
+            self.record(at, Actor::External, HistoryEvent::Complied);
         }
         if matches!(self.state, State::Fixed { .. }) {
             self.back_to_ignored(false);
         }
     }
 
-    /// What a remediation has mended is not planned any more; what is ignored of its kind still is open.
+    /// What a remediation has done is not planned any more; what is ignored of its kind still is open.
     fn take_out_of_plan(&mut self, kind: ViolationType) {
         let left: Vec<Change> = self.left_alone().into_iter().cloned().collect();
         if let Plan::Known { changes } = &mut self.plan {
@@ -605,7 +611,7 @@ impl Finding {
 
     fn fail(&mut self, kind: ViolationType, new_failure: Failure) {
         let told = format!("Not fixed: {}. {}", new_failure.reason, new_failure.advice);
-        let deed = Deed::FixFailed {
+        let event = HistoryEvent::FixFailed {
             reason: new_failure.reason.clone(),
         };
         let (at, by) = (new_failure.at, new_failure.asked_by.clone());
@@ -642,6 +648,6 @@ impl Finding {
             }
         }
         self.tell(None, told);
-        self.record(at, by, deed);
+        self.record(at, by, event);
     }
 }

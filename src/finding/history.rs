@@ -1,7 +1,7 @@
 //! Who did what when: every change of a finding, every switch, every refusal (by the hour, where the same
 //! person wants the same again), kept for 400 days.
 //!
-//! A finding's deeds are written into the finding itself, by the very write that changes it, and
+//! A finding's events are written into the finding itself, by the very write that changes it, and
 //! copied from there: by who wrote them, and, should that have died, by the next who changes it.
 
 use futures::FutureExt;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 use uuid::Uuid;
 
-use super::deed::{Deed, Entry, Standing};
+use super::event::{Entry, HistoryEvent, Standing};
 use super::table::{Record, STATE_INDEX, Table, TableError, key, number, text};
 use super::{Actor, Finding, StateName};
 use crate::aws::AwsError;
@@ -38,17 +38,17 @@ impl From<Item> for Entry {
 }
 
 impl Finding {
-    /// Remembers a deed until the finding is written.
-    pub(super) fn record(&mut self, at: Timestamp, by: Actor, deed: Deed) {
-        self.deeds.push((at, by, deed));
+    /// Remembers an event until the finding is written.
+    pub(super) fn record(&mut self, at: Timestamp, by: Actor, event: HistoryEvent) {
+        self.events.push((at, by, event));
     }
 
-    /// The deeds of the change that made it what it is.
+    /// The events of the change that made it what it is.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        self.deeds.iter().map(|deed| self.entry(deed))
+        self.events.iter().map(|event| self.entry(event))
     }
 
-    fn entry(&self, (at, by, deed): &(Timestamp, Actor, Deed)) -> Entry {
+    fn entry(&self, (at, by, event): &(Timestamp, Actor, HistoryEvent)) -> Entry {
         let resource = self
             .resource_name
             .clone()
@@ -56,14 +56,14 @@ impl Finding {
         Entry {
             at: *at,
             by: by.clone(),
-            deed: deed.clone(),
+            event: event.clone(),
             finding: Some(self.id.clone()),
             resource: Some(resource),
             standing: Some(Standing {
                 rule: self.rule.clone(),
                 // It may have been fixed by the very write that tells of it.
-                state: match deed {
-                    Deed::Found => StateName::Open,
+                state: match event {
+                    HistoryEvent::Found => StateName::Open,
                     _ => self.state_name(Timestamp::MIN),
                 },
                 opened_at: self.opened_at,
@@ -84,8 +84,8 @@ impl Table {
             .finding
             .as_ref()
             .map_or_else(|| "HISTORY".to_owned(), |id| key(id).0);
-        let place = match (&entry.deed, &entry.by) {
-            (Deed::Refused { what }, Actor::User(user)) => {
+        let place = match (&entry.event, &entry.by) {
+            (HistoryEvent::Refused { what }, Actor::User(user)) => {
                 entry.times = 1;
                 let same: Vec<_> = what.split_whitespace().map(str::to_lowercase).collect();
                 format!(
@@ -99,7 +99,7 @@ impl Table {
         self.add(pk, &place, &entry).await
     }
 
-    /// Copies a finding's deeds into the history; once more does no harm.
+    /// Copies a finding's events into the history; once more does no harm.
     pub(super) async fn tell_history(
         &self,
         Record {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
 use crate::controls::Severity;
 use crate::controls::{Change, Exposure, IGNORE_TAG, exposures};
@@ -138,7 +138,7 @@ impl Finding {
                 finding.record(
                     since,
                     by.clone(),
-                    Deed::Ignored {
+                    HistoryEvent::Ignored {
                         reason: reason.clone(),
                         until,
                     },
@@ -290,7 +290,11 @@ impl Finding {
                     None,
                     format!("Opened beyond what is ignored: {}.", new.join("; ")),
                 );
-                self.record(now, Actor::Elsewhere, Deed::OpenedBeyondIgnore { new });
+                self.record(
+                    now,
+                    Actor::External,
+                    HistoryEvent::OpenedBeyondIgnore { new },
+                );
                 self.state = State::OPEN;
                 self.left = newest;
             }
@@ -338,7 +342,7 @@ impl Finding {
         finding.record(
             now,
             by.clone(),
-            Deed::Ignored {
+            HistoryEvent::Ignored {
                 reason: reason.clone(),
                 until: None,
             },
@@ -390,8 +394,8 @@ impl Finding {
         else {
             return None;
         };
-        let mut finding = self.after_ignore(*compliant, Actor::Elsewhere, now);
-        finding.record(now, Actor::Elsewhere, Deed::Untagged);
+        let mut finding = self.after_ignore(*compliant, Actor::External, now);
+        finding.record(now, Actor::External, HistoryEvent::Untagged);
         finding.tell(
             None,
             format!("Its tag {IGNORE_TAG} is gone: it is not ignored any more."),
@@ -431,7 +435,7 @@ impl Finding {
             return None;
         }
         let mut finding = if lasting.is_empty() {
-            self.after_ignore(compliant, Actor::Elsewhere, now)
+            self.after_ignore(compliant, Actor::External, now)
         } else {
             let mut finding = self.clone();
             let newest = lasting.remove(0);
@@ -443,7 +447,7 @@ impl Finding {
             finding.open_beyond_ignore(now);
             finding
         };
-        finding.record(now, Actor::Elsewhere, Deed::IgnoreEnded);
+        finding.record(now, Actor::External, HistoryEvent::IgnoreEnded);
         finding.tell(
             None,
             "The time for which this was ignored is over.".to_owned(),
@@ -454,7 +458,7 @@ impl Finding {
     fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
         let state = match compliant {
             true => State::Fixed {
-                by: Actor::Elsewhere,
+                by: Actor::External,
                 at: now,
             },
             false => State::OPEN,
@@ -467,8 +471,8 @@ impl Finding {
             told_severity: None,
             ..self.clone()
         };
-        if by != Actor::Elsewhere {
-            finding.record(now, by.clone(), Deed::Unignored);
+        if by != Actor::External {
+            finding.record(now, by.clone(), HistoryEvent::Unignored);
             finding.tell(Some(by), "stopped ignoring this.".to_owned());
         }
         finding

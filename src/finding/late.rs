@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{Actor, Finding, UNDO_WINDOW};
 use crate::contracts::{Outcome, ReportDetail};
 use crate::controls::Change;
@@ -48,7 +48,7 @@ impl Finding {
         finding
             .late
             .retain(|late| at.duration_since(late.at) < UNDO_WINDOW);
-        finding.record(at, by.clone(), Deed::fixed(&changes));
+        finding.record(at, by.clone(), HistoryEvent::fixed(&changes));
         let done: Vec<String> = changes.iter().map(Change::done).collect();
         finding.tell(
             None,

@@ -11,8 +11,8 @@ mod compliance;
 mod consent;
 pub mod contest;
 pub(crate) mod decision;
-pub mod deed;
 pub mod digest;
+pub mod event;
 mod fix;
 pub mod history;
 mod ignore;
@@ -33,12 +33,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::contracts::{Attempt, RemediationRequest};
 use crate::controls::{Change, Control, Severity, ViolationType};
-use crate::finding::attribution::Opener;
+use crate::finding::attribution::Attribution;
 use crate::ids::{FindingId, PlanDigest, Resource, RuleName};
 use announcement::Announcement;
-pub use approval::{APPROVAL_WINDOW, Approval, Wish};
+pub use approval::{APPROVAL_WINDOW, ActionRequest, Approval};
 pub use contest::Repeat;
-use deed::Deed;
+use event::HistoryEvent;
 pub use ignore::{Covers, Ignore};
 pub use late::LateRemoval;
 pub use sources::SourceResult;
@@ -73,7 +73,8 @@ pub enum Actor {
     /// The scheduled coordinator.
     AutoResponse,
     /// Somebody outside Defendable: AWS Config found the resource compliant again.
-    Elsewhere,
+    #[serde(rename = "elsewhere")]
+    External,
     /// A person who gave the resource the tag [`crate::controls::IGNORE_TAG`].
     Tag,
 }
@@ -106,7 +107,7 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reply {
-    /// Whose deed it tells of, if anybody's.
+    /// Whose action it tells of, if anybody's.
     pub by: Option<Actor>,
     /// Plain text.
     pub text: String,
@@ -335,9 +336,9 @@ pub struct Finding {
     /// The channel of its messages; the default one where absent.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Whose deed broke the rule in this episode, once CloudTrail has told.
-    #[serde(default)]
-    pub opener: Option<Opener>,
+    /// Whose call broke the rule in this episode, once CloudTrail has told.
+    #[serde(default, rename = "opener")]
+    pub attribution: Option<Attribution>,
     /// What one operator asked for where it takes two.
     #[serde(default)]
     pub approval: Option<Approval>,
@@ -378,8 +379,12 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<Repeat>,
     /// Who opened it in earlier episodes, the newest last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier_openers: Vec<Opener>,
+    #[serde(
+        default,
+        rename = "earlierOpeners",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub earlier_attributions: Vec<Attribution>,
     /// The severity that the thread of an ignored finding was told of, once it had grown.
     #[serde(default)]
     pub told_severity: Option<Severity>,
@@ -397,16 +402,17 @@ pub struct Finding {
     /// What was taken away in this episode and put back, and when: what tells of before comes late.
     #[serde(default)]
     pub undone: Vec<(Change, Timestamp)>,
-    /// The remediations that have mended their part in this episode.
-    pub mended: BTreeSet<ViolationType>,
+    /// The kinds of violation that have been remediated in this episode.
+    #[serde(rename = "mended")]
+    pub remediated: BTreeSet<ViolationType>,
     /// The reports that counted in this episode, so that a repeated one does not.
     pub reports: Vec<(ViolationType, Timestamp)>,
     /// The details, told in the message's thread, oldest first.
     pub thread: Vec<Reply>,
     /// What the last change tells the history: written with it, so that neither can be without the
     /// other.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deeds: Vec<(Timestamp, Actor, Deed)>,
+    #[serde(default, rename = "deeds", skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<(Timestamp, Actor, HistoryEvent)>,
 }
 
 /// A compliance change as AWS Config tells it, of a resource that breaks a rule.
@@ -536,7 +542,7 @@ pub enum Refusal {
 impl Finding {
     /// A new finding.
     pub fn open(breach: Breach, plan: Plan) -> Self {
-        let deeds = vec![(breach.recorded_at, Actor::Elsewhere, Deed::Found)];
+        let events = vec![(breach.recorded_at, Actor::External, HistoryEvent::Found)];
         Self {
             id: breach.finding(),
             control: breach.control,
@@ -548,7 +554,7 @@ impl Finding {
             annotation: breach.annotation,
             severity: breach.severity,
             channel: breach.channel,
-            opener: None,
+            attribution: None,
             approval: None,
             state: State::OPEN,
             plan,
@@ -564,17 +570,17 @@ impl Finding {
             earlier_reports: Vec::new(),
             late: Vec::new(),
             repeats: Vec::new(),
-            earlier_openers: Vec::new(),
+            earlier_attributions: Vec::new(),
             told_severity: None,
             begun: Vec::new(),
             ended: Vec::new(),
             undone: Vec::new(),
             undo_asked_at: None,
             undo_failure: None,
-            mended: BTreeSet::new(),
+            remediated: BTreeSet::new(),
             reports: Vec::new(),
             thread: Vec::new(),
-            deeds,
+            events,
         }
     }
 
@@ -625,9 +631,9 @@ impl Finding {
             undo_asked_at: None,
             ended: Vec::new(),
             undone: Vec::new(),
-            mended: BTreeSet::new(),
+            remediated: BTreeSet::new(),
             reports: Vec::new(),
-            deeds: Vec::new(),
+            events: Vec::new(),
             ..finding.clone()
         };
         let checked = |finding: &Self| finding.checked_at.unwrap_or(finding.opened_at);

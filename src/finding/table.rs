@@ -227,7 +227,7 @@ impl Record {
             None => matches!(
                 self.finding.state,
                 State::Fixed {
-                    by: Actor::Elsewhere,
+                    by: Actor::External,
                     ..
                 }
             ),
@@ -333,7 +333,7 @@ impl Table {
             if let Some(record) = &mut record {
                 // The process that wrote them may have died before they were in the history.
                 self.tell_history(record).await?;
-                record.finding.deeds.clear();
+                record.finding.events.clear();
             }
             let finding = match decide(record.as_ref().map(|record| &record.finding)) {
                 Ok(finding) => finding,
@@ -348,7 +348,7 @@ impl Table {
                     .finding
                     .entries()
                     .for_each(|entry| decision::tell(&entry));
-                // The change is done; its deeds stay with the finding until the next one.
+                // The change is done; its events stay with the finding until the next one.
                 if let Err(error) = self.tell_history(&record).await {
                     tracing::error!(%error, finding_id = %id, "the history has to wait");
                 }

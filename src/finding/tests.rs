@@ -365,7 +365,7 @@ fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
     assert_eq!(
         fixed.state,
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at: at(10)
         }
     );
@@ -394,8 +394,8 @@ fn what_a_report_of_an_ended_episode_tells_is_on_record_and_can_be_put_back() {
         (StateName::Open, 2, &plan())
     );
     assert!(late.removed.is_empty() && late.to_put_back() == [grant()]);
-    let (_, by, deed) = late.deeds.last().unwrap();
-    assert_eq!((by, deed), (&alice(), &Deed::fixed(&[grant()])));
+    let (_, by, event) = late.events.last().unwrap();
+    assert_eq!((by, event), (&alice(), &HistoryEvent::fixed(&[grant()])));
     assert_eq!(
         late.reported(&acl_fixed(&again, Some("U0ALICE"), 5)),
         None,
@@ -460,7 +460,7 @@ fn compliance_may_be_noticed_before_the_report_arrives() {
     assert_eq!(
         elsewhere.state,
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at: at(12)
         }
     );
@@ -468,7 +468,7 @@ fn compliance_may_be_noticed_before_the_report_arrives() {
     assert_eq!(
         never.state,
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at: at(11)
         },
         "nobody is credited"
@@ -804,7 +804,7 @@ fn a_fix_that_finds_nothing_to_change_claims_nothing() {
     assert_eq!(
         fixing.reported(&nothing).unwrap().state,
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at: at(11)
         }
     );
@@ -836,7 +836,7 @@ fn what_cannot_be_fixed_is_refused() {
     );
 }
 
-/// A bucket whose ACL and policy alice has mended.
+/// A bucket whose ACL and policy alice has fixed.
 fn fixed() -> Finding {
     let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let half = fixing
@@ -1010,11 +1010,11 @@ fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
 }
 
 /// What each step adds to the history, in words.
-fn deeds(finding: &Finding) -> Vec<String> {
+fn events(finding: &Finding) -> Vec<String> {
     finding
-        .deeds
+        .events
         .iter()
-        .map(|(_, by, deed)| format!("{by:?} {deed}"))
+        .map(|(_, by, event)| format!("{by:?} {event}"))
         .collect()
 }
 
@@ -1023,14 +1023,14 @@ fn every_step_is_remembered_for_the_history() {
     let alice_said = |words: &str| format!("{:?} {words}", alice());
     let mut finding = open();
     assert_eq!(
-        deeds(&finding),
-        ["Elsewhere AWS Config found it non-compliant"]
+        events(&finding),
+        ["External AWS Config found it non-compliant"]
     );
     // Written and read again, as between any two steps.
     let mut step = |next: Finding| {
-        let words = deeds(&next);
+        let words = events(&next);
         finding = Finding {
-            deeds: Vec::new(),
+            events: Vec::new(),
             ..next
         };
         (finding.clone(), words)
@@ -1054,7 +1054,7 @@ fn every_step_is_remembered_for_the_history() {
         )]
     );
     let (_, words) = step(half.complied_at(13).unwrap());
-    assert_eq!(words, ["Elsewhere it was found compliant again"]);
+    assert_eq!(words, ["External it was found compliant again"]);
 
     let (undoing, words) = step(undoing());
     assert_eq!(
@@ -1070,7 +1070,7 @@ fn every_step_is_remembered_for_the_history() {
     let (_, words) = step(undone.ignore_expired(at(25 * 3600)).unwrap());
     assert_eq!(
         words,
-        ["Elsewhere the time for which it was ignored is over"]
+        ["External the time for which it was ignored is over"]
     );
 }
 
@@ -1133,12 +1133,12 @@ fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
 fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
     let ignored = open().ignored_as_planned(alice(), at(10), None).unwrap();
     let half = ignored.reported(&acl_fixed(&ignored, None, 9)).unwrap();
-    let mended = half.reported(&policy_fixed(&half, None, 9)).unwrap();
+    let remediated = half.reported(&policy_fixed(&half, None, 9)).unwrap();
     assert_eq!(
-        (&mended.state, mended.removed.as_slice()),
+        (&remediated.state, remediated.removed.as_slice()),
         (&ignored.state, [grant(), statement()].as_slice())
     );
-    let compliant = mended.complied_at(12).unwrap();
+    let compliant = remediated.complied_at(12).unwrap();
     assert!(matches!(
         compliant.state,
         State::Ignored {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::deed::Deed;
+use super::event::HistoryEvent;
 use super::{
     Actor, Covers, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State, UNDO_IGNORE, UNDO_WINDOW,
 };
@@ -93,7 +93,7 @@ impl Finding {
         finding.record(
             now,
             asked_by.clone(),
-            Deed::UndoAsked {
+            HistoryEvent::UndoAsked {
                 reason: reason.clone(),
             },
         );
@@ -172,7 +172,7 @@ impl Finding {
             return self.clone();
         };
         let of_older_version = || State::Fixed {
-            by: fixed_by.clone().unwrap_or(Actor::Elsewhere),
+            by: fixed_by.clone().unwrap_or(Actor::External),
             at: fixed_at.unwrap_or(self.opened_at),
         };
         let before = before
@@ -187,7 +187,7 @@ impl Finding {
         finding.record(
             at,
             asked_by.clone(),
-            Deed::UndoFailed {
+            HistoryEvent::UndoFailed {
                 reason: reason.clone(),
             },
         );
@@ -329,12 +329,12 @@ impl Finding {
         finding
             .begun
             .retain(|begun| !put_back.contains(&begun.change));
-        finding.mended.clear();
+        finding.remediated.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
         finding.record(
             at,
             by.clone(),
-            Deed::Undone {
+            HistoryEvent::Undone {
                 changes: back.clone(),
             },
         );

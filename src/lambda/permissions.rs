@@ -7,7 +7,7 @@ use super::Function;
 use crate::controls::evaluation::{RuleDefaults, RuleKind};
 use crate::controls::{Service, ViolationType};
 use crate::finding::table;
-use crate::{command, coordinator, functions, notifier, opener, queue, secrets};
+use crate::{attribution, command, coordinator, functions, notifier, queue, secrets};
 
 impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
@@ -19,7 +19,7 @@ impl Function {
                 table::ACTIONS,
                 secrets::ACTIONS,
                 queue::ACTIONS,
-                opener::ACTIONS,
+                attribution::ACTIONS,
             ]),
             Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
             Self::Remediator(service) => remediator(service),

@@ -52,7 +52,7 @@ impl Severity {
 }
 
 /// An alarm that went off.
-pub fn alarm(alarm: &Alarm) -> Content {
+pub(super) fn alarm(alarm: &Alarm) -> Content {
     let (severity, dot) = Severity::of(alarm).words();
     let name = escape(&crate::text::cut(&alarm.alarm_name, 255));
     let mut blocks = vec![section(&format!(

@@ -20,7 +20,7 @@ impl Notifier {
             return Ok(());
         };
         let finding = record.finding;
-        if finding.episode != episode || finding.opener.is_some() {
+        if finding.episode != episode || finding.attribution.is_some() {
             return Ok(());
         }
         // It may have been fixed meanwhile.
@@ -31,15 +31,15 @@ impl Notifier {
             return Ok(());
         }
         match self
-            .openers
+            .attributions
             .look(&finding.resource, &changes, finding.opened_at)
             .await
         {
-            Ok(Some(opener)) => {
+            Ok(Some(attribution)) => {
                 let told = |finding: &Finding| {
-                    let of_this = finding.episode == episode && finding.opener.is_none();
+                    let of_this = finding.episode == episode && finding.attribution.is_none();
                     of_this.then(|| Finding {
-                        opener: Some(opener.clone()),
+                        attribution: Some(attribution.clone()),
                         ..finding.clone()
                     })
                 };

@@ -132,7 +132,7 @@ impl Notifier {
     }
 
     /// Asks again for fixes and undos that have not reported back in a minute: the process that recorded
-    /// the wish may have died before it was queued. Gives up those that never do.
+    /// the request may have died before it was queued. Gives up those that never do.
     async fn chase(&self, now: Timestamp) -> Result<(), NotifierError> {
         for state in [StateName::Fixing, StateName::Undoing] {
             for finding in self.findings(state, Order::OldestFirst).await? {

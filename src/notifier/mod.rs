@@ -1,12 +1,12 @@
 //! The notifier: what arrives on the events queue becomes findings and Slack messages.
 
 mod alarm_message;
+mod attribution;
 mod fix_all;
 mod housekeeping;
 mod judge_again;
 mod look;
 pub mod notification;
-mod opened;
 mod report;
 mod switch;
 mod undone;
@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use fix_all::Turn;
 use notification::{Alarm, Compliance, ComplianceChange, Notification};
 
+use crate::attribution::CloudTrail;
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
 use crate::contracts::{ForeignFinding, Outcome, RemediationReport};
@@ -31,7 +32,6 @@ use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
 use crate::ids::{AccountId, FindingId, RuleName};
 use crate::metrics;
-use crate::opener::Openers;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
 use crate::report::{ReportError, Reporter};
 use crate::routing::{Facts, Routing};
@@ -77,8 +77,8 @@ pub struct Notifier {
     pub publisher: Publisher,
     /// Which channel, how bad.
     pub routing: Routing,
-    /// Whose deed it was.
-    pub openers: Openers,
+    /// Whose call it was.
+    pub attributions: CloudTrail,
     /// Draws the report.
     pub reporter: Reporter,
     /// How many fixes of a digest are under way at a time.
@@ -94,10 +94,10 @@ pub struct Notifier {
 }
 
 /// Whether the part that a report is of is fixed, by the report or before it.
-fn is_mended<E>(changed: &Changed<E>, kind: ViolationType) -> bool {
+fn is_remediated<E>(changed: &Changed<E>, kind: ViolationType) -> bool {
     changed
         .record()
-        .is_some_and(|record| record.finding.mended.contains(&kind))
+        .is_some_and(|record| record.finding.remediated.contains(&kind))
 }
 
 /// Why a notification is not done with yet; the queue delivers it again.
@@ -289,7 +289,7 @@ impl Notifier {
                 let complied = placeholder.complied(&breach).ok_or(())?;
                 // Nobody has seen it, and there is nothing to show, unless a report comes.
                 let unseen = Finding {
-                    deeds: Vec::new(),
+                    events: Vec::new(),
                     thread: Vec::new(),
                     ..complied
                 };
@@ -359,7 +359,9 @@ impl Notifier {
         {
             metrics::measure(metrics::CLICK_TO_FIXED, asked_at, Timestamp::now());
         }
-        if detail.outcome == Outcome::Begun && !is_mended(&changed, detail.request.violation_type) {
+        if detail.outcome == Outcome::Begun
+            && !is_remediated(&changed, detail.request.violation_type)
+        {
             // Only for the record: the report that follows is what people want to see.
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use super::SPAN;
-use crate::finding::deed::{Deed, Entry};
+use crate::finding::event::{Entry, HistoryEvent};
 use crate::finding::{Actor, StateName};
 use crate::ids::{FindingId, RuleName};
 
@@ -83,7 +83,7 @@ impl Counting {
         let was_open = self
             .open
             .insert(id.clone(), is_open)
-            .unwrap_or_else(|| was_open_before(&entry.deed));
+            .unwrap_or_else(|| was_open_before(&entry.event));
         if let Some(growth) = self.day(entry.at).and_then(|day| self.growth.get_mut(day)) {
             *growth += i64::from(is_open) - i64::from(was_open);
         }
@@ -98,7 +98,7 @@ impl Counting {
             match entry.by {
                 Actor::User(_) => self.fixed_by.people += 1,
                 Actor::AutoResponse => self.fixed_by.automatic += 1,
-                Actor::Elsewhere | Actor::Tag => self.fixed_by.elsewhere += 1,
+                Actor::External | Actor::Tag => self.fixed_by.elsewhere += 1,
             }
         }
     }
@@ -133,32 +133,32 @@ impl Counting {
 }
 
 /// Where a finding stood before the first that we hear of it.
-fn was_open_before(deed: &Deed) -> bool {
-    match deed {
-        Deed::Found
-        | Deed::Unignored
-        | Deed::IgnoreEnded
-        | Deed::Untagged
-        | Deed::OpenedBeyondIgnore { .. }
-        | Deed::UndoAsked { .. }
-        | Deed::Undone { .. }
-        | Deed::UndoFailed { .. } => false,
-        Deed::Complied
-        | Deed::FixAsked
-        | Deed::Fixed { .. }
-        | Deed::FixFailed { .. }
-        | Deed::NotAgreed { .. }
-        | Deed::Deleted
-        | Deed::Ignored { .. }
-        | Deed::ApprovalAsked { .. }
-        | Deed::Approved { .. }
-        | Deed::Declined { .. }
-        | Deed::FixAllAsked { .. }
-        | Deed::WeeklyReport { .. }
-        | Deed::Switched { .. }
-        | Deed::WentOn
-        | Deed::Retried { .. }
-        | Deed::Refused { .. } => true,
+fn was_open_before(event: &HistoryEvent) -> bool {
+    match event {
+        HistoryEvent::Found
+        | HistoryEvent::Unignored
+        | HistoryEvent::IgnoreEnded
+        | HistoryEvent::Untagged
+        | HistoryEvent::OpenedBeyondIgnore { .. }
+        | HistoryEvent::UndoAsked { .. }
+        | HistoryEvent::Undone { .. }
+        | HistoryEvent::UndoFailed { .. } => false,
+        HistoryEvent::Complied
+        | HistoryEvent::FixAsked
+        | HistoryEvent::Fixed { .. }
+        | HistoryEvent::FixFailed { .. }
+        | HistoryEvent::NotAgreed { .. }
+        | HistoryEvent::Deleted
+        | HistoryEvent::Ignored { .. }
+        | HistoryEvent::ApprovalAsked { .. }
+        | HistoryEvent::Approved { .. }
+        | HistoryEvent::Declined { .. }
+        | HistoryEvent::FixAllAsked { .. }
+        | HistoryEvent::WeeklyReport { .. }
+        | HistoryEvent::Switched { .. }
+        | HistoryEvent::WentOn
+        | HistoryEvent::Retried { .. }
+        | HistoryEvent::Refused { .. } => true,
     }
 }
 
@@ -176,13 +176,13 @@ fn fix_times(mut times: Vec<SignedDuration>) -> FixTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::deed::Standing;
+    use crate::finding::event::Standing;
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::from_second(1_767_225_600 + hours * 3600).unwrap()
     }
 
-    fn entry(number: u8, hours: i64, by: Actor, deed: Deed, state: StateName) -> Entry {
+    fn entry(number: u8, hours: i64, by: Actor, event: HistoryEvent, state: StateName) -> Entry {
         let standing = Standing {
             rule: "r".parse().unwrap(),
             state,
@@ -191,7 +191,7 @@ mod tests {
         Entry {
             at: at(hours),
             by,
-            deed,
+            event,
             finding: Some(format!("f-{number:012x}").parse().unwrap()),
             resource: None,
             standing: Some(standing),
@@ -200,11 +200,23 @@ mod tests {
     }
 
     fn fixed(number: u8, hours: i64, by: Actor) -> [Entry; 2] {
-        let found = entry(number, 0, Actor::Elsewhere, Deed::Found, StateName::Open);
+        let found = entry(
+            number,
+            0,
+            Actor::External,
+            HistoryEvent::Found,
+            StateName::Open,
+        );
         let changes = Vec::new();
         [
             found,
-            entry(number, hours, by, Deed::Fixed { changes }, StateName::Fixed),
+            entry(
+                number,
+                hours,
+                by,
+                HistoryEvent::Fixed { changes },
+                StateName::Fixed,
+            ),
         ]
     }
 
@@ -247,8 +259,14 @@ mod tests {
             )
         });
         let complied = [
-            entry(11, 0, Actor::Elsewhere, Deed::Found, StateName::Open),
-            entry(11, 100, Actor::Elsewhere, Deed::Complied, StateName::Fixed),
+            entry(11, 0, Actor::External, HistoryEvent::Found, StateName::Open),
+            entry(
+                11,
+                100,
+                Actor::External,
+                HistoryEvent::Complied,
+                StateName::Fixed,
+            ),
         ];
         let figures = figures(entries.chain(complied), 0);
         assert_eq!(
@@ -278,7 +296,7 @@ mod tests {
             1,
             1,
             alice,
-            Deed::Fixed {
+            HistoryEvent::Fixed {
                 changes: Vec::new(),
             },
             StateName::Fixing,

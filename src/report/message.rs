@@ -8,7 +8,7 @@ use crate::text::cut;
 const RULES: usize = 10;
 
 /// What stands above the picture, as mrkdwn.
-pub fn words(figures: &Figures) -> String {
+pub(super) fn words(figures: &Figures) -> String {
     let now = figures.open.last().copied().unwrap_or_default();
     let before = figures.open.first().copied().unwrap_or_default();
     let FixedBy {
@@ -40,7 +40,7 @@ pub fn words(figures: &Figures) -> String {
 
 /// What a screen reader says of the picture. Slack takes 1,000 characters
 /// ([files.getUploadURLExternal](https://docs.slack.dev/reference/methods/files.getUploadURLExternal)).
-pub fn alt(figures: &Figures) -> String {
+pub(super) fn alt(figures: &Figures) -> String {
     let FixedBy {
         people,
         automatic,

@@ -1,4 +1,4 @@
-//! The modal that shows a wish whole, and asks for another operator's yes: for an undo, for a fix that is
+//! The modal that shows a request whole, and asks for another operator's yes: for an undo, for a fix that is
 //! too long for the finding's message, and for `/dd approve`.
 
 use slack_morphism::prelude::*;
@@ -9,14 +9,18 @@ use super::finding_message::headline;
 use super::modal::{about, metadata};
 use super::text::{escape, prose};
 use crate::controls::{AgreedPlan, Direction};
-use crate::finding::{Finding, Wish};
+use crate::finding::{ActionRequest, Finding};
 use crate::ids::{FindingId, PlanDigest};
 
 /// The modal's callback id.
 pub const CALLBACK_ID: &str = "approve";
 
-/// The modal for a wish and the plan that it is for, which it lists whole.
-pub fn approve_view(finding: &Finding, wish: &Wish, agreed: &AgreedPlan) -> SlackModalView {
+/// The modal for a request and the plan that it is for, which it lists whole.
+pub fn approve_view(
+    finding: &Finding,
+    request: &ActionRequest,
+    agreed: &AgreedPlan,
+) -> SlackModalView {
     let heading = match agreed.direction {
         Direction::Fix => "Fix will",
         Direction::Undo => "After the undo",
@@ -32,7 +36,7 @@ pub fn approve_view(finding: &Finding, wish: &Wish, agreed: &AgreedPlan) -> Slac
     blocks.extend(sections(
         lines.map(|line| format!("• {}", prose(&line, 200))),
     ));
-    let title = format!("Approve the {}", wish.word());
+    let title = format!("Approve the {}", request.word());
     let view = about(finding, CALLBACK_ID, &title, "Approve", blocks);
     view.with_private_metadata(action::value(&finding.id, &agreed.digest()))
 }

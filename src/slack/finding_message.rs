@@ -7,10 +7,11 @@ use super::blocks::{actions, button, confirm, context, fields, message, section}
 use super::text::{actor, code, escape, plain_when, prose, when};
 use super::{Content, action};
 use crate::controls::{Change, Control, Exposure, ViolationType, console_link};
-use crate::finding::attribution::Opener;
+use crate::finding::attribution::Attribution;
 use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{
-    APPROVAL_WINDOW, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore, Plan, State, Wish,
+    APPROVAL_WINDOW, ActionRequest, Actor, Approval, AsksAgain, FRESH, Failure, Finding, Ignore,
+    Plan, State,
 };
 use crate::ids::Resource;
 use crate::text::cut;
@@ -38,9 +39,9 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     ];
     blocks.extend(
         finding
-            .opener
+            .attribution
             .as_ref()
-            .map(|opener| section(&opened_by(opener))),
+            .map(|attribution| section(&opened_by(attribution))),
     );
     blocks.extend(
         finding
@@ -85,15 +86,15 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     message(&fallback(finding), blocks)
 }
 
-/// Whose deed broke the rule.
+/// Whose call broke the rule.
 fn opened_by(
-    Opener {
+    Attribution {
         principal,
         call,
         at,
         source_address,
         agent,
-    }: &Opener,
+    }: &Attribution,
 ) -> String {
     let from = source_address
         .as_deref()
@@ -112,14 +113,16 @@ fn opened_by(
 /// What waits for another operator's yes, and until when.
 fn waiting(
     Approval {
-        wish,
+        request,
         asked_by,
         since,
     }: &Approval,
 ) -> String {
-    let what = match wish {
-        Wish::Fix { .. } => "wants this fixed".to_owned(),
-        Wish::Undo { reason, .. } => format!("wants the fix undone: {}", prose(reason, 500)),
+    let what = match request {
+        ActionRequest::Fix { .. } => "wants this fixed".to_owned(),
+        ActionRequest::Undo { reason, .. } => {
+            format!("wants the fix undone: {}", prose(reason, 500))
+        }
     };
     format!(
         ":busts_in_silhouette: {} {what}\n*Next:* in this account it takes two: another operator approves or declines, until {}",
@@ -249,7 +252,7 @@ fn standing(finding: &Finding) -> String {
             format!(":no_bell: Ignored by {} {until}{now}", actor(by))
         }
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at,
         } => {
             format!(":white_check_mark: Compliant again {}", when(*at))
@@ -425,10 +428,10 @@ fn contest_text(finding: &Finding) -> Option<String> {
         return None;
     }
     let mut who: Vec<String> = Vec::new();
-    for opener in finding.openers() {
-        let name = match &opener.agent {
-            Some(agent) => format!("{} with {}", code(&opener.principal), escape(agent)),
-            None => code(&opener.principal),
+    for attribution in finding.attributions() {
+        let name = match &attribution.agent {
+            Some(agent) => format!("{} with {}", code(&attribution.principal), escape(agent)),
+            None => code(&attribution.principal),
         };
         if !who.contains(&name) {
             who.push(name);
@@ -584,19 +587,19 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     (!buttons.is_empty()).then(|| actions(buttons))
 }
 
-/// Another operator's answers. The other buttons stay beside them: a wish that nobody answers must
+/// Another operator's answers. The other buttons stay beside them: a request that nobody answers must
 /// not lock a finding.
 fn answer_buttons(
     finding: &Finding,
-    Approval { wish, .. }: &Approval,
+    Approval { request, .. }: &Approval,
 ) -> Vec<SlackBlockButtonElement> {
-    let (id, word) = (&finding.id, wish.word());
+    let (id, word) = (&finding.id, request.word());
     let decline = button(action::DECLINE, "Decline", id.as_str());
     // A request of version 0.1 names no plan: it can only be declined, and asked for anew.
-    let Some(plan) = wish.plan() else {
+    let Some(plan) = request.plan() else {
         return vec![decline];
     };
-    if !lists_whole(finding, wish) {
+    if !lists_whole(finding, request) {
         let approve = button(
             action::APPROVE,
             &format!("Approve the {word}…"),
@@ -618,12 +621,12 @@ fn answer_buttons(
     vec![approve, decline]
 }
 
-/// Whether the finding's message lists all that a wish would do. It never lists what an undo opens. Where
+/// Whether the finding's message lists all that a request would do. It never lists what an undo opens. Where
 /// it does not, a modal does.
-fn lists_whole(finding: &Finding, wish: &Wish) -> bool {
-    match wish {
-        Wish::Fix { .. } => finding.to_fix().len() <= LIST_LIMIT,
-        Wish::Undo { .. } => false,
+fn lists_whole(finding: &Finding, request: &ActionRequest) -> bool {
+    match request {
+        ActionRequest::Fix { .. } => finding.to_fix().len() <= LIST_LIMIT,
+        ActionRequest::Undo { .. } => false,
     }
 }
 
@@ -752,7 +755,7 @@ fn fallback(finding: &Finding) -> String {
             by, until: None, ..
         } => format!("Ignored by {}.", who(by)),
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             ..
         } => "It is compliant again.".to_owned(),
         State::Fixed { .. } if finding.undo_failure.is_some() => "The undo failed.".to_owned(),

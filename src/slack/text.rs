@@ -89,7 +89,7 @@ pub fn actor(actor: &Actor) -> String {
     match actor {
         Actor::User(id) => mention(id),
         Actor::AutoResponse => "auto-response".to_owned(),
-        Actor::Elsewhere => "somebody outside Defendable".to_owned(),
+        Actor::External => "somebody outside Defendable".to_owned(),
         Actor::Tag => format!("its tag `{IGNORE_TAG}`"),
     }
 }

@@ -1,10 +1,10 @@
 //! Every boundary of the flow, and every way in which it can go wrong: whatever happens once, a
 //! finding is shown once, fixed once, with undo data, and nothing beside it is touched.
 
+mod actions;
 mod boundary;
 pub mod cell;
 mod dead_letters;
-mod deeds;
 mod people;
 mod stops;
 mod views;

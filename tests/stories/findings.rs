@@ -69,12 +69,12 @@ async fn a_finding_fixed_by_others_is_edited_and_a_new_violation_gets_a_new_mess
         .aws
         .set_acl("defendable-demo-downloads", BucketCannedAcl::Private)
         .await;
-    let mended = world
+    let remediated = world
         .slack
         .finding_says("defendable-demo-downloads", "Compliant again")
         .await;
-    assert_eq!(mended.ts(), first.ts());
-    assert!(mended.button("fix").is_none());
+    assert_eq!(remediated.ts(), first.ts());
+    assert!(remediated.button("fix").is_none());
 
     world
         .aws

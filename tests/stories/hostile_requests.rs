@@ -356,12 +356,12 @@ async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
     );
 
     let history = world.slack.command(ALICE, "history").await.words();
-    for deed in [
+    for event in [
         "turned auto-response on",
         "turned auto-response off",
         "ignored it until",
     ] {
-        assert_eq!(history.matches(deed).count(), 1, "{deed}: {history}");
+        assert_eq!(history.matches(event).count(), 1, "{event}: {history}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use defendable::ids::FindingId;
-use subject::{Fate, Subject, Wish, state};
+use subject::{ActionRequest, Fate, Subject, state};
 
 use crate::faults::cell::routing;
 use crate::support::fault_proxy::Tampering;
@@ -55,7 +55,7 @@ pub struct Notes {
     /// When somebody first asked to change which resource: it may have been heard though nobody said so.
     change_asked: BTreeMap<String, Instant>,
     /// What was asked for of which resource, and acknowledged at last.
-    acknowledged: BTreeMap<(String, Wish), Instant>,
+    acknowledged: BTreeMap<(String, ActionRequest), Instant>,
     windows: Vec<Window>,
     killed: usize,
 }
@@ -94,8 +94,8 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
         let again = random(4) == 0;
         let wanted = |subject: &&Subject| {
             let last = subject
-                .last_wish()
-                .map(|wish| (subject.resource.clone(), wish));
+                .last_request()
+                .map(|request| (subject.resource.clone(), request));
             last.is_some_and(|last| again || !notes.acknowledged.contains_key(&last))
         };
         let theirs: Vec<&Subject> = notes.subjects.iter().filter(wanted).collect();
@@ -106,24 +106,30 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     };
     let record = aws.finding(&subject.finding_id()).await;
     let existed = record.is_some();
-    let Some(wish) = subject.wish(&record.unwrap_or_default()) else {
+    let Some(request) = subject.request(&record.unwrap_or_default()) else {
         return;
     };
-    let acknowledged = ask(aws, app_url, notes, &subject, wish).await;
+    let acknowledged = ask(aws, app_url, notes, &subject, request).await;
     // Before there is a finding Alice is told that there is none, and nothing is promised.
     if acknowledged && existed {
         notes
             .lock()
             .unwrap()
             .acknowledged
-            .insert((subject.resource, wish), Instant::now());
+            .insert((subject.resource, request), Instant::now());
     }
 }
 
 /// Whether Defendable has taken it over.
-async fn ask(aws: &Aws, app_url: &str, notes: &Shared, subject: &Subject, wish: Wish) -> bool {
+async fn ask(
+    aws: &Aws,
+    app_url: &str,
+    notes: &Shared,
+    subject: &Subject,
+    request: ActionRequest,
+) -> bool {
     let id = subject.finding_id();
-    if matches!(wish, Wish::Fix | Wish::Undo) {
+    if matches!(request, ActionRequest::Fix | ActionRequest::Undo) {
         notes
             .lock()
             .unwrap()
@@ -131,15 +137,19 @@ async fn ask(aws: &Aws, app_url: &str, notes: &Shared, subject: &Subject, wish: 
             .entry(subject.resource.clone())
             .or_insert_with(Instant::now);
     }
-    match wish {
+    match request {
         // By a button, which is answered whether or not anything came of it; the table says what did.
-        Wish::Fix => {
+        ActionRequest::Fix => {
             let pressed = interact(app_url, &click(ALICE, "fix", &aws.fix_value(&id).await)).await;
             let now = aws.finding(&id).await.unwrap_or_default();
             pressed == Some(200) && matches!(state(&now), "fixing" | "fixed")
         }
-        Wish::Ignore => sent_off(aws, app_url, &id, "ignore", &aws.fix_value(&id).await).await,
-        Wish::Undo => sent_off(aws, app_url, &id, "undo", &aws.undo_value(&id).await).await,
+        ActionRequest::Ignore => {
+            sent_off(aws, app_url, &id, "ignore", &aws.fix_value(&id).await).await
+        }
+        ActionRequest::Undo => {
+            sent_off(aws, app_url, &id, "undo", &aws.undo_value(&id).await).await
+        }
     }
 }
 
@@ -284,18 +294,18 @@ async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
             if subject.is_content(&record) {
                 continue;
             }
-            let asked = |wish| {
+            let asked = |request| {
                 notes
                     .lock()
                     .unwrap()
                     .acknowledged
-                    .contains_key(&(subject.resource.clone(), wish))
+                    .contains_key(&(subject.resource.clone(), request))
             };
-            if let Some(wish) = subject.wish(&record).filter(|wish| !asked(*wish))
-                && ask(&world.aws, &world.app_url, notes, subject, wish).await
-                && wish != Wish::Fix
+            if let Some(request) = subject.request(&record).filter(|request| !asked(*request))
+                && ask(&world.aws, &world.app_url, notes, subject, request).await
+                && request != ActionRequest::Fix
             {
-                let asked = (subject.resource.clone(), wish);
+                let asked = (subject.resource.clone(), request);
                 notes
                     .lock()
                     .unwrap()
@@ -366,14 +376,19 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         wrong.extend(subject.check(&world, &notes, &shown).await);
     }
     // It was put to the test at all.
-    let asked = |wish| {
+    let asked = |request| {
         notes
             .acknowledged
             .keys()
-            .filter(|(_, asked)| *asked == wish)
+            .filter(|(_, asked)| *asked == request)
             .count()
     };
-    let [fixes, ignores, undos] = [Wish::Fix, Wish::Ignore, Wish::Undo].map(asked);
+    let [fixes, ignores, undos] = [
+        ActionRequest::Fix,
+        ActionRequest::Ignore,
+        ActionRequest::Undo,
+    ]
+    .map(asked);
     if [fixed, fixes, ignores, undos].contains(&0) {
         wrong.push(format!(
             "{fixed} automatic fixes; clicks: {fixes} to fix, {ignores} to ignore, {undos} to undo"

@@ -9,14 +9,14 @@ use crate::controls::evaluation::ConfigurationItem;
 use crate::ids::{AccountId, Region};
 
 /// What reading it calls.
-pub const ACTIONS: &[&str] = &[
+pub(super) const ACTIONS: &[&str] = &[
     "s3:GetBucketAcl",
     "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
 ];
 
 /// The item of a bucket with what was read now in place of what AWS Config had read, as JSON.
-pub async fn completed(
+pub(super) async fn completed(
     aws: &Aws,
     account: &AccountId,
     region: &Region,

@@ -58,7 +58,7 @@ struct PolicyHolder {
 
 /// Whether a grantee is one of the two groups that hold everybody. AWS Config writes the bare
 /// name, S3 the URI `http://acs.amazonaws.com/groups/global/AllUsers`.
-pub fn is_public_group(grantee: &str) -> bool {
+pub(super) fn is_public_group(grantee: &str) -> bool {
     matches!(
         grantee.rsplit('/').next(),
         Some("AllUsers" | "AuthenticatedUsers")

@@ -28,7 +28,7 @@ pub enum ComplianceType {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
-    /// Which remediation mends it.
+    /// Which remediation closes it.
     pub violation_type: ViolationType,
     /// The offending part: a permission, grants, statements.
     pub details: Value,

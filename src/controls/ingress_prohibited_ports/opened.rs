@@ -27,7 +27,7 @@ impl Opened<'_> {
 }
 
 /// EC2 takes and gives numbers too.
-pub fn protocol_name(protocol: &str) -> &str {
+pub(super) fn protocol_name(protocol: &str) -> &str {
     match protocol {
         "1" => "icmp",
         "6" => "tcp",

@@ -79,7 +79,7 @@ impl RestrictedPorts {
             });
         }
         let openings: Vec<String> = open.iter().map(OpenSource::to_string).collect();
-        let by_hand = mended_by_hand(&open);
+        let by_hand = closed_by_hand(&open);
         let broad = self.what_counts_as_broad(open.iter().flat_map(|source| &source.ranges));
         Ok(Verdict {
             compliance_type: ComplianceType::NonCompliant,
@@ -243,7 +243,7 @@ impl fmt::Display for OpenSource<'_> {
 }
 
 /// What to say of prefix lists of which a part is open.
-fn mended_by_hand(open: &[OpenSource]) -> String {
+fn closed_by_hand(open: &[OpenSource]) -> String {
     let partly = open
         .iter()
         .filter(|source| !source.is_whole)

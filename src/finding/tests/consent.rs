@@ -429,11 +429,11 @@ fn what_another_request_was_told_does_not_end_what_somebody_agreed_to() {
 fn compliance_heard_during_a_fix_holds_though_the_fix_fails() {
     let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let failed = |finding: &Finding| finding.fix_timed_out(at(10 + 15 * 60)).unwrap();
-    let mended = failed(&fixing.complied_at(11).unwrap());
+    let remediated = failed(&fixing.complied_at(11).unwrap());
     assert_eq!(
-        mended.state,
+        remediated.state,
         State::Fixed {
-            by: Actor::Elsewhere,
+            by: Actor::External,
             at: at(11)
         }
     );
@@ -449,17 +449,17 @@ fn compliance_heard_during_a_fix_holds_though_the_fix_fails() {
     );
     let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
     let fixing = ignored.agreed_fix(alice(), true, at(10)).unwrap();
-    let mended = failed(&fixing.complied_at(11).unwrap());
+    let remediated = failed(&fixing.complied_at(11).unwrap());
     assert!(
         matches!(
-            mended.state,
+            remediated.state,
             State::Ignored {
                 compliant: true,
                 ..
             }
         ),
         "{:?}",
-        mended.state
+        remediated.state
     );
 }
 

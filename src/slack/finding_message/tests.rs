@@ -10,7 +10,7 @@ use crate::controls::{
     AgreedPlan, Control, Grant, Grantee, IngressRule, IngressSource, PolicyStatement, PrefixList,
 };
 use crate::finding::digest::{Digest, Entry, Member, Tally};
-use crate::finding::{Breach, Covers, Failure, Refusal, Repeat, Wish};
+use crate::finding::{ActionRequest, Breach, Covers, Failure, Refusal, Repeat};
 use crate::ids::PlanListId;
 use crate::ids::ResourceType;
 use crate::slack::digest_message::digest_message;
@@ -84,11 +84,13 @@ fn fix_asked(finding: &Finding, now: Timestamp) -> Option<Finding> {
 
 fn asked_of_another(finding: &Finding, now: Timestamp) -> Option<Finding> {
     let plan = plan_of(finding)?;
-    let wish = Wish::Fix {
+    let request = ActionRequest::Fix {
         even_ignored: false,
         plan: Some(plan.digest()),
     };
-    finding.approval_asked(alice(), wish, Some(&plan), now).ok()
+    finding
+        .approval_asked(alice(), request, Some(&plan), now)
+        .ok()
 }
 
 fn undo_asked(finding: &Finding, reason: &str, now: Timestamp) -> Option<Finding> {
@@ -266,14 +268,14 @@ fn deleted() {
 #[test]
 fn fixed_again_and_again() {
     let mut finding = group(1);
-    let opener = Opener {
+    let attribution = Attribution {
         principal: "arn:aws:sts::123456789012:assumed-role/deploy/ci".to_owned(),
         call: "AuthorizeSecurityGroupIngress".to_owned(),
         at: at(-60),
         source_address: None,
         agent: Some("Terraform".to_owned()),
     };
-    finding.earlier_openers = vec![opener];
+    finding.earlier_attributions = vec![attribution];
     let exposure = revoke(1).1.exposure().unwrap();
     finding.repeats = (0..3)
         .map(|number| Repeat {
@@ -315,7 +317,7 @@ fn open_after_a_failure() {
 
 #[test]
 fn opened_by_somebody_and_waiting_for_another_operator() {
-    let opener = Opener {
+    let attribution = Attribution {
         principal: "arn:aws:iam::123456789012:user/mallory".to_owned(),
         call: "AuthorizeSecurityGroupIngress".to_owned(),
         at: at(-60),
@@ -323,7 +325,7 @@ fn opened_by_somebody_and_waiting_for_another_operator() {
         agent: Some("Terraform".to_owned()),
     };
     let finding = Finding {
-        opener: Some(opener),
+        attribution: Some(attribution),
         ..group(1)
     };
     let waiting = asked_of_another(&finding, at(60)).unwrap();
@@ -580,7 +582,7 @@ fn hostile_finding() -> impl Strategy<Value = Finding> {
             finding.resource_name = name;
             finding.annotation = Some(annotation);
             let call = principal.clone();
-            finding.opener = Some(Opener {
+            finding.attribution = Some(Attribution {
                 call,
                 at: at(0),
                 source_address: Some(principal.clone()),
@@ -655,9 +657,9 @@ proptest! {
             undo_asked_at: Some(at(98)),
             ended: vec![Attempt::begin()],
             undone: vec![(revoke(7).1, at(97))],
-            mended: [kind].into(),
+            remediated: [kind].into(),
             reports: vec![(kind, at(96))],
-            deeds: Vec::new(),
+            events: Vec::new(),
             ..finding.clone()
         };
         prop_assert!(noted.looks_like(&finding));

@@ -169,11 +169,11 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     interact(&world.app_url, &undo).await.unwrap();
     let undone = async || (state(&world, &group).await?.0 == "ignored").then_some(());
     eventually("it is undone", undone).await;
-    let deeds = async || {
+    let events = async || {
         let finding = world.aws.finding(&id).await.unwrap()["finding"].take();
         ["state", "removed", "undone", "thread"].map(|field| finding[field].clone())
     };
-    let before = deeds().await;
+    let before = events().await;
     for call in world.to_aws.calls("sqs:SendMessage/defendable-ec2") {
         let sent: Value = serde_json::from_str(call.said.split_once(' ').unwrap().1).unwrap();
         world
@@ -188,7 +188,7 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     eventually("everything has been told", told).await;
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
     // AWS Config may have seen the undo meanwhile, and Slack told of it; nothing else has been done.
-    assert_eq!(deeds().await, before);
+    assert_eq!(events().await, before);
 }
 
 /// An undo of a group, or of a bucket, and the calls by which it may stumble.

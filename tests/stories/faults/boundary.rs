@@ -95,7 +95,7 @@ pub const POST: Boundary = boundary(
     "slack:chat.postMessage",
     Names::Finding,
 );
-pub const WISH: Boundary = boundary(
+pub const ASK: Boundary = boundary(
     "slack → fix queue",
     Peer::Aws,
     "sqs:SendMessage/defendable-fix",
@@ -179,7 +179,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     later(POST, 1),
     UPDATE,
     later(UPDATE, 1),
-    WISH,
+    ASK,
     DISPATCH,
     later(
         boundary(

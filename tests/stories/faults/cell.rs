@@ -335,11 +335,11 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
             format!("grants {grants:?}"),
         );
         let policy = world.aws.policy(&cell.resource).await;
-        let is_mended = match &policy {
+        let is_remediated = match &policy {
             None => cell.is_all_public(),
             Some(policy) => policy.contains("Team") && !policy.contains("Everybody"),
         };
-        must(is_mended, format!("policy {policy:?}"));
+        must(is_remediated, format!("policy {policy:?}"));
         // The grant, the statement, and the policy where it goes.
         let expected = if cell.is_all_public() { 3 } else { 2 };
         must(

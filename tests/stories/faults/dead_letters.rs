@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 
 use super::SLACKS_PATIENCE;
+use super::actions::telling;
 use super::boundary::{POST, REVOKE, times};
-use super::deeds::telling;
 use crate::support::fault_proxy::{Fault, Injected};
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::SLACKS_PATIENCE;
+use super::actions::telling;
 use super::boundary::{REVOKE, times};
-use super::deeds::telling;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact, submission};

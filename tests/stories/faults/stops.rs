@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::boundary::{
-    Boundary, DISPATCH, POST, PUT_ACL, PUT_POLICY, REPORT, REVOKE, WISH, WRITE, later,
+    ASK, Boundary, DISPATCH, POST, PUT_ACL, PUT_POLICY, REPORT, REVOKE, WRITE, later,
 };
 use super::cell::{break_open, channel, check, fix_everything, prepare, routing, waiting};
 use crate::support::fault_proxy::{Fault, Injected};
@@ -35,7 +35,7 @@ const TOO_LONG: u32 = 3600;
 const IN_HAND: [Boundary; 8] = [
     POST,
     WRITE,
-    WISH,
+    ASK,
     DISPATCH,
     REVOKE,
     PUT_ACL,

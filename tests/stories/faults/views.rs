@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::SLACKS_PATIENCE;
+use super::actions::telling;
 use super::boundary::{REVOKE, times};
-use super::deeds::telling;
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::payload::command;

@@ -48,7 +48,7 @@ const FATES: [Fate; 10] = [
 
 /// What somebody asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
+pub enum ActionRequest {
     Fix,
     Ignore,
     Undo,
@@ -144,22 +144,22 @@ impl Subject {
     }
 
     /// What people ask for in the end.
-    pub fn last_wish(&self) -> Option<Wish> {
+    pub fn last_request(&self) -> Option<ActionRequest> {
         match self.fate {
-            Fate::Asked => Some(Wish::Fix),
-            Fate::Ignored => Some(Wish::Ignore),
-            Fate::Undone => Some(Wish::Undo),
+            Fate::Asked => Some(ActionRequest::Fix),
+            Fate::Ignored => Some(ActionRequest::Ignore),
+            Fate::Undone => Some(ActionRequest::Undo),
             Fate::Left | Fate::Tagged => None,
         }
     }
 
     /// What people want, as it is.
-    pub fn wish(&self, record: &Value) -> Option<Wish> {
+    pub fn request(&self, record: &Value) -> Option<ActionRequest> {
         let is_reported = removed(record) > 0;
         match (self.fate, state(record)) {
-            (Fate::Asked, _) | (Fate::Undone, "open") => Some(Wish::Fix),
-            (Fate::Ignored, "open") => Some(Wish::Ignore),
-            (Fate::Undone, "fixed") if is_reported => Some(Wish::Undo),
+            (Fate::Asked, _) | (Fate::Undone, "open") => Some(ActionRequest::Fix),
+            (Fate::Ignored, "open") => Some(ActionRequest::Ignore),
+            (Fate::Undone, "fixed") if is_reported => Some(ActionRequest::Undo),
             _ => None,
         }
     }
@@ -262,14 +262,14 @@ impl Subject {
         let history = command(&world.app_url, &format!("history {id}"))
             .await
             .unwrap();
-        let (mended, undone) = (
+        let (remediated, undone) = (
             history.matches(self.breach.history()).count(),
             history.matches("undid the fix").count(),
         );
         let is_undone = usize::from(self.fate == Fate::Undone);
         must(
-            mended == usize::from(!open) + is_undone && undone == is_undone,
-            format!("the history tells of {mended} fixes, {undone} undone, and open is {open}"),
+            remediated == usize::from(!open) + is_undone && undone == is_undone,
+            format!("the history tells of {remediated} fixes, {undone} undone, and open is {open}"),
         );
         let changes = self.changes(world);
         let asked = notes.change_asked.get(&self.resource);
@@ -305,7 +305,7 @@ impl Subject {
             Fate::Ignored => {
                 let ignored_at = notes
                     .acknowledged
-                    .get(&(self.resource.clone(), Wish::Ignore));
+                    .get(&(self.resource.clone(), ActionRequest::Ignore));
                 let late = |call: &Call| ignored_at.is_some_and(|at| call.at > *at + IN_FLIGHT);
                 must(
                     !changes.iter().any(late),
