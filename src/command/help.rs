@@ -9,7 +9,7 @@ use crate::slack::blocks::note;
 pub(super) const DEFINITION: Definition = Definition {
     word: "help",
     usage: "help",
-    does: "this",
+    does: "this list",
     who: Who::Everybody,
     choices: &[],
     read: |words| words.is_empty().then_some(Command::Help),

@@ -53,21 +53,22 @@ impl Command {
                 Some(word) => nearest(&format!("{} ", definition.word), word, definition.choices),
                 None => format!("`/dd {}`", definition.usage),
             };
-            let ids = match definition.usage.contains("<id>") {
-                true => "; `/dd findings` shows the ids",
-                false => "",
-            };
-            invalid(text, &format!("{suggestion}{ids}"))
+            match definition.usage.contains("<id>") {
+                true => unknown(text, &suggestion, "`/dd findings` shows the ids."),
+                false => invalid(text, &suggestion),
+            }
         })
     }
 }
 
 fn invalid(text: &str, suggestion: &str) -> Command {
+    unknown(text, suggestion, "`/dd help` lists what I know.")
+}
+
+fn unknown(text: &str, suggestion: &str, more: &str) -> Command {
     let typed = code(&format!("/dd {}", text.trim()));
     Command::Invalid {
-        problem: format!(
-            "I do not know {typed}. Did you mean {suggestion}? `/dd help` lists what I know."
-        ),
+        problem: format!("I do not know {typed}. Did you mean {suggestion}? {more}"),
     }
 }
 
