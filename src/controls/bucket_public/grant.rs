@@ -4,13 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::cause;
-use crate::controls::cause::{Call, Effect};
-use crate::controls::change::ChangeFacts;
-use crate::controls::exposure::Exposure;
-use crate::controls::kind::ViolationType;
-use crate::controls::severity::Severity;
-
 /// Whom an ACL grant is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,42 +36,5 @@ impl fmt::Display for Grantee {
             },
             Self::CanonicalUser(id) | Self::Email(id) => f.write_str(id),
         }
-    }
-}
-
-impl ChangeFacts for Grant {
-    fn kind(&self) -> ViolationType {
-        ViolationType::S3BucketPublicAcl
-    }
-
-    fn exposes(&self) -> String {
-        format!("{} has {} by the ACL", self.grantee, self.permission)
-    }
-
-    fn will(&self) -> String {
-        format!(
-            "remove the ACL grant {} to {}",
-            self.permission, self.grantee
-        )
-    }
-
-    fn severity(&self) -> Severity {
-        match self.permission.starts_with("READ") {
-            true => Severity::High,
-            false => Severity::Critical,
-        }
-    }
-
-    fn exposure(&self) -> Option<Exposure> {
-        let (Grantee::Group(grantee) | Grantee::CanonicalUser(grantee) | Grantee::Email(grantee)) =
-            &self.grantee;
-        Some(Exposure::Grant {
-            grantee: grantee.clone(),
-            permission: self.permission.clone(),
-        })
-    }
-
-    fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
-        cause::on_grant(call, self)
     }
 }

@@ -2,6 +2,7 @@
 
 mod acl;
 mod cause;
+mod facts;
 mod grant;
 mod judge;
 mod live_bucket;

@@ -1,6 +1,7 @@
 //! `ingress-prohibited-ports`: a security group opens a prohibited port to the internet.
 
 mod cause;
+mod facts;
 mod ingress_rule;
 mod item;
 mod judge;
