@@ -12,7 +12,8 @@ use crate::finding::page::Cursor;
 use crate::finding::table::TableError;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, confirm, section};
-use crate::slack::finding_message::{buttons, finding_line};
+use crate::slack::finding_buttons::buttons;
+use crate::slack::finding_words::finding_line;
 
 /// How many findings one page shows, each with its buttons.
 const FINDINGS: usize = 5;

@@ -48,7 +48,7 @@ use crate::schedule::ScheduledRule;
 use crate::slack::authorisation::{Authoriser, Reach};
 use crate::slack::blocks::note;
 use crate::slack::client::{AT_ONCE, Slack};
-use crate::slack::finding_message::changes_list;
+use crate::slack::finding_words::changes_list;
 use crate::slack::modal::callback_id;
 use crate::slack::publisher::{Published, Publisher};
 use crate::slack::request::{BlockAction, SlackRequest};

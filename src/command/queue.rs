@@ -18,7 +18,7 @@ use crate::queue::QueueUrl;
 use crate::queue::dead_letters::DeadLetter;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, message, section, sections};
-use crate::slack::finding_message::changes_list;
+use crate::slack::finding_words::changes_list;
 use crate::slack::text::{code, count, prose};
 
 /// The command.

@@ -7,7 +7,7 @@ use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::table::TableError;
 use crate::ids::PlanListId;
-use crate::slack::finding_message::finding_line;
+use crate::slack::finding_words::finding_line;
 use crate::slack::{Content, notice_message};
 
 /// People are asked once for each "on".

@@ -10,7 +10,7 @@ use crate::finding::table::{Record, Shown};
 use crate::finding::{Actor, Finding};
 use crate::ids::FindingId;
 use crate::slack::blocks::note;
-use crate::slack::finding_message::headline;
+use crate::slack::finding_words::headline;
 use crate::slack::text::{code, escape, prose};
 
 /// When it is sure to be noted that an undo was given up. Seconds.

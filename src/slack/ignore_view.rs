@@ -5,7 +5,7 @@ use slack_morphism::prelude::*;
 
 use super::action;
 use super::blocks::{plain, section, sections};
-use super::finding_message::headline;
+use super::finding_words::headline;
 use super::modal::{about, input, metadata, reason, reason_input, value};
 use super::text::{escape, prose};
 use crate::finding::{Finding, State};

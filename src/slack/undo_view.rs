@@ -4,7 +4,7 @@ use slack_morphism::prelude::*;
 
 use super::action;
 use super::blocks::{section, sections};
-use super::finding_message::headline;
+use super::finding_words::headline;
 use super::modal::{about, metadata, reason, reason_input};
 use super::text::{escape, prose};
 use crate::finding::Finding;

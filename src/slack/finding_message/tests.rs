@@ -5,12 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contracts::Attempt;
-use crate::controls::Severity;
 use crate::controls::{
-    AgreedPlan, Control, Grant, Grantee, IngressRule, IngressSource, PolicyStatement, PrefixList,
+    AgreedPlan, Change, Control, Grant, Grantee, IngressRule, IngressSource, PolicyStatement,
+    PrefixList,
 };
+use crate::controls::{Severity, ViolationType};
 use crate::finding::digest::{Digest, Entry, Member, Tally};
-use crate::finding::{ActionRequest, Breach, Covers, Failure, Refusal, Repeat};
+use crate::finding::{ActionRequest, Breach, Covers, Failure, Plan, Refusal, Repeat};
 use crate::ids::PlanListId;
 use crate::ids::ResourceType;
 use crate::slack::digest_message::digest_message;

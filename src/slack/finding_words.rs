@@ -1,0 +1,154 @@
+//! What a finding is called, and where it stands, in words.
+
+use super::finding_body::LIST_LIMIT;
+use super::text::{actor, code, escape, prose, when};
+use crate::controls::Control;
+use crate::finding::{Actor, AsksAgain, Failure, Finding, Plan, State};
+use crate::text::cut;
+
+/// What is wrong, in plain words and plain text.
+pub fn headline(finding: &Finding) -> String {
+    let id = match &finding.resource_name {
+        Some(name) => format!("{} ({})", cut(name, 80), finding.resource.id),
+        None => finding.resource.id.to_string(),
+    };
+    let was = matches!(
+        finding.state,
+        State::Fixed { .. }
+            | State::Undoing { .. }
+            | State::Ignored {
+                compliant: true,
+                ..
+            }
+    );
+    let resource_type = &finding.resource.resource_type;
+    let definition = Control::of_resource(resource_type)
+        .next()
+        .map(Control::definition);
+    let noun = definition.map_or(resource_type.as_str(), |definition| definition.noun());
+    if matches!(finding.state, State::Deleted { .. }) {
+        return format!("{noun} {id} was deleted");
+    }
+    match definition.filter(|_| finding.plan != Plan::Unsupported) {
+        Some(definition) if was => format!("{noun} {id} {}", definition.kept_again()),
+        Some(definition) => {
+            let kinds = finding.to_fix().into_iter().map(|(kind, _)| kind).collect();
+            format!("{noun} {id} {}", definition.violated(&kinds))
+        }
+        None if was => {
+            format!("{resource_type} {id} keeps the rule {} again", finding.rule)
+        }
+        None => format!("{resource_type} {id} breaks the rule {}", finding.rule),
+    }
+}
+
+/// Where it stands, and how bad it is while it is not fixed.
+pub(super) fn status_line(finding: &Finding) -> String {
+    let standing = standing(finding);
+    match finding.state {
+        State::Fixed { .. } | State::Deleted { .. } => match &finding.undo_failure {
+            Some(_) => format!("{standing}. *The undo failed*"),
+            None => standing,
+        },
+        _ => format!("{standing} · {} severity", finding.severity),
+    }
+}
+
+fn standing(finding: &Finding) -> String {
+    match &finding.state {
+        State::Open {
+            last_failure: None,
+            asks_again: Some(AsksAgain { at, .. }),
+        } => {
+            format!(
+                ":red_circle: Open. Nothing was changed {}: it asks again",
+                when(*at)
+            )
+        }
+        State::Open {
+            last_failure: None,
+            asks_again: None,
+        } => ":red_circle: Open".to_owned(),
+        State::Open {
+            last_failure: Some(Failure { at, .. }),
+            ..
+        } => {
+            format!(":red_circle: Open. The fix failed {}", when(*at))
+        }
+        State::Fixing {
+            asked_by, since, ..
+        } => {
+            format!(
+                ":hourglass_flowing_sand: Fixing, asked by {} {}",
+                actor(asked_by),
+                when(*since)
+            )
+        }
+        State::Ignored {
+            by,
+            until,
+            compliant,
+            ..
+        } => {
+            let now = if *compliant {
+                ". Compliant at the moment"
+            } else {
+                ""
+            };
+            let until = match (until, by) {
+                (Some(until), _) => format!("until {}", when(*until)),
+                (None, Actor::Tag) => "for as long as it has it".to_owned(),
+                (None, _) => "until somebody says otherwise".to_owned(),
+            };
+            format!(":no_bell: Ignored by {} {until}{now}", actor(by))
+        }
+        State::Fixed {
+            by: Actor::External,
+            at,
+        } => {
+            format!(":white_check_mark: Compliant again {}", when(*at))
+        }
+        State::Fixed { by, at } => {
+            format!(":white_check_mark: Fixed by {} {}", actor(by), when(*at))
+        }
+        State::Undoing {
+            asked_by, since, ..
+        } => {
+            format!(
+                ":leftwards_arrow_with_hook: Undoing the fix, asked by {} {}",
+                actor(asked_by),
+                when(*since)
+            )
+        }
+        State::Deleted { at } => format!(":wastebasket: Deleted {}", when(*at)),
+    }
+}
+
+/// Changes as a list, cut where it gets long.
+pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
+    let more = changes.len().saturating_sub(LIST_LIMIT);
+    let mut lines: Vec<String> = changes
+        .take(LIST_LIMIT)
+        .map(|change| format!("• {}", prose(&change, 200)))
+        .collect();
+    if more > 0 {
+        lines.push(format!("• and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// The resource's id, for where there is little room.
+pub(super) fn resource_name(finding: &Finding) -> String {
+    escape(&cut(finding.resource.id.as_str(), 80))
+}
+
+/// One line about a finding, for lists.
+pub fn finding_line(finding: &Finding) -> String {
+    format!(
+        "{} {} · {} · {}",
+        code(finding.id.as_str()),
+        escape(&cut(&headline(finding), 200)),
+        code(finding.resource.region.as_str()),
+        status_line(finding)
+    )
+}
