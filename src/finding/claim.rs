@@ -8,9 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::table::{
-    HELD, Holder, LEASE, Table, TableError, applied, conditional, number, text, unsure_since,
-};
+use super::lease::{HELD, Holder, LEASE, unsure_since};
+use super::table::{Table, TableError, applied, conditional, number, text};
 
 /// How long a request is remembered: a signature is good from five minutes before its time until five
 /// minutes after.

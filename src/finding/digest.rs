@@ -12,8 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value};
 
+use super::lease::{HELD, Holder, LEASE};
 use super::plan_list::{Counts, Listing};
-use super::table::{HELD, Holder, LEASE, Table, TableError, applied, conditional, number, text};
+use super::table::{Table, TableError, applied, conditional, number, text};
 use super::{Finding, Plan, State, StateName};
 use crate::aws::AwsError;
 use crate::controls::Severity;

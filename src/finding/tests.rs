@@ -3,6 +3,7 @@ mod consent;
 use super::*;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};
 use crate::controls::{Grant, Grantee, PolicyStatement};
+use crate::ids::PlanDigest;
 use crate::ids::ResourceType;
 
 pub(crate) fn at(second: i64) -> Timestamp {

@@ -20,8 +20,8 @@ use crate::contracts::notice::Notice;
 use crate::controls::Severity;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry, Tally};
+use crate::finding::lease::Holder;
 use crate::finding::plan_list;
-use crate::finding::table::Holder;
 use crate::ids::{DigestId, PlanListId};
 
 /// How much later, at least. Seconds.

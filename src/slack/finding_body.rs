@@ -7,9 +7,6 @@ use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{Actor, AsksAgain, Failure, Finding, Ignore, Plan, State};
 use jiff::Timestamp;
 
-/// How many changes a message lists; the thread has more, the finding itself all of them.
-pub(super) const LIST_LIMIT: usize = 12;
-
 /// The part that depends on the state: the plan, the failure, the reason, what was removed.
 pub(super) fn body(finding: &Finding) -> Option<String> {
     match &finding.state {

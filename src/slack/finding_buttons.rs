@@ -2,8 +2,7 @@
 
 use super::action;
 use super::blocks::{actions, button, confirm};
-use super::finding_body::LIST_LIMIT;
-use super::finding_words::resource_name;
+use super::finding_words::{LIST_LIMIT, resource_name};
 use super::text::{actor, prose};
 use crate::finding::{ActionRequest, Actor, Approval, Finding, Plan, State};
 use slack_morphism::prelude::*;

@@ -1,10 +1,12 @@
 //! What a finding is called, and where it stands, in words.
 
-use super::finding_body::LIST_LIMIT;
 use super::text::{actor, code, escape, prose, when};
 use crate::controls::Control;
 use crate::finding::{Actor, AsksAgain, Failure, Finding, Plan, State};
 use crate::text::cut;
+
+/// How many changes a message lists; the thread has more, the finding itself all of them.
+pub(super) const LIST_LIMIT: usize = 12;
 
 /// What is wrong, in plain words and plain text.
 pub fn headline(finding: &Finding) -> String {
