@@ -45,7 +45,7 @@ locals {
   }
 
   settings = merge(local.own_settings, {
-    for service in keys(local.services) : "DEFENDABLE_${upper(service)}_QUEUE_URL" => module.queue[service].url
+    for service in keys(local.services) : "DEFENDABLE_${upper(replace(service, "-", "_"))}_QUEUE_URL" => module.queue[service].url
     }, {
     for queue in values(local.older_queues) : "DEFENDABLE_${upper(replace(queue, "-", "_"))}_QUEUE_URL" => module.queue[queue].url
   })

@@ -199,7 +199,7 @@ locals {
         effect    = "Deny"
         actions   = local.service_actions[service].apply
         resources = exempt
-      } if length(exempt) > 0
+      } if length(exempt) > 0 && length(local.service_actions[service].apply) > 0
     ]
   }
 }

@@ -438,7 +438,7 @@ variable "cis_alarms" {
 }
 
 variable "keep_older_queues" {
-  description = "Keep the queues security-group and s3-bucket of version 0.1, whose tasks the new remediators do. Set it to false once they are empty."
+  description = "Keep the queues security-group and s3-bucket of version 0.1, whose tasks the new remediators do. Set it to false in a later apply, once they and their dead-letter queues are empty: these are deleted, too."
   type        = bool
   default     = true
 }

@@ -187,6 +187,12 @@ impl Routing {
         said.max(exposed).unwrap_or_default()
     }
 
+    /// A severity that is known, or what the rule is said to be at least.
+    pub fn at_least(&self, rule: &RuleName, severity: Severity) -> Severity {
+        let said = self.severities.get(rule).copied();
+        said.map_or(severity, |said| said.max(severity))
+    }
+
     /// The channel of a finding; `None`: the default one.
     pub fn channel(&self, facts: Facts) -> Option<&SlackChannelId> {
         self.routes

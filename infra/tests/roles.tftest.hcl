@@ -54,7 +54,7 @@ run "a_remediator_calls_what_its_controls_declare" {
   }
 
   assert {
-    condition = toset(flatten([for statement in local.permissions.notifier : [for action in statement.actions : action if can(regex("^(ec2|s3):", action))]])) == toset(flatten([for control in local.controls : control.plan]))
+    condition     = toset(flatten([for statement in local.permissions.notifier : [for action in statement.actions : action if can(regex("^(ec2|s3):", action))]])) == toset(flatten([for control in local.controls : control.plan]))
     error_message = "The notifier looks as the remediators do, and changes nothing."
   }
 }

@@ -64,7 +64,7 @@ async fn review(
         return Ok(Some(refused(id, Some(&Refusal::NotWaiting))));
     };
     if approval.asked_by == Actor::User(user.to_string()) {
-        return Ok(Some(refused(id, Some(&Refusal::OwnWish))));
+        return Ok(Some(refused(id, Some(&Refusal::OwnRequest))));
     }
     let agreed = match approval.request.plan() {
         Some(plan) => function.table.plan(plan).await?,

@@ -520,7 +520,7 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::NotWaiting) => {
             format!("Nothing about {id} waits for an approval (any more).")
         }
-        Some(Refusal::OwnWish) => {
+        Some(Refusal::OwnRequest) => {
             format!(
                 "You asked for it yourself: in this account it takes another operator to approve {id}."
             )

@@ -142,7 +142,7 @@ impl Finding {
             request, asked_by, ..
         } = self.waiting(now).ok_or(Refusal::NotWaiting)?.clone();
         if asked_by == *by {
-            return Err(Refusal::OwnWish);
+            return Err(Refusal::OwnRequest);
         }
         if request.plan().is_none() || request.plan() != seen {
             return Err(Refusal::PlanNotKnown);
@@ -251,7 +251,7 @@ mod tests {
     fn an_approval_acts_in_the_name_of_the_person_who_asked() {
         let waiting = asked(&open(), alice(), fix(false), 1).unwrap();
         assert_eq!(waiting.state_name(at(1)), StateName::Open);
-        assert_eq!(approved(&waiting, &alice(), 2), Err(Refusal::OwnWish));
+        assert_eq!(approved(&waiting, &alice(), 2), Err(Refusal::OwnRequest));
         let again = asked(&waiting, carol(), fix(false), 2);
         assert_eq!(
             again,

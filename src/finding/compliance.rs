@@ -54,7 +54,10 @@ impl Finding {
             | State::Deleted { .. } => {}
         }
         finding.take_plan(plan, now);
-        finding.severity = breach.severity;
+        let is_clean = matches!(plan, Plan::Known { changes } if changes.is_empty());
+        if !is_clean {
+            finding.severity = breach.severity;
+        }
         Some(finding)
     }
 
@@ -67,8 +70,6 @@ impl Finding {
         let mut finding = Self {
             resource_name: breach.resource_name.clone(),
             annotation: breach.annotation.clone(),
-            severity: breach.severity,
-            channel: breach.channel.clone(),
             ..self.clone()
         };
         finding.take_plan(plan, now);
@@ -117,7 +118,7 @@ impl Finding {
 
     pub(super) fn begin_episode(&mut self, opened_at: Timestamp) {
         self.record(opened_at, Actor::External, HistoryEvent::Found);
-        self.remember_opener();
+        self.remember_attribution();
         self.episode += 1;
         self.opened_at = opened_at;
         self.state = State::OPEN;

@@ -69,7 +69,7 @@ impl Finding {
     }
 
     /// Another episode begins: who opened the last one is remembered.
-    pub(super) fn remember_opener(&mut self) {
+    pub(super) fn remember_attribution(&mut self) {
         self.earlier_attributions.extend(self.attribution.take());
         let surplus = self.earlier_attributions.len().saturating_sub(ATTRIBUTIONS);
         self.earlier_attributions.drain(..surplus);

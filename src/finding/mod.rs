@@ -336,7 +336,7 @@ pub enum Refusal {
     NotWaiting,
     /// The person who asked cannot approve it.
     #[error("it takes another person")]
-    OwnWish,
+    OwnRequest,
 }
 
 impl Finding {

@@ -55,8 +55,12 @@ impl Notifier {
             tracing::warn!(%error, "the account's Public Access Block cannot be read");
         }
         let block = block.ok();
-        for kind in RuleKind::ALL {
-            let block = match kind.control().definition().heeds_account_block() {
+        let heeds = |kind: &RuleKind| kind.control().definition().heeds_account_block();
+        let mut kinds = RuleKind::ALL;
+        // First those that a lowered setting concerns.
+        kinds.sort_by_key(|kind| !heeds(kind));
+        for kind in kinds {
+            let block = match heeds(&kind) {
                 true => block,
                 false => Some(PublicAccessBlock::default()),
             };

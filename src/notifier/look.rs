@@ -146,7 +146,9 @@ impl Notifier {
         }
         let severity = match &plan {
             // How bad it was is what it stays.
-            Plan::Known { changes } if changes.is_empty() => finding.severity,
+            Plan::Known { changes } if changes.is_empty() => {
+                self.routing.at_least(rule, finding.severity)
+            }
             plan => self.routing.severity(rule, plan),
         };
         let channel = match &preview.about {

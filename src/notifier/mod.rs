@@ -338,18 +338,28 @@ impl Notifier {
         if detail.outcome == Outcome::NotAgreed {
             return self.not_agreed(&id, report).await;
         }
-        let about = match self.table.get(&id).await? {
-            None if worth_telling => self.about_or_nothing(&resource).await,
-            _ => About::default(),
+        // What Slack shows has its place, and what it was said to be when people saw it.
+        let is_shown =
+            |record: Record| record.shown.is_some() || !record.finding.to_fix().is_empty();
+        let about = match self.table.get(&id).await?.is_some_and(is_shown) {
+            false if worth_telling => Some(self.about_or_nothing(&resource).await),
+            _ => None,
+        };
+        let routed = |finding| match &about {
+            Some(about) => self.routed(finding, &detail.changes, about),
+            None => finding,
         };
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => {
                 let reported = finding.reported(report).ok_or(())?;
-                Ok(self.at_least_as_bad_as(reported, &detail.changes))
+                Ok(match detail.changes.is_empty() {
+                    true => reported,
+                    false => routed(reported),
+                })
             }
             None if worth_telling => {
                 let finding = Finding::fixed_at_once(report).ok_or(())?;
-                Ok(self.routed(finding, &detail.changes, &about))
+                Ok(routed(finding))
             }
             None => Err(()),
         });
@@ -384,18 +394,6 @@ impl Notifier {
             severity,
             channel,
             resource_name: about.name.clone(),
-            ..finding
-        }
-    }
-
-    /// A finding whose fix was done before anybody had looked at it: what was taken away tells how bad it was.
-    fn at_least_as_bad_as(&self, finding: Finding, changes: &[Change]) -> Finding {
-        let severity = match changes {
-            [] => finding.severity,
-            changes => finding.severity.max(self.severity_of(&finding, changes)),
-        };
-        Finding {
-            severity,
             ..finding
         }
     }

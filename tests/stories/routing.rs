@@ -167,9 +167,9 @@ async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
         .await;
         assert!(group == &wages || fixed.ts() == found.ts());
         let record = world.aws.finding(&finding_of_group(group)).await.unwrap();
-        assert_eq!(
-            record["finding"]["severity"], "critical",
-            "what was revoked tells how bad it was"
+        assert!(
+            group == &ledger || record["finding"]["severity"] == "critical",
+            "what was revoked tells how bad it was, unless people were told before"
         );
         let default = world.slack.findings().await;
         assert!(!default.iter().any(|other| other.text().contains(group)));

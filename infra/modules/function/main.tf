@@ -72,7 +72,7 @@ resource "aws_lambda_event_source_mapping" "queue" {
   }
 }
 
-# A queue that an upgrade has replaced, until it is empty.
+# A queue that an upgrade has replaced. Two at a time are enough for what is left in it.
 resource "aws_lambda_event_source_mapping" "older_queue" {
   count = var.older_queue_arn == null ? 0 : 1
 
@@ -82,6 +82,6 @@ resource "aws_lambda_event_source_mapping" "older_queue" {
   function_response_types = ["ReportBatchItemFailures"]
 
   scaling_config {
-    maximum_concurrency = 5
+    maximum_concurrency = 2
   }
 }
