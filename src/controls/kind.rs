@@ -1,5 +1,5 @@
 //! Controls and kinds of violation, by name. What each means is in its folder; the
-//! [registry](super::registry) has one line for each.
+//! registry has one line for each.
 
 use std::fmt;
 

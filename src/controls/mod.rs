@@ -1,8 +1,7 @@
 //! Controls: what can be wrong with a resource, and how that is found, planned, fixed and undone.
 //!
-//! Each control has a folder with everything about it. The [`registry`] says which folder it is; [`kind`]
-//! has the names, and [`change`] the changes. What is common to all is in files of its own, which know no
-//! control.
+//! Each control has a folder with everything about it. `registry.rs` says which folder it is; `kind.rs` has the
+//! names, and `change.rs` the changes. What is common to all is in files of its own, which know no control.
 
 mod about;
 mod actions;
