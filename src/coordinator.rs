@@ -15,7 +15,7 @@ use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
-use crate::controls::{Service, ViolationType};
+use crate::controls::{Change, Service, ViolationType};
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Wanted};
 use crate::finding::plan_list::{Counts, Listing};
 use crate::finding::table::{Order, Table, TableError};
@@ -462,10 +462,8 @@ impl Coordinator {
             let Some(plan) = finding.fix_plan() else {
                 continue;
             };
-            *counts
-                .to_fix
-                .entry(finding.resource.account.clone())
-                .or_default() += 1;
+            let is_unconfirmed = plan.changes.iter().any(Change::is_unconfirmed);
+            counts.add_to_fix(&finding.resource.account, is_unconfirmed);
             *counts.by_rule.entry(finding.rule.clone()).or_default() += 1;
             entries.push(Listing {
                 finding: finding.id.clone(),

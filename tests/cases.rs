@@ -109,6 +109,7 @@ fn who_opened_it_is_named_and_nobody_else() {
     let grant = Change::RemoveGrant(Grant {
         grantee,
         permission: "READ".to_owned(),
+        is_unconfirmed: false,
     });
     let statement = r#"{"Sid":"World","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::trail-ct-05-14008/*"}"#;
     let statement = Change::RemoveStatement(PolicyStatement {

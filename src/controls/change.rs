@@ -40,6 +40,17 @@ pub(super) trait ChangeFacts {
     fn is_by_hand(&self) -> bool {
         false
     }
+
+    /// Whether AWS could not be asked if it is needed: people may go on, auto-response waits.
+    fn is_unconfirmed(&self) -> bool {
+        false
+    }
+
+    /// Calls that name another resource and can bring it about, beside those that name its own:
+    /// `ModifyManagedPrefixList`.
+    fn calls_on_others(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// What a remediation takes away.
@@ -94,6 +105,17 @@ impl Change {
     /// Whether no remediation makes it: a person has to.
     pub fn is_by_hand(&self) -> bool {
         self.facts().is_by_hand()
+    }
+
+    /// Whether AWS could not be asked if it is needed: people may go on, auto-response waits.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.facts().is_unconfirmed()
+    }
+
+    /// Calls that name another resource and can bring it about, beside those that name its own:
+    /// `ModifyManagedPrefixList`.
+    pub fn calls_on_others(&self) -> &'static [&'static str] {
+        self.facts().calls_on_others()
     }
 
     /// What it exposes while it is there, as a sentence without its end: "tcp 22 is reachable from …".

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use super::change::Change;
 use super::evaluation::RuleDefaults;
 use super::kind::{Control, Service};
+use super::plan::exposures;
 use super::undo_error::UndoError;
 use crate::aws::{Aws, AwsError};
 use crate::ids::Resource;
@@ -110,7 +111,8 @@ impl Prepared {
 
     /// Whether both change the same of the resource as it was read, whatever AWS could be asked.
     pub fn changes_the_same(&self, other: &Self) -> bool {
-        self.changes == other.changes && self.live.is_same(other.live.as_ref())
+        exposures(&self.changes) == exposures(&other.changes)
+            && self.live.is_same(other.live.as_ref())
     }
 
     /// Why AWS could not be asked whether what it changes is public: people may go on, auto-response waits.

@@ -17,7 +17,7 @@ use super::plan_list::{Counts, Listing};
 use super::table::{Table, TableError, applied, conditional, number, text};
 use super::{Finding, Plan, State, StateName};
 use crate::aws::AwsError;
-use crate::controls::Severity;
+use crate::controls::{AgreedPlan, Change, Severity};
 use crate::ids::{AccountId, DigestId, FindingId, PlanDigest, PlanListId, Region, RuleName};
 use crate::text::cut;
 
@@ -137,12 +137,18 @@ pub struct Entry {
     /// Whether its plan went beyond what somebody had agreed to.
     #[serde(default)]
     pub asks_again: bool,
+    /// Whether AWS could not be asked if a change of its plan is needed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unconfirmed: bool,
 }
 
 impl Entry {
     /// What a list shows of `finding`.
     pub fn of(finding: &Finding, headline: &str) -> Self {
+        let plan = finding.fix_plan();
+        let is_unconfirmed = |plan: &AgreedPlan| plan.changes.iter().any(Change::is_unconfirmed);
         Self {
+            is_unconfirmed: plan.as_ref().is_some_and(is_unconfirmed),
             finding: finding.id.clone(),
             headline: cut(headline, 200),
             account: finding.resource.account.clone(),
@@ -152,7 +158,7 @@ impl Entry {
             // An ignore that has expired is ended by the housekeeping.
             state: finding.state_name(Timestamp::MIN),
             fixable: finding.plan != Plan::Unsupported,
-            plan: finding.fix_plan().map(|plan| plan.digest()),
+            plan: plan.map(|plan| plan.digest()),
             asks_again: matches!(
                 finding.state,
                 State::Open {
@@ -228,7 +234,7 @@ impl Tally {
             .entry((entry.account.clone(), entry.region.clone()))
             .or_default() += 1;
         if entry.is_to_fix() {
-            *self.counts.to_fix.entry(entry.account.clone()).or_default() += 1;
+            self.counts.add_to_fix(&entry.account, entry.is_unconfirmed);
         }
         if tried.is_some() && tried == fix_all {
             *self.tried.entry(entry.state).or_default() += 1;
@@ -587,12 +593,29 @@ mod tests {
             fixable: true,
             plan: Some(PlanDigest::of(&number.to_string())),
             asks_again: false,
+            is_unconfirmed: false,
         };
         Member {
             entry,
             tried: None,
             retired: false,
         }
+    }
+
+    #[test]
+    fn what_aws_could_not_be_asked_of_is_counted_among_those_to_fix() {
+        let mut tally = Tally::default();
+        for number in 0..5 {
+            let mut member = member(number, Severity::High, StateName::Open);
+            member.entry.is_unconfirmed = number < 2;
+            tally.add(member, None);
+        }
+        let counts = &tally.counts;
+        assert_eq!(
+            (counts.to_fix_in(|_| true), counts.unconfirmed_in(|_| true)),
+            (5, 2)
+        );
+        assert_eq!(counts.unconfirmed_in(|_| false), 0);
     }
 
     #[test]

@@ -32,19 +32,36 @@ pub struct Listing {
 pub struct Counts {
     /// The open findings with a fix, by account.
     pub to_fix: BTreeMap<AccountId, u64>,
+    /// Those of them of which AWS could not be asked, by account.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unconfirmed: BTreeMap<AccountId, u64>,
     /// All findings, by rule.
     pub by_rule: BTreeMap<RuleName, u64>,
 }
 
 impl Counts {
+    /// Counts one more open finding with a fix.
+    pub fn add_to_fix(&mut self, account: &AccountId, is_unconfirmed: bool) {
+        *self.to_fix.entry(account.clone()).or_default() += 1;
+        if is_unconfirmed {
+            *self.unconfirmed.entry(account.clone()).or_default() += 1;
+        }
+    }
+
     /// The open findings with a fix, in accounts that `wanted` says.
     pub fn to_fix_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
-        self.to_fix
-            .iter()
-            .filter(|(account, _)| wanted(account))
-            .map(|(_, number)| number)
-            .sum()
+        sum_in(&self.to_fix, wanted)
     }
+
+    /// Those of them of which AWS could not be asked, in accounts that `wanted` says.
+    pub fn unconfirmed_in(&self, wanted: impl Fn(&AccountId) -> bool) -> u64 {
+        sum_in(&self.unconfirmed, wanted)
+    }
+}
+
+fn sum_in(numbers: &BTreeMap<AccountId, u64>, wanted: impl Fn(&AccountId) -> bool) -> u64 {
+    let counted = numbers.iter().filter(|(account, _)| wanted(account));
+    counted.map(|(_, number)| number).sum()
 }
 
 /// What is known of a list without reading it whole.

@@ -38,6 +38,7 @@ fn grant() -> Change {
     Change::RemoveGrant(Grant {
         grantee,
         permission: "READ".to_owned(),
+        is_unconfirmed: false,
     })
 }
 
@@ -682,6 +683,7 @@ fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
             "http://acs.amazonaws.com/groups/global/AuthenticatedUsers".to_owned(),
         ),
         permission: "READ".to_owned(),
+        is_unconfirmed: false,
     });
     let (dead, next) = (Attempt::begin(), Attempt::begin());
     let say = |attempt, second, outcome, changes| {

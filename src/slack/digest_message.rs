@@ -100,8 +100,12 @@ fn worst(tally: &Tally) -> Vec<SlackBlock> {
 
 /// One line about a finding of a digest.
 pub(super) fn entry_line(entry: &Entry) -> String {
+    let unconfirmed = match entry.is_unconfirmed && entry.is_to_fix() {
+        true => " · AWS could not be asked whether it is public",
+        false => "",
+    };
     format!(
-        "• {} · *{}* · {} {} · {}",
+        "• {} · *{}* · {} {} · {}{unconfirmed}",
         entry.state.as_str(),
         entry.severity,
         code(entry.finding.as_str()),
@@ -206,6 +210,7 @@ mod tests {
                 fixable: true,
                 plan: Some(PlanDigest::of(&number.to_string())),
                 asks_again: false,
+                is_unconfirmed: number % 4 == 1,
             };
             let tried = (number < tried).then(|| at(60));
             tally.add(

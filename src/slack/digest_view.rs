@@ -78,6 +78,14 @@ pub fn fix_all_view(
             rules.join("\n")
         )),
     ];
+    let unconfirmed = counts.unconfirmed_in(&may);
+    if unconfirmed > 0 {
+        blocks.push(section(&format!(
+            ":warning: AWS could not be asked whether {} of them {} public. Their fixes may take away what exposes nothing.",
+            unconfirmed,
+            if unconfirmed == 1 { "is" } else { "are" }
+        )));
+    }
     if left_out > 0 {
         blocks.push(section(&format!(
             "{} in accounts where you may not act, or where it takes two: left out.",
@@ -121,6 +129,7 @@ mod tests {
                 fixable: true,
                 plan: Some(PlanDigest::of(&number.to_string())),
                 asks_again: false,
+                is_unconfirmed: false,
             };
             Member {
                 entry,
@@ -157,6 +166,7 @@ mod tests {
             if number < 2 {
                 member.entry.account = "999999999999".parse().unwrap();
             }
+            member.entry.is_unconfirmed = number < 5;
             tally.add(member, None);
         }
         let may = |account: &AccountId| account.as_str() == "123456789012";

@@ -1,5 +1,6 @@
 //! AWS is the judge of what is public: what it does not call so, or what the account blocks, is left alone.
 
+use aws_sdk_s3::types::BucketCannedAcl;
 use serde_json::{Value, json};
 
 use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
@@ -189,6 +190,38 @@ async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
         .await;
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
+}
+
+#[tokio::test]
+async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned() {
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let world = Installation::start_with_unseen(5, &[], every_second).await;
+    world.to_aws.set_unseen("defendable-remediation", 2);
+    let account_block = "configuration/publicAccessBlock";
+    let by_us = world
+        .to_aws
+        .inject("s3:GET ", account_block, Fault::Denied, 0, 1000);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
+    let bucket = "perhaps-blocked";
+    create_bucket(&world, bucket, &[]).await;
+    world.aws.set_acl(bucket, BucketCannedAcl::PublicRead).await;
+    let warning = "• remove the ACL grant READ to everybody (AllUsers) (AWS could not be asked whether the account blocks it)";
+    let message = world.slack.finding_says(bucket, warning).await;
+    let seen = world.to_aws.hits(by_us);
+    eventually("auto-response has tried", async || {
+        (world.to_aws.hits(by_us) > seen).then_some(())
+    })
+    .await;
+    assert_eq!(world.aws.grants(bucket).await.len(), 2, "it waits");
+
+    world.slack.click(ALICE, &message, "fix").await;
+    world
+        .slack
+        .finding_says(bucket, "Fixed by <@U0ALICE>")
+        .await;
+    assert_eq!(world.aws.grants(bucket).await.len(), 1);
 }
 
 #[tokio::test]

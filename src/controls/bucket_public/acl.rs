@@ -167,6 +167,7 @@ fn own_grant(grant: &S3Grant) -> Option<Grant> {
     Some(Grant {
         grantee,
         permission: grant.permission()?.as_str().to_owned(),
+        is_unconfirmed: false,
     })
 }
 
@@ -212,8 +213,23 @@ async fn prepare(
         .given()
         .is_some_and(|block| block.ignore_public_acls);
     let doubt = answer.failure().map(str::to_owned);
-    let changes = if is_excused { Vec::new() } else { changes };
+    let changes = match (is_excused, &doubt) {
+        (true, _) => Vec::new(),
+        (false, None) => changes,
+        (false, Some(_)) => changes.into_iter().map(unconfirmed).collect(),
+    };
     Ok(prepared(changes, live, doubt))
+}
+
+/// The change, of which AWS could not be asked.
+fn unconfirmed(change: Change) -> Change {
+    match change {
+        Change::RemoveGrant(grant) => Change::RemoveGrant(Grant {
+            is_unconfirmed: true,
+            ..grant
+        }),
+        other => other,
+    }
 }
 
 fn prepared(changes: Vec<Change>, live: LiveAcl, doubt: Option<String>) -> Prepared {
@@ -229,7 +245,11 @@ impl LiveAcl {
     fn without(self, changes: &[Change]) -> AccessControlPolicy {
         let mut acl = self.acl;
         let is_removed = |grant: &S3Grant| {
-            own_grant(grant).is_some_and(|grant| changes.contains(&Change::RemoveGrant(grant)))
+            own_grant(grant).is_some_and(|grant| {
+                changes.iter().any(
+                    |change| matches!(change, Change::RemoveGrant(removed) if removed.is_same(&grant)),
+                )
+            })
         };
         acl.grants
             .iter_mut()
@@ -243,8 +263,8 @@ fn missing(acl: &AccessControlPolicy, removed: &[Change]) -> Result<Vec<S3Grant>
     let mut missing: Vec<&Grant> = Vec::new();
     for change in removed {
         if let Change::RemoveGrant(grant) = change
-            && !there.contains(grant)
-            && !missing.contains(&grant)
+            && !there.iter().any(|there| there.is_same(grant))
+            && !missing.iter().any(|missing| missing.is_same(grant))
         {
             missing.push(grant);
         }

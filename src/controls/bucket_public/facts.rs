@@ -23,10 +23,18 @@ impl ChangeFacts for Grant {
     }
 
     fn will(&self) -> String {
-        format!(
+        let will = format!(
             "remove the ACL grant {} to {}",
             self.permission, self.grantee
-        )
+        );
+        match self.is_unconfirmed {
+            true => format!("{will} (AWS could not be asked whether the account blocks it)"),
+            false => will,
+        }
+    }
+
+    fn is_unconfirmed(&self) -> bool {
+        self.is_unconfirmed
     }
 
     fn severity(&self) -> Severity {
@@ -71,6 +79,10 @@ impl ChangeFacts for PolicyStatement {
             ));
         }
         will
+    }
+
+    fn is_unconfirmed(&self) -> bool {
+        self.is_unconfirmed
     }
 
     fn severity(&self) -> Severity {
@@ -187,6 +199,7 @@ mod tests {
             Grant {
                 grantee,
                 permission,
+                is_unconfirmed: false,
             }
             .severity()
         };

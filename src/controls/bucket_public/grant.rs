@@ -24,6 +24,16 @@ pub struct Grant {
     pub grantee: Grantee,
     /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP`, `FULL_CONTROL`.
     pub permission: String,
+    /// Whether AWS could not be asked if the account's Public Access Block makes it ineffective.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unconfirmed: bool,
+}
+
+impl Grant {
+    /// Whether both let in the same grantee to the same, confirmed or not.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.grantee == other.grantee && self.permission == other.permission
+    }
 }
 
 impl fmt::Display for Grantee {

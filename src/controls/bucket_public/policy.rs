@@ -251,7 +251,7 @@ fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
     }
     for change in &mut changes {
         if let Change::RemoveStatement(statement) = change {
-            statement.is_unconfirmed = answer.policy_is_public.failure().is_some();
+            statement.is_unconfirmed = answer.failure().is_some();
         }
     }
     changes

@@ -16,7 +16,7 @@ pub struct PolicyStatement {
     /// The statements by which a part of it was denied to strangers: those who are meant lose it, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limited_by: Vec<String>,
-    /// Whether AWS could not be asked if the policy is public.
+    /// Whether AWS could not be asked if the policy is public, or if the account blocks it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unconfirmed: bool,
 }

@@ -543,6 +543,7 @@ fn change() -> impl Strategy<Value = (ViolationType, Change)> {
             Change::RemoveGrant(Grant {
                 grantee,
                 permission: name,
+                is_unconfirmed: false,
             }),
         )
     });
