@@ -1,9 +1,10 @@
 //! Who opened it: CloudTrail knows whose call broke the rule, often some minutes later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_cloudtrail::operation::lookup_events::builders::LookupEventsFluentBuilder;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use futures::FutureExt;
@@ -18,7 +19,9 @@ use crate::text::cut;
 
 /// What asking CloudTrail calls. It answers two requests a second in an account and region
 /// ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)).
-pub const ACTIONS: &[&str] = &["cloudtrail:LookupEvents"];
+pub const ACTIONS: &[&str] = &[LOOKUP];
+
+const LOOKUP: &str = "cloudtrail:LookupEvents";
 
 /// How long one look may take.
 const BUDGET: Duration = Duration::from_secs(6);
@@ -124,61 +127,79 @@ impl CloudTrail {
         recorded_at: Timestamp,
     ) -> Result<Option<Attribution>, AwsError> {
         let client = self.aws.cloudtrail(&resource.account, &resource.region)?;
-        let name = LookupAttribute::builder()
-            .attribute_key(LookupAttributeKey::ResourceName)
-            .attribute_value(resource.id.as_str())
-            .build()
-            .map_err(|error| {
-                AwsError::other("cloudtrail:LookupEvents", "Invalid", error.to_string())
-            })?;
-        let look = client
-            .lookup_events()
-            .lookup_attributes(name)
-            .end_time(DateTime::from_secs((recorded_at + SKEW).as_second()))
-            .max_results(50);
         let mut records = Vec::new();
+        let looked_up = looked_up(resource, changes)?;
+        let asks_once = looked_up.len() == 1;
         let read = async {
-            let mut next = None;
-            for _ in 0..PAGES {
-                let page = look
-                    .clone()
-                    .set_next_token(next.take())
-                    .send()
-                    .boxed()
-                    .await;
-                let page =
-                    page.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
-                let calls = page
-                    .events()
-                    .iter()
-                    .filter(|event| event.read_only() != Some("true"));
-                records.extend(
-                    calls
-                        .filter_map(|event| event.cloud_trail_event())
-                        .map(str::to_owned),
-                );
-                next = page.next_token;
-                if next.is_none() {
-                    break;
-                }
+            for attribute in looked_up {
+                let look = client
+                    .lookup_events()
+                    .lookup_attributes(attribute)
+                    .end_time(DateTime::from_secs((recorded_at + SKEW).as_second()))
+                    .max_results(50);
+                read(look, &mut records).await?;
             }
             Ok(())
         };
-        // CloudTrail answers twice a second: what was read in time is better than nothing.
+        // CloudTrail answers twice a second. The newest calls come first, so that those read in time tell
+        // more than none, unless newer ones may be among the calls that were not asked for yet.
         match tokio::time::timeout(BUDGET, read).await {
             Ok(read) => read?,
-            Err(_) if !records.is_empty() => {}
+            Err(_) if asks_once && !records.is_empty() => {}
             Err(_) => {
                 let words = "CloudTrail takes too long";
-                return Err(AwsError::transient(
-                    "cloudtrail:LookupEvents",
-                    Some("Slow"),
-                    words,
-                ));
+                return Err(AwsError::transient(LOOKUP, Some("Slow"), words));
             }
         }
         Ok(attribution(&records, changes, recorded_at))
     }
+}
+
+/// What CloudTrail is asked for, one after the other: it takes one attribute at a time.
+fn looked_up(resource: &Resource, changes: &[Change]) -> Result<Vec<LookupAttribute>, AwsError> {
+    let others: BTreeSet<&str> = changes
+        .iter()
+        .flat_map(Change::calls_on_others)
+        .copied()
+        .collect();
+    let of_itself = [(LookupAttributeKey::ResourceName, resource.id.as_str())];
+    let of_others = others
+        .into_iter()
+        .map(|call| (LookupAttributeKey::EventName, call));
+    let attribute = |(key, value)| {
+        let attribute = LookupAttribute::builder()
+            .attribute_key(key)
+            .attribute_value(value);
+        attribute
+            .build()
+            .map_err(|error| AwsError::other(LOOKUP, "Invalid", error.to_string()))
+    };
+    of_itself
+        .into_iter()
+        .chain(of_others)
+        .map(attribute)
+        .collect()
+}
+
+/// Reads the newest records of calls that change something, at most [`PAGES`] pages.
+async fn read(look: LookupEventsFluentBuilder, records: &mut Vec<String>) -> Result<(), AwsError> {
+    let mut next = None;
+    for _ in 0..PAGES {
+        let page = look.clone().set_next_token(next.take());
+        let page = page.send().boxed().await;
+        let page = page.map_err(|error| AwsError::from_sdk("cloudtrail:LookupEvents", error))?;
+        let changing = page
+            .events()
+            .iter()
+            .filter(|event| event.read_only() != Some("true"));
+        let texts = changing.filter_map(|event| event.cloud_trail_event());
+        records.extend(texts.map(str::to_owned));
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -187,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::controls::{
-        Grant, Grantee, IngressRule, IngressSource, PolicyStatement, WholePolicy,
+        Grant, Grantee, IngressRule, IngressSource, PolicyStatement, PrefixList, WholePolicy,
     };
 
     fn record(name: &str, time: &str, user: &str, port: i64, cidr: &str) -> String {
@@ -257,6 +278,59 @@ mod tests {
         assert_eq!(found(&records, range("udp", 22)), None, "another protocol");
     }
 
+    /// As CloudTrail has a change of a prefix list: the query's own names, in an object of the request's name.
+    fn modified(minute: u8, user: &str, change: &str, entries: &serde_json::Value) -> String {
+        let request = json!({"PrefixListId": "pl-1", "CurrentVersion": 3, change: entries});
+        let parameters = json!({"ModifyManagedPrefixListRequest": request});
+        call("ModifyManagedPrefixList", minute, user, &parameters)
+    }
+
+    #[test]
+    fn the_person_who_opened_a_prefix_list_opened_the_group() {
+        let rule = |id: &str| {
+            let source = PrefixList {
+                id: id.to_owned(),
+                open: ["0.0.0.0/0".to_owned()].into(),
+                has_others: false,
+            };
+            let Change::RevokeIngress(range) = range("tcp", 22) else {
+                unreachable!()
+            };
+            Change::RevokeIngress(IngressRule {
+                source: IngressSource::PrefixList(source),
+                ..range
+            })
+        };
+        let everybody = json!({"tag": 1, "Cidr": "0.0.0.0/0", "Description": ""});
+        let office =
+            json!([{"tag": 1, "Cidr": "203.0.113.0/24"}, {"tag": 2, "Cidr": "198.51.100.0/24"}]);
+        let refers = json!({"groupId": "sg-1", "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 22,
+            "toPort": 22, "prefixListIds": {"items": [{"prefixListId": "pl-1"}]}}]}});
+        let records = [
+            call("AuthorizeSecurityGroupIngress", 1, "alice", &refers),
+            modified(2, "bob", "AddEntry", &everybody),
+            modified(3, "carol", "AddEntry", &office),
+        ];
+        assert_eq!(found(&records, rule("pl-1")).as_deref(), Some("bob"));
+        assert_eq!(found(&records, rule("pl-2")), None, "another list");
+        assert_eq!(found(&records, range("tcp", 22)), None, "no list");
+        assert_eq!(
+            found(&records[..1], rule("pl-1")).as_deref(),
+            Some("alice"),
+            "open before"
+        );
+        let restored = json!({"RestoreManagedPrefixListVersionRequest": {"PrefixListId": "pl-1", "PreviousVersion": 1}});
+        let mut records = records.to_vec();
+        records.push(modified(3, "dave", "RemoveEntry", &json!([everybody])));
+        records.push(call(
+            "RestoreManagedPrefixListVersion",
+            4,
+            "erin",
+            &restored,
+        ));
+        assert_eq!(found(&records, rule("pl-1")).as_deref(), Some("erin"));
+    }
+
     #[test]
     fn a_tool_that_puts_things_back_is_named() {
         let terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io) terraform-provider-aws/5.60.0";
@@ -324,6 +398,7 @@ mod tests {
         Change::RemoveGrant(Grant {
             grantee,
             permission: "READ".to_owned(),
+            is_unconfirmed: false,
         })
     }
 

@@ -43,6 +43,28 @@ async fn the_message_says_who_opened_it_once_cloudtrail_does() {
 }
 
 #[tokio::test]
+async fn the_person_who_opened_a_prefix_list_is_named() {
+    let trail = CloudTrail::start().await;
+    let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
+    let world = World::seeded_with(Options {
+        arguments,
+        ..Options::default()
+    })
+    .await;
+    let list = world.aws.create_prefix_list("office", &["0.0.0.0/0"]).await;
+    let now = jiff::Timestamp::now();
+    trail.learn_list(&list, "mallory", &format!("{now:.0}"));
+    let group = world.aws.create_group("opened-by-list").await;
+    world.aws.open_port_to_list(&group, 22, &list).await;
+    let told = world.slack.finding_says(&group, "*Opened by*").await;
+    let words = told.words();
+    assert!(
+        words.contains("user/mallory`") && words.contains("by `ModifyManagedPrefixList`"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
 async fn what_auto_response_would_do_is_told_finding_by_finding_and_not_done() {
     let world = World::seeded().await;
     let group = world.aws.group_id("batch-workers").await;

@@ -98,10 +98,14 @@ impl ChangeFacts for IngressRule {
     }
 
     fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
-        cause::adds(call, self)
-            .then_some(("ingress", Effect::Added))
-            .into_iter()
-            .collect()
+        cause::effects(call, self)
+    }
+
+    fn calls_on_others(&self) -> &'static [&'static str] {
+        match &self.source {
+            IngressSource::Cidr(_) => &[],
+            IngressSource::PrefixList(_) => cause::OF_PREFIX_LISTS,
+        }
     }
 }
 

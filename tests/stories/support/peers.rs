@@ -144,8 +144,13 @@ impl CloudTrail {
         let records: Arc<Mutex<Vec<Value>>> = Arc::default();
         let look_up = async |State(records): State<Arc<Mutex<Vec<Value>>>>, body: String| {
             let asked: Value = serde_json::from_str(&body).unwrap();
-            let name = asked["LookupAttributes"][0]["AttributeValue"].clone();
-            let about = |record: &&Value| record["Resources"][0]["ResourceName"] == name;
+            let attribute = &asked["LookupAttributes"][0];
+            let value = &attribute["AttributeValue"];
+            let about = |record: &&Value| match attribute["AttributeKey"].as_str().unwrap() {
+                "ResourceName" => record["Resources"][0]["ResourceName"] == *value,
+                "EventName" => record["EventName"] == *value,
+                other => panic!("CloudTrail is asked by {other}"),
+            };
             let found: Vec<Value> = records
                 .lock()
                 .unwrap()
@@ -167,22 +172,52 @@ impl CloudTrail {
         }
     }
 
-    /// From now on it knows of a call, as the service answers it.
+    /// From now on it knows of a call that opened a group, as the service answers it.
     pub fn learn(&self, group: &str, user: &str, time: &str) {
+        let parameters = json!({"groupId": group, "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 22,
+            "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]}});
+        let resources = json!([{"ResourceType": "AWS::EC2::SecurityGroup", "ResourceName": group}]);
+        self.learn_call(
+            "AuthorizeSecurityGroupIngress",
+            &parameters,
+            &resources,
+            user,
+            time,
+        );
+    }
+
+    /// From now on it knows of a call that opened a prefix list.
+    pub fn learn_list(&self, list: &str, user: &str, time: &str) {
+        let entry = json!({"tag": 1, "Cidr": "0.0.0.0/0", "Description": ""});
+        let request = json!({"PrefixListId": list, "CurrentVersion": 1, "AddEntry": entry});
+        let parameters = json!({"ModifyManagedPrefixListRequest": request});
+        self.learn_call(
+            "ModifyManagedPrefixList",
+            &parameters,
+            &json!([]),
+            user,
+            time,
+        );
+    }
+
+    fn learn_call(
+        &self,
+        name: &str,
+        parameters: &Value,
+        resources: &Value,
+        user: &str,
+        time: &str,
+    ) {
         let arn = format!("arn:aws:iam::123456789012:user/{user}");
         let record = json!({"eventVersion": "1.08", "eventSource": "ec2.amazonaws.com", "eventTime": time,
-            "eventName": "AuthorizeSecurityGroupIngress", "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.7",
+            "eventName": name, "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.7",
             "userAgent": "aws-cli/2.15", "readOnly": false, "managementEvent": true, "eventType": "AwsApiCall",
             "userIdentity": {"type": "IAMUser", "arn": arn, "userName": user, "accountId": "123456789012",
                 "principalId": "AIDA", "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}},
-            "requestParameters": {"groupId": group, "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 22,
-                "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]}},
-            "responseElements": {"_return": true}, "recipientAccountId": "123456789012"});
-        self.records.lock().unwrap().push(
-            json!({"EventId": "1", "EventName": "AuthorizeSecurityGroupIngress",
-            "EventSource": "ec2.amazonaws.com", "Username": user, "ReadOnly": "false",
-            "Resources": [{"ResourceType": "AWS::EC2::SecurityGroup", "ResourceName": group}],
-            "CloudTrailEvent": record.to_string()}),
-        );
+            "requestParameters": parameters, "responseElements": {"_return": true},
+            "recipientAccountId": "123456789012"});
+        let event = json!({"EventId": "1", "EventName": name, "EventSource": "ec2.amazonaws.com",
+            "Username": user, "ReadOnly": "false", "Resources": resources, "CloudTrailEvent": record.to_string()});
+        self.records.lock().unwrap().push(event);
     }
 }
