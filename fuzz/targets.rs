@@ -11,7 +11,6 @@ use defendable::controls::evaluation::{ConfigurationItem, RuleDefaults, RuleKind
 use defendable::controls::ingress_prohibited_ports::RestrictedPorts;
 use defendable::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
 use defendable::controls::{Change, IngressRule, IngressSource, PolicyStatement, PrefixList};
-use defendable::finding::page::Cursor;
 use defendable::ids::{DigestId, FindingId};
 use defendable::notifier::notification::Notification;
 use defendable::routing::Routing;
@@ -23,6 +22,7 @@ use defendable::slack::ignore_view::ignore_submission;
 use defendable::slack::request::SlackRequest;
 use defendable::slack::text::{escape, prose};
 use defendable::slack::undo_view::undo_submission;
+use defendable::store::Cursor;
 use jiff::{SignedDuration, Timestamp};
 
 /// Reads an input; panics where something does not hold.

@@ -18,7 +18,6 @@ use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
 use crate::controls::{Change, Service, ViolationType};
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Wanted};
 use crate::finding::plan_list::{Counts, Listing};
-use crate::finding::table::{Order, Table, TableError};
 use crate::finding::{Actor, Finding, StateName};
 use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId};
 use crate::queue::{
@@ -26,6 +25,7 @@ use crate::queue::{
     parse_body, sent_at,
 };
 use crate::schedule::ScheduledRule;
+use crate::store::{Order, Table, TableError};
 
 /// What the coordinator calls beside the table's actions.
 pub const ACTIONS: &[&str] = &[

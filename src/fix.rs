@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 
 use crate::aws::AwsError;
-use crate::finding::table::{Changed, Record, Table, TableError};
 use crate::finding::{Finding, Refusal};
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{QueueUrl, Queues};
+use crate::store::{Changed, Record, Table, TableError};
 
 /// The result of asking for a fix or an undo.
 #[derive(Debug)]

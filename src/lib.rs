@@ -90,5 +90,6 @@ pub mod serve;
 pub mod settings;
 pub mod shapes;
 pub mod slack;
+pub mod store;
 pub mod text;
 pub mod wiring;

@@ -15,7 +15,6 @@ use crate::contracts::Switch;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::{Remediations, Service};
 use crate::coordinator::{Coordinator, Decider};
-use crate::finding::table::Table;
 use crate::functions::remediator::Remediator;
 use crate::functions::rule::RuleFunction;
 use crate::ids::Region;
@@ -28,6 +27,7 @@ use crate::settings::Settings;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::client::Slack;
 use crate::slack::publisher::Publisher;
+use crate::store::Table;
 
 /// Everything from which functions are made.
 #[derive(Debug, Clone)]
@@ -80,10 +80,7 @@ impl Wiring {
 
     /// The findings table.
     pub fn table(&self) -> Table {
-        Table::new(
-            aws_sdk_dynamodb::Client::new(self.aws.config()),
-            self.settings.findings_table.clone(),
-        )
+        Table::new(self.aws.config(), self.settings.findings_table.clone())
     }
 
     /// The scheduled rule.

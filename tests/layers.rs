@@ -26,6 +26,7 @@ const LAYERS: &[&str] = &[
     "settings",
     "routing",
     "slack",
+    "store",
     "finding",
     "contracts",
     "controls",
@@ -275,6 +276,32 @@ fn every_kind_of_path_is_seen() {
         let uses = Uses::of(&["remediation", "plan"], source);
         let used: BTreeSet<String> = used.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(uses, used, "{source}");
+    }
+}
+
+#[test]
+fn only_the_store_calls_dynamodb() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &[], &mut found);
+    let calls = |file: &PathBuf| {
+        std::fs::read_to_string(file)
+            .unwrap()
+            .contains("aws_sdk_dynamodb")
+    };
+    let callers: BTreeSet<String> = found
+        .into_iter()
+        .filter(|(_, file)| calls(file))
+        .filter_map(|(place, _)| place.into_iter().next())
+        .collect();
+    assert_eq!(callers, BTreeSet::from(["store".to_owned()]));
+}
+
+#[test]
+fn what_a_finding_is_asks_nobody() {
+    let used = used_by_module();
+    for of_the_world in ["aws", "queue", "secrets"] {
+        assert!(!used["finding"].contains(of_the_world), "{of_the_world}");
     }
 }
 

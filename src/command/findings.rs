@@ -3,13 +3,13 @@
 use super::definition::{Definition, Who};
 use super::parse::Command;
 use super::{Answer, CommandError, SlackFunction};
-use crate::finding::page::Cursor;
 use crate::finding::{Finding, StateName};
 use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_words::{finding_line, headline};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{code, prose};
 use crate::slack::{Content, action};
+use crate::store::Cursor;
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {

@@ -7,7 +7,6 @@ use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, refused};
 use crate::contracts::notice::Notice;
-use crate::finding::table::Record;
 use crate::finding::{ActionRequest, Actor, Finding, Refusal, State};
 use crate::fix::{Asked, ask_for_fix};
 use crate::ids::{FindingId, PlanDigest};
@@ -17,6 +16,7 @@ use crate::slack::finding_words::{changes_list, headline};
 use crate::slack::fix_view::{fix_submission, fix_view};
 use crate::slack::text::{actor, code, escape, prose};
 use crate::slack::{Content, action};
+use crate::store::Record;
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {

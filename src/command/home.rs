@@ -8,12 +8,12 @@ use tokio::time::timeout;
 use super::{SlackFunction, findings, help, history, status};
 use crate::contracts::Switch;
 use crate::finding::StateName;
-use crate::finding::page::Cursor;
-use crate::finding::table::TableError;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, confirm, section};
 use crate::slack::finding_buttons::buttons;
 use crate::slack::finding_words::finding_line;
+use crate::store::Cursor;
+use crate::store::TableError;
 
 /// How many findings one page shows, each with its buttons.
 const FINDINGS: usize = 5;

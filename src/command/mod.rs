@@ -39,8 +39,6 @@ use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::controls::Change;
 use crate::coordinator::Decider;
-use crate::finding::page::Cursor;
-use crate::finding::table::{Changed, Shown, Table, TableError};
 use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
 use crate::queue::{QueueUrl, Queues};
@@ -56,6 +54,8 @@ use crate::slack::text::{actor, code, when};
 use crate::slack::{
     Content, action, approve_view, digest_view, fix_view, ignore_view, modal, undo_view,
 };
+use crate::store::Cursor;
+use crate::store::{Changed, Shown, Table, TableError};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -149,7 +149,7 @@ impl SlackFunction {
             return Ok(refusal);
         }
         match command {
-            Command::Status => Ok(status::run(self).await),
+            Command::Status => Ok(Box::pin(status::run(self)).await),
             Command::AutoResponse(None) => autoresponse::show(self).await,
             Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(self).await,
             Command::AutoResponse(Some(Switch::Off)) => {

@@ -4,9 +4,9 @@ use super::FindingsFilter;
 use super::authorise::Subject;
 use crate::contracts::Switch;
 use crate::controls::evaluation::RuleDefaults;
-use crate::finding::table::{Table, TableError};
 use crate::ids::FindingId;
 use crate::slack::text::code;
+use crate::store::{Table, TableError};
 
 /// A slash command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,13 +13,13 @@ use super::{Answer, CommandError, SlackFunction};
 use crate::aws::AwsError;
 use crate::coordinator::{CONTESTED, Next, next};
 use crate::finding::StateName;
-use crate::finding::table::{Order, Record};
 use crate::queue::QueueUrl;
 use crate::queue::dead_letters::DeadLetter;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, message, section, sections};
 use crate::slack::finding_words::changes_list;
 use crate::slack::text::{code, count, prose};
+use crate::store::{Order, Record};
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {

@@ -14,10 +14,10 @@ use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::finding::StateName;
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT};
-use crate::finding::table::TableError;
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};
 use crate::slack::text::{age, code, count, mention, when};
+use crate::store::TableError;
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {

@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 
 use crate::controls::evaluation::RuleDefaults;
-use crate::finding::table::{Record, Table, TableError};
 use crate::finding::{FIX_TIMEOUT, Finding, State, StateName};
 use crate::ids::{FindingId, Resource};
+use crate::store::{Record, Table, TableError};
 
 /// Decides by the findings.
 #[derive(Debug, Clone)]

@@ -3,18 +3,11 @@
 //! AWS obeys the EventBridge rule; this record is what people said last. A scheduled run that
 //! finds "off" recorded does nothing, even if somebody enabled the rule.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::table::{Table, TableError, applied};
-use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::ids::PlanListId;
-
-const KEY: &str = "AUTO_RESPONSE";
 
 /// A run that stopped at the blast-radius cap; nothing runs until somebody answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,113 +77,6 @@ pub struct Wanted {
     pub by: String,
     /// When it was switched.
     pub at: Timestamp,
-}
-
-impl Table {
-    /// What is recorded; nothing, where nobody has said anything yet.
-    pub async fn auto_response(&self) -> Result<AutoResponse, TableError> {
-        let recorded = self.get_item(KEY.to_owned(), KEY.to_owned()).await?;
-        Ok(recorded.unwrap_or_default())
-    }
-
-    /// Whether auto-response may not act. A record that cannot be read counts as "off".
-    pub async fn auto_response_is_off(&self) -> Result<bool, TableError> {
-        match self.auto_response().await {
-            Ok(recorded) => Ok(recorded
-                .wanted
-                .is_none_or(|wanted| wanted.switch == Switch::Off)),
-            Err(TableError::Shape(error)) => {
-                tracing::error!(%error, "what is wanted of auto-response cannot be read: it counts as off");
-                Ok(true)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Records what somebody said, which also answers a hold. It is yet to be carried out.
-    pub async fn want(&self, wanted: &Wanted) -> Result<(), TableError> {
-        let update = self
-            .auto_response_update()
-            .update_expression("SET wanted = :wanted REMOVE #hold, carriedOut, goesOn")
-            .expression_attribute_values(":wanted", to_attribute_value(wanted)?);
-        update
-            .send()
-            .boxed()
-            .await
-            .map(drop)
-            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
-    }
-
-    /// Records what the deployment says, where nobody has said anything; whether it was that.
-    pub async fn want_first(&self, wanted: &Wanted) -> Result<bool, TableError> {
-        let update = self
-            .auto_response_update_without_hold()
-            .update_expression("SET wanted = :wanted")
-            .condition_expression("attribute_not_exists(wanted)")
-            .expression_attribute_values(":wanted", to_attribute_value(wanted)?);
-        applied(update).await
-    }
-
-    /// The scheduled rule is as it was wanted `at`. What is wanted since then is yet to be carried out.
-    pub async fn carried_out(&self, at: Timestamp) -> Result<(), TableError> {
-        let update = self
-            .auto_response_update_without_hold()
-            .update_expression("SET carriedOut = :now")
-            .condition_expression("wanted.#at = :at")
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":at", to_attribute_value(at)?)
-            .expression_attribute_values(":now", to_attribute_value(Timestamp::now())?);
-        applied(update).await.map(drop)
-    }
-
-    /// Records that a run stopped; `false` when one is recorded already.
-    pub async fn hold(&self, hold: &Hold) -> Result<bool, TableError> {
-        let update = self
-            .auto_response_update()
-            .update_expression("SET #hold = :hold REMOVE goesOn")
-            .condition_expression("attribute_not_exists(#hold)")
-            .expression_attribute_values(":hold", to_attribute_value(hold)?);
-        applied(update).await
-    }
-
-    /// Answers the hold of `at`: the next run goes on with the hold's list. `false` when it is answered
-    /// already, or is another.
-    pub async fn release_hold(
-        &self,
-        at: Timestamp,
-        list: Option<PlanListId>,
-        now: Timestamp,
-    ) -> Result<bool, TableError> {
-        let update = self
-            .auto_response_update()
-            .condition_expression("#hold.#at = :at")
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":at", to_attribute_value(at)?);
-        let update = match list {
-            Some(list) => update
-                .update_expression("SET goesOn = :yes REMOVE #hold")
-                .expression_attribute_values(
-                    ":yes",
-                    to_attribute_value(GoesOn {
-                        list,
-                        stopped_at: at,
-                        since: now,
-                    })?,
-                ),
-            None => update.update_expression("REMOVE #hold, goesOn"),
-        };
-        applied(update).await
-    }
-
-    fn auto_response_update(&self) -> UpdateItemFluentBuilder {
-        // "hold" is one of DynamoDB's reserved words.
-        self.auto_response_update_without_hold()
-            .expression_attribute_names("#hold", "hold")
-    }
-
-    fn auto_response_update_without_hold(&self) -> UpdateItemFluentBuilder {
-        self.update(KEY, KEY)
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, StateName};
+use super::{Actor, Finding, StateName};
 use crate::contracts::Switch;
 use crate::controls::Change;
 use crate::ids::{FindingId, RuleName};
@@ -231,6 +231,42 @@ impl HistoryEvent {
     pub(super) fn fixed(changes: &[Change]) -> Self {
         Self::Fixed {
             changes: changes.iter().map(Change::done).collect(),
+        }
+    }
+}
+
+impl Finding {
+    /// Remembers an event until the finding is written.
+    pub(super) fn record(&mut self, at: Timestamp, by: Actor, event: HistoryEvent) {
+        self.events.push((at, by, event));
+    }
+
+    /// The events of the change that made it what it is.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.events.iter().map(|event| self.entry(event))
+    }
+
+    fn entry(&self, (at, by, event): &(Timestamp, Actor, HistoryEvent)) -> Entry {
+        let resource = self
+            .resource_name
+            .clone()
+            .unwrap_or_else(|| self.resource.id.to_string());
+        Entry {
+            at: *at,
+            by: by.clone(),
+            event: event.clone(),
+            finding: Some(self.id.clone()),
+            resource: Some(resource),
+            standing: Some(Standing {
+                rule: self.rule.clone(),
+                // It may have been fixed by the very write that tells of it.
+                state: match event {
+                    HistoryEvent::Found => StateName::Open,
+                    _ => self.state_name(Timestamp::MIN),
+                },
+                opened_at: self.opened_at,
+            }),
+            times: 0,
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Findings: what is wrong with a resource, and the story of what people and functions did
-//! about it. Pure; [`table`] keeps them, [`crate::slack::finding_message`] shows them.
+//! about it. Pure; [`crate::store`] keeps them, [`crate::slack::finding_message`] shows them.
 
 mod alias;
 mod announcement;
 mod approval;
 pub mod attribution;
 pub mod auto_response;
-mod claim;
 mod compliance;
 mod consent;
 pub mod contest;
@@ -15,18 +14,12 @@ pub mod digest;
 pub mod event;
 mod fix;
 mod fix_report;
-pub mod history;
 mod ignore;
-pub mod judged_again;
-mod kept_plan;
 mod late;
-pub mod lease;
-pub mod page;
 pub mod plan_list;
 mod sources;
 mod state;
 pub mod storm;
-pub mod table;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,17 +1,11 @@
 //! Stored lists of findings and their plans: what **Fix all** and "go on" after a hold say yes to. A button
 //! carries the list's id only; what came later is not in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::table::{Table, TableError, applied, number};
 use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId, RuleName};
-
-/// How long a list is kept: as long as a digest's message has it.
-const KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 /// How many entries one item of the table has: of about 100 bytes each, where an item takes
 /// [400 kB](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html).
@@ -74,16 +68,6 @@ pub struct Contents {
     pub counts: Counts,
 }
 
-#[derive(Deserialize)]
-struct HeaderItem {
-    contents: Contents,
-}
-
-#[derive(Deserialize)]
-struct PartItem {
-    entries: Vec<Listing>,
-}
-
 /// The id of a list: the same entries are the same list.
 pub fn id_of(entries: &[Listing]) -> PlanListId {
     let lines: Vec<String> = entries
@@ -91,88 +75,6 @@ pub fn id_of(entries: &[Listing]) -> PlanListId {
         .map(|entry| format!("{} {}", entry.finding, entry.plan))
         .collect();
     PlanListId::of(&lines.join("\n"))
-}
-
-impl Table {
-    /// Stores a list, part by part, its header last: a list with a header is whole. `entries` are put in
-    /// order first.
-    pub async fn keep_list(
-        &self,
-        mut entries: Vec<Listing>,
-        counts: &Counts,
-    ) -> Result<PlanListId, TableError> {
-        entries.sort();
-        entries.dedup();
-        let id = id_of(&entries);
-        for (part, some) in entries.chunks(PART).enumerate() {
-            self.keep_item(
-                &id,
-                &format!("PART#{part:04}"),
-                "entries",
-                to_attribute_value(some)?,
-            )
-            .await?;
-        }
-        let contents = Contents {
-            findings: entries.len(),
-            counts: counts.clone(),
-        };
-        self.keep_item(&id, "LIST", "contents", to_attribute_value(&contents)?)
-            .await?;
-        Ok(id)
-    }
-
-    async fn keep_item(
-        &self,
-        id: &PlanListId,
-        sk: &str,
-        name: &str,
-        value: aws_sdk_dynamodb::types::AttributeValue,
-    ) -> Result<(), TableError> {
-        let update = self
-            .update(format!("LIST#{id}"), sk)
-            .update_expression("SET #name = if_not_exists(#name, :value), expiresAt = :expires")
-            .expression_attribute_names("#name", name)
-            .expression_attribute_values(":value", value)
-            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()));
-        applied(update).await.map(drop)
-    }
-
-    /// What a list has; `None` where it is not there (any more).
-    pub async fn list_contents(&self, id: &PlanListId) -> Result<Option<Contents>, TableError> {
-        let header: Option<HeaderItem> = self
-            .get_item(format!("LIST#{id}"), "LIST".to_owned())
-            .await?;
-        Ok(header.map(|header| header.contents))
-    }
-
-    /// The part of a list with its entries from `PART * part` on; empty behind the last.
-    pub async fn list_part(
-        &self,
-        id: &PlanListId,
-        part: usize,
-    ) -> Result<Vec<Listing>, TableError> {
-        let item: Option<PartItem> = self
-            .get_item(format!("LIST#{id}"), format!("PART#{part:04}"))
-            .await?;
-        Ok(item.map(|item| item.entries).unwrap_or_default())
-    }
-
-    /// The plans of a list by finding.
-    pub async fn whole_list(
-        &self,
-        id: &PlanListId,
-    ) -> Result<HashMap<FindingId, PlanDigest>, TableError> {
-        let mut plans = HashMap::new();
-        for part in 0.. {
-            let entries = self.list_part(id, part).await?;
-            if entries.is_empty() {
-                break;
-            }
-            plans.extend(entries.into_iter().map(|entry| (entry.finding, entry.plan)));
-        }
-        Ok(plans)
-    }
 }
 
 #[cfg(test)]

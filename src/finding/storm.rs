@@ -4,10 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::Finding;
-use super::table::{ATTEMPTS, Table, TableError, applied, number};
 use crate::ids::{DigestId, FindingId, RuleName};
 
 /// What counts as one storm.
@@ -58,7 +55,7 @@ struct Stormy {
 
 impl Storm {
     /// Where a finding goes, and what the channel has had then; `None` where that is as it was.
-    fn place(
+    pub(crate) fn place(
         &self,
         channel: &str,
         rule: &RuleName,
@@ -110,64 +107,6 @@ impl Storm {
             }
         };
         (Place::Digest(digest), (begins || !noted).then_some(next))
-    }
-}
-
-#[derive(Deserialize)]
-struct Item {
-    storm: Storm,
-    version: u64,
-}
-
-fn key(channel: &str) -> String {
-    format!("STORM#{channel}")
-}
-
-impl Table {
-    /// What a channel has had lately.
-    pub async fn storm(&self, channel: &str) -> Result<Storm, TableError> {
-        let item: Option<Item> = self.get_item(key(channel), "STORM".to_owned()).await?;
-        Ok(item.map(|item| item.storm).unwrap_or_default())
-    }
-
-    /// Where a finding goes that no message shows yet.
-    pub async fn place(
-        &self,
-        channel: &str,
-        finding: &Finding,
-        now: Timestamp,
-    ) -> Result<Place, TableError> {
-        for _ in 0..ATTEMPTS {
-            let item: Option<Item> = self.get_item(key(channel), "STORM".to_owned()).await?;
-            let (storm, version) =
-                item.map_or_else(Default::default, |item| (item.storm, item.version));
-            let (place, next) = storm.place(channel, &finding.rule, &finding.id, now);
-            match next {
-                Some(next) if !self.write_storm(channel, &next, version).await? => {}
-                _ => return Ok(place),
-            }
-        }
-        Err(TableError::Contended)
-    }
-
-    async fn write_storm(
-        &self,
-        channel: &str,
-        storm: &Storm,
-        version: u64,
-    ) -> Result<bool, TableError> {
-        let update = self
-            .update(key(channel), "STORM")
-            .update_expression("SET storm = :storm, #version = :next")
-            .condition_expression(
-                "#version = :version OR (attribute_not_exists(#version) AND :version = :zero)",
-            )
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":storm", to_attribute_value(storm)?)
-            .expression_attribute_values(":version", number(version))
-            .expression_attribute_values(":next", number(version + 1))
-            .expression_attribute_values(":zero", number(0));
-        applied(update).await
     }
 }
 

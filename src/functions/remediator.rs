@@ -13,11 +13,11 @@ use crate::controls::{
 };
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::finding::decision;
-use crate::finding::table::TableError;
 use crate::finding::{Actor, Covers, FIX_TIMEOUT, Finding};
 use crate::ids::{AccountId, FindingId, Resource};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
+use crate::store::TableError;
 
 /// What a remediator calls beside its remediations' own actions.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "sqs:DeleteMessage", "sqs:SendMessage"];

@@ -6,22 +6,22 @@ use std::collections::BTreeSet;
 use super::Function;
 use crate::controls::evaluation::{RuleDefaults, RuleKind};
 use crate::controls::{Service, ViolationType};
-use crate::finding::table;
+use crate::store;
 use crate::{attribution, command, coordinator, functions, notifier, queue, secrets};
 
 impl Function {
     /// The IAM actions that the function calls, such as `sqs:SendMessage`.
     pub fn actions(self) -> BTreeSet<&'static str> {
         let parts: Vec<&[&str]> = match self {
-            Self::Slack => vec![command::ACTIONS, table::ACTIONS, secrets::ACTIONS],
+            Self::Slack => vec![command::ACTIONS, store::ACTIONS, secrets::ACTIONS],
             Self::Notifier => planning(&[
                 notifier::ACTIONS,
-                table::ACTIONS,
+                store::ACTIONS,
                 secrets::ACTIONS,
                 queue::ACTIONS,
                 attribution::ACTIONS,
             ]),
-            Self::Coordinator => vec![coordinator::ACTIONS, table::ACTIONS, queue::ACTIONS],
+            Self::Coordinator => vec![coordinator::ACTIONS, store::ACTIONS, queue::ACTIONS],
             Self::Remediator(service) => remediator(service),
             Self::Rule(kind) => return rule(kind),
         };

@@ -6,10 +6,10 @@ use super::{Notifier, NotifierError};
 use crate::contracts::notice::Notice;
 use crate::finding::digest::FixAll;
 use crate::finding::plan_list::{Listing, PART};
-use crate::finding::table::TableError;
 use crate::finding::{Actor, Finding, Refusal, StateName};
 use crate::fix::{Asked, ask_for_fix};
 use crate::ids::{DigestId, FindingId, PlanListId};
+use crate::store::TableError;
 
 /// How much later the next slice is due. Seconds.
 const PAUSE: u32 = 2;

@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
 use crate::contracts::notice::Notice;
-use crate::finding::table::{Changed, Order, Table};
 use crate::finding::{Actor, Finding, Plan, State, StateName};
 use crate::fix::send_requests;
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::QueueMessage;
+use crate::store::{Changed, Order, Table};
 
 /// How many findings of a state one housekeeping looks at.
 const LIMIT: usize = 500;

@@ -10,8 +10,8 @@ use super::{Notifier, NotifierError};
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::controls::evaluation::RuleKind;
-use crate::finding::judged_again::JudgedAgain;
 use crate::ids::RuleName;
+use crate::store::JudgedAgain;
 
 /// How long until buckets and groups are judged again whatever is seen.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);

@@ -28,7 +28,6 @@ use crate::contracts::{ForeignFinding, Outcome, RemediationReport};
 use crate::controls::Severity;
 use crate::controls::{About, Change, Remediations, ViolationType};
 use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
-use crate::finding::table::{Changed, Order, Record, Table, TableError};
 use crate::finding::{Breach, Finding, Plan, StateName};
 use crate::ids::{AccountId, FindingId, RuleName};
 use crate::metrics;
@@ -42,6 +41,7 @@ use crate::slack::error::SlackError;
 use crate::slack::mark::Mark;
 use crate::slack::notice_message;
 use crate::slack::publisher::{PublishError, Published, Publisher};
+use crate::store::{Changed, Order, Record, Table, TableError};
 
 /// What the notifier calls beside the plans', the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackUserId};
 
 use super::{Notifier, NotifierError};
-use crate::report::ReportError;
+use crate::report::{ReportError, schedule};
 use crate::slack::Content;
 use crate::slack::blocks::note;
 use crate::slack::error::SlackError;
@@ -47,7 +47,8 @@ impl Notifier {
     /// The weekly one, if it is wanted and due. What goes wrong with it keeps nothing else of the
     /// housekeeping from being done: the next tries again, unless Slack has said no for good.
     pub(super) async fn weekly_report(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let Some(due) = self.table.weekly_report().await?.due(now) else {
+        let wanted = self.table.weekly_report().await?;
+        let Some(due) = schedule::due(wanted.as_ref(), now) else {
             return Ok(());
         };
         let key = format!("weekly report {due}");

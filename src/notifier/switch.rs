@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::{Notifier, NotifierError};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::finding::table::TableError;
 use crate::ids::PlanListId;
 use crate::slack::finding_words::finding_line;
 use crate::slack::{Content, notice_message};
+use crate::store::TableError;
 
 /// People are asked once for each "on".
 pub(super) fn switched_off_elsewhere_key(at: Timestamp) -> String {

@@ -6,12 +6,12 @@ use slack_morphism::prelude::{SlackChannelId, SlackUserId};
 use super::{Notifier, NotifierError};
 use crate::contracts::notice::Notice;
 use crate::contracts::{Outcome, RemediationReport};
-use crate::finding::table::{Record, Shown};
 use crate::finding::{Actor, Finding};
 use crate::ids::FindingId;
 use crate::slack::blocks::note;
 use crate::slack::finding_words::headline;
 use crate::slack::text::{code, escape, prose};
+use crate::store::{Record, Shown};
 
 /// When it is sure to be noted that an undo was given up. Seconds.
 const SOON: u32 = 5;

@@ -3,18 +3,17 @@
 mod figures;
 mod message;
 mod picture;
-mod schedule;
+pub mod schedule;
 
 use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::SlackChannelId;
 
 pub use figures::{Figures, FixTimes, FixedBy};
-pub use schedule::WeeklyReport;
 
 use crate::finding::StateName;
-use crate::finding::table::{Table, TableError};
 use crate::slack::client::Slack;
 use crate::slack::error::SlackError;
+use crate::store::{Table, TableError};
 
 /// How far back the report looks.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(30 * 24);

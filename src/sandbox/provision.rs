@@ -5,10 +5,6 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
-};
 use aws_sdk_eventbridge::types::RuleState;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sdk_ssm::types::ParameterType;
@@ -16,9 +12,9 @@ use futures::FutureExt;
 use serde_json::json;
 
 use crate::controls::Service;
-use crate::finding::table::STATE_INDEX;
 use crate::ids::AccountId;
 use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
+use crate::store::Table;
 
 const TABLE: &str = "defendable-findings";
 const RULE: &str = "defendable-auto-response";
@@ -177,47 +173,8 @@ async fn topic(config: &SdkConfig, events_arn: &str) -> Result<String> {
 }
 
 async fn table(config: &SdkConfig) -> Result<()> {
-    let attribute = |name: &str| {
-        AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S)
-            .build()
-    };
-    let key = |name: &str, kind: KeyType| {
-        KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(kind)
-            .build()
-    };
-    let index = GlobalSecondaryIndex::builder()
-        .index_name(STATE_INDEX)
-        .key_schema(key("state", KeyType::Hash)?)
-        .key_schema(key("stateSince", KeyType::Range)?)
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::All)
-                .build(),
-        )
-        .build()?;
-    let mut table = aws_sdk_dynamodb::Client::new(config)
-        .create_table()
-        .table_name(TABLE)
-        .billing_mode(BillingMode::PayPerRequest)
-        .key_schema(key("pk", KeyType::Hash)?)
-        .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(index);
-    for name in ["pk", "sk", "state", "stateSince"] {
-        table = table.attribute_definitions(attribute(name)?);
-    }
-    match table
-        .send()
-        .boxed()
-        .await
-        .map_err(aws_sdk_dynamodb::Error::from)
-    {
-        Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
-        created => created.map(drop).context("cannot create it"),
-    }
+    let table = Table::new(config, TABLE.to_owned());
+    table.create().await.context("cannot create it")
 }
 
 /// The scheduled rule, disabled; one that is there keeps its state.

@@ -20,9 +20,9 @@ use crate::contracts::notice::Notice;
 use crate::controls::Severity;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry, Tally};
-use crate::finding::lease::Holder;
 use crate::finding::plan_list;
 use crate::ids::{DigestId, PlanListId};
+use crate::store::Holder;
 
 /// How much later, at least. Seconds.
 const LATER: u32 = 4;

@@ -26,12 +26,12 @@ use crate::contracts::notice::Notice;
 use crate::controls::Severity;
 use crate::finding::attribution::{LOOKS, can_be_known};
 use crate::finding::digest::Entry;
-use crate::finding::lease::Holder;
 use crate::finding::storm::Place;
-use crate::finding::table::{Listed, Posted, Record, Shown};
 use crate::finding::{Finding, Plan, State};
 use crate::ids::{DigestId, FindingId};
 use crate::metrics;
+use crate::store::Holder;
+use crate::store::{Listed, Posted, Record, Shown};
 
 /// The longest pause of a message that Slack did not take, and more.
 const LATELY: Duration = Duration::from_secs(300);

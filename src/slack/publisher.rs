@@ -12,9 +12,9 @@ use super::client::Slack;
 use super::error::SlackError;
 use super::mark::Mark;
 use crate::aws::AwsError;
-use crate::finding::table::{Table, TableError};
 use crate::ids::DigestId;
 use crate::queue::Queues;
+use crate::store::{Table, TableError};
 
 /// For so long after it was asked for, a drawing is sure to be yet to begin.
 const SURELY_TO_COME: Duration = Duration::from_secs(3);

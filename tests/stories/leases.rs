@@ -1,7 +1,7 @@
 //! Who holds a message, and what the next one is told of those who died with it.
 
-use defendable::finding::lease::Holder;
-use defendable::finding::table::{Posted, Shown};
+use defendable::store::Holder;
+use defendable::store::{Posted, Shown};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::installation::Installation;

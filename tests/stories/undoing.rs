@@ -1,8 +1,8 @@
 //! Undo: exactly what was taken away comes back, or nothing does.
 
-use defendable::finding::table::Changed;
 use defendable::finding::{Actor, Finding};
 use defendable::ids::FindingId;
+use defendable::store::Changed;
 use serde_json::json;
 
 use crate::faults::cell::{PUBLIC_POLICY, create_bucket};

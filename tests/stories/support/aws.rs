@@ -8,9 +8,9 @@ use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use defendable::contracts::RemediationRequest;
-use defendable::finding::table::{Changed, Table};
 use defendable::finding::{Actor, Finding, Refusal};
 use defendable::ids::FindingId;
+use defendable::store::{Changed, Table};
 use serde_json::{Value, json};
 
 pub struct Aws {
@@ -61,7 +61,7 @@ impl Aws {
 
     /// The findings table, as Defendable uses it.
     pub fn table(&self) -> Table {
-        Table::new(self.dynamodb.clone(), "defendable-findings".to_owned())
+        Table::new(&sdk_config(&self.url), "defendable-findings".to_owned())
     }
 
     pub fn url(&self) -> &str {

@@ -4,11 +4,11 @@
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::Finding;
-use super::table::{KeptPlans, Table, TableError, applied, number};
+use super::record::KeptPlans;
+use super::table::{Table, TableError};
 use crate::controls::AgreedPlan;
+use crate::finding::Finding;
 use crate::ids::PlanDigest;
 
 /// How long a plan is kept after a finding that shows it was last written. One that is missing asks again.
@@ -18,7 +18,7 @@ pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 const RENEWED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Deserialize)]
-struct Item {
+struct PlanItem {
     plan: AgreedPlan,
 }
 
@@ -26,9 +26,7 @@ impl Table {
     /// A plan that was shown, if it is there still. What is stored under a digest that is not its own
     /// counts as missing.
     pub async fn plan(&self, digest: &PlanDigest) -> Result<Option<AgreedPlan>, TableError> {
-        let item: Option<Item> = self
-            .get_item(format!("PLAN#{digest}"), "PLAN".to_owned())
-            .await?;
+        let item: Option<PlanItem> = self.get_item(format!("PLAN#{digest}"), "PLAN").await?;
         Ok(item
             .map(|item| item.plan)
             .filter(|plan| plan.digest() == *digest))
@@ -64,10 +62,10 @@ impl Table {
     async fn keep_plan(&self, digest: &PlanDigest, plan: &AgreedPlan) -> Result<(), TableError> {
         let update = self
             .update(format!("PLAN#{digest}"), "PLAN")
-            .update_expression("SET #plan = if_not_exists(#plan, :plan), expiresAt = :expires")
-            .expression_attribute_names("#plan", "plan")
-            .expression_attribute_values(":plan", to_attribute_value(plan)?)
-            .expression_attribute_values(":expires", number((Timestamp::now() + KEPT).as_second()));
-        applied(update).await.map(drop)
+            .does("SET #plan = if_not_exists(#plan, :plan), expiresAt = :expires")
+            .name("plan")
+            .value("plan", plan)
+            .expires(Timestamp::now() + KEPT);
+        update.make().await.map(drop)
     }
 }

@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
-use super::table::{Table, TableError, applied};
+use super::table::{Table, TableError};
 use crate::aws::bucket::PublicAccessBlock;
 use crate::ids::RuleName;
 
@@ -12,11 +11,11 @@ fn key(rule: &RuleName) -> String {
     format!("JUDGED_AGAIN#{rule}")
 }
 
-/// What is kept of it.
+/// When a rule was last asked to judge everything again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JudgedAgain {
-    /// When the rules were last asked to judge again.
+    /// When the rule was asked.
     pub at: Timestamp,
     /// What the account blocked when that was last looked at.
     pub block: PublicAccessBlock,
@@ -24,14 +23,14 @@ pub struct JudgedAgain {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
+struct JudgedItem {
     judged_again: JudgedAgain,
 }
 
 impl Table {
     /// When that was; `None` before the first time.
     pub async fn judged_again(&self, rule: &RuleName) -> Result<Option<JudgedAgain>, TableError> {
-        let item: Option<Item> = self.get_item(key(rule), "JUDGED_AGAIN".to_owned()).await?;
+        let item: Option<JudgedItem> = self.get_item(key(rule), "JUDGED_AGAIN").await?;
         Ok(item.map(|item| item.judged_again))
     }
 
@@ -43,8 +42,8 @@ impl Table {
     ) -> Result<(), TableError> {
         let update = self
             .update(key(rule), "JUDGED_AGAIN")
-            .update_expression("SET judgedAgain = :judged")
-            .expression_attribute_values(":judged", to_attribute_value(judged)?);
-        applied(update).await.map(drop)
+            .does("SET judgedAgain = :judged")
+            .value("judged", judged);
+        update.make().await.map(drop)
     }
 }

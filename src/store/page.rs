@@ -1,20 +1,24 @@
 //! Lists of findings, page by page.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
-use futures::FutureExt;
-use serde::Deserialize;
-use serde_dynamo::aws_sdk_dynamodb_1::from_item;
-
-use super::table::{Item, Order, Record, Table, TableError, key, since, text};
-use super::{Finding, StateName};
-use crate::aws::AwsError;
-use crate::ids::FindingId;
 use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::by_state::Order;
+use super::finding::{key, since};
+use super::record::Record;
+use super::table::{Item, Table, TableError, text};
+use crate::finding::{Finding, StateName};
+use crate::ids::FindingId;
 
 /// The most findings that one page looks through for those that are wanted.
 const LOOKED_THROUGH: usize = 1000;
+
+/// How many findings are read at a time.
+const READ_AT_ONCE: usize = 100;
 
 /// Where a list goes on: behind a finding. Printed as `2026-01-01T00:00:00.000Z f-3fa9c01b22de`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +73,11 @@ struct PlaceItem {
 impl Table {
     /// Where the housekeeping goes on through the findings of a state; at the newest where nothing is noted.
     pub async fn housekeeping_place(&self, state: StateName) -> Result<Option<Cursor>, TableError> {
-        let item: Option<PlaceItem> = self.get_item(place_key(state), "PLACE".to_owned()).await?;
+        let item: Option<PlaceItem> = self.get_item(place_key(state), "PLACE").await?;
         Ok(item.and_then(|item| item.place?.parse().ok()))
     }
 
-    /// Notes that.
+    /// Notes where the housekeeping goes on; at the newest without a place.
     pub async fn note_housekeeping_place(
         &self,
         state: StateName,
@@ -82,16 +86,11 @@ impl Table {
         let update = self.update(place_key(state), "PLACE");
         let update = match place {
             Some(place) => update
-                .update_expression("SET place = :place")
-                .expression_attribute_values(":place", text(place.to_string())),
-            None => update.update_expression("REMOVE place"),
+                .does("SET place = :place")
+                .value("place", place.to_string()),
+            None => update.does("REMOVE place"),
         };
-        update
-            .send()
-            .boxed()
-            .await
-            .map(drop)
-            .map_err(|error| AwsError::from_sdk("dynamodb:UpdateItem", error).into())
+        update.make().await.map(drop)
     }
 
     /// The newest findings of a state that are wanted, from a place on, at most `limit`; and where
@@ -103,31 +102,23 @@ impl Table {
         limit: usize,
         wanted: impl Fn(&Finding) -> bool,
     ) -> Result<(Vec<Record>, Option<Cursor>), TableError> {
-        let mut start = from.map(|cursor| start_key(state, cursor));
-        let (mut records, mut last, mut looked) = (Vec::new(), None, 0);
-        loop {
-            let query = self
-                .state_query(state)
-                .scan_index_forward(Order::NewestFirst.forward())
-                .limit(100);
-            let page = query.set_exclusive_start_key(start).send().boxed().await;
-            let page = page.map_err(|error| AwsError::from_sdk("dynamodb:Query", error))?;
-            for item in page.items.unwrap_or_default() {
-                if records.len() == limit || looked == LOOKED_THROUGH {
-                    return Ok((records, last));
-                }
-                let record: Record = from_item(item)?;
-                looked += 1;
-                last = Some(Cursor::behind(&record));
-                if wanted(&record.finding) {
-                    records.push(record);
-                }
+        let (mut records, mut last, mut looked, mut is_cut) = (Vec::new(), None, 0, false);
+        let look = |record: Record| {
+            if records.len() == limit || looked == LOOKED_THROUGH {
+                is_cut = true;
+                return ControlFlow::Break(());
             }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok((records, None));
+            looked += 1;
+            last = Some(Cursor::behind(&record));
+            if wanted(&record.finding) {
+                records.push(record);
             }
-        }
+            ControlFlow::Continue(())
+        };
+        let from = from.map(|cursor| start_key(state, cursor));
+        let query = self.in_state(state, Order::NewestFirst);
+        query.each(READ_AT_ONCE, from, look).await?;
+        Ok((records, last.filter(|_| is_cut)))
     }
 }
 

@@ -1,0 +1,81 @@
+//! Findings by the state that they are in, and since when.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+
+use super::query::Query;
+use super::record::Record;
+use super::table::{Table, TableError};
+use crate::finding::StateName;
+
+/// How many findings are read at a time.
+const PAGE: usize = 100;
+
+/// By when findings entered their state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
+}
+
+impl Table {
+    /// The findings in a state, at most `limit`.
+    pub async fn by_state(
+        &self,
+        state: StateName,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Record>, TableError> {
+        let mut records = Vec::new();
+        if limit == 0 {
+            return Ok(records);
+        }
+        let take = |record: Record| {
+            records.push(record);
+            match records.len() < limit {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let query = self.in_state(state, order);
+        query.each(limit.min(PAGE), None, take).await?;
+        Ok(records)
+    }
+
+    /// The finding that has been in a state's index the longest.
+    pub async fn oldest(&self, state: StateName) -> Result<Option<Record>, TableError> {
+        Ok(self.by_state(state, Order::OldestFirst, 1).await?.pop())
+    }
+
+    /// How many findings are in a state.
+    pub async fn count(&self, state: StateName) -> Result<u64, TableError> {
+        self.in_state(state, Order::OldestFirst).count().await
+    }
+
+    /// How many findings are in a state since some time between two.
+    pub async fn count_between(
+        &self,
+        state: StateName,
+        begin: Option<Timestamp>,
+        end: Option<Timestamp>,
+    ) -> Result<u64, TableError> {
+        let moment = |time: Option<Timestamp>, none: &str| {
+            time.map_or_else(|| none.to_owned(), |time| format!("{time:.3}"))
+        };
+        let (begin, end) = (moment(begin, "0"), moment(end, "9999"));
+        let query = self.query_state_between(state.as_str(), &begin, &end);
+        query.count().await
+    }
+
+    /// The findings in a state, in an order.
+    pub(super) fn in_state(&self, state: StateName, order: Order) -> Query {
+        let query = self.query_state(state.as_str());
+        match order {
+            Order::NewestFirst => query.backward(),
+            Order::OldestFirst => query,
+        }
+    }
+}

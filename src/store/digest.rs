@@ -1,0 +1,174 @@
+//! Digests, and the findings in them: an item with what Slack shows of a digest, and beside it one small item
+//! for each finding.
+
+use std::ops::ControlFlow;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+
+use super::query::{Page, Query};
+use super::table::{Table, TableError};
+use super::update::Update;
+use crate::finding::digest::{Digest, Entry, FixAll, Member, Tally};
+use crate::ids::{DigestId, FindingId};
+
+/// How long a digest's list is kept after a finding in it has changed.
+const RETENTION: SignedDuration = SignedDuration::from_hours(35 * 24);
+
+/// Findings that are read at a time while a digest is counted: about a quarter of what a query
+/// [answers at most](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html).
+const COUNTED_AT_ONCE: usize = 500;
+
+/// The digest's own sort key.
+const DIGEST: &str = "DIGEST";
+
+fn key(id: &DigestId) -> String {
+    format!("DIGEST#{id}")
+}
+
+fn member_key(finding: &FindingId) -> String {
+    format!("MEMBER#{finding}")
+}
+
+impl Update {
+    /// Does something after which the item expires some time later, or does not while something in it is
+    /// still open. `set` is what it sets beside that, `removed` what it removes.
+    pub(super) fn does_and_expires(self, set: &str, removed: &[&str], expires: bool) -> Self {
+        let mut removed = removed.to_vec();
+        if !expires {
+            removed.push("expiresAt");
+        }
+        let remove = match removed.as_slice() {
+            [] => String::new(),
+            names => format!(" REMOVE {}", names.join(", ")),
+        };
+        match expires {
+            true => self
+                .does(format!("{set}, expiresAt = :expires{remove}"))
+                .expires(Timestamp::now() + RETENTION),
+            false => self.does(format!("{set}{remove}")),
+        }
+    }
+}
+
+impl Table {
+    /// A digest.
+    pub async fn digest(&self, id: &DigestId) -> Result<Option<Digest>, TableError> {
+        self.digest_item(id).await
+    }
+
+    /// Enters a finding into a digest, or what has become of it. What is older than the entry that
+    /// is there changes nothing.
+    pub async fn enter(
+        &self,
+        id: &DigestId,
+        entry: &Entry,
+        version: u64,
+    ) -> Result<(), TableError> {
+        let set = "SET entry = :entry, #version = :version";
+        let update = self
+            .member_update(id, &entry.finding)
+            .does_and_expires(set, &[], entry.state.is_over())
+            .only_if("attribute_not_exists(#version) OR #version < :version")
+            .name("version")
+            .value("entry", entry)
+            .value("version", version);
+        update.make().await.map(drop)
+    }
+
+    /// Notes that fixing all has asked for a finding's fix.
+    pub async fn tried(
+        &self,
+        id: &DigestId,
+        finding: &FindingId,
+        at: Timestamp,
+    ) -> Result<(), TableError> {
+        let update = self
+            .member_update(id, finding)
+            .does("SET tried = :at")
+            // One that has expired meanwhile must not come back as half an item.
+            .only_if("attribute_exists(entry)")
+            .value("at", at);
+        update.make().await.map(drop)
+    }
+
+    /// The members of a digest behind a finding, at most `limit`, by the findings' ids; and whether
+    /// there are more.
+    pub async fn members(
+        &self,
+        id: &DigestId,
+        behind: Option<&FindingId>,
+        limit: usize,
+    ) -> Result<(Vec<Member>, bool), TableError> {
+        let query = self.members_behind(id, behind);
+        let Page { mut items, next } = query.page(limit + 1, None).await?;
+        let more = items.len() > limit || next.is_some();
+        items.truncate(limit);
+        Ok((items, more))
+    }
+
+    /// Counts a digest's findings, a page at a time.
+    pub async fn tally(
+        &self,
+        id: &DigestId,
+        fix_all: Option<Timestamp>,
+    ) -> Result<Tally, TableError> {
+        let mut tally = Tally::default();
+        let count = |member: Member| {
+            if !member.retired {
+                tally.add(member, fix_all);
+            }
+            ControlFlow::Continue(())
+        };
+        let query = self.members_behind(id, None);
+        query.each(COUNTED_AT_ONCE, None, count).await?;
+        Ok(tally)
+    }
+
+    /// Somebody wants all of a digest fixed; `false` while that is under way already.
+    pub async fn ask_fix_all(&self, id: &DigestId, fix_all: &FixAll) -> Result<bool, TableError> {
+        let update = self
+            .digest_update(id)
+            .does("SET fixAll = :fixAll")
+            .only_if("attribute_exists(begunAt) AND (attribute_not_exists(fixAll) OR fixAll.ended = :true)")
+            .value("fixAll", fix_all)
+            .value("true", true);
+        update.make().await
+    }
+
+    /// Every finding has had its turn in the fixing of all that was asked for `at`.
+    pub async fn end_fix_all(&self, id: &DigestId, at: Timestamp) -> Result<(), TableError> {
+        let update = self
+            .digest_update(id)
+            .does("SET fixAll.ended = :true")
+            .only_if("fixAll.#at = :at")
+            .name("at")
+            .value("at", at)
+            .value("true", true);
+        update.make().await.map(drop)
+    }
+
+    /// An update of a digest's member.
+    pub(super) fn member_update(&self, id: &DigestId, finding: &FindingId) -> Update {
+        self.update(key(id), member_key(finding))
+    }
+
+    /// An update of a digest.
+    pub(super) fn digest_update(&self, id: &DigestId) -> Update {
+        self.update(key(id), DIGEST)
+    }
+
+    /// A digest's item, or a part of it.
+    pub(super) async fn digest_item<T: DeserializeOwned>(
+        &self,
+        id: &DigestId,
+    ) -> Result<Option<T>, TableError> {
+        self.get_item(key(id), DIGEST).await
+    }
+
+    fn members_behind(&self, id: &DigestId, behind: Option<&FindingId>) -> Query {
+        let begin =
+            behind.map_or_else(|| "MEMBER#".to_owned(), |finding| member_key(finding) + "!");
+        self.query(&key(id), &begin, "MEMBER#~")
+    }
+}
