@@ -21,6 +21,9 @@ IDENTITY_KEYS = {
     "aws:vpceaccount", "aws:vpceorgid", "aws:vpceorgpaths", "s3:dataaccesspointaccount",
     "s3:dataaccesspointarn", "s3:x-amz-server-side-encryption-aws-kms-key-id",
 }
+# What callers say of their own request: a statement that allows by it is not public, as AWS's page has it, but one
+# that denies by it denies nothing to a stranger who says what it wants.
+KMS_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 STRANGE = "stranger-999999999999"
 MANY_ADDRESSES = {4: 2 ** 24, 6: 2 ** 96}
 
@@ -127,7 +130,7 @@ def conditions_of(statement):
 
 def is_met(operator, key, values, request, by_allow):
     """Whether a request meets a condition; other keys are as the stranger wants them."""
-    if key not in IDENTITY_KEYS:
+    if key not in IDENTITY_KEYS or (key == KMS_KEY and not by_allow):
         return by_allow
     value = request[key]
     for prefix, without_value in (("foranyvalue:", False), ("forallvalues:", True)):

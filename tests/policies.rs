@@ -90,6 +90,11 @@ fn condition() -> impl Strategy<Value = Value> {
         json!({"aws:userid": "AROAEXAMPLE:*"}),
         json!({"aws:userid": "*:*"}),
         json!({"aws:Referer": "https://example.com"}),
+        json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:us-east-1:111122223333:key/1"}),
+        json!({"aws:VpceAccount": "111122223333"}),
+        json!({"aws:VpceOrgPaths": "o-a1b2c3d4e5/r-ab12/*"}),
+        json!({"aws:SourceOrgPaths": ["o-a1b2c3d4e5/*", "o-*"]}),
+        json!({"aws:PrincipalServiceName": "cloudtrail.amazonaws.com"}),
         json!({"aws:SourceVpc": "vpc-1", "aws:PrincipalOrgID": "o-a1b2c3d4e5"}),
     ]);
     let ranges = one_of(&[

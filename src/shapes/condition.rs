@@ -79,15 +79,16 @@ fn can_narrow(operator: &str) -> bool {
 
 /// Whether a Deny with these conditions denies to all strangers: each lets out only what is one's own, and a
 /// request that lacks a key meets it. Conditions are joined by "and", so that one of another kind is an
-/// exception for others.
+/// exception for others. A key whose value callers choose lets out everybody who chooses it.
 pub(super) fn deny_to_strangers(conditions: &Conditions) -> bool {
     !conditions.is_empty()
         && conditions.iter().all(|(operator, keys)| {
-            is_negated(operator)
-                && keys
-                    .iter()
-                    .all(|(key, values)| narrows(key, values.values()))
+            is_negated(operator) && keys.iter().all(|(key, values)| lets_out_own(key, values))
         })
+}
+
+fn lets_out_own(key: &str, values: &OneOrMany) -> bool {
+    !key.eq_ignore_ascii_case(CALLERS_CHOICE) && narrows(key, values.values())
 }
 
 /// Whether a Deny with these conditions lets out some of one's own, whatever else they say.
@@ -95,10 +96,7 @@ pub(super) fn deny_to_others(conditions: &Conditions) -> bool {
     conditions.iter().any(|(operator, keys)| {
         let operator = operator.to_ascii_lowercase();
         let negated = is_negated(operator.strip_prefix("foranyvalue:").unwrap_or(&operator));
-        negated
-            && keys
-                .iter()
-                .any(|(key, values)| narrows(key, values.values()))
+        negated && keys.iter().any(|(key, values)| lets_out_own(key, values))
     })
 }
 
