@@ -30,13 +30,12 @@ enum Next {
     Judge(JudgedAgain),
 }
 
-/// `block` is none where it cannot be read. A rule judges everything when it is new; and what is raised is
-/// seen when it matters.
+/// `block` is none where it cannot be read: it counts as off before it could be read once. A rule judges
+/// everything when it is new; and what is raised is seen when it matters.
 fn next(last: Option<JudgedAgain>, block: Option<PublicAccessBlock>, now: Timestamp) -> Next {
     let Some(last) = last else {
-        return block.map_or(Next::Nothing, |block| {
-            Next::Note(JudgedAgain { at: now, block })
-        });
+        let block = block.unwrap_or_default();
+        return Next::Note(JudgedAgain { at: now, block });
     };
     let block = block.unwrap_or(last.block);
     match is_lowered(last.block, block) || now.duration_since(last.at) >= EVERY {
@@ -155,7 +154,11 @@ mod tests {
             Next::Note(judged(5, true)),
             "the rule is new"
         );
-        assert_eq!(next(None, None, at(5)), Next::Nothing, "not read yet");
+        assert_eq!(
+            next(None, None, at(5)),
+            Next::Note(judged(5, false)),
+            "what cannot be read counts as off, and the days are counted"
+        );
         let last = Some(judged(5, true));
         assert_eq!(next(last, Some(block(true)), at(6)), Next::Nothing);
         assert_eq!(
