@@ -3,6 +3,7 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde::de::Error;
 
 use super::live_bucket;
 use super::rule::{S3PublicAccess, Unjudged};
@@ -34,6 +35,10 @@ impl Rule for S3PublicAccess {
             Unjudged::Shape(source) => EvaluationError::Item {
                 resource_id: resource_id(),
                 source,
+            },
+            Unjudged::Template => EvaluationError::Item {
+                resource_id: resource_id(),
+                source: serde_json::Error::custom(unjudged),
             },
             Unjudged::Unread(part) => EvaluationError::Unread {
                 resource_id: resource_id(),

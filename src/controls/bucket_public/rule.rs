@@ -10,7 +10,7 @@ use crate::aws::answer::Answer;
 use crate::aws::bucket::PublicAccessBlock;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::evaluation::{
-    ComplianceType, ConfigurationItem, RuleParameters, Verdict, Violation, list, nullable,
+    ComplianceType, ConfigurationItem, RuleParameters, Verdict, Violation, annotation, list,
     stringified,
 };
 use crate::controls::kind::ViolationType;
@@ -35,13 +35,21 @@ struct Supplement {
     public_access_block_configuration: PublicAccessBlock,
 }
 
+/// AWS Config writes one of the lists, and `null` for the other.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AccessControlList {
-    #[serde(default, deserialize_with = "nullable")]
-    grant_list: Vec<Grant>,
-    #[serde(default, deserialize_with = "nullable")]
-    grant_set: Vec<Grant>,
+    #[serde(default)]
+    grant_list: Option<Vec<Grant>>,
+    #[serde(default)]
+    grant_set: Option<Vec<Grant>>,
+}
+
+impl AccessControlList {
+    /// Whether neither list is there, which is not to have no grants.
+    fn is_unread(&self) -> bool {
+        self.grant_list.is_none() && self.grant_set.is_none()
+    }
 }
 
 #[derive(Deserialize)]
@@ -84,6 +92,9 @@ pub enum Unjudged {
     /// The item is not of the shape that buckets' items have.
     #[error(transparent)]
     Shape(#[from] serde_json::Error),
+    /// The item is of the proactive mode.
+    #[error("it is in CloudFormation's shape: this rule judges what exists, not templates")]
+    Template,
     /// AWS Config could not read these.
     #[error("it does not say what the bucket's {0} is, so that nothing can be said of it")]
     Unread(&'static str),
@@ -166,14 +177,29 @@ impl S3PublicAccess {
                 "Exempt: the rule's bucketWhitelist names this bucket.",
             ));
         }
-        let supplement: Supplement = item.supplementary_configuration()?;
+        if item.is_template() {
+            return Err(Unjudged::Template);
+        }
+        // An item without any supplement says no more of the bucket than one whose supplement is empty.
+        let supplement = match item.has_supplement() {
+            true => item.supplementary_configuration::<Supplement>()?,
+            false => Supplement::default(),
+        };
         let exposures: Vec<Exposure> = acl_exposure(&supplement, answer)
             .into_iter()
             .chain(policy_exposure(&supplement, answer)?)
             .collect();
-        let mut verdict = verdict(exposures, answer);
-        verdict.annotation.push_str(&callers_choice(&supplement)?);
-        let unread = match (&supplement.access_control_list, &supplement.bucket_policy) {
+        let mut verdict = verdict(exposures);
+        let is_public = verdict.compliance_type == ComplianceType::NonCompliant;
+        let unasked = answer.failure().filter(|_| is_public);
+        let mut notices = unasked.map_or_else(String::new, |reason| {
+            format!(" AWS could not be asked: {reason}.")
+        });
+        notices.push_str(&callers_choice(&supplement)?);
+        verdict.annotation = annotation(&verdict.annotation, &notices);
+        let acl = supplement.access_control_list.as_ref();
+        let acl = acl.filter(|acl| !acl.is_unread());
+        let unread = match (acl, &supplement.bucket_policy) {
             (Some(_), Some(_)) => return Ok(verdict),
             (None, None) => "ACL and policy",
             (None, Some(_)) => "ACL",
@@ -189,7 +215,7 @@ impl S3PublicAccess {
 
 fn acl_exposure(supplement: &Supplement, answer: &AwsAnswer) -> Option<Exposure> {
     let acl = supplement.access_control_list.as_ref()?;
-    let public = acl.grant_list.iter().chain(&acl.grant_set);
+    let public = acl.grant_list.iter().chain(&acl.grant_set).flatten();
     let public: BTreeSet<(&str, &str)> = public
         .filter_map(|grant| Some((grant.public_group()?, grant.permission.as_str())))
         .collect();
@@ -286,7 +312,7 @@ fn policy_exposure(
     }))
 }
 
-fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
+fn verdict(exposures: Vec<Exposure>) -> Verdict {
     let say = |exposure: &Exposure| match exposure.excused_by {
         Some(excuse) => format!("{}, {excuse}", exposure.what),
         None => exposure.what.clone(),
@@ -297,16 +323,13 @@ fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
         .filter(|exposure| exposure.excused_by.is_none())
         .map(|exposure| exposure.violation)
         .collect();
-    let unasked = answer.failure().map_or_else(String::new, |reason| {
-        format!(" AWS could not be asked: {reason}.")
-    });
     match (violations.is_empty(), annotation.is_empty()) {
         (true, true) => Verdict::compliant("Neither the ACL nor the policy is public."),
         (true, false) => Verdict::compliant(&format!("Not public: {annotation}.")),
         (false, _) => Verdict {
             compliance_type: ComplianceType::NonCompliant,
             violations,
-            ..Verdict::compliant(&format!("Public: {annotation}.{unasked}"))
+            ..Verdict::compliant(&format!("Public: {annotation}."))
         },
     }
 }
@@ -314,6 +337,7 @@ fn verdict(exposures: Vec<Exposure>, answer: &AwsAnswer) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::evaluation::ANNOTATION_LIMIT;
 
     const PUBLIC_POLICY: &str = r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
 
@@ -484,6 +508,37 @@ mod tests {
     }
 
     #[test]
+    fn a_template_is_refused_whatever_its_supplement() {
+        for supplement in [json!({}), json!(null)] {
+            let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": "Downloads",
+                "configurationItemStatus": "ResourceDiscovered", "supplementaryConfiguration": supplement,
+                "configuration": {"AccessControl": "PublicRead", "BucketName": "downloads"}})
+            .to_string();
+            let item = serde_json::from_str(&item).unwrap();
+            let judged = S3PublicAccess::default().evaluate(&item, &AwsAnswer::default());
+            let error = judged.unwrap_err();
+            assert!(matches!(error, Unjudged::Template), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_aws_could_not_be_asked_is_said_however_long_the_rest_is() {
+        let sids = "Everybody ".repeat(40);
+        let policy = PUBLIC_POLICY.replace("Open", &sids);
+        let supplement = json!({"BucketPolicy": {"policyText": policy}});
+        let answer = AwsAnswer {
+            policy_is_public: Answer::Failed("why".to_owned()),
+            ..AwsAnswer::default()
+        };
+        let annotation = judge_by(&supplement, &answer).unwrap().annotation;
+        assert!(
+            annotation.ends_with("AWS could not be asked: why."),
+            "{annotation}"
+        );
+        assert!(annotation.chars().count() <= ANNOTATION_LIMIT);
+    }
+
+    #[test]
     fn what_aws_config_could_not_read_is_not_called_private() {
         let (no_grants, no_policy) = (json!({"grantList": []}), json!({"policyText": null}));
         for (supplement, unread) in [
@@ -494,6 +549,15 @@ mod tests {
                 "policy",
             ),
             (json!({"BucketPolicy": no_policy}), "ACL"),
+            (
+                json!({"BucketPolicy": no_policy, "AccessControlList": {}}),
+                "ACL",
+            ),
+            (
+                json!({"BucketPolicy": no_policy, "AccessControlList": {"grantList": null, "grantSet": null}}),
+                "ACL",
+            ),
+            (json!(null), "ACL and policy"),
         ] {
             let error = judge(&supplement).unwrap_err().to_string();
             assert!(

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -82,6 +82,23 @@ impl ConfigurationItem<'_> {
     /// mistake, so that is an error.
     pub fn configuration<T: DeserializeOwned + Default>(&self) -> serde_json::Result<T> {
         nested("configuration", self.configuration)
+    }
+
+    /// Whether it has a supplement.
+    pub fn has_supplement(&self) -> bool {
+        let supplement = self.supplementary_configuration.map(RawValue::get);
+        supplement.is_some_and(|json| json != "null")
+    }
+
+    /// Whether its description is that of a template, as AWS Config has it in the
+    /// [proactive mode](https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config-rules.html): the
+    /// names of CloudFormation's properties begin with capital letters, those of what exists do not.
+    pub fn is_template(&self) -> bool {
+        let fields = self.configuration::<BTreeMap<String, IgnoredAny>>();
+        fields.is_ok_and(|fields| {
+            let mut names = fields.keys();
+            names.any(|name| name.starts_with(|letter: char| letter.is_ascii_uppercase()))
+        })
     }
 
     /// The description's supplement; likewise.

@@ -14,5 +14,5 @@ pub(super) use configuration_item::{nullable, stringified};
 pub use judge::Rule;
 pub use parameters::{InvalidParameter, RuleParameters, list};
 pub use rule::{RuleDefaults, RuleKind};
-pub(super) use verdict::Verdict;
 pub use verdict::{ANNOTATION_LIMIT, ComplianceType, Evaluation, EvaluationError, Violation};
+pub(super) use verdict::{Verdict, annotation};

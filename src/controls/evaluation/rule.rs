@@ -6,12 +6,11 @@ use super::aws_answer::AwsAnswer;
 use super::configuration_item::ConfigurationItem;
 use super::judge::Rule;
 use super::parameters::RuleParameters;
-use super::verdict::{ANNOTATION_LIMIT, ComplianceType, Evaluation, EvaluationError, Verdict};
+use super::verdict::{self, ComplianceType, Evaluation, EvaluationError, Verdict};
 use crate::controls::bucket_public::S3PublicAccess;
 use crate::controls::ingress_prohibited_ports::RestrictedPorts;
 use crate::controls::{Control, ViolationType};
 use crate::ids::{FindingId, Resource, ResourceType, RuleName};
-use crate::text::cut;
 
 /// The custom rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -149,7 +148,7 @@ impl RuleDefaults {
             resource_type: item.resource_type.to_string(),
             resource_id,
             compliance_type: verdict.compliance_type,
-            annotation: cut(&verdict.annotation, ANNOTATION_LIMIT),
+            annotation: verdict::annotation(&verdict.annotation, ""),
             violations: verdict.violations,
             prefix_lists: verdict.prefix_lists,
         })

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::parameters::InvalidParameter;
 use crate::controls::ViolationType;
+use crate::text::cut;
 
 /// The longest annotation that PutEvaluations takes, in characters
 /// ([Evaluation](https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html)).
@@ -45,6 +46,17 @@ pub struct Verdict {
     pub(in crate::controls) violations: Vec<Violation>,
     /// The prefix lists that matter for it, whether they were looked into or not.
     pub(in crate::controls) prefix_lists: BTreeSet<String>,
+}
+
+/// The most that notices take of an annotation, in characters.
+const NOTICES_LIMIT: usize = 170;
+
+/// An annotation that PutEvaluations takes: what is said of the resource is cut, so that the notices behind it
+/// (what AWS could not be asked, what was not looked into) are there.
+pub(in crate::controls) fn annotation(said: &str, notices: &str) -> String {
+    let notices = cut(notices, NOTICES_LIMIT);
+    let left = ANNOTATION_LIMIT - notices.chars().count();
+    cut(said, left) + &notices
 }
 
 impl Verdict {

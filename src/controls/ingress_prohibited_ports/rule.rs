@@ -9,7 +9,8 @@ use serde_json::json;
 use super::item::{IpPermission, SecurityGroup};
 use super::prefix_lists::PrefixLists;
 use crate::controls::evaluation::{
-    ComplianceType, ConfigurationItem, InvalidParameter, RuleParameters, Verdict, Violation, list,
+    ComplianceType, ConfigurationItem, InvalidParameter, RuleParameters, Verdict, Violation,
+    annotation, list,
 };
 use crate::controls::kind::ViolationType;
 use crate::shapes::address_block::Broadest;
@@ -72,10 +73,10 @@ impl RestrictedPorts {
         let prefix_lists = self.prefix_lists(permissions);
         let unread = not_looked_into(prefix_lists.iter().filter(|id| !lists.knows(id)));
         if open.is_empty() {
-            let annotation = format!("No prohibited port is open to the internet.{unread}");
+            let said = annotation("No prohibited port is open to the internet.", &unread);
             return Ok(Verdict {
                 prefix_lists,
-                ..Verdict::compliant(&annotation)
+                ..Verdict::compliant(&said)
             });
         }
         let openings: Vec<String> = open.iter().map(OpenSource::to_string).collect();
@@ -83,9 +84,9 @@ impl RestrictedPorts {
         let broad = self.what_counts_as_broad(open.iter().flat_map(|source| &source.ranges));
         Ok(Verdict {
             compliance_type: ComplianceType::NonCompliant,
-            annotation: format!(
-                "Open to the internet: {}.{by_hand}{broad}{unread}",
-                openings.join("; ")
+            annotation: annotation(
+                &format!("Open to the internet: {}.", openings.join("; ")),
+                &format!("{by_hand}{broad}{unread}"),
             ),
             violations: open.iter().map(|source| self.violation(source)).collect(),
             prefix_lists,
