@@ -436,6 +436,83 @@ mod tests {
     }
 
     #[test]
+    fn the_person_who_narrows_a_public_statement_opened_nothing() {
+        let mut wide = everybody();
+        (wide["Sid"], wide["Action"]) = (json!("All"), json!("s3:*"));
+        let mut renamed = everybody();
+        renamed["Sid"] = json!("Renamed");
+        let opened = put_policy(1, "opener", &[wide]);
+        let narrowed = put_policy(2, "careful", &[renamed]);
+        let same = put_policy(3, "tidy", &[everybody()]);
+        let records = [opened, narrowed, same];
+        assert_eq!(found(&records, statement()).as_deref(), Some("opener"));
+        // One that opens another path has opened that.
+        let mut other = everybody();
+        other["Resource"] = json!("arn:aws:s3:::b/other/*");
+        let records = [
+            put_policy(1, "other", &[other]),
+            put_policy(2, "opener", &[everybody()]),
+        ];
+        assert_eq!(found(&records, statement()).as_deref(), Some("opener"));
+    }
+
+    /// As CloudTrail has a rule that was made, with the id that it got.
+    fn authorized(minute: u8, user: &str, (from, to): (u16, u16), cidr: &str) -> String {
+        let asked = json!({"groupId": "sg-1", "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": from,
+            "toPort": to, "ipRanges": {"items": [{"cidrIp": cidr}]}}]}});
+        let rule = json!({"groupId": "sg-1", "securityGroupRuleId": "sgr-1", "isEgress": false,
+            "ipProtocol": "tcp", "fromPort": from, "toPort": to, "cidrIpv4": cidr});
+        let call = call("AuthorizeSecurityGroupIngress", minute, user, &asked);
+        let mut record: serde_json::Value = serde_json::from_str(&call).unwrap();
+        record["responseElements"] =
+            json!({"_return": true, "securityGroupRuleSet": {"items": [rule]}});
+        record.to_string()
+    }
+
+    /// As CloudTrail has a rule that was changed.
+    fn modified_rule(minute: u8, user: &str, (from, to): (u16, u16), cidr: &str) -> String {
+        let rule = json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, "CidrIpv4": cidr, "Description": "web"});
+        let change = json!({"SecurityGroupRuleId": "sgr-1", "SecurityGroupRule": rule, "tag": 1});
+        let request = json!({"GroupId": "sg-1", "SecurityGroupRule": change});
+        let parameters = json!({"ModifySecurityGroupRulesRequest": request});
+        call("ModifySecurityGroupRules", minute, user, &parameters)
+    }
+
+    #[test]
+    fn the_person_who_narrows_a_rule_or_describes_it_opened_nothing() {
+        let everywhere = "0.0.0.0/0";
+        let made = authorized(1, "opener", (0, 65535), everywhere);
+        let narrowed = modified_rule(2, "careful", (22, 22), everywhere);
+        let described = modified_rule(3, "tidy", (22, 22), everywhere);
+        let records = [made, narrowed.clone(), described];
+        assert_eq!(found(&records, range("tcp", 22)).as_deref(), Some("opener"));
+        let unknown = found(&[narrowed], range("tcp", 22));
+        assert_eq!(
+            unknown.as_deref(),
+            Some("careful"),
+            "nobody knows what it was"
+        );
+        for closed in [
+            authorized(1, "office", (22, 22), "198.51.100.0/24"),
+            authorized(1, "web", (443, 443), everywhere),
+            modified_rule(1, "office", (22, 22), "198.51.100.0/24"),
+        ] {
+            let records = [closed, modified_rule(2, "opener", (22, 22), everywhere)];
+            assert_eq!(found(&records, range("tcp", 22)).as_deref(), Some("opener"));
+        }
+    }
+
+    #[test]
+    fn the_person_who_lifts_the_account_s_block_opened_the_bucket() {
+        let name = "DeleteAccountPublicAccessBlock";
+        let lifted = call(name, 3, "lifter", &json!({"accountId": "123456789012"}));
+        let records = [put_policy(1, "opener", &[everybody()]), lifted];
+        assert_eq!(found(&records, statement()).as_deref(), Some("lifter"));
+        assert!(statement().calls_on_others().contains(&name));
+        assert!(grant().calls_on_others().contains(&name));
+    }
+
+    #[test]
     fn an_acl_opens_by_its_grants_and_not_by_the_bucket_s_name() {
         let acl = |minute, user, acl: &str| {
             call(

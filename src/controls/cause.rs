@@ -28,6 +28,9 @@ pub struct Call {
     /// What it asked for.
     #[serde(default)]
     pub request_parameters: Value,
+    /// What it was answered.
+    #[serde(default)]
+    pub response_elements: Value,
 }
 
 /// Who made it.

@@ -8,6 +8,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::deny;
 use super::statement::Statement;
@@ -62,6 +63,12 @@ struct Sid {
     sid: Option<String>,
 }
 
+fn without_sid(statement: &str) -> serde_json::Result<Map<String, Value>> {
+    let mut fields: Map<String, Value> = serde_json::from_str(statement)?;
+    fields.remove("Sid");
+    Ok(fields)
+}
+
 impl<'a> BucketPolicy<'a> {
     /// Reads a policy document: `{"Version": "2012-10-17", "Statement": [{…}]}`.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
@@ -114,6 +121,19 @@ impl<'a> BucketPolicy<'a> {
                 limited_by: named_by(statement),
             });
         Ok(public.collect())
+    }
+
+    /// Whether one of the public statements lets everybody do all that `statement` does, or is that statement but
+    /// for its `Sid`.
+    pub fn lets_everybody_do(&self, statement: &str) -> serde_json::Result<bool> {
+        let (wanted, inner) = (without_sid(statement)?, serde_json::from_str(statement)?);
+        for public in self.public_statements()? {
+            let outer = serde_json::from_str(&public.text)?;
+            if without_sid(&public.text)? == wanted || deny::is_within(&outer, &inner) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The statements for everybody, by `Sid` or number, that only a KMS key limits, which callers choose.
@@ -267,6 +287,11 @@ mod tests {
         let unlimited = [("Read".to_owned(), Vec::new())];
         let elsewhere = only_vpc(json!("s3:PutObject"), objects.clone());
         assert_eq!(names(json!([read, elsewhere])), unlimited);
+        // Callers choose the key.
+        let key = json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:eu-west-1:1:key/1"});
+        let mut by_key = only_vpc(json!("s3:*"), json!("*"));
+        by_key["Condition"] = json!({"StringNotEquals": key});
+        assert_eq!(names(json!([read, by_key])), unlimited);
         let mut of_services = only_vpc(json!("s3:*"), json!("*"));
         of_services["Principal"] = json!({"Service": "*"});
         assert_eq!(names(json!([read, of_services])), unlimited);

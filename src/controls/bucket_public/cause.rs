@@ -8,6 +8,12 @@ use super::grant::{Grant, Grantee};
 use crate::controls::cause::{Call, Effect};
 use crate::shapes::bucket_policy::BucketPolicy;
 
+/// The calls that change the account's block, which name no bucket.
+pub(super) const OF_ACCOUNTS: &[&str] = &[
+    "DeleteAccountPublicAccessBlock",
+    "PutAccountPublicAccessBlock",
+];
+
 /// What a call did to what decides whether a grant is public. A bucket begins with the ACL that is asked for,
 /// and is private otherwise.
 pub(super) fn on_grant(call: &Call, grant: &Grant) -> Vec<(&'static str, Effect)> {
@@ -83,7 +89,8 @@ fn texts(parameters: &Value) -> Vec<&str> {
     }
 }
 
-/// Whether the policy has a public statement after a call: that one, or any. `None` where it cannot be read.
+/// Whether the policy lets everybody do what a statement does after a call, or anything without a statement: who
+/// puts a narrower statement in the place of a broader one has opened nothing. `None` where it cannot be read.
 fn policy(call: &Call, statement: Option<&str>) -> Option<Effect> {
     match call.event_name.as_str() {
         "DeleteBucketPolicy" => return Some(Effect::Closed),
@@ -94,16 +101,10 @@ fn policy(call: &Call, statement: Option<&str>) -> Option<Effect> {
         Value::String(text) => text.clone(),
         policy => policy.to_string(),
     };
-    let public = BucketPolicy::parse(&policy)
-        .ok()?
-        .public_statements()
-        .ok()?;
-    let json = |text: &str| serde_json::from_str::<Value>(text).ok();
-    Some(Effect::of(match statement.and_then(json) {
-        Some(wanted) => public
-            .iter()
-            .any(|public| json(&public.text).as_ref() == Some(&wanted)),
-        None => !public.is_empty(),
+    let policy = BucketPolicy::parse(&policy).ok()?;
+    Some(Effect::of(match statement {
+        Some(statement) => policy.lets_everybody_do(statement).ok()?,
+        None => !policy.public_statements().ok()?.is_empty(),
     }))
 }
 

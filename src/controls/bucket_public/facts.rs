@@ -56,6 +56,10 @@ impl ChangeFacts for Grant {
     fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
         cause::on_grant(call, self)
     }
+
+    fn calls_on_others(&self) -> &'static [&'static str] {
+        cause::OF_ACCOUNTS
+    }
 }
 
 impl ChangeFacts for PolicyStatement {
@@ -101,6 +105,10 @@ impl ChangeFacts for PolicyStatement {
     fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
         cause::on_policy(call, Some(&self.statement))
     }
+
+    fn calls_on_others(&self) -> &'static [&'static str] {
+        cause::OF_ACCOUNTS
+    }
 }
 
 impl ChangeFacts for WholePolicy {
@@ -128,6 +136,10 @@ impl ChangeFacts for WholePolicy {
 
     fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
         cause::on_policy(call, None)
+    }
+
+    fn calls_on_others(&self) -> &'static [&'static str] {
+        cause::OF_ACCOUNTS
     }
 }
 

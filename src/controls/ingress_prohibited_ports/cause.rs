@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::ingress_rule::{IngressRule, IngressSource, PrefixList};
-use super::opened::protocol_name;
+use super::opened::{Opened, protocol_name};
 use crate::controls::cause::{Call, Effect};
 
 /// Adds entries to a prefix list, and takes others out.
@@ -18,12 +18,37 @@ pub(super) const OF_PREFIX_LISTS: &[&str] = &[MODIFY_LIST, RESTORE_LIST];
 
 /// What a call did to a rule, by the rule itself and by the entries of its prefix list.
 pub(super) fn effects(call: &Call, rule: &IngressRule) -> Vec<(&'static str, Effect)> {
-    let of_rule = adds(call, rule).then_some(("ingress", Effect::Added));
     let of_list = match &rule.source {
-        IngressSource::PrefixList(list) => on_list(call, list).map(|effect| ("entries", effect)),
+        IngressSource::PrefixList(list) => on_list(call, list),
         IngressSource::Cidr(_) => None,
     };
-    of_rule.into_iter().chain(of_list).collect()
+    let effects = [("ingress", on_rule(call, rule)), ("entries", of_list)];
+    effects
+        .into_iter()
+        .filter_map(|(decides, effect)| Some((decides, effect?)))
+        .collect()
+}
+
+/// What a call did to a rule. One that modifies it says how the rule is then, which may be less than it was: it has
+/// opened nothing where the rule is known to have been as open before.
+fn on_rule(call: &Call, rule: &IngressRule) -> Option<Effect> {
+    let (asked, answered) = (&call.request_parameters, &call.response_elements);
+    match call.event_name.as_str() {
+        "AuthorizeSecurityGroupIngress" => match by_id(answered, rule) {
+            Some(permission) if opens(permission, rule) => Some(Effect::Added),
+            Some(_) => Some(Effect::Closed),
+            // What it made has other ids.
+            None if !permissions(answered).is_empty() => None,
+            None => asked_for(&permissions(asked), rule),
+        },
+        "ModifySecurityGroupRules" => {
+            let modified = by_id(asked, rule)?;
+            let mut modified = permissions(modified).into_iter();
+            let is_open = |permission| opens(permission, rule);
+            Some(Effect::of(modified.any(is_open)))
+        }
+        _ => None,
+    }
 }
 
 /// What a call did to the open entries of a prefix list.
@@ -71,37 +96,106 @@ fn within<'a>(parameters: &'a Value, name: &str) -> &'a Value {
     found(parameters, name).unwrap_or(&Value::Null)
 }
 
-/// Whether a call adds a rule that opens the same.
-fn adds(call: &Call, rule: &IngressRule) -> bool {
-    let adds = matches!(
-        call.event_name.as_str(),
-        "AuthorizeSecurityGroupIngress" | "ModifySecurityGroupRules"
-    );
-    adds && names_rule(&call.request_parameters, rule)
+/// What a call did that does not say which rules it made: one that asked for more may have made another rule, and
+/// tells only that the same was open.
+fn asked_for(permissions: &[&Value], rule: &IngressRule) -> Option<Effect> {
+    if permissions.iter().any(|asked| opens_just(asked, rule)) {
+        return Some(Effect::Added);
+    }
+    let is_open = permissions.iter().any(|asked| opens(asked, rule));
+    is_open.then_some(Effect::LeftOpen)
 }
 
-/// Whether a permission somewhere in the parameters has a rule's protocol, ports and source.
-fn names_rule(parameters: &Value, rule: &IngressRule) -> bool {
+/// The innermost object that names a rule by its id, somewhere in a call's parameters or answer.
+fn by_id<'a>(value: &'a Value, rule: &IngressRule) -> Option<&'a Value> {
+    let names_it = |name: &str| value.get(name).and_then(Value::as_str) == Some(&rule.rule_id);
+    if ["securityGroupRuleId", "SecurityGroupRuleId"]
+        .into_iter()
+        .any(names_it)
+    {
+        return Some(value);
+    }
+    match value {
+        Value::Object(fields) => fields.values().find_map(|value| by_id(value, rule)),
+        Value::Array(items) => items.iter().find_map(|value| by_id(value, rule)),
+        _ => None,
+    }
+}
+
+/// The objects that say a protocol, somewhere in a call's parameters or answer: each is a permission.
+fn permissions(value: &Value) -> Vec<&Value> {
+    let is_one = value
+        .get("ipProtocol")
+        .or(value.get("IpProtocol"))
+        .is_some();
+    let inner: Vec<&Value> = match value {
+        Value::Object(fields) => fields.values().flat_map(permissions).collect(),
+        Value::Array(items) => items.iter().flat_map(permissions).collect(),
+        _ => Vec::new(),
+    };
+    is_one.then_some(value).into_iter().chain(inner).collect()
+}
+
+/// Whether a permission opens all that a rule does.
+fn opens(permission: &Value, rule: &IngressRule) -> bool {
+    let wanted = wanted(rule);
+    any_opened(permission, |opened| opened.includes(&wanted))
+}
+
+/// Whether a permission opens what a rule does, and no more.
+fn opens_just(permission: &Value, rule: &IngressRule) -> bool {
+    let wanted = wanted(rule);
+    any_opened(permission, |opened| {
+        opened.includes(&wanted) && wanted.includes(opened)
+    })
+}
+
+/// What a rule opens.
+fn wanted(rule: &IngressRule) -> Opened<'_> {
     let (IngressSource::Cidr(source) | IngressSource::PrefixList(PrefixList { id: source, .. })) =
         &rule.source;
-    let field = |names: [&str; 2]| names.iter().find_map(|name| parameters.get(name));
-    let here = field(["ipProtocol", "IpProtocol"]).is_some_and(|protocol| {
-        let said = protocol
-            .as_str()
-            .map_or_else(|| protocol.to_string(), str::to_owned);
-        let port = |names| field(names).and_then(Value::as_i64).unwrap_or(-1);
-        let ports = (port(["fromPort", "FromPort"]), port(["toPort", "ToPort"]));
-        let wanted = (
-            rule.from_port.map_or(-1, i64::from),
-            rule.to_port.map_or(-1, i64::from),
-        );
-        protocol_name(&said) == protocol_name(&rule.protocol)
-            && (rule.protocol == "-1" || ports == wanted)
-            && parameters.to_string().contains(&format!("\"{source}\""))
-    });
-    here || match parameters {
-        Value::Object(fields) => fields.values().any(|value| names_rule(value, rule)),
-        Value::Array(items) => items.iter().any(|value| names_rule(value, rule)),
-        _ => false,
+    opened(&rule.protocol, (rule.from_port, rule.to_port), source)
+}
+
+/// Whether one of those whom a permission lets in is let in as is wanted.
+fn any_opened(permission: &Value, is_wanted: impl Fn(&Opened) -> bool) -> bool {
+    let field = |names: [&str; 2]| names.iter().find_map(|name| permission.get(name));
+    let Some(protocol) = field(["ipProtocol", "IpProtocol"]) else {
+        return false;
+    };
+    let protocol = protocol
+        .as_str()
+        .map_or_else(|| protocol.to_string(), str::to_owned);
+    let port = |names| {
+        let port = field(names).and_then(Value::as_i64);
+        port.and_then(|port| i32::try_from(port).ok())
+    };
+    let ports = (port(["fromPort", "FromPort"]), port(["toPort", "ToPort"]));
+    let mut sources = texts(permission).into_iter();
+    sources.any(|source| is_wanted(&opened(&protocol, ports, source)))
+}
+
+/// A prefix list's id is a source as a range is.
+fn opened<'a>(
+    protocol: &'a str,
+    (from, to): (Option<i32>, Option<i32>),
+    source: &'a str,
+) -> Opened<'a> {
+    let given = |port: Option<i32>| port.filter(|port| *port != -1);
+    Opened {
+        protocol: protocol_name(protocol),
+        ports: (given(from), given(to)),
+        prefix_list: None,
+        ranges: vec![source],
+    }
+}
+
+/// The texts in a permission, of which those that are no source include none.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
