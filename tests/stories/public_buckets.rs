@@ -207,7 +207,7 @@ async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned
     let bucket = "perhaps-blocked";
     create_bucket(&world, bucket, &[]).await;
     world.aws.set_acl(bucket, BucketCannedAcl::PublicRead).await;
-    let warning = "• remove the ACL grant READ to everybody (AllUsers) (AWS could not be asked whether the account blocks it)";
+    let warning = "• remove the ACL grant READ to everybody (AllUsers) (AWS could not be asked whether a block makes it ineffective)";
     let message = world.slack.finding_says(bucket, warning).await;
     let seen = world.to_aws.hits(by_us);
     eventually("auto-response has tried", async || {
@@ -222,6 +222,22 @@ async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned
         .finding_says(bucket, "Fixed by <@U0ALICE>")
         .await;
     assert_eq!(world.aws.grants(bucket).await.len(), 1);
+
+    // So it is with a block of the bucket's own.
+    interact(&world.app_url, &click(ALICE, "autoresponse_off", "off"))
+        .await
+        .unwrap();
+    let other = "perhaps-blocked-itself";
+    world
+        .to_aws
+        .inject("s3:GET publicAccessBlock", other, Fault::Denied, 0, 1000);
+    publish(&world, other, PUBLIC_POLICY).await;
+    let message = world
+        .slack
+        .finding_says(other, "(AWS could not be asked whether it is public)")
+        .await;
+    world.slack.click(ALICE, &message, "fix").await;
+    world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
 }
 
 #[tokio::test]

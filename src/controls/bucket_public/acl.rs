@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::grant::{Grant, Grantee};
+use super::live_bucket;
 use super::rule::{S3PublicAccess, is_public_group};
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
@@ -124,6 +125,8 @@ impl PutBack for Restored {
 struct LiveAcl {
     acl: AccessControlPolicy,
     block: PublicAccessBlock,
+    /// Why the block could not be read.
+    unread: Option<String>,
 }
 
 async fn read(s3: &Client, id: &ResourceId) -> Result<LiveAcl, AwsError> {
@@ -132,10 +135,8 @@ async fn read(s3: &Client, id: &ResourceId) -> Result<LiveAcl, AwsError> {
         .set_owner(acl.owner)
         .set_grants(acl.grants)
         .build();
-    Ok(LiveAcl {
-        acl,
-        block: bucket::public_access_block(s3, id.as_str()).await?,
-    })
+    let (block, unread) = live_bucket::block(s3, id.as_str()).await?;
+    Ok(LiveAcl { acl, block, unread })
 }
 
 fn is_public(grant: &S3Grant) -> bool {
@@ -212,7 +213,8 @@ async fn prepare(
         .account_block
         .given()
         .is_some_and(|block| block.ignore_public_acls);
-    let doubt = answer.failure().map(str::to_owned);
+    let doubt = live.unread.as_deref().or(answer.failure());
+    let doubt = doubt.map(str::to_owned);
     let changes = match (is_excused, &doubt) {
         (true, _) => Vec::new(),
         (false, None) => changes,
@@ -324,6 +326,7 @@ mod tests {
                 ignore_public_acls,
                 ..Default::default()
             },
+            unread: None,
         }
     }
 
@@ -454,7 +457,7 @@ mod tests {
                 acl.grants().iter().map(|grant| format!("{grant:?}")).collect()
             };
             let before = all(&live.acl);
-            live.acl = LiveAcl { acl: live.acl, block: live.block }.without(&removed);
+            live.acl = LiveAcl { acl: live.acl, block: live.block, unread: None }.without(&removed);
             prop_assert_eq!(judged(&live, &rule), ComplianceType::Compliant);
             let public = |grant: &String| grant.contains("/AllUsers") || grant.contains("/AuthenticatedUsers");
             let kept: BTreeSet<String> = before.iter().filter(|grant| !public(grant)).cloned().collect();

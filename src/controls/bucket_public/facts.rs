@@ -28,7 +28,7 @@ impl ChangeFacts for Grant {
             self.permission, self.grantee
         );
         match self.is_unconfirmed {
-            true => format!("{will} (AWS could not be asked whether the account blocks it)"),
+            true => format!("{will} (AWS could not be asked whether a block makes it ineffective)"),
             false => will,
         }
     }
@@ -242,5 +242,20 @@ mod tests {
         ] {
             assert_eq!(statement(action), Severity::Critical, "{action}");
         }
+    }
+
+    #[test]
+    fn a_plan_names_the_deny_that_limits_a_statement_and_what_aws_could_not_be_asked() {
+        let statement = PolicyStatement {
+            index: 1,
+            sid: None,
+            statement: "{}".to_owned(),
+            limited_by: vec!["\"OnlyVpc\"".to_owned()],
+            is_unconfirmed: true,
+        };
+        assert_eq!(
+            statement.will(),
+            "remove statement number 2 from the bucket policy (AWS could not be asked whether it is public) (the Deny \"OnlyVpc\" limits it: those who are meant lose access, too)"
+        );
     }
 }

@@ -24,7 +24,7 @@ pub struct Grant {
     pub grantee: Grantee,
     /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP`, `FULL_CONTROL`.
     pub permission: String,
-    /// Whether AWS could not be asked if the account's Public Access Block makes it ineffective.
+    /// Whether AWS could not be asked if a Public Access Block makes it ineffective.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unconfirmed: bool,
 }

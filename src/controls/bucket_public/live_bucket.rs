@@ -1,10 +1,12 @@
 //! A bucket as it is now, in the shape of a configuration item: for items that lack its ACL or policy, which
 //! AWS Config could not read.
 
+use aws_sdk_s3::Client;
 use aws_sdk_s3::types::Grant;
 use serde_json::{Value, json};
 
-use crate::aws::{Aws, AwsError, AwsErrorKind, bucket};
+use crate::aws::bucket::{self, PublicAccessBlock};
+use crate::aws::{Aws, AwsError, AwsErrorKind};
 use crate::controls::evaluation::ConfigurationItem;
 use crate::ids::{AccountId, Region};
 
@@ -14,6 +16,21 @@ pub(super) const ACTIONS: &[&str] = &[
     "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
 ];
+
+/// A bucket's own Public Access Block, and why it could not be read, where it may not be: then it counts as off.
+pub(super) async fn block(
+    s3: &Client,
+    id: &str,
+) -> Result<(PublicAccessBlock, Option<String>), AwsError> {
+    match bucket::public_access_block(s3, id).await {
+        Ok(block) => Ok((block, None)),
+        Err(error) if error.kind == AwsErrorKind::AccessDenied => {
+            tracing::warn!(%error, bucket = id, "a bucket's Public Access Block cannot be read");
+            Ok((PublicAccessBlock::default(), Some(error.to_string())))
+        }
+        Err(error) => Err(error),
+    }
+}
 
 /// The item of a bucket with what was read now in place of what AWS Config had read, as JSON.
 pub(super) async fn completed(
@@ -26,10 +43,10 @@ pub(super) async fn completed(
     let read = tokio::try_join!(
         bucket::acl(&s3, id),
         bucket::policy(&s3, id),
-        bucket::public_access_block(&s3, id)
+        block(&s3, id)
     );
     let (status, supplement) = match read {
-        Ok((acl, policy, block)) => {
+        Ok((acl, policy, (block, _))) => {
             let grants: Vec<Value> = acl.grants().iter().map(grant).collect();
             let block = json!({"ignorePublicAcls": block.ignore_public_acls,
                 "restrictPublicBuckets": block.restrict_public_buckets});

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::acl::once;
+use super::live_bucket;
 use super::rule::S3PublicAccess;
 use super::statement::{PolicyStatement, WholePolicy};
 use crate::aws::answer::Answer;
@@ -137,13 +138,17 @@ impl PutBack for Restored {
 struct LivePolicy {
     policy: Option<String>,
     block: PublicAccessBlock,
+    /// Why the block could not be read.
+    unread: Option<String>,
 }
 
 async fn read(s3: &Client, id: &ResourceId) -> Result<LivePolicy, AwsError> {
     let policy = bucket::policy(s3, id.as_str()).await?;
+    let (block, unread) = live_bucket::block(s3, id.as_str()).await?;
     Ok(LivePolicy {
         policy,
-        block: bucket::public_access_block(s3, id.as_str()).await?,
+        block,
+        unread,
     })
 }
 
@@ -229,8 +234,10 @@ async fn prepare(
         return Ok(prepared(changes, live, None));
     }
     let answer = AwsAnswer::of_bucket(aws, account, region, id.as_str()).await;
-    let doubt = answer.failure().map(str::to_owned);
-    Ok(prepared(by_answer(changes, &answer), live, doubt))
+    let doubt = live.unread.as_deref().or(answer.failure());
+    let doubt = doubt.map(str::to_owned);
+    let changes = by_answer(changes, &answer, doubt.is_some());
+    Ok(prepared(changes, live, doubt))
 }
 
 fn prepared(changes: Vec<Change>, live: LivePolicy, doubt: Option<String>) -> Prepared {
@@ -241,7 +248,7 @@ fn prepared(changes: Vec<Change>, live: LivePolicy, doubt: Option<String>) -> Pr
     }
 }
 
-fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
+fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer, is_unconfirmed: bool) -> Vec<Change> {
     let is_blocked = answer
         .account_block
         .given()
@@ -251,7 +258,7 @@ fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer) -> Vec<Change> {
     }
     for change in &mut changes {
         if let Change::RemoveStatement(statement) = change {
-            statement.is_unconfirmed = answer.failure().is_some();
+            statement.is_unconfirmed = is_unconfirmed;
         }
     }
     changes
@@ -336,7 +343,11 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
             statements.join(",")
         ));
-        let live = LivePolicy { policy, block };
+        let live = LivePolicy {
+            policy,
+            block,
+            unread: None,
+        };
         let changes = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         changes.iter().map(Change::to_string).collect()
     }
@@ -365,6 +376,7 @@ mod tests {
         let live = LivePolicy {
             policy: Some(text.clone()),
             block: PublicAccessBlock::default(),
+            unread: None,
         };
         let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         let rest = live.without(&removed);
@@ -394,6 +406,7 @@ mod tests {
         let live = LivePolicy {
             policy: Some(text.clone()),
             block: PublicAccessBlock::default(),
+            unread: None,
         };
         let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
         let rest = live.without(&removed);
@@ -445,7 +458,7 @@ mod tests {
             };
             let statements: Vec<String> = open.iter().enumerate().map(statement).collect();
             let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
-            let live = LivePolicy { policy: Some(text.clone()), block: PublicAccessBlock::default() };
+            let live = LivePolicy { policy: Some(text.clone()), block: PublicAccessBlock::default(), unread: None };
             let removed = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
             let breaks = judged(Some(&text)) == ComplianceType::NonCompliant;
             prop_assert_eq!(breaks, !removed.is_empty());

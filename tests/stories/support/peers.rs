@@ -158,9 +158,20 @@ impl CloudTrail {
                 .filter(about)
                 .cloned()
                 .collect();
+            // Page by page, and reads among them.
+            let place = asked["NextToken"].as_str().unwrap_or("0");
+            let place: usize = place.parse().unwrap();
+            let read = json!({"EventName": "DescribeSecurityGroups", "ReadOnly": "true", "CloudTrailEvent": "{}"});
+            let page = match place {
+                0 => json!({"Events": [read], "NextToken": "1"}),
+                _ if place < found.len() => {
+                    json!({"Events": [found[place - 1]], "NextToken": (place + 1).to_string()})
+                }
+                _ => json!({"Events": found.get(place - 1).into_iter().collect::<Vec<_>>()}),
+            };
             (
                 [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
-                json!({"Events": found}).to_string(),
+                page.to_string(),
             )
         };
         let app = Router::new()
