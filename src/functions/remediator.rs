@@ -1,21 +1,20 @@
 //! The remediators' handler: one task, one effect, one report.
 
-use std::fmt;
+mod consent;
+mod outcome;
+mod report;
 
 use jiff::Timestamp;
 
+use self::consent::{Consent, Look};
+use self::outcome::{Applied, NotNow, settle, settle_undo};
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::contracts::{
-    Attempt, Outcome, RemediationReport, RemediationRequest, RemediationTask, ReportDetail,
-};
-use crate::controls::{
-    AgreedPlan, Change, Direction, IGNORE_TAG, Prepared, Remediations, Service, UndoError,
-};
+use crate::contracts::{Attempt, Outcome, RemediationRequest, RemediationTask};
+use crate::controls::{Change, Direction, Prepared, Remediations, Service};
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::finding::decision;
-use crate::finding::{Actor, Covers, FIX_TIMEOUT, Finding};
+use crate::finding::{Actor, FIX_TIMEOUT};
 use crate::ids::{AccountId, FindingId, Resource};
-use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
 use crate::store::TableError;
 
@@ -98,149 +97,6 @@ impl Job {
     fn request(&self) -> &RemediationRequest {
         &self.task.message_body
     }
-}
-
-/// What may be changed.
-struct Consent {
-    /// The plan to which somebody said yes. None: all that violates, which is auto-response's standing
-    /// consent.
-    agreed: Option<AgreedPlan>,
-    /// Whether nobody asked for this fix.
-    is_automatic: bool,
-    /// What is ignored, and stays.
-    left: Option<Covers>,
-    /// The finding as it is on record, if there is one.
-    finding: Option<Finding>,
-}
-
-impl Consent {
-    fn is_wanted(&self, change: &Change) -> bool {
-        !self.leaves_to_people(change) && self.left.as_ref().is_none_or(|left| !left.covers(change))
-    }
-
-    /// Whether it takes a person's own hands, or one who asks for this fix: auto-response's standing consent
-    /// does not cover it, nor does a yes to go on, which names findings and not what is left out of them.
-    fn leaves_to_people(&self, change: &Change) -> bool {
-        change.is_by_hand() || (self.is_automatic && change.is_left_to_people())
-    }
-
-    /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
-    /// again.
-    fn is_contested(&self, prepared: &Prepared) -> bool {
-        let now = Timestamp::now();
-        self.finding
-            .as_ref()
-            .is_some_and(|finding| finding.is_contested_by(prepared.changes(), now))
-    }
-
-    /// The changes that nobody agreed to.
-    fn beyond<'a>(&self, live: impl Iterator<Item = &'a Change>) -> Vec<Change> {
-        let wanted = live.filter(|change| self.is_wanted(change));
-        self.agreed
-            .as_ref()
-            .map_or_else(Vec::new, |agreed| agreed.beyond(wanted))
-    }
-}
-
-/// How an attempt to fix ended.
-enum Applied {
-    /// These were changed, or none needed to be.
-    Changed(Vec<Change>),
-    /// Nothing was, for these were not agreed to.
-    NotAgreed(Vec<Change>),
-    /// Nothing was, for these are left to people.
-    LeftToPeople(Vec<Change>),
-}
-
-impl Applied {
-    fn changed(changes: Vec<Change>, left: Vec<Change>) -> Self {
-        if changes.is_empty() && !left.is_empty() {
-            Self::LeftToPeople(left)
-        } else {
-            Self::Changed(changes)
-        }
-    }
-}
-
-/// What a look showed.
-struct Look {
-    /// What the task would change.
-    own: Prepared,
-    /// What nobody agreed to.
-    new: Vec<Change>,
-    /// What beside that is left to people.
-    left: Vec<Change>,
-}
-
-/// What an attempt means: an end to report, or an error after which to try again.
-fn settle(applied: Result<Applied, AwsError>) -> Result<(Outcome, Vec<Change>), AwsError> {
-    match applied {
-        Ok(Applied::LeftToPeople(left)) => Ok((Outcome::LeftToPeople, left)),
-        Ok(Applied::Changed(changes)) if changes.is_empty() => Ok((Outcome::NothingToDo, changes)),
-        Ok(Applied::Changed(changes)) => Ok((Outcome::Fixed, changes)),
-        Ok(Applied::NotAgreed(new)) => Ok((Outcome::NotAgreed, new)),
-        Err(error) => match error.kind {
-            AwsErrorKind::Transient | AwsErrorKind::Conflict => Err(error),
-            AwsErrorKind::NotFound => Ok((Outcome::Gone, Vec::new())),
-            AwsErrorKind::AccessDenied => {
-                count_fix_failure(FixFailure::AccessDenied);
-                let advice = format!(
-                    "Allow {} to the remediator's role, then press Fix again.",
-                    error.operation
-                );
-                Ok((
-                    Outcome::Failed {
-                        reason: error.to_string(),
-                        advice,
-                    },
-                    Vec::new(),
-                ))
-            }
-            AwsErrorKind::Other => {
-                count_fix_failure(FixFailure::Other);
-                let advice = "Fix it by hand in the AWS console, or press Fix again.".to_owned();
-                Ok((
-                    Outcome::Failed {
-                        reason: error.to_string(),
-                        advice,
-                    },
-                    Vec::new(),
-                ))
-            }
-        },
-    }
-}
-
-/// What an attempt to put back means, likewise.
-fn settle_undo(
-    (in_place, put_back): (Vec<Change>, Result<(), UndoError>),
-) -> Result<(Outcome, Vec<Change>), AwsError> {
-    let (reason, advice) = match put_back {
-        Ok(()) => return Ok((Outcome::Undone, in_place)),
-        Err(UndoError::Differs(what)) => (
-            what,
-            "Put it back by hand where you still want it, or leave it fixed.".to_owned(),
-        ),
-        Err(UndoError::Aws(error)) => match error.kind {
-            AwsErrorKind::Transient | AwsErrorKind::Conflict => return Err(error),
-            AwsErrorKind::NotFound => (
-                "the resource is gone".to_owned(),
-                "There is nothing to put anything back into.".to_owned(),
-            ),
-            AwsErrorKind::AccessDenied => {
-                let advice = format!(
-                    "Allow {} to the remediator's role and in the account, then press Undo again.",
-                    error.operation
-                );
-                (error.to_string(), advice)
-            }
-            AwsErrorKind::Other => (
-                error.to_string(),
-                "Put it back by hand in the AWS console.".to_owned(),
-            ),
-        },
-    };
-    Ok((Outcome::Failed { reason, advice }, in_place))
 }
 
 impl Remediator {
@@ -353,9 +209,8 @@ impl Remediator {
         &self,
         job: &Job,
         attempt: &Attempt,
-    ) -> Result<(Outcome, Vec<Change>), AwsError> {
-        let consent = self.consent(job).await.map_err(|error| meanwhile(&error))?;
-        let Some(consent) = consent else {
+    ) -> Result<(Outcome, Vec<Change>), NotNow> {
+        let Some(consent) = self.consent(job).await? else {
             return Ok((Outcome::NotAgreed, Vec::new()));
         };
         let removed = job.request().undo.as_slice();
@@ -363,7 +218,7 @@ impl Remediator {
             return match self.exemption(job).await {
                 Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
                 Ok(None) => settle(self.remediate(job, attempt, &consent).await),
-                Err(error) => settle(Err(error)),
+                Err(error) => settle(Err(error.into())),
             };
         }
         if !consent
@@ -373,7 +228,9 @@ impl Remediator {
         {
             return Ok((Outcome::NotAgreed, Vec::new()));
         }
-        settle_undo(self.remediations.put_back(&job.resource, removed).await)
+        Ok(settle_undo(
+            self.remediations.put_back(&job.resource, removed).await,
+        )?)
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
@@ -410,7 +267,7 @@ impl Remediator {
         job: &Job,
         attempt: &Attempt,
         consent: &Consent,
-    ) -> Result<Applied, AwsError> {
+    ) -> Result<Applied, NotNow> {
         let mut attempts = 0..ATTEMPTS;
         loop {
             let Look { own, new, left } = self.look(job, consent).await?;
@@ -423,10 +280,7 @@ impl Remediator {
                 None if own.doubt().is_some() => {
                     Some("AWS could not be asked whether it is public")
                 }
-                None => self
-                    .objection(job)
-                    .await
-                    .map_err(|error| meanwhile(&error))?,
+                None => self.objection(job).await?,
                 Some(_) => None,
             };
             let goes_on = objection.is_none() && new.is_empty();
@@ -437,18 +291,18 @@ impl Remediator {
             };
             // After a conflict this takes our own announcement back, even if nothing is left.
             if goes_on || attempts.start > 0 {
-                let begun = self.report(job, attempt.clone(), Outcome::Begun, changes);
+                let begun = job.report(attempt.clone(), Outcome::Begun, changes);
                 self.queues.send(&self.queues.events, &begun).await?;
             }
             if let Some(objection) = objection {
                 Self::tell_not_done(job, objection);
-                return Err(meanwhile(&objection));
+                return Err(NotNow::Objection(objection));
             }
             if !new.is_empty() {
                 return Ok(Applied::NotAgreed(new));
             }
             match self.apply(job, consent, own).await {
-                Err(error) if error.kind == AwsErrorKind::Conflict && attempts.next().is_some() => {
+                Err(error) if error.is_conflict() && attempts.next().is_some() => {
                     tracing::info!(%error, resource = %job.resource.id, "changed meanwhile, planning again");
                 }
                 applied => return applied.map(|changes| Applied::changed(changes, left)),
@@ -490,7 +344,7 @@ impl Remediator {
         job: &Job,
         consent: &Consent,
         own: Prepared,
-    ) -> Result<Vec<Change>, AwsError> {
+    ) -> Result<Vec<Change>, NotNow> {
         if own.changes().is_empty() {
             return Ok(Vec::new());
         }
@@ -498,12 +352,9 @@ impl Remediator {
             own: again, new, ..
         } = self.look(job, consent).await?;
         if !again.changes_the_same(&own) || !new.is_empty() {
-            return Err(AwsError::conflict(
-                "the last look before the change",
-                "the resource has changed",
-            ));
+            return Err(NotNow::Changed);
         }
-        self.remediations.apply(&job.resource, again).await
+        Ok(self.remediations.apply(&job.resource, again).await?)
     }
 
     async fn conclude(
@@ -514,7 +365,7 @@ impl Remediator {
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
         // It tells when it was done.
-        let report = self.report(&job, attempt, outcome, changes);
+        let report = job.report(attempt, outcome, changes);
         let stays = matches!(&report.detail, Some(detail) if detail.outcome == Outcome::NotAgreed);
         if !stays {
             self.delete_request(&job).await?;
@@ -528,142 +379,5 @@ impl Remediator {
             (Some(queue), Some(receipt_handle)) => self.queues.delete(queue, receipt_handle).await,
             _ => Ok(()),
         }
-    }
-
-    fn report(
-        &self,
-        job: &Job,
-        attempt: Attempt,
-        outcome: Outcome,
-        changes: Vec<Change>,
-    ) -> RemediationReport {
-        let (request, resource) = (job.request().clone(), &job.resource);
-        RemediationReport {
-            remediation_source: self.service.remediator(),
-            resource_id: resource.id.clone(),
-            resource_type: resource.resource_type.clone(),
-            action: action(&request, &outcome, &changes).to_owned(),
-            action_complete_time: Timestamp::now(),
-            aws_account_id: resource.account.clone(),
-            message: message(&outcome, &changes),
-            detail: Some(ReportDetail {
-                outcome,
-                attempt,
-                changes,
-                request,
-            }),
-        }
-    }
-}
-
-/// What keeps auto-response from the change that it has prepared. When the request comes back it is
-/// looked at anew.
-fn meanwhile(objection: &impl fmt::Display) -> AwsError {
-    AwsError::transient(
-        "the last look before the change",
-        Some("Objection"),
-        &objection.to_string(),
-    )
-}
-
-fn action(request: &RemediationRequest, outcome: &Outcome, changes: &[Change]) -> &'static str {
-    let changes_nothing =
-        changes.is_empty() || matches!(outcome, Outcome::NotAgreed | Outcome::LeftToPeople);
-    let remediation = request.violation_type.remediation();
-    match request.undo.is_empty() {
-        _ if changes_nothing => "None",
-        true => remediation.call(changes),
-        false => remediation.undo_call(),
-    }
-}
-
-fn message(outcome: &Outcome, changes: &[Change]) -> String {
-    match outcome {
-        Outcome::Begun | Outcome::Fixed => changes
-            .iter()
-            .map(Change::to_string)
-            .collect::<Vec<_>>()
-            .join("; "),
-        Outcome::Undone => changes
-            .iter()
-            .map(Change::reopens)
-            .collect::<Vec<_>>()
-            .join("; "),
-        Outcome::NothingToDo => "nothing to do: the resource is clean".to_owned(),
-        Outcome::Gone => "nothing to do: the resource is gone".to_owned(),
-        Outcome::NotAgreed => {
-            let new: Vec<String> = changes.iter().map(Change::to_string).collect();
-            format!("nothing done: not agreed to: {}", new.join("; "))
-        }
-        Outcome::LeftToPeople => {
-            let left: Vec<String> = changes.iter().map(Change::to_string).collect();
-            format!("nothing done: left to people: {}", left.join("; "))
-        }
-        Outcome::LeftAlone { reason } => {
-            format!("nothing done: the tag {IGNORE_TAG} says {reason}")
-        }
-        Outcome::Failed { reason, advice } => format!("{reason}. {advice}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::controls::WholePolicy;
-
-    fn error(kind: AwsErrorKind) -> AwsError {
-        AwsError {
-            kind,
-            ..AwsError::other("ec2:RevokeSecurityGroupIngress", "Code", "words")
-        }
-    }
-
-    #[test]
-    fn errors_are_told_apart() {
-        assert!(settle(Err(error(AwsErrorKind::Transient))).is_err());
-        assert!(settle(Err(error(AwsErrorKind::Conflict))).is_err());
-        assert_eq!(
-            settle(Err(error(AwsErrorKind::NotFound))).unwrap().0,
-            Outcome::Gone
-        );
-        assert_eq!(
-            settle(Ok(Applied::changed(Vec::new(), Vec::new())))
-                .unwrap()
-                .0,
-            Outcome::NothingToDo
-        );
-        assert_eq!(
-            settle(Ok(Applied::NotAgreed(Vec::new()))).unwrap().0,
-            Outcome::NotAgreed
-        );
-        let left = vec![Change::DeletePolicy(WholePolicy {
-            policy: "{}".to_owned(),
-        })];
-        let settled = settle(Ok(Applied::changed(Vec::new(), left.clone()))).unwrap();
-        assert_eq!(settled, (Outcome::LeftToPeople, left));
-        let (outcome, _) = settle(Err(error(AwsErrorKind::AccessDenied))).unwrap();
-        assert!(
-            matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("Allow ec2:Revoke"))
-        );
-    }
-
-    #[test]
-    fn an_undo_that_failed_halfway_says_what_is_in_place() {
-        let changes = vec![Change::DeletePolicy(WholePolicy {
-            policy: "{}".to_owned(),
-        })];
-        let failed = |kind| settle_undo((changes.clone(), Err(error(kind).into())));
-        assert!(
-            failed(AwsErrorKind::Transient).is_err() && failed(AwsErrorKind::Conflict).is_err()
-        );
-        let (outcome, in_place) = failed(AwsErrorKind::AccessDenied).unwrap();
-        assert!(
-            matches!(outcome, Outcome::Failed { advice, .. } if advice.contains("press Undo again"))
-        );
-        assert_eq!(in_place, changes);
-        assert_eq!(
-            settle_undo((changes.clone(), Ok(()))).unwrap(),
-            (Outcome::Undone, changes)
-        );
     }
 }
