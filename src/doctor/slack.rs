@@ -9,7 +9,7 @@ use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Diagnosis, Examined};
-use crate::slack::client::https_connector;
+use crate::slack::hyper_client::https_connector;
 use crate::wiring::Wiring;
 
 /// The scopes that the bot needs: those of `manifest.yml`.

@@ -10,7 +10,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::command::SlackFunction;
-use crate::slack::client::{HyperClient, hyper_client};
+use crate::slack::hyper_client::{HyperClient, hyper_client};
 use crate::slack::request::SlackRequest;
 use crate::wiring::Wiring;
 

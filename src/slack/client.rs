@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use slack_morphism::errors::SlackClientError;
@@ -13,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::Content;
 use super::error::SlackError;
+use super::hyper_client::{HyperClient, hyper_client};
 use super::settings::SlackSettings;
 use super::text::without_date_tokens;
 use crate::metrics;
@@ -36,9 +35,6 @@ const RETRIES: usize = 3;
 
 /// When it is made again, if Slack does not say.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
-
-/// Slack's client over HTTPS, or HTTP where an emulator stands in.
-pub type HyperClient = SlackClient<SlackClientHyperHttpsConnector>;
 
 /// Slack, as the app.
 #[derive(Clone)]
@@ -112,7 +108,7 @@ impl Slack {
             .await
     }
 
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         method: &'static str,
         call: impl AsyncFnOnce(
@@ -296,53 +292,6 @@ impl Slack {
         }
     }
 
-    /// Uploads a PNG, which nobody sees yet; `alt` says what it shows to those who do not see it.
-    /// ([Uploading files](https://docs.slack.dev/messaging/working-with-files#upload))
-    pub async fn upload(
-        &self,
-        name: &str,
-        alt: &str,
-        png: Vec<u8>,
-    ) -> Result<SlackFileId, SlackError> {
-        let request = SlackApiFilesGetUploadUrlExternalRequest::new(name.to_owned(), png.len())
-            .with_alt_txt(alt.to_owned());
-        let place = self
-            .call("files.getUploadURLExternal", async |session| {
-                session.get_upload_url_external(&request).await
-            })
-            .await?;
-        let request =
-            SlackApiFilesUploadViaUrlRequest::new(place.upload_url, png, "image/png".to_owned());
-        self.call("the upload", async |session| {
-            session.files_upload_via_url(&request).await
-        })
-        .await?;
-        Ok(place.file_id)
-    }
-
-    /// Shows what was uploaded in a channel, with words beside it.
-    pub async fn share(
-        &self,
-        channel: &SlackChannelId,
-        file: SlackFileId,
-        name: &str,
-        words: &str,
-    ) -> Result<(), SlackError> {
-        let words = self
-            .fit(&Content::new().with_text(words.to_owned()))
-            .text
-            .unwrap_or_default();
-        let file = SlackApiFilesComplete::new(file).with_title(name.to_owned());
-        let request = SlackApiFilesCompleteUploadExternalRequest::new(vec![file])
-            .with_channel_id(channel.clone())
-            .with_initial_comment(words);
-        self.call("files.completeUploadExternal", async |session| {
-            session.files_complete_upload_external(&request).await
-        })
-        .await
-        .map(drop)
-    }
-
     /// A link to a message.
     pub async fn permalink(
         &self,
@@ -421,24 +370,4 @@ fn strip_date_tokens(json: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => fields.values_mut().for_each(strip_date_tokens),
         _ => {}
     }
-}
-
-/// Connections by HTTPS, or HTTP where an emulator stands in.
-pub fn https_connector() -> Result<HttpsConnector<HttpConnector>, SlackError> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let builder = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider)
-        .map_err(SlackError::Tls)?;
-    Ok(builder.https_or_http().enable_http1().build())
-}
-
-/// A client that keeps to Slack's rate of one message a second.
-pub fn hyper_client(api_url: Option<&str>) -> Result<HyperClient, SlackError> {
-    let https = https_connector()?;
-    let rate = SlackApiRateControlConfig::new();
-    let connector = SlackClientHyperConnector::with_connector(https).with_rate_control(rate);
-    Ok(SlackClient::new(match api_url {
-        Some(url) => connector.with_slack_api_url(url.trim_end_matches('/')),
-        None => connector,
-    }))
 }

@@ -4,6 +4,7 @@ pub mod action;
 pub mod approve_view;
 pub mod authorisation;
 pub mod blocks;
+mod calling;
 pub mod client;
 pub mod digest_message;
 pub mod digest_view;
@@ -14,6 +15,7 @@ pub mod finding_buttons;
 pub mod finding_message;
 pub mod finding_words;
 pub mod fix_view;
+pub mod hyper_client;
 pub mod ignore_view;
 pub mod mark;
 pub mod modal;
@@ -26,6 +28,7 @@ pub mod settings;
 pub mod signature;
 pub mod text;
 pub mod undo_view;
+mod upload;
 
 /// What a message shows: blocks, and the text for notifications and screen readers.
 pub type Content = slack_morphism::prelude::SlackMessageContent;

@@ -10,24 +10,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
+use slack_morphism::prelude::{SlackChannelId, SlackTs};
 
-use super::Content;
 use super::blocks::note;
 use super::draw;
 use super::error::SlackError;
-use super::finding_message::{finding_message, mentioning, moved_message};
+use super::finding_message::{finding_message, moved_message};
 use super::finding_words::headline;
 use super::mark::Mark;
 use super::publisher::{PublishError, Published, Publisher};
 use super::text::{actor, prose};
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
-use crate::controls::Severity;
 use crate::finding::attribution::{LOOKS, can_be_known};
 use crate::finding::digest::Entry;
 use crate::finding::storm::Place;
-use crate::finding::{Finding, Plan, State};
+use crate::finding::{Finding, Plan};
 use crate::ids::{DigestId, FindingId};
 use crate::metrics;
 use crate::store::Holder;
@@ -352,28 +350,6 @@ impl Publisher {
         })
     }
 
-    /// A finding that has become one of the worst calls people: an edit calls nobody. Whether it did.
-    async fn call_in_thread(
-        &self,
-        finding: &Finding,
-        posted: &Posted,
-        unsure: Option<Timestamp>,
-    ) -> Result<bool, SlackError> {
-        let Some(group) = self.whom_to_call(finding) else {
-            return Ok(false);
-        };
-        let (channel, ts) = (
-            SlackChannelId::from(posted.channel.clone()),
-            SlackTs::from(posted.ts.clone()),
-        );
-        let call = mentioning(note("It exposes more than when it was posted."), group);
-        let mark = Mark::call(&finding.id, finding.episode);
-        self.slack
-            .post_marked(&channel, &call, Some(&ts), &mark, unsure)
-            .await?;
-        Ok(true)
-    }
-
     async fn post(
         &self,
         record: &Record,
@@ -408,20 +384,6 @@ impl Publisher {
             called: self.whom_to_call(finding).is_some(),
             digest: None,
         })
-    }
-
-    /// The worst ones call people, when they are new.
-    fn calling(&self, finding: &Finding, content: Content) -> Content {
-        match self.whom_to_call(finding) {
-            Some(group) => mentioning(content, group),
-            None => content,
-        }
-    }
-
-    fn whom_to_call(&self, finding: &Finding) -> Option<&SlackUserGroupId> {
-        let is_critical =
-            finding.severity == Severity::Critical && matches!(finding.state, State::Open { .. });
-        self.mention.as_ref().filter(|_| is_critical)
     }
 
     /// Nothing is lost when it cannot be asked: the message stands.

@@ -1,0 +1,52 @@
+//! Whom a finding's message calls.
+
+use jiff::Timestamp;
+use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
+
+use super::Content;
+use super::blocks::note;
+use super::error::SlackError;
+use super::finding_message::mentioning;
+use super::mark::Mark;
+use super::publisher::Publisher;
+use crate::controls::Severity;
+use crate::finding::{Finding, State};
+use crate::store::Posted;
+
+impl Publisher {
+    /// The worst ones call people, when they are new.
+    pub(super) fn calling(&self, finding: &Finding, content: Content) -> Content {
+        match self.whom_to_call(finding) {
+            Some(group) => mentioning(content, group),
+            None => content,
+        }
+    }
+
+    pub(super) fn whom_to_call(&self, finding: &Finding) -> Option<&SlackUserGroupId> {
+        let is_critical =
+            finding.severity == Severity::Critical && matches!(finding.state, State::Open { .. });
+        self.mention.as_ref().filter(|_| is_critical)
+    }
+
+    /// A finding that has become one of the worst calls people: an edit calls nobody. Whether it did.
+    pub(super) async fn call_in_thread(
+        &self,
+        finding: &Finding,
+        posted: &Posted,
+        unsure: Option<Timestamp>,
+    ) -> Result<bool, SlackError> {
+        let Some(group) = self.whom_to_call(finding) else {
+            return Ok(false);
+        };
+        let (channel, ts) = (
+            SlackChannelId::from(posted.channel.clone()),
+            SlackTs::from(posted.ts.clone()),
+        );
+        let call = mentioning(note("It exposes more than when it was posted."), group);
+        let mark = Mark::call(&finding.id, finding.episode);
+        self.slack
+            .post_marked(&channel, &call, Some(&ts), &mark, unsure)
+            .await?;
+        Ok(true)
+    }
+}
