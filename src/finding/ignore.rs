@@ -1,69 +1,13 @@
 //! Leaving a finding, or a part of it, as it is, on purpose. An ignore covers what was ignored, and what
 //! is part of that; what is opened beyond it opens the finding again.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::covers::Covers;
 use super::event::HistoryEvent;
 use super::{Actor, FIX_TIMEOUT, Finding, Plan, Refusal, State};
-use crate::controls::Severity;
-use crate::controls::{Change, Exposure, IGNORE_TAG, exposures};
-use crate::text::cut;
-
-/// What an ignore covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "exposures", rename_all = "camelCase")]
-pub enum Covers {
-    /// The resource whole: by its tag, or where nothing is known of what is open.
-    Resource,
-    /// These, and what is part of them.
-    Exposures(BTreeSet<Exposure>),
-}
-
-impl Covers {
-    /// What the changes of a plan expose; the resource whole where there are none.
-    pub fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
-        let exposures = exposures(changes);
-        if exposures.is_empty() {
-            Self::Resource
-        } else {
-            Self::Exposures(exposures)
-        }
-    }
-
-    /// Whether a change would take away what is ignored.
-    pub fn covers(&self, change: &Change) -> bool {
-        match self {
-            Self::Resource => true,
-            Self::Exposures(ignored) => change
-                .exposure()
-                .is_some_and(|exposure| ignored.iter().any(|ignored| ignored.covers(&exposure))),
-        }
-    }
-
-    /// Whether it covers all that another one covers.
-    fn includes(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Resource, _) => true,
-            (Self::Exposures(_), Self::Resource) => false,
-            (Self::Exposures(these), Self::Exposures(those)) => those
-                .iter()
-                .all(|other| these.iter().any(|this| this.covers(other))),
-        }
-    }
-
-    /// What either covers.
-    pub(super) fn and(&self, other: &Self) -> Self {
-        match (self, other) {
-            (Self::Exposures(these), Self::Exposures(those)) => {
-                Self::Exposures(these.union(those).cloned().collect())
-            }
-            (Self::Resource, _) | (_, Self::Resource) => Self::Resource,
-        }
-    }
-}
+use crate::controls::Change;
 
 /// An ignore of a part of what is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +31,7 @@ impl Ignore {
         self.until.is_none_or(|until| until > now)
     }
 
-    fn state(self, compliant: bool) -> State {
+    pub(super) fn state(self, compliant: bool) -> State {
         let Self {
             by,
             since,
@@ -317,92 +261,6 @@ impl Finding {
         }
     }
 
-    /// The resource's tag says to leave it as it is. `None` where that changes nothing: what
-    /// people asked for is on its way, or it is ignored already.
-    pub fn tagged(&self, reason: &str, now: Timestamp) -> Option<Self> {
-        match &self.state {
-            State::Open { .. }
-            | State::Fixing {
-                asked_by: Actor::AutoResponse,
-                ..
-            } => {}
-            State::Ignored {
-                by: Actor::Tag,
-                reason: known,
-                ..
-            } if known != reason => {}
-            State::Fixing { .. }
-            | State::Ignored { .. }
-            | State::Fixed { .. }
-            | State::Undoing { .. }
-            | State::Deleted { .. } => return None,
-        }
-        let (by, reason) = (Actor::Tag, cut(reason, 256));
-        let mut finding = self.clone();
-        finding.record(
-            now,
-            by.clone(),
-            HistoryEvent::Ignored {
-                reason: reason.clone(),
-                until: None,
-            },
-        );
-        finding.tell(
-            None,
-            format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"),
-        );
-        (finding.left, finding.beside) = (None, Vec::new());
-        finding.told_severity = Some(finding.severity);
-        finding.state = Ignore {
-            by,
-            since: now,
-            until: None,
-            reason,
-            covers: Covers::Resource,
-        }
-        .state(false);
-        finding.approval = None;
-        Some(finding)
-    }
-
-    /// What is ignored by its tag has become worse: the thread is told, once.
-    pub fn tell_of_worse(&mut self, severity: Severity) {
-        let by_tag = matches!(
-            &self.state,
-            State::Ignored {
-                by: Actor::Tag,
-                compliant: false,
-                ..
-            }
-        );
-        if by_tag && self.told_severity.is_some_and(|told| severity > told) {
-            self.told_severity = Some(severity);
-            self.tell(
-                None,
-                format!("It is ignored by its tag, and exposes more now: {severity} severity."),
-            );
-        }
-    }
-
-    /// The tag that said to leave it as it is is gone. `None` where none said so.
-    pub fn untagged(&self, now: Timestamp) -> Option<Self> {
-        let State::Ignored {
-            by: Actor::Tag,
-            compliant,
-            ..
-        } = &self.state
-        else {
-            return None;
-        };
-        let mut finding = self.after_ignore(*compliant, Actor::External, now);
-        finding.record(now, Actor::External, HistoryEvent::Untagged);
-        finding.tell(
-            None,
-            format!("Its tag {IGNORE_TAG} is gone: it is not ignored any more."),
-        );
-        Some(finding)
-    }
-
     /// Somebody takes an ignore back, or that of a part.
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
@@ -455,7 +313,7 @@ impl Finding {
         Some(finding)
     }
 
-    fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
+    pub(super) fn after_ignore(&self, compliant: bool, by: Actor, now: Timestamp) -> Self {
         let state = match compliant {
             true => State::Fixed {
                 by: Actor::External,

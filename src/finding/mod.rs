@@ -6,9 +6,11 @@ mod announcement;
 mod approval;
 pub mod attribution;
 pub mod auto_response;
+mod breach;
 mod compliance;
 mod consent;
 pub mod contest;
+mod covers;
 pub(crate) mod decision;
 pub mod digest;
 pub mod event;
@@ -17,9 +19,11 @@ mod fix_report;
 mod ignore;
 mod late;
 pub mod plan_list;
+mod refusal;
 mod sources;
 mod state;
 pub mod storm;
+mod tag;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,10 +37,13 @@ use crate::finding::attribution::Attribution;
 use crate::ids::{FindingId, Resource, RuleName};
 use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, ActionRequest, Approval};
+pub use breach::Breach;
 pub use contest::Repeat;
+pub use covers::Covers;
 use event::HistoryEvent;
-pub use ignore::{Covers, Ignore};
+pub use ignore::Ignore;
 pub use late::LateRemoval;
+pub use refusal::Refusal;
 pub use sources::SourceResult;
 pub use state::{Actor, AsksAgain, Failure, Reply, State, StateName};
 
@@ -206,130 +213,6 @@ pub struct Finding {
     /// other.
     #[serde(default, rename = "deeds", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<(Timestamp, Actor, HistoryEvent)>,
-}
-
-/// A compliance change as AWS Config tells it, of a resource that breaks a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
-    /// The rule's name in AWS Config.
-    pub rule: RuleName,
-    /// The rule's ARN, where AWS Config says it.
-    pub rule_arn: Option<String>,
-    /// The control that the rule speaks of, if we have one.
-    pub control: Option<Control>,
-    /// The resource.
-    pub resource: Resource,
-    /// What people call it, where that is not its id.
-    pub resource_name: Option<String>,
-    /// What the rule says.
-    pub annotation: Option<String>,
-    /// The severity of what is exposed.
-    pub severity: Severity,
-    /// The channel that it goes to, where that is not the default one.
-    pub channel: Option<String>,
-    /// When AWS Config recorded the result.
-    pub recorded_at: Timestamp,
-}
-
-impl Breach {
-    /// The id of its finding.
-    pub fn finding(&self) -> FindingId {
-        match self.control {
-            Some(control) => control.finding(&self.resource),
-            None => FindingId::of_rule(&self.rule, &self.resource),
-        }
-    }
-}
-
-/// Why a request of a person changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// A fix is on its way.
-    #[error("a fix is on its way already")]
-    Fixing {
-        /// Who asked for it.
-        asked_by: Actor,
-        /// When the fix was asked for.
-        since: Timestamp,
-    },
-    /// It is compliant again.
-    #[error("it is fixed already")]
-    Fixed,
-    /// It is ignored; a fix takes a second yes.
-    #[error("it is ignored")]
-    Ignored {
-        /// The actor that ignores it.
-        by: Actor,
-        /// The reason for the ignore.
-        reason: String,
-    },
-    /// It is not ignored.
-    #[error("it is not ignored")]
-    NotIgnored,
-    /// No fix is on its way.
-    #[error("no fix is on its way")]
-    NotFixing,
-    /// An undo is on its way.
-    #[error("an undo is on its way already")]
-    Undoing {
-        /// Who asked for it.
-        asked_by: Actor,
-        /// When the undo was asked for.
-        since: Timestamp,
-    },
-    /// It is not fixed, so that there is nothing to undo.
-    #[error("it is not fixed")]
-    NotFixed,
-    /// Nothing was taken away by us.
-    #[error("there is nothing to put back")]
-    NothingToUndo,
-    /// What would be put back is not what somebody saw: it has been fixed again since, for example.
-    #[error("what would be put back has changed meanwhile")]
-    FixedAgain,
-    /// It was fixed too long ago.
-    #[error("it was fixed too long ago")]
-    TooLate,
-    /// The resource is not there any more.
-    #[error("the resource was deleted")]
-    Deleted,
-    /// The plan has more than what was agreed to.
-    #[error("the plan has changed since it was shown")]
-    Grown {
-        /// What was not shown.
-        new: Vec<Change>,
-    },
-    /// It is not known to which plan somebody said yes, or that plan is of something else.
-    #[error("the plan that was agreed to is not known")]
-    PlanNotKnown,
-    /// It cannot be asked for together with others.
-    #[error("it is not among those that were meant")]
-    NotMeant,
-    /// What a fix would change is not known.
-    #[error("what a fix would change is not known")]
-    NoPlan,
-    /// A fix would change nothing.
-    #[error("there is nothing left that a fix would change")]
-    NothingToFix,
-    /// What is open takes a person.
-    #[error("what is left is to be done by hand")]
-    ByHand,
-    /// There is no remediation for this type of resource.
-    #[error("there is no automatic fix for this kind of resource")]
-    Unsupported,
-    /// Somebody has asked already, and another operator has not answered yet.
-    #[error("it waits for another operator already")]
-    Waiting {
-        /// The person who asked first.
-        asked_by: Actor,
-        /// When they asked.
-        since: Timestamp,
-    },
-    /// Nothing waits for an approval (any more).
-    #[error("nothing waits for an approval")]
-    NotWaiting,
-    /// The person who asked cannot approve it.
-    #[error("it takes another person")]
-    OwnRequest,
 }
 
 impl Finding {
