@@ -2,6 +2,7 @@
 //! schedule for auto-response (remediation queue).
 
 mod decision;
+mod hold;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,17 +16,16 @@ use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
-use crate::controls::{Change, Service, ViolationType};
-use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Hold, Wanted};
-use crate::finding::plan_list::{Counts, Listing};
-use crate::finding::{Actor, Finding, StateName};
-use crate::ids::{AccountId, FindingId, PlanDigest, PlanListId};
+use crate::controls::{Service, ViolationType};
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Wanted};
+use crate::finding::{Actor, Finding};
+use crate::ids::{AccountId, FindingId, PlanDigest};
 use crate::queue::{
     Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive,
     parse_body, sent_at,
 };
 use crate::schedule::ScheduledRule;
-use crate::store::{Order, Table, TableError};
+use crate::store::{Table, TableError};
 
 /// What the coordinator calls beside the table's actions.
 pub const ACTIONS: &[&str] = &[
@@ -42,9 +42,6 @@ const VISIBILITY: i32 = 180;
 
 /// Recording "off" and disabling the rule are two calls; in between they may disagree.
 const SWITCHING: SignedDuration = SignedDuration::from_secs(5);
-
-/// How many findings a list of what would be done has at most.
-const LISTED: usize = 1000;
 
 /// What a run has passed on, when, and by which message. That message itself is left when it comes
 /// again, as a queue may deliver it twice and its remediator may yet need it; another that says the
@@ -393,87 +390,6 @@ impl Coordinator {
             request.violation_type,
         );
         Ok(())
-    }
-
-    /// The cap is reached: asks people, if anything is left to ask about.
-    async fn hold(&self, drain: &Drain) -> Result<Run, CoordinatorError> {
-        let dispatched = drain.dispatched;
-        if !drain.left_over && self.queues.waiting(&self.remediation_queue).await? == 0 {
-            return Ok(Run::Drained { dispatched });
-        }
-        let list = self.list_of_what_would_be_done(drain).await?;
-        let hold = Hold {
-            at: Timestamp::now(),
-            dispatched,
-            list,
-        };
-        if self.table.hold(&hold).await? {
-            let detail =
-                format!("{dispatched} requests in one run: people are asked whether to go on");
-            crate::finding::decision::line(None, &Actor::AutoResponse, "held", detail);
-            self.ask(&hold).await?;
-        }
-        Ok(Run::Held { dispatched })
-    }
-
-    /// Asks people, unless they were asked: the process that recorded the hold may have died before.
-    async fn ask(&self, hold: &Hold) -> Result<(), CoordinatorError> {
-        if self.table.is_posted(&Notice::held_key(hold.at)).await? {
-            return Ok(());
-        }
-        let waiting = self.queues.waiting(&self.remediation_queue).await?;
-        let Hold {
-            at,
-            dispatched,
-            list,
-        } = hold.clone();
-        let notice = Notice::Held {
-            at,
-            dispatched,
-            waiting,
-            list,
-        };
-        Ok(self.queues.send(&self.queues.events, &notice).await?)
-    }
-
-    /// The open findings that auto-response would fix now beside those that this run has passed on, each
-    /// with its plan, the oldest first: stored, for people to say yes to. None where there is none.
-    async fn list_of_what_would_be_done(
-        &self,
-        drain: &Drain,
-    ) -> Result<Option<PlanListId>, CoordinatorError> {
-        let (now, mut entries, mut counts) = (Timestamp::now(), Vec::new(), Counts::default());
-        for record in self
-            .table
-            .by_state(StateName::Open, Order::OldestFirst, LISTED)
-            .await?
-        {
-            let finding = &record.finding;
-            let is_passed_on = drain
-                .passed_on
-                .keys()
-                .any(|(passed_on, _)| *passed_on == finding.id);
-            if is_passed_on
-                || finding.is_left_to_people()
-                || next(finding, None, now) != Next::PassOn
-            {
-                continue;
-            }
-            let Some(plan) = finding.fix_plan() else {
-                continue;
-            };
-            let is_unconfirmed = plan.changes.iter().any(Change::is_unconfirmed);
-            counts.add_to_fix(&finding.resource.account, is_unconfirmed);
-            *counts.by_rule.entry(finding.rule.clone()).or_default() += 1;
-            entries.push(Listing {
-                finding: finding.id.clone(),
-                plan: plan.digest(),
-            });
-        }
-        if entries.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(self.table.keep_list(entries, &counts).await?))
     }
 }
 

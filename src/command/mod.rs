@@ -4,6 +4,7 @@
 mod approve;
 mod authorise;
 mod autoresponse;
+mod block_action;
 mod decline;
 mod definition;
 mod digest;
@@ -23,6 +24,7 @@ mod retry;
 mod show;
 mod status;
 mod undo;
+mod view_submission;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,19 +45,17 @@ use crate::finding::{Finding, Refusal};
 use crate::ids::{AccountId, FindingId};
 use crate::queue::{QueueUrl, Queues};
 use crate::schedule::ScheduledRule;
-use crate::slack::authorisation::{Authoriser, Reach};
+use crate::slack::authorisation::Authoriser;
 use crate::slack::blocks::note;
 use crate::slack::client::{AT_ONCE, Slack};
 use crate::slack::finding_words::changes_list;
 use crate::slack::modal::callback_id;
 use crate::slack::publisher::{Published, Publisher};
-use crate::slack::request::{BlockAction, SlackRequest};
+use crate::slack::request::SlackRequest;
 use crate::slack::text::{actor, code, when};
-use crate::slack::{
-    Content, action, approve_view, digest_view, fix_view, ignore_view, modal, undo_view,
-};
+use crate::slack::{Content, digest_view};
 use crate::store::Cursor;
-use crate::store::{Changed, Shown, Table, TableError};
+use crate::store::{Changed, Table, TableError};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -169,161 +169,6 @@ impl SlackFunction {
             Command::WeeklyReport(switch) => report::weekly(self, switch, user).await,
             Command::Help => Ok(help::run(&registry::COMMANDS)),
             Command::Invalid { problem } => Ok(note(&problem)),
-        }
-    }
-
-    /// A pressed button. Slack ignores the answer's body, so the person gets a message of their own.
-    pub async fn block_action(&self, action: &BlockAction) {
-        tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
-        let asked = format!("{} {}", action.action_id, action.value);
-        let subject = self.resolved(Subject::of_action(action)).await;
-        let told = match self.authorise(&action.user, &subject, &asked).await {
-            Ok(Authorised::No(refusal)) => Some(refusal),
-            Ok(Authorised::Yes(reach)) => {
-                let acted = in_time(&subject, Box::pin(self.act(action, reach.as_ref()))).await;
-                acted.unwrap_or_else(|error| Some(sorry(&error)))
-            }
-            Err(error) => Some(sorry(&error)),
-        };
-        if action.in_home {
-            let place = if action.action_id == action::OLDER_IN_HOME {
-                action.value.parse().ok()
-            } else {
-                None
-            };
-            self.show_home(&action.user, place.as_ref(), told).await;
-        } else if let Some(content) = told {
-            self.tell(action.channel.as_ref(), &action.user, &content)
-                .await;
-        }
-    }
-
-    async fn act(
-        &self,
-        action: &BlockAction,
-        reach: Option<&Reach>,
-    ) -> Result<Option<Content>, CommandError> {
-        let user = &action.user;
-        match action.action_id.as_str() {
-            action::NEWEST_FINDINGS | action::OLDER_FINDINGS => {
-                findings::turned(self, action).await
-            }
-            action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
-            action::SHOW_ALL => digest::show_all(self, action).await,
-            action::FIX_ALL => digest::ask_fix_all(self, action, reach).await,
-            action::RETRY => retry::clicked(self, action).await,
-            action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
-            action::AUTORESPONSE_OFF => {
-                let answer = autoresponse::switch(self, Switch::Off, user).await?;
-                autoresponse::settle(self, action, answer).await
-            }
-            about_a_finding => {
-                let Some((id, plan)) = action::read_value(&action.value) else {
-                    tracing::warn!(action_id = about_a_finding, "a button without a finding");
-                    return Ok(Some(note(
-                        "This button carries no finding that I know. Nothing was done.",
-                    )));
-                };
-                let id = self.table.resolve(&id, &self.decider.rules).await?;
-                let plan = plan.as_ref();
-                if !matches!(
-                    about_a_finding,
-                    action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN
-                ) {
-                    // What is shown may be old; a fix looks for itself.
-                    fix::look_again(self, &id).await?;
-                }
-                match about_a_finding {
-                    action::FIX => fix::clicked(self, &id, plan, user, false).await,
-                    action::FIX_IGNORED => fix::clicked(self, &id, plan, user, true).await,
-                    action::REVIEW_FIX => fix::review(self, &id, &action.trigger_id).await,
-                    action::LOOK_AGAIN => fix::look_again(self, &id).await,
-                    action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
-                    action::UNIGNORE => Box::pin(ignore::unignore(self, &id, user)).await,
-                    action::UNDO => undo::open(self, &id, &action.trigger_id).await,
-                    action::APPROVE => {
-                        approve::clicked(self, &id, plan, user, &action.trigger_id).await
-                    }
-                    action::DECLINE => decline::answer(self, &id, user).await,
-                    _ => Ok(Some(note(
-                        "This button is not one of mine. Nothing was done.",
-                    ))),
-                }
-            }
-        }
-    }
-
-    /// A modal that was sent off; what takes its place, where that is another.
-    pub async fn view_submission(
-        &self,
-        event: &SlackInteractionViewSubmissionEvent,
-    ) -> Option<SlackViewSubmissionResponse> {
-        let user = &event.user.id;
-        let callback = callback_id(&event.view).unwrap_or_default();
-        if callback == digest_view::SHOW_ALL_CALLBACK_ID {
-            // Everybody may look.
-            let page = in_time(&Subject::Nothing, digest::next_page(self, &event.view)).await;
-            let page = page.unwrap_or_else(|error| {
-                tracing::error!(%error, "cannot show the next page");
-                None
-            });
-            let page = SlackViewSubmissionUpdateResponse::new(SlackView::Modal(page?));
-            return Some(SlackViewSubmissionResponse::Update(page));
-        }
-        let subject = self.resolved(subject_of_view(&event.view)).await;
-        let told = match self.authorise(user, &subject, callback).await {
-            Ok(Authorised::No(refusal)) => Some(refusal),
-            Ok(Authorised::Yes(reach)) => self
-                .submitted(event, reach.as_ref())
-                .await
-                .unwrap_or_else(|error| Some(sorry(&error))),
-            Err(error) => Some(sorry(&error)),
-        };
-        if let Some(content) = told {
-            let channel = self.channel_of(&subject).await;
-            self.tell(channel.as_ref(), user, &content).await;
-        }
-        None
-    }
-
-    /// Where people read of what a modal is about.
-    async fn channel_of(&self, subject: &Subject) -> Option<SlackChannelId> {
-        let channel = match subject {
-            Subject::Finding(id) => match self.table.get(id).await.ok()??.shown? {
-                Shown::Posted(posted) => Some(posted.channel),
-                Shown::Listed(listed) => self
-                    .table
-                    .digest(&listed.digest)
-                    .await
-                    .ok()?
-                    .map(|digest| digest.channel),
-            },
-            Subject::Digest(id) => self
-                .table
-                .digest(id)
-                .await
-                .ok()?
-                .map(|digest| digest.channel),
-            Subject::Nothing | Subject::Everything | Subject::Off => None,
-        };
-        channel.map(SlackChannelId::from)
-    }
-
-    async fn submitted(
-        &self,
-        event: &SlackInteractionViewSubmissionEvent,
-        reach: Option<&Reach>,
-    ) -> Result<Option<Content>, CommandError> {
-        match callback_id(&event.view) {
-            Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
-            Some(fix_view::CALLBACK_ID) => fix::submitted(self, event).await,
-            Some(approve_view::CALLBACK_ID) => approve::submitted(self, event).await,
-            Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
-            Some(digest_view::FIX_ALL_CALLBACK_ID) => digest::fix_all(self, event, reach).await,
-            other => {
-                tracing::warn!(callback_id = other, "a view submission that is not ours");
-                Ok(None)
-            }
         }
     }
 
@@ -445,18 +290,6 @@ pub fn is_to_change(request: &SlackRequest) -> bool {
         SlackRequest::UrlVerification(_)
         | SlackRequest::HomeOpened(_)
         | SlackRequest::Ignored(_) => false,
-    }
-}
-
-/// What a modal of ours changes when it is sent off.
-fn subject_of_view(view: &SlackStatefulView) -> Subject {
-    let carried = modal::metadata(view).unwrap_or_default();
-    let first = carried.split(' ').next().unwrap_or_default();
-    match callback_id(view) {
-        Some(digest_view::FIX_ALL_CALLBACK_ID) => {
-            first.parse().map_or(Subject::Everything, Subject::Digest)
-        }
-        _ => first.parse().map_or(Subject::Everything, Subject::Finding),
     }
 }
 

@@ -4,6 +4,7 @@
 //! part (`config_service`, `recorder`). Refuses anything but an emulator on this machine.
 
 mod config_service;
+mod history_item;
 mod items;
 mod provision;
 mod recorder;

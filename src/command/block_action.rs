@@ -1,0 +1,95 @@
+//! What is done when a button is pressed.
+
+use super::authorise::{Authorised, Subject};
+use super::{
+    CommandError, SlackFunction, approve, autoresponse, decline, digest, findings, fix, ignore,
+    in_time, retry, sorry, undo,
+};
+use crate::contracts::Switch;
+use crate::slack::authorisation::Reach;
+use crate::slack::blocks::note;
+use crate::slack::request::BlockAction;
+use crate::slack::{Content, action};
+
+impl SlackFunction {
+    /// A pressed button. Slack ignores the answer's body, so the person gets a message of their own.
+    pub async fn block_action(&self, action: &BlockAction) {
+        tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
+        let asked = format!("{} {}", action.action_id, action.value);
+        let subject = self.resolved(Subject::of_action(action)).await;
+        let told = match self.authorise(&action.user, &subject, &asked).await {
+            Ok(Authorised::No(refusal)) => Some(refusal),
+            Ok(Authorised::Yes(reach)) => {
+                let acted = in_time(&subject, Box::pin(self.act(action, reach.as_ref()))).await;
+                acted.unwrap_or_else(|error| Some(sorry(&error)))
+            }
+            Err(error) => Some(sorry(&error)),
+        };
+        if action.in_home {
+            let place = if action.action_id == action::OLDER_IN_HOME {
+                action.value.parse().ok()
+            } else {
+                None
+            };
+            self.show_home(&action.user, place.as_ref(), told).await;
+        } else if let Some(content) = told {
+            self.tell(action.channel.as_ref(), &action.user, &content)
+                .await;
+        }
+    }
+
+    pub(super) async fn act(
+        &self,
+        action: &BlockAction,
+        reach: Option<&Reach>,
+    ) -> Result<Option<Content>, CommandError> {
+        let user = &action.user;
+        match action.action_id.as_str() {
+            action::NEWEST_FINDINGS | action::OLDER_FINDINGS => {
+                findings::turned(self, action).await
+            }
+            action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
+            action::SHOW_ALL => digest::show_all(self, action).await,
+            action::FIX_ALL => digest::ask_fix_all(self, action, reach).await,
+            action::RETRY => retry::clicked(self, action).await,
+            action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
+            action::AUTORESPONSE_OFF => {
+                let answer = autoresponse::switch(self, Switch::Off, user).await?;
+                autoresponse::settle(self, action, answer).await
+            }
+            about_a_finding => {
+                let Some((id, plan)) = action::read_value(&action.value) else {
+                    tracing::warn!(action_id = about_a_finding, "a button without a finding");
+                    return Ok(Some(note(
+                        "This button carries no finding that I know. Nothing was done.",
+                    )));
+                };
+                let id = self.table.resolve(&id, &self.decider.rules).await?;
+                let plan = plan.as_ref();
+                if !matches!(
+                    about_a_finding,
+                    action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN
+                ) {
+                    // What is shown may be old; a fix looks for itself.
+                    fix::look_again(self, &id).await?;
+                }
+                match about_a_finding {
+                    action::FIX => fix::clicked(self, &id, plan, user, false).await,
+                    action::FIX_IGNORED => fix::clicked(self, &id, plan, user, true).await,
+                    action::REVIEW_FIX => fix::review(self, &id, &action.trigger_id).await,
+                    action::LOOK_AGAIN => fix::look_again(self, &id).await,
+                    action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
+                    action::UNIGNORE => Box::pin(ignore::unignore(self, &id, user)).await,
+                    action::UNDO => undo::open(self, &id, &action.trigger_id).await,
+                    action::APPROVE => {
+                        approve::clicked(self, &id, plan, user, &action.trigger_id).await
+                    }
+                    action::DECLINE => decline::answer(self, &id, user).await,
+                    _ => Ok(Some(note(
+                        "This button is not one of mine. Nothing was done.",
+                    ))),
+                }
+            }
+        }
+    }
+}

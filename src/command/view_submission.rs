@@ -1,0 +1,98 @@
+//! What is done with a view that was submitted.
+
+use slack_morphism::prelude::*;
+
+use super::authorise::{Authorised, Subject};
+use super::{CommandError, SlackFunction, approve, digest, fix, ignore, in_time, sorry, undo};
+use crate::slack::authorisation::Reach;
+use crate::slack::modal::callback_id;
+use crate::slack::{Content, approve_view, digest_view, fix_view, ignore_view, modal, undo_view};
+use crate::store::Shown;
+
+/// What a modal of ours changes when it is sent off.
+pub(super) fn subject_of_view(view: &SlackStatefulView) -> Subject {
+    let carried = modal::metadata(view).unwrap_or_default();
+    let first = carried.split(' ').next().unwrap_or_default();
+    match callback_id(view) {
+        Some(digest_view::FIX_ALL_CALLBACK_ID) => {
+            first.parse().map_or(Subject::Everything, Subject::Digest)
+        }
+        _ => first.parse().map_or(Subject::Everything, Subject::Finding),
+    }
+}
+
+impl SlackFunction {
+    /// A modal that was sent off; what takes its place, where that is another.
+    pub async fn view_submission(
+        &self,
+        event: &SlackInteractionViewSubmissionEvent,
+    ) -> Option<SlackViewSubmissionResponse> {
+        let user = &event.user.id;
+        let callback = callback_id(&event.view).unwrap_or_default();
+        if callback == digest_view::SHOW_ALL_CALLBACK_ID {
+            // Everybody may look.
+            let page = in_time(&Subject::Nothing, digest::next_page(self, &event.view)).await;
+            let page = page.unwrap_or_else(|error| {
+                tracing::error!(%error, "cannot show the next page");
+                None
+            });
+            let page = SlackViewSubmissionUpdateResponse::new(SlackView::Modal(page?));
+            return Some(SlackViewSubmissionResponse::Update(page));
+        }
+        let subject = self.resolved(subject_of_view(&event.view)).await;
+        let told = match self.authorise(user, &subject, callback).await {
+            Ok(Authorised::No(refusal)) => Some(refusal),
+            Ok(Authorised::Yes(reach)) => self
+                .submitted(event, reach.as_ref())
+                .await
+                .unwrap_or_else(|error| Some(sorry(&error))),
+            Err(error) => Some(sorry(&error)),
+        };
+        if let Some(content) = told {
+            let channel = self.channel_of(&subject).await;
+            self.tell(channel.as_ref(), user, &content).await;
+        }
+        None
+    }
+
+    pub(super) async fn submitted(
+        &self,
+        event: &SlackInteractionViewSubmissionEvent,
+        reach: Option<&Reach>,
+    ) -> Result<Option<Content>, CommandError> {
+        match callback_id(&event.view) {
+            Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
+            Some(fix_view::CALLBACK_ID) => fix::submitted(self, event).await,
+            Some(approve_view::CALLBACK_ID) => approve::submitted(self, event).await,
+            Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
+            Some(digest_view::FIX_ALL_CALLBACK_ID) => digest::fix_all(self, event, reach).await,
+            other => {
+                tracing::warn!(callback_id = other, "a view submission that is not ours");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Where people read of what a modal is about.
+    pub(super) async fn channel_of(&self, subject: &Subject) -> Option<SlackChannelId> {
+        let channel = match subject {
+            Subject::Finding(id) => match self.table.get(id).await.ok()??.shown? {
+                Shown::Posted(posted) => Some(posted.channel),
+                Shown::Listed(listed) => self
+                    .table
+                    .digest(&listed.digest)
+                    .await
+                    .ok()?
+                    .map(|digest| digest.channel),
+            },
+            Subject::Digest(id) => self
+                .table
+                .digest(id)
+                .await
+                .ok()?
+                .map(|digest| digest.channel),
+            Subject::Nothing | Subject::Everything | Subject::Off => None,
+        };
+        channel.map(SlackChannelId::from)
+    }
+}

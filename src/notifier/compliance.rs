@@ -1,0 +1,185 @@
+//! What AWS Config reports of a resource becomes its finding.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::notification::{Compliance, ComplianceChange};
+use super::{Notifier, NotifierError};
+use crate::finding::storm::{SINGLES_OF_A_CHANNEL, SINGLES_OF_A_RULE};
+use crate::finding::{Breach, Finding, Plan, StateName};
+use crate::ids::{FindingId, RuleName};
+use crate::queue::QueueMessage;
+use crate::slack::publisher::Published;
+use crate::store::{Order, Record};
+
+/// How many open findings are looked through for older ones that nobody has seen yet.
+const CATCH_UP: usize = 50;
+
+/// How long a message waits while others show what is older.
+const TURN: Duration = Duration::from_secs(5);
+
+impl Notifier {
+    pub(super) async fn compliance_change(
+        &self,
+        change: ComplianceChange,
+        message: &QueueMessage,
+    ) -> Result<(), NotifierError> {
+        let ComplianceChange {
+            breach,
+            now,
+            before,
+        } = change;
+        let control = self
+            .remediations
+            .rules
+            .control(&breach.rule, &breach.resource.resource_type);
+        let breach = Breach { control, ..breach };
+        if before == Some(now) {
+            tracing::info!(resource = %breach.resource.id, "compliance has not changed");
+            return Ok(());
+        }
+        let older = self.remediations.rules.older_ids(&breach.resource);
+        self.table
+            .adopt(&breach.finding(), &older, &self.remediations.rules)
+            .await?;
+        match now {
+            Compliance::NonCompliant => self.breached(breach, message).await,
+            Compliance::Compliant | Compliance::NotApplicable => {
+                self.complied(breach, before).await
+            }
+            Compliance::InsufficientData => Ok(()),
+        }
+    }
+
+    pub(super) async fn breached(
+        &self,
+        breach: Breach,
+        message: &QueueMessage,
+    ) -> Result<(), NotifierError> {
+        let preview = self.preview(breach.control, &breach.resource).await;
+        let id = breach.finding();
+        self.retry_unknown(&id, &preview).await?;
+        let breach = preview.complete(breach);
+        self.wait_for_auto_response_to_what_is_new(&id, &preview)
+            .await?;
+        let changed = self.table.change::<()>(&id, |finding| {
+            let finding = match finding {
+                None => Finding::first_seen(breach.clone(), &preview.plan, preview.at),
+                Some(finding) => finding
+                    .breached(&breach, &preview.plan, preview.at)
+                    .ok_or(())?,
+            };
+            Ok(self.rated(preview.tagged(finding), &preview))
+        });
+        let changed = Box::pin(changed).await?;
+        if message.receive_count > 1 || self.publisher.has_failed_lately() {
+            self.show_older_first(&id).await?;
+        }
+        self.show(changed).await
+    }
+
+    pub(super) async fn complied(
+        &self,
+        breach: Breach,
+        before: Option<Compliance>,
+    ) -> Result<(), NotifierError> {
+        let id = breach.finding();
+        let recorded_at = breach.recorded_at;
+        let (about, is_gone) = self.about_unless_gone(&breach.resource).await;
+        let changed = self.table.change(&id, |finding| match finding {
+            Some(finding) => {
+                let complied = self.of_today_s_rules(finding).complied(&breach).ok_or(())?;
+                // The tag is gone with the resource.
+                Ok(if is_gone {
+                    complied.deleted(recorded_at).unwrap_or(complied)
+                } else {
+                    complied
+                })
+            }
+            // The news that it broke may still be on its way: it must not open anything then.
+            None if before == Some(Compliance::NonCompliant) => {
+                let earlier = Breach {
+                    recorded_at: Timestamp::MIN,
+                    ..breach.clone()
+                };
+                let placeholder = Finding::open(
+                    earlier,
+                    Plan::Known {
+                        changes: Vec::new(),
+                    },
+                );
+                let complied = placeholder.complied(&breach).ok_or(())?;
+                // Nobody has seen it, and there is nothing to show, unless a report comes.
+                let unseen = Finding {
+                    events: Vec::new(),
+                    thread: Vec::new(),
+                    ..complied
+                };
+                Ok(self.routed(unseen, &[], &about))
+            }
+            None => Err(()),
+        });
+        self.show(Box::pin(changed).await?).await
+    }
+
+    pub(super) fn of_today_s_rules(&self, finding: &Finding) -> Finding {
+        let resource_type = &finding.resource.resource_type;
+        let control = |rule: &RuleName| self.remediations.rules.control(rule, resource_type);
+        finding.heard_only_from(|rule| control(rule) == finding.control)
+    }
+
+    /// After an outage of Slack's, each message comes back when it happens to, and others come for
+    /// the first time: what is older is shown first.
+    pub(super) async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
+        let open = self
+            .table
+            .by_state(StateName::Open, Order::NewestFirst, CATCH_UP)
+            .await?;
+        let Some(own) = open.iter().find(|record| record.finding.id == *id) else {
+            return Ok(());
+        };
+        if own.shown.is_some() {
+            // It has its place already.
+            return Ok(());
+        }
+        let finding = &own.finding;
+        let is_older = |record: &&Record| {
+            let other = &record.finding;
+            record.shown.is_none()
+                && other.channel == finding.channel
+                && other.opened_at < finding.opened_at
+        };
+        let mut older: Vec<&Record> = open.iter().filter(is_older).collect();
+        let of_rule = older
+            .iter()
+            .filter(|record| record.finding.rule == finding.rule)
+            .count();
+        if of_rule > SINGLES_OF_A_RULE || older.len() > SINGLES_OF_A_CHANNEL {
+            // So many become a digest; to wait for one another would only hold all of them up.
+            return Ok(());
+        }
+        older.sort_by_key(|record| record.finding.opened_at);
+        let until = Instant::now() + TURN;
+        for record in older {
+            self.show_in_turn(&record.finding.id, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Others that came back at the same time show it too: a moment's wait, where to come back
+    /// later would let one of them through each time.
+    pub(super) async fn show_in_turn(
+        &self,
+        id: &FindingId,
+        until: Instant,
+    ) -> Result<(), NotifierError> {
+        loop {
+            match self.publisher.publish(id).await? {
+                Published::Shown => return Ok(()),
+                Published::Busy if Instant::now() < until => tokio::time::sleep(TURN / 25).await,
+                Published::Busy => return Err(NotifierError::Busy),
+            }
+        }
+    }
+}
