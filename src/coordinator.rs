@@ -2,6 +2,7 @@
 //! schedule for auto-response (remediation queue).
 
 mod decision;
+mod drain;
 mod hold;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,14 +13,15 @@ use tracing::Instrument;
 
 pub use decision::{CONTESTED, Decider, Next, next};
 
+use self::drain::Drain;
 use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
 use crate::controls::{Service, ViolationType};
-use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, GoesOn, Wanted};
-use crate::finding::{Actor, Finding};
-use crate::ids::{AccountId, FindingId, PlanDigest};
+use crate::finding::Actor;
+use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Wanted};
+use crate::ids::{AccountId, FindingId};
 use crate::queue::{
     Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive,
     parse_body, sent_at,
@@ -390,60 +392,5 @@ impl Coordinator {
             request.violation_type,
         );
         Ok(())
-    }
-}
-
-/// What a run has done so far.
-#[derive(Default)]
-struct Drain {
-    passed_on: PassedOn,
-    /// What people let it go on with, and the findings of that list by their plans.
-    goes_on: Option<GoesOn>,
-    listed: HashMap<FindingId, PlanDigest>,
-    /// How many requests were passed on.
-    dispatched: u32,
-    /// How many of those count against the cap.
-    counted: u32,
-    /// Whether some were left because of the cap.
-    left_over: bool,
-}
-
-impl Drain {
-    async fn read_list(
-        &mut self,
-        table: &Table,
-        goes_on: Option<GoesOn>,
-    ) -> Result<(), TableError> {
-        if self.goes_on != goes_on {
-            self.listed = match &goes_on {
-                Some(yes) => table.whole_list(&yes.list).await?,
-                None => HashMap::new(),
-            };
-            self.goes_on = goes_on;
-        }
-        Ok(())
-    }
-
-    /// The plan to which people said yes with the list, if nothing has come to it since, and the finding
-    /// was open then.
-    async fn agreed(
-        &self,
-        table: &Table,
-        finding: Option<&Finding>,
-    ) -> Result<Option<PlanDigest>, TableError> {
-        let (Some(finding), Some(yes)) = (finding, &self.goes_on) else {
-            return Ok(None);
-        };
-        let Some(listed) = self
-            .listed
-            .get(&finding.id)
-            .filter(|_| finding.opened_at <= yes.stopped_at)
-        else {
-            return Ok(None);
-        };
-        let plan = table.plan(listed).await?;
-        Ok(plan
-            .filter(|plan| finding.is_within(plan))
-            .map(|_| listed.clone()))
     }
 }

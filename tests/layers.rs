@@ -298,6 +298,32 @@ fn only_the_store_calls_dynamodb() {
 }
 
 #[test]
+fn no_file_is_longer_than_one_can_read_at_a_time() {
+    let mut found = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &[],
+        &mut found,
+    );
+    let mut lengths: Vec<(usize, PathBuf)> = found
+        .into_iter()
+        .map(|(_, file)| {
+            let source = std::fs::read_to_string(&file).unwrap();
+            let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+            (code.lines().count(), file)
+        })
+        .collect();
+    lengths.sort();
+    let (longest, file) = lengths.last().unwrap();
+    assert!(*longest <= 400, "{} has {longest} lines", file.display());
+    let (median, _) = lengths[lengths.len() / 2];
+    assert!(
+        median <= 120,
+        "half of the files have {median} lines or more"
+    );
+}
+
+#[test]
 fn what_a_finding_is_asks_nobody() {
     let used = used_by_module();
     for of_the_world in ["aws", "queue", "secrets"] {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::decision::{Next, next};
-use super::{Coordinator, CoordinatorError, Drain, Run};
+use super::drain::Drain;
+use super::{Coordinator, CoordinatorError, Run};
 use crate::contracts::notice::Notice;
 use crate::controls::Change;
 use crate::finding::auto_response::Hold;

@@ -17,6 +17,7 @@ pub mod finding_words;
 pub mod fix_view;
 pub mod hyper_client;
 pub mod ignore_view;
+mod listing;
 pub mod mark;
 pub mod modal;
 pub mod notice_message;

@@ -13,20 +13,17 @@ use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackTs};
 
 use super::blocks::note;
-use super::draw;
 use super::error::SlackError;
 use super::finding_message::{finding_message, moved_message};
-use super::finding_words::headline;
 use super::mark::Mark;
 use super::publisher::{PublishError, Published, Publisher};
 use super::text::{actor, prose};
 use crate::aws::AwsError;
 use crate::contracts::notice::Notice;
 use crate::finding::attribution::{LOOKS, can_be_known};
-use crate::finding::digest::Entry;
 use crate::finding::storm::Place;
 use crate::finding::{Finding, Plan};
-use crate::ids::{DigestId, FindingId};
+use crate::ids::FindingId;
 use crate::metrics;
 use crate::store::Holder;
 use crate::store::{Listed, Posted, Record, Shown};
@@ -247,46 +244,11 @@ impl Publisher {
         placing.entry(channel.clone()).or_default().clone()
     }
 
-    fn channel_of(&self, finding: &Finding) -> SlackChannelId {
+    pub(super) fn channel_of(&self, finding: &Finding) -> SlackChannelId {
         finding
             .channel
             .as_ref()
             .map_or_else(|| self.slack.channel().clone(), |id| id.clone().into())
-    }
-
-    async fn enter(&self, record: &Record, digest: &DigestId) -> Result<(), PublishError> {
-        let finding = &record.finding;
-        self.table
-            .enter(
-                digest,
-                &Entry::of(finding, &headline(finding)),
-                record.news(),
-            )
-            .await?;
-        draw::changed(self, digest, &self.channel_of(finding)).await
-    }
-
-    /// What waits for another operator's yes comes out of its digest, for it takes buttons.
-    async fn keep_listed(
-        &self,
-        record: &Record,
-        listed: &Listed,
-        unsure: Option<Timestamp>,
-    ) -> Result<Shown, PublishError> {
-        let finding = &record.finding;
-        if finding.shows_waiting().is_none() {
-            return Ok(Shown::Listed(Listed {
-                version: record.news(),
-                ..listed.clone()
-            }));
-        }
-        let posted = self
-            .post(record, &self.channel_of(finding), None, unsure)
-            .await?;
-        Ok(Shown::Posted(Posted {
-            digest: Some(listed.digest.clone()),
-            ..posted
-        }))
     }
 
     async fn edit(
@@ -350,7 +312,7 @@ impl Publisher {
         })
     }
 
-    async fn post(
+    pub(super) async fn post(
         &self,
         record: &Record,
         channel: &SlackChannelId,
