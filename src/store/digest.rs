@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
-use super::query::{Page, Query};
+use super::query::Query;
 use super::table::{Table, TableError};
 use super::update::Update;
 use crate::finding::digest::{Digest, Entry, FixAll, Member, Tally};
@@ -101,10 +101,7 @@ impl Table {
         limit: usize,
     ) -> Result<(Vec<Member>, bool), TableError> {
         let query = self.members_behind(id, behind);
-        let Page { mut items, next } = query.page(limit + 1, None).await?;
-        let more = items.len() > limit || next.is_some();
-        items.truncate(limit);
-        Ok((items, more))
+        query.page(limit + 1, None).await?.first(limit)
     }
 
     /// Counts a digest's findings, a page at a time.

@@ -138,8 +138,9 @@ impl Table {
             Some(id) => self.query(&key(id).0, "HISTORY#", "HISTORY#~"),
             None => self.query_state(INDEXED_AS),
         };
-        let page = query.backward().page::<EntryItem>(limit, None).await?;
-        let mut entries: Vec<Entry> = page.items.into_iter().map(Entry::from).collect();
+        let page = query.backward().page(limit, None).await?;
+        let (items, _) = page.first::<EntryItem>(limit)?;
+        let mut entries: Vec<Entry> = items.into_iter().map(Entry::from).collect();
         // Refusals lie at the beginning of their hour.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         Ok(entries)

@@ -19,9 +19,9 @@ pub(super) struct Query(QueryFluentBuilder);
 
 /// Some of a query's items.
 #[derive(Debug)]
-pub(super) struct Page<T> {
-    /// The items, in order.
-    pub(super) items: Vec<T>,
+pub(super) struct Page {
+    /// The items, in order, as DynamoDB has them: one that cannot be read fails who reads it.
+    items: Vec<Item>,
     /// Where the next page begins, if there may be one.
     pub(super) next: Option<Item>,
 }
@@ -62,6 +62,18 @@ impl Table {
     }
 }
 
+impl Page {
+    /// The first items, at most `limit`; and whether there are more.
+    pub(super) fn first<T: DeserializeOwned>(
+        self,
+        limit: usize,
+    ) -> Result<(Vec<T>, bool), TableError> {
+        let more = self.items.len() > limit || self.next.is_some();
+        let first = self.items.into_iter().take(limit).map(from_item);
+        Ok((first.collect::<Result<_, _>>()?, more))
+    }
+}
+
 impl Query {
     fn between(self, from: &str, to: &str) -> Self {
         let query = self.0.expression_attribute_values(":from", text(from));
@@ -74,16 +86,11 @@ impl Query {
     }
 
     /// At most `size` items.
-    pub(super) async fn page<T: DeserializeOwned>(
-        &self,
-        size: usize,
-        from: Option<Item>,
-    ) -> Result<Page<T>, TableError> {
+    pub(super) async fn page(&self, size: usize, from: Option<Item>) -> Result<Page, TableError> {
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         let page = send(self.0.clone().limit(size), from).boxed().await?;
-        let items = page.items.unwrap_or_default().into_iter();
         Ok(Page {
-            items: items.map(from_item).collect::<Result<_, _>>()?,
+            items: page.items.unwrap_or_default(),
             next: page.last_evaluated_key,
         })
     }
@@ -99,7 +106,7 @@ impl Query {
         loop {
             let page = self.page(size, from).boxed().await?;
             for item in page.items {
-                if each(item).is_break() {
+                if each(from_item(item)?).is_break() {
                     return Ok(());
                 }
             }
