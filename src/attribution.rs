@@ -77,24 +77,27 @@ pub fn attribution(
 }
 
 /// The place of the newest call that opened something which was closed until then, or of which nothing is
-/// known.
+/// known; only without one, that of a call which may have opened it.
 fn last_opening(calls: &[Call], change: &Change) -> Option<usize> {
-    let (mut opening, mut before) = (None, BTreeMap::new());
+    let (mut opening, mut perhaps, mut before) = (None, None, BTreeMap::new());
     for (place, call) in calls.iter().enumerate() {
         for (decides, effect) in change.effects(call) {
             let last = before.insert(decides, effect);
+            let was_closed = last == Some(Effect::Closed);
             let has_opened = match effect {
                 Effect::Added => true,
-                Effect::Opened => matches!(last, None | Some(Effect::Closed)),
-                Effect::LeftOpen => last == Some(Effect::Closed),
+                Effect::Opened => was_closed || last.is_none(),
+                Effect::Lifted | Effect::LeftOpen => was_closed,
                 Effect::Closed => false,
             };
             if has_opened {
                 opening = Some(place);
+            } else if effect == Effect::Lifted && last.is_none() {
+                perhaps = Some(place);
             }
         }
     }
-    opening
+    opening.or(perhaps)
 }
 
 /// The tool behind a user agent, where it is one that puts things back as its configuration has them:
@@ -119,25 +122,30 @@ fn tool(user_agent: &str) -> Option<&'static str> {
 
 impl CloudTrail {
     /// Who brought about what a fix takes away, or has, before `recorded_at`; `None` where CloudTrail
-    /// does not say (yet).
+    /// does not say (yet). `is_last` where it is not asked again: then what was read in time has to do.
     pub async fn look(
         &self,
         resource: &Resource,
         changes: &[Change],
         recorded_at: Timestamp,
+        is_last: bool,
     ) -> Result<Option<Attribution>, AwsError> {
         let client = self.aws.cloudtrail(&resource.account, &resource.region)?;
         let mut records = Vec::new();
         let looked_up = looked_up(resource, changes)?;
-        let asks_once = looked_up.len() == 1;
+        let will_do = is_last || looked_up.len() == 1;
         let read = async {
+            let mut since = None;
             for attribute in looked_up {
                 let look = client
                     .lookup_events()
                     .lookup_attributes(attribute)
+                    .set_start_time(since)
                     .end_time(DateTime::from_secs((recorded_at + SKEW).as_second()))
                     .max_results(50);
-                read(look, &mut records).await?;
+                // Where older calls of the resource itself were not read, those of others tell nothing.
+                let cut_at = read(look, &mut records).await?;
+                since = since.or(cut_at);
             }
             Ok(())
         };
@@ -145,7 +153,7 @@ impl CloudTrail {
         // more than none, unless newer ones may be among the calls that were not asked for yet.
         match tokio::time::timeout(BUDGET, read).await {
             Ok(read) => read?,
-            Err(_) if asks_once && !records.is_empty() => {}
+            Err(_) if will_do && !records.is_empty() => {}
             Err(_) => {
                 let words = "CloudTrail takes too long";
                 return Err(AwsError::transient(LOOKUP, Some("Slow"), words));
@@ -181,9 +189,13 @@ fn looked_up(resource: &Resource, changes: &[Change]) -> Result<Vec<LookupAttrib
         .collect()
 }
 
-/// Reads the newest records of calls that change something, at most [`PAGES`] pages.
-async fn read(look: LookupEventsFluentBuilder, records: &mut Vec<String>) -> Result<(), AwsError> {
-    let mut next = None;
+/// Reads the newest records of calls that change something, at most [`PAGES`] pages; when the oldest call was made
+/// that was read, where there are older ones.
+async fn read(
+    look: LookupEventsFluentBuilder,
+    records: &mut Vec<String>,
+) -> Result<Option<DateTime>, AwsError> {
+    let (mut next, mut oldest) = (None, None);
     for _ in 0..PAGES {
         let page = look.clone().set_next_token(next.take());
         let page = page.send().boxed().await;
@@ -194,12 +206,17 @@ async fn read(look: LookupEventsFluentBuilder, records: &mut Vec<String>) -> Res
             .filter(|event| event.read_only() != Some("true"));
         let texts = changing.filter_map(|event| event.cloud_trail_event());
         records.extend(texts.map(str::to_owned));
+        oldest = page
+            .events()
+            .last()
+            .and_then(|event| event.event_time)
+            .or(oldest);
         next = page.next_token;
         if next.is_none() {
-            break;
+            return Ok(None);
         }
     }
-    Ok(())
+    Ok(oldest)
 }
 
 #[cfg(test)]
@@ -446,6 +463,34 @@ mod tests {
         let same = put_policy(3, "tidy", &[everybody()]);
         let records = [opened, narrowed, same];
         assert_eq!(found(&records, statement()).as_deref(), Some("opener"));
+        // Nor does it matter that both ask for the same.
+        let secure = json!({"Bool": {"aws:SecureTransport": "true"}});
+        let (mut wide, mut narrow) = (everybody(), everybody());
+        wide["Action"] = json!("s3:*");
+        (wide["Condition"], narrow["Condition"]) = (secure.clone(), secure);
+        let change = Change::RemoveStatement(PolicyStatement {
+            index: 0,
+            sid: None,
+            statement: narrow.to_string(),
+            limited_by: Vec::new(),
+            is_unconfirmed: false,
+        });
+        let records = [
+            put_policy(1, "opener", &[wide]),
+            put_policy(2, "careful", &[narrow]),
+        ];
+        assert_eq!(found(&records, change).as_deref(), Some("opener"));
+        // Where a Deny limited the wider one, the person who took it out has opened it.
+        let mut all = everybody();
+        (all["Sid"], all["Action"]) = (json!("All"), json!("s3:*"));
+        let mut deny = everybody();
+        (deny["Sid"], deny["Effect"]) = (json!("OnlyVpc"), json!("Deny"));
+        deny["Condition"] = json!({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}});
+        let records = [
+            put_policy(1, "careful", &[all, deny]),
+            put_policy(2, "opener", &[everybody()]),
+        ];
+        assert_eq!(found(&records, statement()).as_deref(), Some("opener"));
         // One that opens another path has opened that.
         let mut other = everybody();
         other["Resource"] = json!("arn:aws:s3:::b/other/*");
@@ -505,9 +550,19 @@ mod tests {
     #[test]
     fn the_person_who_lifts_the_account_s_block_opened_the_bucket() {
         let name = "DeleteAccountPublicAccessBlock";
-        let lifted = call(name, 3, "lifter", &json!({"accountId": "123456789012"}));
-        let records = [put_policy(1, "opener", &[everybody()]), lifted];
+        let of_account = json!({"accountId": "123456789012"});
+        let lifted = call(name, 3, "lifter", &of_account);
+        let on = json!({"PublicAccessBlockConfiguration": {"RestrictPublicBuckets": true}});
+        let blocked = call("PutAccountPublicAccessBlock", 1, "careful", &on);
+        let opened = put_policy(2, "opener", &[everybody()]);
+        let records = [blocked, opened.clone(), lifted.clone()];
         assert_eq!(found(&records, statement()).as_deref(), Some("lifter"));
+        // There may have been no block to lift.
+        assert_eq!(
+            found(&[opened, lifted.clone()], statement()).as_deref(),
+            Some("opener")
+        );
+        assert_eq!(found(&[lifted], statement()).as_deref(), Some("lifter"));
         assert!(statement().calls_on_others().contains(&name));
         assert!(grant().calls_on_others().contains(&name));
     }

@@ -58,6 +58,9 @@ pub enum Effect {
     Added,
     /// It is open after the call.
     Opened,
+    /// A setting that may have kept it closed is off after the call. Where nothing is known of before, it may have
+    /// been off for ever.
+    Lifted,
     /// It is open after the call, and whether that was a step down is only known where it is known to have
     /// been closed before.
     LeftOpen,

@@ -30,9 +30,10 @@ impl Notifier {
             // Nobody can tell which call it was.
             return Ok(());
         }
+        let is_last = looks + 1 >= LOOKS.len();
         match self
             .attributions
-            .look(&finding.resource, &changes, finding.opened_at)
+            .look(&finding.resource, &changes, finding.opened_at, is_last)
             .await
         {
             Ok(Some(attribution)) => {

@@ -129,7 +129,8 @@ impl<'a> BucketPolicy<'a> {
         let (wanted, inner) = (without_sid(statement)?, serde_json::from_str(statement)?);
         for public in self.public_statements()? {
             let outer = serde_json::from_str(&public.text)?;
-            if without_sid(&public.text)? == wanted || deny::is_within(&outer, &inner) {
+            let is_wider = public.limited_by.is_empty() && deny::is_within(&outer, &inner);
+            if is_wider || without_sid(&public.text)? == wanted {
                 return Ok(true);
             }
         }

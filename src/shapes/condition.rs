@@ -21,7 +21,7 @@ use super::address_block::{Broadest, blocks};
 pub(super) type Conditions = BTreeMap<String, BTreeMap<String, OneOrMany>>;
 
 /// A JSON value, or a list of them, where a policy allows both.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(super) enum OneOrMany {
     Many(Vec<Value>),

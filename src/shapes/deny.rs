@@ -34,15 +34,15 @@ pub(super) fn cover(limiting: &[(usize, &Statement)], allow: &Statement) -> bool
         })
 }
 
-/// Whether what a statement allows is within what another allows to everybody without a condition. What
-/// cannot be proved is not so.
+/// Whether what a statement allows is within what another allows to everybody, without a condition or with the
+/// same. What cannot be proved is not so.
 pub(super) fn is_within(outer: &Statement, inner: &Statement) -> bool {
     let (Some(actions), Some(resources)) = (named(&inner.action), named(&inner.resource)) else {
         return false;
     };
     let has_action = |action: &&str| any(&outer.action, |outer| includes_action(outer, action));
     let has_resource = |resource: &&str| any(&outer.resource, |outer| includes(outer, resource));
-    outer.condition.is_empty()
+    (outer.condition.is_empty() || outer.condition == inner.condition)
         && outer.is_for_all()
         && actions.iter().all(has_action)
         && resources.iter().all(has_resource)

@@ -42,9 +42,9 @@ fn with_blocks(
     let (of_bucket, of_account) = match call.event_name.as_str() {
         "PutBucketPublicAccessBlock" => (put(), None),
         "DeleteBucketPublicAccessBlock" => (Some(Effect::Opened), None),
-        "PutAccountPublicAccessBlock" | "PutPublicAccessBlock" => (None, put()),
+        "PutAccountPublicAccessBlock" | "PutPublicAccessBlock" => (None, put().map(lifted)),
         "DeleteAccountPublicAccessBlock" | "DeletePublicAccessBlock" => {
-            (None, Some(Effect::Opened))
+            (None, Some(Effect::Lifted))
         }
         _ => (None, None),
     };
@@ -57,6 +57,14 @@ fn with_blocks(
         .into_iter()
         .filter_map(|(decides, effect)| Some((decides, effect?)))
         .collect()
+}
+
+/// The account's settings are off from the beginning, so that turning them off may be no step down.
+fn lifted(effect: Effect) -> Effect {
+    match effect {
+        Effect::Opened => Effect::Lifted,
+        other => other,
+    }
 }
 
 /// Whether an ACL that was asked for has a grant to the same group, by its URI or by the canned ACL that
