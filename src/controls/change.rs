@@ -22,6 +22,9 @@ pub(super) trait ChangeFacts {
     /// What making it does, as a sentence's end, a verb in front: "revoke tcp 22 from …".
     fn will(&self) -> String;
 
+    /// What making it did, likewise: "revoked tcp 22 from …".
+    fn done(&self) -> String;
+
     /// How bad what it takes away is.
     fn severity(&self) -> Severity;
 
@@ -118,6 +121,17 @@ impl Change {
         self.facts().calls_on_others()
     }
 
+    /// The same change, as if AWS could have been asked.
+    pub(super) fn confirmed(&self) -> Self {
+        let mut change = self.clone();
+        match &mut change {
+            Self::RemoveGrant(grant) => grant.is_unconfirmed = false,
+            Self::RemoveStatement(statement) => statement.is_unconfirmed = false,
+            Self::RevokeIngress(_) | Self::DeletePolicy(_) => {}
+        }
+        change
+    }
+
     /// What it exposes while it is there, as a sentence without its end: "tcp 22 is reachable from …".
     pub fn exposes(&self) -> String {
         self.facts().exposes()
@@ -130,11 +144,7 @@ impl Change {
 
     /// As something that has happened: "revoked tcp 22 from …".
     pub fn done(&self) -> String {
-        let will = self.to_string();
-        match will.split_once(' ') {
-            Some((verb, rest)) => format!("{verb}d {rest}"),
-            None => will,
-        }
+        self.facts().done()
     }
 }
 

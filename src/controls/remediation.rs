@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 use super::change::Change;
 use super::evaluation::RuleDefaults;
 use super::kind::{Control, Service};
-use super::plan::exposures;
 use super::undo_error::UndoError;
 use crate::aws::{Aws, AwsError};
 use crate::ids::Resource;
@@ -111,7 +110,9 @@ impl Prepared {
 
     /// Whether both change the same of the resource as it was read, whatever AWS could be asked.
     pub fn changes_the_same(&self, other: &Self) -> bool {
-        exposures(&self.changes) == exposures(&other.changes)
+        let confirmed =
+            |changes: &[Change]| -> Vec<Change> { changes.iter().map(Change::confirmed).collect() };
+        confirmed(&self.changes) == confirmed(&other.changes)
             && self.live.is_same(other.live.as_ref())
     }
 

@@ -23,14 +23,11 @@ impl ChangeFacts for Grant {
     }
 
     fn will(&self) -> String {
-        let will = format!(
-            "remove the ACL grant {} to {}",
-            self.permission, self.grantee
-        );
-        match self.is_unconfirmed {
-            true => format!("{will} (AWS could not be asked whether a block makes it ineffective)"),
-            false => will,
-        }
+        self.removal("remove")
+    }
+
+    fn done(&self) -> String {
+        self.removal("removed")
     }
 
     fn is_unconfirmed(&self) -> bool {
@@ -72,17 +69,11 @@ impl ChangeFacts for PolicyStatement {
     }
 
     fn will(&self) -> String {
-        let mut will = format!("remove {} from the bucket policy", self.name());
-        if self.is_unconfirmed {
-            will.push_str(" (AWS could not be asked whether it is public)");
-        }
-        if !self.limited_by.is_empty() {
-            let limits = self.limited_by.join(" and ");
-            will.push_str(&format!(
-                " (the Deny {limits} limits it: those who are meant lose access, too)"
-            ));
-        }
-        will
+        self.removal("remove")
+    }
+
+    fn done(&self) -> String {
+        self.removal("removed")
     }
 
     fn is_unconfirmed(&self) -> bool {
@@ -124,6 +115,10 @@ impl ChangeFacts for WholePolicy {
         "delete the bucket policy, in which no other statement is left".to_owned()
     }
 
+    fn done(&self) -> String {
+        "deleted the bucket policy, in which no other statement is left".to_owned()
+    }
+
     /// Its statements tell.
     fn severity(&self) -> Severity {
         Severity::Low
@@ -140,6 +135,37 @@ impl ChangeFacts for WholePolicy {
 
     fn calls_on_others(&self) -> &'static [&'static str] {
         cause::OF_ACCOUNTS
+    }
+}
+
+impl Grant {
+    fn removal(&self, verb: &str) -> String {
+        let removal = format!(
+            "{verb} the ACL grant {} to {}",
+            self.permission, self.grantee
+        );
+        match self.is_unconfirmed {
+            true => {
+                format!("{removal} (AWS could not be asked whether a block makes it ineffective)")
+            }
+            false => removal,
+        }
+    }
+}
+
+impl PolicyStatement {
+    fn removal(&self, verb: &str) -> String {
+        let mut removal = format!("{verb} {} from the bucket policy", self.name());
+        if self.is_unconfirmed {
+            removal.push_str(" (AWS could not be asked whether it is public)");
+        }
+        if !self.limited_by.is_empty() {
+            let limits = self.limited_by.join(" and ");
+            removal.push_str(&format!(
+                " (the Deny {limits} limits it: those who are meant lose access, too)"
+            ));
+        }
+        removal
     }
 }
 

@@ -51,7 +51,11 @@ impl ChangeFacts for IngressRule {
     }
 
     fn will(&self) -> String {
-        self.revocation()
+        self.revocation(("revoke", "take"))
+    }
+
+    fn done(&self) -> String {
+        self.revocation(("revoked", "took"))
     }
 
     /// Every port is worse than any of them: it holds the databases'.

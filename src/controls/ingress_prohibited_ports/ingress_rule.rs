@@ -78,19 +78,19 @@ impl IngressRule {
         same_source && ports(self) == ports(other)
     }
 
-    /// `revoke tcp 22 from 0.0.0.0/0 (sgr-1)`
-    pub(super) fn revocation(&self) -> String {
+    /// `revoke tcp 22 from 0.0.0.0/0 (sgr-1)`, by the verbs for a rule and for entries of a prefix list.
+    pub(super) fn revocation(&self, (revoke, take): (&str, &str)) -> String {
         let (traffic, rule_id) = (self.traffic(), &self.rule_id);
         match &self.source {
-            IngressSource::Cidr(cidr) => format!("revoke {traffic} from {cidr} ({rule_id})"),
+            IngressSource::Cidr(cidr) => format!("{revoke} {traffic} from {cidr} ({rule_id})"),
             IngressSource::PrefixList(list) if list.has_others => format!(
-                "take {} out of the prefix list {}, which opens {traffic} ({rule_id})",
+                "{take} {} out of the prefix list {}, which opens {traffic} ({rule_id})",
                 list.ranges(),
                 list.id
             ),
             IngressSource::PrefixList(list) => {
                 format!(
-                    "revoke {traffic} from {} (prefix list {}, {rule_id})",
+                    "{revoke} {traffic} from {} (prefix list {}, {rule_id})",
                     list.ranges(),
                     list.id
                 )

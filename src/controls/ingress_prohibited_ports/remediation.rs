@@ -306,8 +306,8 @@ fn missing(group: &[IngressRule], removed: &[Change]) -> Result<Vec<IngressRule>
                     live.description.as_deref().unwrap_or("nothing"),
                 );
                 return Err(UndoError::Differs(format!(
-                    "{}, by the rule {id}, which is described as \"{described}\"",
-                    change.reopens().replace(" again", " already")
+                    "{} already, by the rule {id}, which is described as \"{described}\"",
+                    change.exposes()
                 )));
             }
             None if missing.iter().any(|other| other.opens_the_same(range)) => {}
