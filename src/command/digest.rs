@@ -78,7 +78,12 @@ pub(super) async fn ask_fix_all(
         return redraw(function, id.as_str()).await;
     };
     let may = |account: &AccountId| may(function, reach, account);
-    let view = fix_all_view(&id, &list, &contents.counts, function.blast_radius, may);
+    // The list stays the same where AWS can be asked no more, or again: that is counted at each drawing.
+    let mut counts = contents.counts;
+    if let Some(digest) = function.table.digest(&id).await? {
+        counts.unconfirmed = digest.counts.unconfirmed;
+    }
+    let view = fix_all_view(&id, &list, &counts, function.blast_radius, may);
     function.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
 }

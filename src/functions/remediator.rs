@@ -24,6 +24,9 @@ pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "sqs:DeleteMessage", "sqs:Sen
 /// How often a remediation plans again because somebody else changed the resource meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// Why auto-response waits where AWS does not say whether something counts.
+const UNASKED: &str = "AWS could not be asked whether it is public";
+
 /// A remediator function.
 #[derive(Debug, Clone)]
 pub struct Remediator {
@@ -277,9 +280,7 @@ impl Remediator {
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match job.request().requested_by {
                 None if consent.is_contested(&own) => Some(CONTESTED),
-                None if own.doubt().is_some() => {
-                    Some("AWS could not be asked whether it is public")
-                }
+                None if own.doubt().is_some() => Some(UNASKED),
                 None => self.objection(job).await?,
                 Some(_) => None,
             };
@@ -353,6 +354,10 @@ impl Remediator {
         } = self.look(job, consent).await?;
         if !again.changes_the_same(&own) || !new.is_empty() {
             return Err(NotNow::Changed);
+        }
+        if consent.is_automatic && again.doubt().is_some() {
+            Self::tell_not_done(job, UNASKED);
+            return Err(NotNow::Objection(UNASKED));
         }
         Ok(self.remediations.apply(&job.resource, again).await?)
     }

@@ -46,10 +46,14 @@ pub(super) async fn completed(
         block(&s3, id)
     );
     let (status, supplement) = match read {
-        Ok((acl, policy, (block, _))) => {
+        Ok((acl, policy, (block, unread))) => {
             let grants: Vec<Value> = acl.grants().iter().map(grant).collect();
-            let block = json!({"ignorePublicAcls": block.ignore_public_acls,
-                "restrictPublicBuckets": block.restrict_public_buckets});
+            let block = match unread {
+                None => json!({"ignorePublicAcls": block.ignore_public_acls,
+                    "restrictPublicBuckets": block.restrict_public_buckets}),
+                // What AWS Config has read of it is better than nothing.
+                Some(_) => recorded_block(item),
+            };
             let supplement = json!({"AccessControlList": {"grantList": grants},
                 "BucketPolicy": {"policyText": policy}, "PublicAccessBlockConfiguration": block});
             (item.configuration_item_status.as_ref(), supplement)
@@ -68,6 +72,18 @@ pub(super) async fn completed(
         "supplementaryConfiguration": supplement,
     })
     .to_string())
+}
+
+/// The Public Access Block that an item has; none where it has none.
+fn recorded_block(item: &ConfigurationItem<'_>) -> Value {
+    let supplement = item.supplementary_configuration::<Value>();
+    supplement
+        .ok()
+        .and_then(|mut supplement| {
+            let block = supplement.get_mut("PublicAccessBlockConfiguration")?;
+            Some(block.take())
+        })
+        .unwrap_or_default()
 }
 
 fn grant(grant: &Grant) -> Value {

@@ -48,13 +48,14 @@ pub struct Verdict {
     pub(in crate::controls) prefix_lists: BTreeSet<String>,
 }
 
-/// The most that notices take of an annotation, in characters.
+/// The most that notices take of a long annotation, in characters.
 const NOTICES_LIMIT: usize = 170;
 
 /// An annotation that PutEvaluations takes: what is said of the resource is cut, so that the notices behind it
 /// (what AWS could not be asked, what was not looked into) are there.
 pub(in crate::controls) fn annotation(said: &str, notices: &str) -> String {
-    let notices = cut(notices, NOTICES_LIMIT);
+    let unused = ANNOTATION_LIMIT.saturating_sub(said.chars().count());
+    let notices = cut(notices, NOTICES_LIMIT.max(unused));
     let left = ANNOTATION_LIMIT - notices.chars().count();
     cut(said, left) + &notices
 }
