@@ -160,13 +160,11 @@ impl Reader<'_> {
     }
 
     /// Names of rules, `default` where there are none.
-    fn names(&mut self, variable: &str, default: &'static str) -> BTreeSet<String> {
+    fn names(&mut self, variable: &str, default: &'static str) -> BTreeSet<RuleName> {
         let names: Vec<RuleName> = self.list(variable, default);
-        let names: BTreeSet<String> = names.into_iter().map(String::from).collect();
-        if names.is_empty() {
-            BTreeSet::from([default.to_owned()])
-        } else {
-            names
+        match names.is_empty() {
+            true => BTreeSet::from([default.parse().expect("constant names are valid")]),
+            false => names.into_iter().collect(),
         }
     }
 

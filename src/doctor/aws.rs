@@ -9,8 +9,9 @@ use futures::future::join_all;
 use super::{Diagnosis, Examined};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::contracts::Switch;
+use crate::controls::evaluation::RuleKind;
 use crate::finding::StateName;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, RuleName};
 use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
 use crate::wiring::Wiring;
 
@@ -194,13 +195,12 @@ async fn rules(wiring: &Wiring) -> Diagnosis {
         Err(error) => return failed(&error, "is AWS Config there in this region?"),
     };
     let ours = &wiring.settings.rules;
-    let wanted = ours
-        .restricted_ports_names
-        .iter()
-        .chain(&ours.s3_public_access_names);
+    let wanted = RuleKind::ALL
+        .into_iter()
+        .flat_map(|rule| ours.names_of(rule));
     let missing: Vec<&str> = wanted
+        .map(RuleName::as_str)
         .filter(|name| !there.contains(*name))
-        .map(String::as_str)
         .collect();
     match missing.as_slice() {
         [] => Diagnosis::Well(format!("{} there, ours among them", there.len())),

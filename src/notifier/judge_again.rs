@@ -64,8 +64,7 @@ impl Notifier {
                 false => Some(PublicAccessBlock::default()),
             };
             for name in self.remediations.rules.names_of(kind) {
-                let Ok(rule) = name.parse() else { continue };
-                self.judge_again_by(&rule, block, now).await?;
+                self.judge_again_by(name, block, now).await?;
             }
         }
         Ok(())

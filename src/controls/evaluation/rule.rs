@@ -56,16 +56,16 @@ pub struct RuleDefaults {
     /// For s3-public-access.
     pub s3_public_access: S3PublicAccess,
     /// The names that restricted-ports has in AWS Config.
-    pub restricted_ports_names: BTreeSet<String>,
+    pub restricted_ports_names: BTreeSet<RuleName>,
     /// The names that s3-public-access has in AWS Config.
-    pub s3_public_access_names: BTreeSet<String>,
+    pub s3_public_access_names: BTreeSet<RuleName>,
 }
 
 impl RuleDefaults {
     /// The remediations for what a rule of AWS Config complains of: none, unless it is one of
     /// ours. Other rules judge groups and buckets too, by measures that are not ours.
     pub fn kinds(&self, rule: &RuleName, resource_type: &ResourceType) -> Vec<ViolationType> {
-        let ours = self.names(resource_type).any(|name| name == rule.as_str());
+        let ours = self.names(resource_type).any(|name| name == rule);
         if ours {
             ViolationType::of_resource(resource_type)
         } else {
@@ -82,11 +82,8 @@ impl RuleDefaults {
 
     /// The ids that findings about a resource had before version 0.2, which derived them from the rule.
     pub fn older_ids(&self, resource: &Resource) -> Vec<FindingId> {
-        let names = self
-            .names(&resource.resource_type)
-            .filter_map(|name| name.parse().ok());
-        names
-            .map(|rule| FindingId::of_rule(&rule, resource))
+        self.names(&resource.resource_type)
+            .map(|rule| FindingId::of_rule(rule, resource))
             .collect()
     }
 
@@ -99,7 +96,7 @@ impl RuleDefaults {
     }
 
     /// The names that a rule of ours has in AWS Config.
-    pub fn names_of(&self, rule: RuleKind) -> &BTreeSet<String> {
+    pub fn names_of(&self, rule: RuleKind) -> &BTreeSet<RuleName> {
         match rule {
             RuleKind::RestrictedPorts => &self.restricted_ports_names,
             RuleKind::S3PublicAccess => &self.s3_public_access_names,
@@ -107,13 +104,11 @@ impl RuleDefaults {
     }
 
     /// The names of our rules about a type of resource.
-    pub fn names(&self, resource_type: &ResourceType) -> impl Iterator<Item = &str> {
+    pub fn names(&self, resource_type: &ResourceType) -> impl Iterator<Item = &RuleName> {
         let rules = RuleKind::ALL
             .into_iter()
             .filter(|rule| rule.resource_type() == resource_type.as_str());
-        rules
-            .flat_map(|rule| self.names_of(rule))
-            .map(String::as_str)
+        rules.flat_map(|rule| self.names_of(rule))
     }
 
     /// Judges one item by itself. `left_scope` is the rule event's `eventLeftScope`.
