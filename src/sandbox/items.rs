@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
+use crate::controls::Control;
 use crate::ids::ResourceType;
 
 /// A resource's state: what of its item does not depend on when it was seen.
@@ -29,8 +30,20 @@ pub(super) struct Snapshot {
     pub(super) supplementary_configuration: Value,
 }
 
+/// Every resource that a control is about.
+pub(super) async fn of(
+    control: Control,
+    ec2: &aws_sdk_ec2::Client,
+    s3: &aws_sdk_s3::Client,
+) -> Result<Vec<Snapshot>> {
+    match control {
+        Control::IngressProhibitedPorts => security_groups(ec2).await,
+        Control::BucketPublic => buckets(s3).await,
+    }
+}
+
 /// Every security group.
-pub(super) async fn security_groups(ec2: &aws_sdk_ec2::Client) -> Result<Vec<Snapshot>> {
+async fn security_groups(ec2: &aws_sdk_ec2::Client) -> Result<Vec<Snapshot>> {
     let groups = ec2
         .describe_security_groups()
         .into_paginator()
@@ -88,7 +101,7 @@ fn permission(permission: &IpPermission) -> Value {
 }
 
 /// Every bucket.
-pub(super) async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
+async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
     let buckets = s3.list_buckets().send().boxed().await?;
     try_join_all(
         buckets

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::config_service::ConfigService;
 use super::items::{self, Snapshot};
+use crate::controls::Control;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::evaluation::rule_event::RuleEvent;
 use crate::functions::rule::RuleFunction;
@@ -36,7 +38,7 @@ pub(super) struct Recorder {
     s3: aws_sdk_s3::Client,
     account: String,
     region: String,
-    rules: Vec<(&'static str, RuleFunction, Value)>,
+    rules: Vec<(String, RuleFunction, Value)>,
     oversized_above: usize,
     /// What has been evaluated; a resource that could not be is looked at again.
     known: HashMap<Key, Snapshot>,
@@ -58,25 +60,22 @@ impl Recorder {
         let settings = &wiring.settings;
         let home = (&settings.account, &region.parse()?);
         let queue = settings.queues.remediation.as_str();
-        let ports = settings.rules.restricted_ports.prohibited_ports.to_string();
+        let rule = |rule: RuleKind| {
+            let mut parameters = json!({"sqsUrl": queue});
+            if rule == RuleKind::RestrictedPorts {
+                let ports = &settings.rules.restricted_ports.prohibited_ports;
+                parameters["prohibitedPorts"] = json!(ports.to_string());
+            }
+            let name = format!("defendable-{}", rule.name());
+            Ok((name, wiring.rule_function(rule)?, parameters))
+        };
         Ok(Self {
             service,
             ec2: wiring.aws.ec2(home.0, home.1)?,
             s3: wiring.aws.s3(home.0, home.1)?,
             account: settings.account.to_string(),
             region,
-            rules: vec![
-                (
-                    "defendable-restricted-ports",
-                    wiring.rule_function(RuleKind::RestrictedPorts)?,
-                    json!({"prohibitedPorts": ports, "sqsUrl": queue}),
-                ),
-                (
-                    "defendable-s3-public-access",
-                    wiring.rule_function(RuleKind::S3PublicAccess)?,
-                    json!({"sqsUrl": queue}),
-                ),
-            ],
+            rules: RuleKind::ALL.into_iter().map(rule).collect::<Result<_>>()?,
             oversized_above,
             known: HashMap::new(),
         })
@@ -106,14 +105,10 @@ impl Recorder {
     }
 
     async fn seen(&self) -> Result<HashMap<Key, Snapshot>> {
-        let (groups, buckets) =
-            tokio::try_join!(items::security_groups(&self.ec2), items::buckets(&self.s3))?;
+        let seen = Control::ALL.map(|control| items::of(control, &self.ec2, &self.s3));
+        let seen = try_join_all(seen).await?.into_iter().flatten();
         let key = |snapshot: &Snapshot| (snapshot.resource_type, snapshot.resource_id.clone());
-        Ok(groups
-            .into_iter()
-            .chain(buckets)
-            .map(|snapshot| (key(&snapshot), snapshot))
-            .collect())
+        Ok(seen.map(|snapshot| (key(&snapshot), snapshot)).collect())
     }
 
     /// Evaluates what is new, gone, or not as it was.
@@ -135,7 +130,7 @@ impl Recorder {
         let again: Vec<&str> = self
             .rules
             .iter()
-            .filter(|(name, ..)| again.contains(*name))
+            .filter(|(name, ..)| again.contains(name))
             .map(|(_, function, _)| function.rule.resource_type())
             .collect();
         let changed = seen

@@ -6,6 +6,7 @@ use aws_sdk_s3::types::BucketCannedAcl;
 use futures::FutureExt;
 use serde_json::json;
 
+use crate::controls::Control;
 use crate::wiring::Wiring;
 
 /// Open to everybody, with legitimate sources beside: a wide range.
@@ -37,8 +38,12 @@ pub(super) async fn seed(wiring: &Wiring) -> Result<()> {
         .boxed()
         .await?;
     if seeded.security_groups().is_empty() {
-        groups(&ec2).await?;
-        buckets(&wiring.aws.s3(account, &region)?).await?;
+        for control in Control::ALL {
+            match control {
+                Control::IngressProhibitedPorts => groups(&ec2).await?,
+                Control::BucketPublic => buckets(&wiring.aws.s3(account, &region)?).await?,
+            }
+        }
     }
     Ok(())
 }
