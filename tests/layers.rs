@@ -331,6 +331,20 @@ fn what_a_finding_is_asks_nobody() {
     }
 }
 
+#[test]
+fn what_is_pure_is_told_the_time() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for layer in ["finding", "contracts", "shapes", "controls"] {
+        let mut found = Vec::new();
+        sources(&root.join(layer), &[], &mut found);
+        for (_, file) in found {
+            let source = std::fs::read_to_string(&file).unwrap();
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            assert!(!code.contains("Timestamp::now"), "{}", file.display());
+        }
+    }
+}
+
 /// What stands between backticks in a text.
 fn code(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()

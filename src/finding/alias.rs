@@ -46,8 +46,7 @@ impl Finding {
     /// Two rules had a finding each about the same, and this one moved first: what is open of either is
     /// open, what was taken away can be put back, and what people ignored of one stays ignored. `None`
     /// where the other says nothing new.
-    pub(crate) fn merged(&self, other: &Self) -> Option<Self> {
-        let now = Timestamp::now();
+    pub(crate) fn merged(&self, other: &Self, now: Timestamp) -> Option<Self> {
         let is_over = |finding: &Self| finding.state_name(now).is_over();
         let (base, rest) = if is_over(self) && !is_over(other) {
             (other, self)
@@ -105,17 +104,17 @@ mod tests {
             episode: 3,
             ..open()
         };
-        let merged = fixed("a", 5).merged(&open()).unwrap();
+        let merged = fixed("a", 5).merged(&open(), at(60)).unwrap();
         assert_eq!((&merged.state, merged.episode), (&State::OPEN, 3));
         assert_eq!(
             (merged.removed, merged.removed_at),
             (vec![taken("a")], Some(at(5)))
         );
-        let merged = open().merged(&fixed("a", 5)).unwrap();
+        let merged = open().merged(&fixed("a", 5), at(60)).unwrap();
         assert_eq!((&merged.state, merged.removed.len()), (&State::OPEN, 1));
-        let merged = fixed("a", 5).merged(&fixed("b", 9)).unwrap();
+        let merged = fixed("a", 5).merged(&fixed("b", 9), at(60)).unwrap();
         assert_eq!((merged.removed.len(), merged.removed_at), (2, Some(at(9))));
         assert!(matches!(merged.state, State::Fixed { .. }));
-        assert_eq!(open().merged(&open()), None);
+        assert_eq!(open().merged(&open(), at(60)), None);
     }
 }

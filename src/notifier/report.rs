@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackUserId};
 
 use super::{Notifier, NotifierError};
-use crate::report::{ReportError, schedule};
+use crate::report::{self, ReportError};
 use crate::slack::Content;
 use crate::slack::blocks::note;
 use crate::slack::error::SlackError;
@@ -48,7 +48,7 @@ impl Notifier {
     /// housekeeping from being done: the next tries again, unless Slack has said no for good.
     pub(super) async fn weekly_report(&self, now: Timestamp) -> Result<(), NotifierError> {
         let wanted = self.table.weekly_report().await?;
-        let Some(due) = schedule::due(wanted.as_ref(), now) else {
+        let Some(due) = report::due(wanted.as_ref(), now) else {
             return Ok(());
         };
         let key = format!("weekly report {due}");

@@ -3,12 +3,13 @@
 mod figures;
 mod message;
 mod picture;
-pub mod schedule;
+mod schedule;
 
 use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::SlackChannelId;
 
 pub use figures::{Figures, FixTimes, FixedBy};
+pub use schedule::due;
 
 use crate::finding::StateName;
 use crate::slack::client::Slack;

@@ -107,8 +107,12 @@ impl Table {
         let kept = self.keep_plans(&finding.plans(), None).await?;
         if self.write(&finding, None, &kept).await?.is_none() {
             // Another rule's finding about the same has moved there before.
-            let merge =
-                |there: Option<&Finding>| there.and_then(|there| there.merged(&finding)).ok_or(());
+            let now = Timestamp::now();
+            let merge = |there: Option<&Finding>| {
+                there
+                    .and_then(|there| there.merged(&finding, now))
+                    .ok_or(())
+            };
             Box::pin(self.change(new, merge)).await?;
         }
         self.show_moved(old, new, record.shown).await?;
