@@ -321,7 +321,7 @@ async fn off_holds_for_what_is_being_looked_at() {
     .await;
     switch("off").await;
     eventually("it has been looked at", async || {
-        let left = world.logged().contains("the last look before the change");
+        let left = world.logged().contains("it may not: auto-response is off");
         (left || world.aws.ingress(&group).await.is_empty()).then_some(())
     })
     .await;
