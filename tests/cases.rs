@@ -34,7 +34,7 @@ fn read(file: &str) -> String {
 #[test]
 fn every_item_is_judged_as_it_should_be() {
     let cases: Vec<Case> = serde_json::from_str(&read("cases.json")).unwrap();
-    assert_eq!(cases.len(), 43);
+    assert_eq!(cases.len(), 44);
     let mut wrong = Vec::new();
     for Case {
         file,
@@ -90,6 +90,17 @@ fn every_item_is_judged_as_it_should_be() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn evaluate_says_that_aws_was_not_asked() {
+    let item = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/s3-05.ndjson");
+    let judged = std::process::Command::new(env!("CARGO_BIN_EXE_defendable"))
+        .args(["evaluate", "s3-public-access", item])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(judged.stderr).unwrap();
+    assert!(said.contains("Judged by the items alone."), "{said}");
 }
 
 #[test]
