@@ -146,7 +146,7 @@ where
 
 /// Items of both resources, and whole rule events, line by line.
 fn configuration_item(lines: &[u8]) {
-    for rule in [RuleKind::RestrictedPorts, RuleKind::S3PublicAccess] {
+    for rule in RuleKind::ALL {
         let (mut output, mut complaints) = (Vec::new(), Vec::new());
         evaluate_lines(
             rule,

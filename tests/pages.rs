@@ -1,0 +1,103 @@
+//! The tables in `docs` say what the code has: settings, Terraform's variables, the actions of fixes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use defendable::controls::ViolationType;
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The texts of all files of a kind in a folder, and in those below it where these are wanted.
+fn texts(folder: &Path, extension: &str, below: bool) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && below {
+            texts.extend(self::texts(&path, extension, below));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            texts.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    texts
+}
+
+/// The words of a text that begin so: names of settings.
+fn words(text: &str, begin: &str) -> BTreeSet<String> {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.split(|letter| !is_of_name(letter))
+        .filter(|word| word.starts_with(begin) && word.len() > begin.len())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What stands between backticks in a text.
+fn code(text: &str) -> BTreeSet<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_setting_is_on_its_page_and_every_setting_there_is_read() {
+    let page = read("docs/settings.md");
+    let source = texts(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        "rs",
+        true,
+    )
+    .join("\n");
+    // What is read has its name in quotation marks; `_PARAMETER` and `_QUEUE_URL` are put behind some.
+    let read: BTreeSet<String> = source
+        .split('"')
+        .filter(|text| words(text, "DEFENDABLE_").contains(*text))
+        .map(str::to_owned)
+        .collect();
+    let named = words(&page, "DEFENDABLE_");
+    let is_named =
+        |name: &String| named.contains(name) || named.contains(&format!("{name}_PARAMETER"));
+    let missing: Vec<&String> = read.iter().filter(|name| !is_named(name)).collect();
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
+    let unknown: Vec<&String> = named
+        .iter()
+        .filter(|name| !name.ends_with("_QUEUE_URL"))
+        .filter(|name| !read.contains(name.trim_end_matches("_PARAMETER")) && !read.contains(*name))
+        .collect();
+    assert!(unknown.is_empty(), "nobody reads: {unknown:?}");
+}
+
+#[test]
+fn every_variable_of_terraform_is_on_its_page() {
+    let page = read("docs/deploying.md");
+    // A module's own variables are nobody's to set.
+    let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("infra");
+    let infra = texts(&infra, "tf", false).join("\n");
+    let declared = infra.lines().filter_map(|line| {
+        let name = line.strip_prefix("variable \"")?;
+        name.strip_suffix("\" {")
+    });
+    let declared: BTreeSet<&str> = declared.collect();
+    assert!(declared.len() > 20, "{declared:?}");
+    let named = code(&page);
+    let missing: Vec<&&str> = declared
+        .iter()
+        .filter(|name| !named.contains(**name))
+        .collect();
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
+}
+
+#[test]
+fn every_fix_has_its_actions_in_the_table_of_controls() {
+    let page = read("docs/controls.md");
+    for kind in ViolationType::ALL {
+        let name = format!("`{}`", kind.name());
+        let mut rows = page
+            .lines()
+            .filter(|line| line.starts_with('|') && line.contains(&name));
+        let row = rows.next().unwrap_or_else(|| panic!("{name} has no row"));
+        let cell = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
+        let remediation = kind.remediation();
+        let actions = [remediation.plan_actions(), remediation.apply_actions()].concat();
+        assert_eq!(code(cell), BTreeSet::from_iter(actions), "{name}");
+    }
+}
