@@ -99,7 +99,7 @@ async fn what_aws_does_not_say_is_missing_from_the_home_tab_and_nothing_else_is(
 /// The calls by which a report may stumble, and what they have in them.
 const OF_A_REPORT: [(bool, &str, &str); 4] = [
     (false, "sqs:SendMessage/defendable-events", "report"),
-    (false, "dynamodb:Query", "stateSince >= :since"),
+    (false, "dynamodb:Query", r#"{"S":"history"}"#),
     (true, "slack:files.getUploadURLExternal", ""),
     (true, "slack:files.completeUploadExternal", ""),
 ];
