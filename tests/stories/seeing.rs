@@ -8,15 +8,20 @@ use crate::support::{
     ALICE, BOB, BOT_TOKEN, FAST, Options, World, eventually, request, several_ticks,
 };
 
-#[tokio::test]
-async fn the_message_says_who_opened_it_once_cloudtrail_does() {
-    let trail = CloudTrail::start().await;
+/// An account whose CloudTrail is this one.
+async fn seeded_with(trail: &CloudTrail) -> World {
     let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
-    let world = World::seeded_with(Options {
+    World::seeded_with(Options {
         arguments,
         ..Options::default()
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn the_message_says_who_opened_it_once_cloudtrail_does() {
+    let trail = CloudTrail::start().await;
+    let world = seeded_with(&trail).await;
     let group = world.aws.create_group("opened-by-mallory").await;
     let now = jiff::Timestamp::now();
     trail.learn(&group, "mallory<!channel>", &format!("{now:.0}"));
@@ -45,12 +50,7 @@ async fn the_message_says_who_opened_it_once_cloudtrail_does() {
 #[tokio::test]
 async fn the_person_who_opened_a_prefix_list_is_named() {
     let trail = CloudTrail::start().await;
-    let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
-    let world = World::seeded_with(Options {
-        arguments,
-        ..Options::default()
-    })
-    .await;
+    let world = seeded_with(&trail).await;
     let list = world.aws.create_prefix_list("office", &["0.0.0.0/0"]).await;
     let now = jiff::Timestamp::now();
     trail.learn_list(&list, "mallory", &format!("{now:.0}"));
