@@ -136,16 +136,18 @@ impl CloudTrail {
         let will_do = is_last || looked_up.len() == 1;
         let read = async {
             let mut since = None;
-            for attribute in looked_up {
+            for (place, attribute) in looked_up.into_iter().enumerate() {
                 let look = client
                     .lookup_events()
                     .lookup_attributes(attribute)
                     .set_start_time(since)
                     .end_time(DateTime::from_secs((recorded_at + SKEW).as_second()))
                     .max_results(50);
-                // Where older calls of the resource itself were not read, those of others tell nothing.
                 let cut_at = read(look, &mut records).await?;
-                since = since.or(cut_at);
+                // Where older calls of the resource itself were not read, those of others tell nothing.
+                if place == 0 {
+                    since = cut_at;
+                }
             }
             Ok(())
         };
