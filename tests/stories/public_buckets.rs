@@ -193,6 +193,36 @@ async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
 }
 
 #[tokio::test]
+async fn auto_response_waits_where_aws_cannot_be_asked_at_the_last_look() {
+    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
+    let world = Installation::start_with_unseen(5, &[], every_second).await;
+    world.to_aws.set_unseen("defendable-remediation", 2);
+    let bucket = "asked-once";
+    publish(&world, bucket, PUBLIC_POLICY).await;
+    world
+        .slack
+        .finding_says(bucket, "• remove the statement \"Everybody\"")
+        .await;
+    // The first look is confirmed, and the one before the change is not.
+    let last = world
+        .to_aws
+        .inject("s3:GET policyStatus", bucket, Fault::Denied, 1, 1);
+    interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
+        .await
+        .unwrap();
+    eventually("auto-response waits", async || {
+        let words = "it may not: AWS could not be asked whether it is public";
+        world.logged().contains(words).then_some(())
+    })
+    .await;
+    assert_eq!(world.to_aws.hits(last), 1);
+    world
+        .slack
+        .finding_says(bucket, "Fixed by auto-response")
+        .await;
+}
+
+#[tokio::test]
 async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start_with_unseen(5, &[], every_second).await;
