@@ -175,7 +175,7 @@ async fn findings(function: &SlackFunction) -> Result<String, TableError> {
     let oldest = oldest.map_or_else(String::new, |oldest| {
         format!(
             "; the oldest open one is of {}",
-            when(oldest.finding.opened_at)
+            when(oldest.finding.episode.opened_at)
         )
     });
     Ok(format!(
@@ -195,7 +195,7 @@ async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
     let oldest = match function.table.oldest(StateName::Open).await {
         Ok(Some(record)) if waiting > 0 => {
             let seconds = Timestamp::now()
-                .duration_since(record.finding.opened_at)
+                .duration_since(record.finding.episode.opened_at)
                 .as_secs();
             format!("; the oldest open finding has waited for {}", age(seconds))
         }

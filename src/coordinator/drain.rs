@@ -52,7 +52,7 @@ impl Drain {
         let Some(listed) = self
             .listed
             .get(&finding.id)
-            .filter(|_| finding.opened_at <= yes.stopped_at)
+            .filter(|_| finding.episode.opened_at <= yes.stopped_at)
         else {
             return Ok(None);
         };

@@ -53,10 +53,8 @@ impl Finding {
         } else {
             (self, other)
         };
-        let mut finding = Self {
-            episode: self.episode.max(other.episode),
-            ..base.clone()
-        };
+        let mut finding = base.clone();
+        finding.episode.number = self.episode.number.max(other.episode.number);
         finding.aliases.extend(rest.aliases.iter().cloned());
         for (rule, result) in &rest.sources {
             finding
@@ -65,16 +63,17 @@ impl Finding {
                 .or_insert_with(|| result.clone());
         }
         let new = rest
+            .episode
             .removed
             .iter()
-            .filter(|change| !base.removed.contains(change));
-        finding.removed.extend(new.cloned());
+            .filter(|change| !base.episode.removed.contains(change));
+        finding.episode.removed.extend(new.cloned());
         finding.removed_at = finding.removed_at.max(rest.removed_at);
         finding.late.extend(rest.late.iter().cloned());
-        if matches!(finding.state, State::Open { .. }) && finding.left.is_none() {
+        if matches!(finding.state, State::Open { .. }) && finding.episode.left.is_none() {
             let mut ignores = rest.ignores(now).into_iter();
-            finding.left = ignores.next();
-            finding.beside = ignores.collect();
+            finding.episode.left = ignores.next();
+            finding.episode.beside = ignores.collect();
             finding.open_beyond_ignore(now);
         }
         (finding != *self).then_some(finding)
@@ -94,26 +93,35 @@ mod tests {
                 policy: policy.to_owned(),
             })
         };
-        let fixed = |policy: &str, second| Finding {
-            state: State::Fixed {
-                by: Actor::AutoResponse,
-                at: at(second),
-            },
-            removed: vec![taken(policy)],
-            removed_at: Some(at(second)),
-            episode: 3,
-            ..open()
+        let fixed = |policy: &str, second| {
+            let mut finding = Finding {
+                state: State::Fixed {
+                    by: Actor::AutoResponse,
+                    at: at(second),
+                },
+                removed_at: Some(at(second)),
+                ..open()
+            };
+            finding.episode.removed = vec![taken(policy)];
+            finding.episode.number = 3;
+            finding
         };
         let merged = fixed("a", 5).merged(&open(), at(60)).unwrap();
-        assert_eq!((&merged.state, merged.episode), (&State::OPEN, 3));
+        assert_eq!((&merged.state, merged.episode.number), (&State::OPEN, 3));
         assert_eq!(
-            (merged.removed, merged.removed_at),
+            (merged.episode.removed, merged.removed_at),
             (vec![taken("a")], Some(at(5)))
         );
         let merged = open().merged(&fixed("a", 5), at(60)).unwrap();
-        assert_eq!((&merged.state, merged.removed.len()), (&State::OPEN, 1));
+        assert_eq!(
+            (&merged.state, merged.episode.removed.len()),
+            (&State::OPEN, 1)
+        );
         let merged = fixed("a", 5).merged(&fixed("b", 9), at(60)).unwrap();
-        assert_eq!((merged.removed.len(), merged.removed_at), (2, Some(at(9))));
+        assert_eq!(
+            (merged.episode.removed.len(), merged.removed_at),
+            (2, Some(at(9)))
+        );
         assert!(matches!(merged.state, State::Fixed { .. }));
         assert_eq!(open().merged(&open(), at(60)), None);
     }

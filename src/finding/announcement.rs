@@ -60,7 +60,7 @@ impl From<Spelling> for Announcement {
 impl Finding {
     /// When an attempt last announced something of a kind.
     fn announced_at(&self, kind: ViolationType, attempt: &Attempt) -> Option<Timestamp> {
-        let of_kind = self.begun.iter().filter(|begun| begun.kind == kind);
+        let of_kind = self.episode.begun.iter().filter(|begun| begun.kind == kind);
         let attempts = of_kind.flat_map(|begun| &begun.attempts);
         attempts
             .filter(|(by, _)| by == attempt)
@@ -81,10 +81,11 @@ impl Finding {
         for change in detail
             .changes
             .iter()
-            .filter(|change| !self.removed.contains(change))
+            .filter(|change| !self.episode.removed.contains(change))
         {
             let attempts = (attempt.clone(), at);
             match self
+                .episode
                 .begun
                 .iter_mut()
                 .find(|begun| begun.kind == kind && begun.change == *change)
@@ -92,7 +93,7 @@ impl Finding {
                 Some(begun) => begun.attempts.push(attempts),
                 None => {
                     let change = change.clone();
-                    self.begun.push(Announcement {
+                    self.episode.begun.push(Announcement {
                         kind,
                         change,
                         attempts: vec![attempts],
@@ -110,13 +111,16 @@ impl Finding {
         }: &ReportDetail,
     ) {
         for begun in self
+            .episode
             .begun
             .iter_mut()
             .filter(|begun| begun.kind == request.violation_type)
         {
             begun.attempts.retain(|(by, _)| by != attempt);
         }
-        self.begun.retain(|begun| !begun.attempts.is_empty());
+        self.episode
+            .begun
+            .retain(|begun| !begun.attempts.is_empty());
     }
 
     /// An attempt has taken away what it says. What others had announced before, and it did not find
@@ -124,7 +128,8 @@ impl Finding {
     pub(super) fn carry_out(&mut self, detail: &ReportDetail) -> Vec<Change> {
         let kind = detail.request.violation_type;
         let looked_at = self.announced_at(kind, &detail.attempt);
-        self.begun
+        self.episode
+            .begun
             .retain(|begun| begun.kind != kind || !detail.changes.contains(&begun.change));
         self.take_back(detail);
         let is_gone = |begun: &mut Announcement| {
@@ -133,6 +138,7 @@ impl Finding {
             begun.kind == kind && begun.attempts.iter().all(before)
         };
         let gone: Vec<Change> = self
+            .episode
             .begun
             .extract_if(.., is_gone)
             .map(|begun| begun.change)
@@ -151,7 +157,8 @@ impl Finding {
 
     /// Forgets what was announced of a kind.
     pub(super) fn take_announced(&mut self, kind: ViolationType) -> Vec<Change> {
-        self.begun
+        self.episode
+            .begun
             .extract_if(.., |begun| begun.kind == kind)
             .map(|begun| begun.change)
             .collect()
@@ -159,9 +166,11 @@ impl Finding {
 
     /// An attempt has ended: what it has announced and comes late means nothing any more.
     pub(super) fn end(&mut self, attempt: &Attempt) {
-        if *attempt != Attempt::default() && !self.ended.contains(attempt) {
-            self.ended.push(attempt.clone());
-            self.ended.drain(..self.ended.len().saturating_sub(ENDED));
+        if *attempt != Attempt::default() && !self.episode.ended.contains(attempt) {
+            self.episode.ended.push(attempt.clone());
+            self.episode
+                .ended
+                .drain(..self.episode.ended.len().saturating_sub(ENDED));
         }
     }
 
@@ -170,7 +179,8 @@ impl Finding {
     pub(super) fn since_undo(&self, detail: &ReportDetail, at: Timestamp) -> Option<ReportDetail> {
         let kind = detail.request.violation_type;
         let put_back = |change: &Change| {
-            self.undone
+            self.episode
+                .undone
                 .iter()
                 .any(|(undone, until)| undone == change && at <= *until)
         };
@@ -183,6 +193,7 @@ impl Finding {
         let is_old = match detail.outcome {
             Outcome::Begun | Outcome::Fixed => changes.is_empty() && !detail.changes.is_empty(),
             Outcome::NothingToDo | Outcome::Gone | Outcome::Failed { .. } => self
+                .episode
                 .undone
                 .iter()
                 .any(|(undone, until)| undone.kind() == kind && at <= *until),

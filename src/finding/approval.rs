@@ -122,7 +122,7 @@ impl Finding {
                 what: request.word().to_owned(),
             },
         );
-        finding.approval = Some(Approval {
+        finding.episode.approval = Some(Approval {
             request,
             asked_by,
             since: now,
@@ -148,7 +148,7 @@ impl Finding {
             return Err(Refusal::PlanNotKnown);
         }
         let mut finding = self.clone();
-        finding.approval = None;
+        finding.episode.approval = None;
         finding.record(
             now,
             by.clone(),
@@ -165,7 +165,7 @@ impl Finding {
         let Approval { asked_by, .. } = self.shows_waiting()?.clone();
         let mut finding = self.clone();
         finding.not_agreed(asked_by, now, new);
-        finding.approval = None;
+        finding.episode.approval = None;
         Some(finding)
     }
 
@@ -177,7 +177,7 @@ impl Finding {
             .request
             .clone();
         let mut finding = self.clone();
-        finding.approval = None;
+        finding.episode.approval = None;
         finding.record(
             now,
             by.clone(),
@@ -200,7 +200,8 @@ impl Finding {
 
     /// As [`Finding::waiting`], whatever the time.
     pub fn shows_waiting(&self) -> Option<&Approval> {
-        self.approval
+        self.episode
+            .approval
             .as_ref()
             .filter(|approval| match (&approval.request, &self.state) {
                 (ActionRequest::Fix { .. }, State::Open { .. } | State::Ignored { .. }) => true,

@@ -1,11 +1,9 @@
 //! What AWS Config's opinion, and a look at the live resource, do to a finding.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::event::HistoryEvent;
-use super::{Actor, Breach, CONFIRMATION, Finding, Plan, SETTLING, State};
+use super::{Actor, Breach, CONFIRMATION, Episode, Finding, Plan, SETTLING, State};
 use crate::controls::exposures;
 
 /// Whether both plans are known, there is something to change, and it exposes another set than before.
@@ -119,20 +117,9 @@ impl Finding {
     pub(super) fn begin_episode(&mut self, opened_at: Timestamp) {
         self.record(opened_at, Actor::External, HistoryEvent::Found);
         self.remember_attribution();
-        self.episode += 1;
-        self.opened_at = opened_at;
-        self.state = State::OPEN;
-        (self.left, self.beside) = (None, Vec::new());
-        self.removed = Vec::new();
-        self.begun = Vec::new();
-        self.ended = Vec::new();
-        self.undone = Vec::new();
-        self.undo_asked_at = None;
-        self.undo_failure = None;
-        self.approval = None;
-        self.remediated = BTreeSet::new();
         self.remember_reports();
-        self.thread = Vec::new();
+        self.episode = Episode::new(self.episode.number + 1, opened_at);
+        self.state = State::OPEN;
     }
 
     /// Whether it counts as fixed though AWS Config has not seen that yet, for longer than
@@ -219,8 +206,8 @@ impl Finding {
                 changes: Vec::new(),
             },
         };
-        (finding.left, finding.beside) = (None, Vec::new());
-        finding.approval = None;
+        (finding.episode.left, finding.episode.beside) = (None, Vec::new());
+        finding.episode.approval = None;
         finding.record(at, Actor::External, HistoryEvent::Deleted);
         finding.tell(None, "The resource was deleted.".to_owned());
         Some(finding)

@@ -60,7 +60,8 @@ impl Finding {
 
     /// What is ignored while something else is open.
     fn left_covers(&self) -> Option<Covers> {
-        self.left
+        self.episode
+            .left
             .as_ref()
             .and_then(|_| self.covered(Timestamp::MIN))
     }
@@ -158,7 +159,7 @@ impl Finding {
     /// Nothing was changed, for the live plan went beyond what somebody had agreed to, or it is not
     /// known to what: the finding is open again, and asks.
     pub(super) fn not_agreed(&mut self, by: Actor, at: Timestamp, new: &[Change]) {
-        self.approval = None;
+        self.episode.approval = None;
         let ignored = match &mut self.state {
             State::Fixing { ignored, .. } => ignored.take(),
             State::Open { .. } => None,

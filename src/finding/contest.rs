@@ -65,12 +65,15 @@ impl Finding {
 
     /// Who opens it again and again, the newest last, as far as CloudTrail has told.
     pub fn attributions(&self) -> impl Iterator<Item = &Attribution> {
-        self.earlier_attributions.iter().chain(&self.attribution)
+        self.earlier_attributions
+            .iter()
+            .chain(&self.episode.attribution)
     }
 
     /// Another episode begins: who opened the last one is remembered.
     pub(super) fn remember_attribution(&mut self) {
-        self.earlier_attributions.extend(self.attribution.take());
+        self.earlier_attributions
+            .extend(self.episode.attribution.take());
         let surplus = self.earlier_attributions.len().saturating_sub(ATTRIBUTIONS);
         self.earlier_attributions.drain(..surplus);
     }

@@ -264,7 +264,7 @@ impl Finding {
                     HistoryEvent::Found => StateName::Open,
                     _ => self.state_name(Timestamp::MIN),
                 },
-                opened_at: self.opened_at,
+                opened_at: self.episode.opened_at,
             }),
             times: 0,
         }

@@ -139,11 +139,12 @@ impl Finding {
             plan,
             compliant: None,
         };
-        Self {
+        let mut finding = Self {
             state,
-            approval: None,
             ..self.clone()
-        }
+        };
+        finding.episode.approval = None;
+        finding
     }
 
     /// The remediations that a fix needs: those of the plan, or all that the resource can have

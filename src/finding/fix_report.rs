@@ -13,11 +13,11 @@ impl Finding {
         let at = report.action_complete_time;
         let detail = &self.since_undo(report.detail.as_ref()?, at)?;
         let kind = detail.request.violation_type;
-        let of_earlier_episode = self.episode > 1 && at < self.opened_at;
+        let of_earlier_episode = self.episode.number > 1 && at < self.episode.opened_at;
         if of_earlier_episode {
             return self.reported_late(detail, at);
         }
-        if self.reports.contains(&(kind, at)) {
+        if self.episode.reports.contains(&(kind, at)) {
             return None;
         }
         let mut finding = self.clone();
@@ -34,15 +34,19 @@ impl Finding {
                 finding.end(&detail.attempt);
                 finding.fail(kind, failure);
             }
-            Outcome::Begun if self.ended.contains(&detail.attempt) => return None,
+            Outcome::Begun if self.episode.ended.contains(&detail.attempt) => return None,
             Outcome::Begun if detail.changes.is_empty() => {
                 finding.take_back(detail);
                 finding.end(&detail.attempt);
             }
             // It comes late, from an attempt that died: it had taken away what was found gone.
             Outcome::Begun
-                if self.remediated.contains(&kind)
-                    && !self.removed.iter().any(|change| change.kind() == kind) =>
+                if self.episode.remediated.contains(&kind)
+                    && !self
+                        .episode
+                        .removed
+                        .iter()
+                        .any(|change| change.kind() == kind) =>
             {
                 finding.remediate(kind, by, at, &detail.changes);
             }
@@ -88,7 +92,7 @@ impl Finding {
         if finding == *self {
             return None;
         }
-        finding.reports.push((kind, at));
+        finding.episode.reports.push((kind, at));
         Some(finding)
     }
 
@@ -178,15 +182,15 @@ impl Finding {
     }
 
     fn remediate(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
-        self.remediated.insert(kind);
+        self.episode.remediated.insert(kind);
         // Two deliveries of a request at once may both have done it.
         let new: Vec<Change> = changes
             .iter()
-            .filter(|change| !self.removed.contains(change))
+            .filter(|change| !self.episode.removed.contains(change))
             .cloned()
             .collect();
         let changes = new.as_slice();
-        self.removed.extend_from_slice(changes);
+        self.episode.removed.extend_from_slice(changes);
         if !changes.is_empty() {
             self.removed_at = self.removed_at.max(Some(at));
             self.count_repeats(changes, at);
@@ -195,10 +199,10 @@ impl Finding {
             self.record(at, by.clone(), HistoryEvent::fixed(changes));
         }
         self.take_out_of_plan(kind);
-        let all_remediated = self.kinds_to_fix().is_subset(&self.remediated)
+        let all_remediated = self.kinds_to_fix().is_subset(&self.episode.remediated)
             || matches!(self.plan, Plan::Known { .. }) && self.to_close().is_empty();
         // Somebody else had fixed it.
-        let by = if self.removed.is_empty() {
+        let by = if self.episode.removed.is_empty() {
             Actor::External
         } else {
             by
@@ -215,7 +219,7 @@ impl Finding {
                 if waiting_for.is_empty() {
                     match failure.take() {
                         Some(failure) => self.reopen(failure),
-                        None if self.removed.is_empty() => {
+                        None if self.episode.removed.is_empty() => {
                             self.state = State::Fixed {
                                 by: Actor::External,
                                 at,

@@ -103,7 +103,7 @@ impl Finding {
                     covers,
                 }
                 .state(compliant);
-                finding.approval = None;
+                finding.episode.approval = None;
                 // What has been opened since they looked is not ignored.
                 finding.open_beyond_ignore(since);
                 Ok(finding)
@@ -149,7 +149,7 @@ impl Finding {
                     covers,
                 })
             }
-            _ => self.left.clone(),
+            _ => self.episode.left.clone(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Finding {
         let all = self
             .newest_ignore()
             .into_iter()
-            .chain(self.beside.iter().cloned());
+            .chain(self.episode.beside.iter().cloned());
         all.filter(|ignore| ignore.lasts(now)).collect()
     }
 
@@ -179,12 +179,12 @@ impl Finding {
         now: Timestamp,
     ) {
         let stays = |ignore: &Ignore| ignore.lasts(now) && !covers.includes(&ignore.covers);
-        self.beside = newest
+        self.episode.beside = newest
             .into_iter()
-            .chain(std::mem::take(&mut self.beside))
+            .chain(std::mem::take(&mut self.episode.beside))
             .filter(stays)
             .collect();
-        self.left = None;
+        self.episode.left = None;
     }
 
     /// Versions before 0.2 did not note what was ignored: it is what their plan said.
@@ -240,13 +240,13 @@ impl Finding {
                     HistoryEvent::OpenedBeyondIgnore { new },
                 );
                 self.state = State::OPEN;
-                self.left = newest;
+                self.episode.left = newest;
             }
             State::Open { .. } => {
                 let only_what_is_left = self
                     .covered(Timestamp::MIN)
                     .is_some_and(|covered| !changes.is_empty() && beyond(&covered).is_empty());
-                if only_what_is_left && let Some(left) = self.left.take() {
+                if only_what_is_left && let Some(left) = self.episode.left.take() {
                     self.state = left.state(false);
                 }
             }
@@ -256,7 +256,7 @@ impl Finding {
 
     /// After a fix of what was open beyond an ignore: ignored again.
     pub(super) fn back_to_ignored(&mut self, compliant: bool) {
-        if let Some(left) = self.left.take() {
+        if let Some(left) = self.episode.left.take() {
             self.state = left.state(compliant);
         }
     }
@@ -265,7 +265,7 @@ impl Finding {
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
             State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
-            State::Open { .. } if self.left.is_some() => {
+            State::Open { .. } if self.episode.left.is_some() => {
                 Ok(self.after_ignore(false, by.clone(), now))
             }
             State::Open { .. }
@@ -299,9 +299,9 @@ impl Finding {
             let newest = lasting.remove(0);
             match &finding.state {
                 State::Ignored { .. } => finding.state = newest.state(compliant),
-                _ => finding.left = Some(newest),
+                _ => finding.episode.left = Some(newest),
             }
-            finding.beside = lasting;
+            finding.episode.beside = lasting;
             finding.open_beyond_ignore(now);
             finding
         };
@@ -323,12 +323,11 @@ impl Finding {
         };
         let mut finding = Self {
             state,
-            approval: None,
-            left: None,
-            beside: Vec::new(),
             told_severity: None,
             ..self.clone()
         };
+        finding.episode.approval = None;
+        (finding.episode.left, finding.episode.beside) = (None, Vec::new());
         if by != Actor::External {
             finding.record(now, by.clone(), HistoryEvent::Unignored);
             finding.tell(Some(by), "stopped ignoring this.".to_owned());

@@ -27,7 +27,7 @@ const REPORTS: usize = 50;
 impl Finding {
     /// Another episode begins: a report that counted in the last one does not count again.
     pub(super) fn remember_reports(&mut self) {
-        self.earlier_reports.append(&mut self.reports);
+        self.earlier_reports.append(&mut self.episode.reports);
         let surplus = self.earlier_reports.len().saturating_sub(REPORTS);
         self.earlier_reports.drain(..surplus);
     }

@@ -13,6 +13,7 @@ pub mod contest;
 mod covers;
 pub(crate) mod decision;
 pub mod digest;
+mod episode;
 pub mod event;
 mod fix;
 mod fix_report;
@@ -31,15 +32,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::contracts::Attempt;
 use crate::controls::{Change, Control, Severity, ViolationType};
 use crate::finding::attribution::Attribution;
 use crate::ids::{FindingId, Resource, RuleName};
-use announcement::Announcement;
 pub use approval::{APPROVAL_WINDOW, ActionRequest, Approval};
 pub use breach::Breach;
 pub use contest::Repeat;
 pub use covers::Covers;
+pub use episode::Episode;
 use event::HistoryEvent;
 pub use ignore::Ignore;
 pub use late::LateRemoval;
@@ -136,12 +136,6 @@ pub struct Finding {
     /// The channel of its messages; the default one where absent.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Whose call broke the rule in this episode, once CloudTrail has told.
-    #[serde(default, rename = "opener")]
-    pub attribution: Option<Attribution>,
-    /// What one operator asked for where it takes two.
-    #[serde(default)]
-    pub approval: Option<Approval>,
     /// The state of the finding.
     pub state: State,
     /// What would have to be changed for the resource to be clean. What of it is ignored, a fix leaves.
@@ -149,23 +143,14 @@ pub struct Finding {
     /// When the live resource was last looked at for the plan.
     #[serde(default)]
     pub checked_at: Option<Timestamp>,
-    /// The ignore of a part of what is open, while the rest is not ignored.
-    #[serde(default)]
-    pub left: Option<Ignore>,
-    /// Ignores that last beside the newest one, each with an end of its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub beside: Vec<Ignore>,
-    /// How often the resource has broken the rule; each time has a Slack message of its own.
-    pub episode: u32,
-    /// When this episode began.
-    pub opened_at: Timestamp,
+    /// What is known of the newest episode.
+    #[serde(flatten)]
+    pub episode: Episode,
     /// When AWS Config recorded the newest result that we know.
     pub recorded_at: Timestamp,
     /// What was recorded until then, by whichever rule, is of the resource as it was before an undo.
     #[serde(default)]
     pub settled_at: Option<Timestamp>,
-    /// What was taken away in this episode, in full.
-    pub removed: Vec<Change>,
     /// When something was last taken away.
     #[serde(default)]
     pub removed_at: Option<Timestamp>,
@@ -188,27 +173,6 @@ pub struct Finding {
     /// The severity that the thread of an ignored finding was told of, once it had grown.
     #[serde(default)]
     pub told_severity: Option<Severity>,
-    /// What remediations were about to take away when last heard of.
-    pub begun: Vec<Announcement>,
-    /// When the undo was asked for that has not reported back, given up or not.
-    #[serde(default)]
-    pub undo_asked_at: Option<Timestamp>,
-    /// The last undo, where it failed.
-    #[serde(default)]
-    pub undo_failure: Option<Failure>,
-    /// The attempts that have ended in this episode, the newest ones.
-    #[serde(default)]
-    pub ended: Vec<Attempt>,
-    /// What was taken away in this episode and put back, and when: what tells of before comes late.
-    #[serde(default)]
-    pub undone: Vec<(Change, Timestamp)>,
-    /// The kinds of violation that have been remediated in this episode.
-    #[serde(rename = "mended")]
-    pub remediated: BTreeSet<ViolationType>,
-    /// The reports that counted in this episode, so that a repeated one does not.
-    pub reports: Vec<(ViolationType, Timestamp)>,
-    /// The details, told in the message's thread, oldest first.
-    pub thread: Vec<Reply>,
     /// What the last change tells the history: written with it, so that neither can be without the
     /// other.
     #[serde(default, rename = "deeds", skip_serializing_if = "Vec::is_empty")]
@@ -230,32 +194,18 @@ impl Finding {
             annotation: breach.annotation,
             severity: breach.severity,
             channel: breach.channel,
-            attribution: None,
-            approval: None,
             state: State::OPEN,
             plan,
             checked_at: None,
-            left: None,
-            beside: Vec::new(),
-            episode: 1,
-            opened_at: breach.recorded_at,
+            episode: Episode::new(1, breach.recorded_at),
             recorded_at: breach.recorded_at,
             settled_at: None,
-            removed: Vec::new(),
             removed_at: None,
             earlier_reports: Vec::new(),
             late: Vec::new(),
             repeats: Vec::new(),
             earlier_attributions: Vec::new(),
             told_severity: None,
-            begun: Vec::new(),
-            ended: Vec::new(),
-            undone: Vec::new(),
-            undo_asked_at: None,
-            undo_failure: None,
-            remediated: BTreeSet::new(),
-            reports: Vec::new(),
-            thread: Vec::new(),
             events,
         }
     }
@@ -287,7 +237,7 @@ impl Finding {
     /// Since when it is in its state.
     pub fn state_since(&self) -> Timestamp {
         match &self.state {
-            State::Open { .. } => self.opened_at,
+            State::Open { .. } => self.episode.opened_at,
             State::Fixing { since, .. }
             | State::Ignored { since, .. }
             | State::Undoing { since, .. } => *since,
@@ -303,23 +253,18 @@ impl Finding {
             checked_at: None,
             earlier_reports: Vec::new(),
             sources: BTreeMap::new(),
-            begun: Vec::new(),
-            undo_asked_at: None,
-            ended: Vec::new(),
-            undone: Vec::new(),
-            remediated: BTreeSet::new(),
-            reports: Vec::new(),
+            episode: finding.episode.seen(),
             events: Vec::new(),
             ..finding.clone()
         };
-        let checked = |finding: &Self| finding.checked_at.unwrap_or(finding.opened_at);
+        let checked = |finding: &Self| finding.checked_at.unwrap_or(finding.episode.opened_at);
         let is_as_fresh = checked(self).duration_since(checked(other)).abs() < FRESH;
         is_as_fresh && seen(self) == seen(other)
     }
 
     fn tell(&mut self, by: Option<Actor>, text: String) {
-        if self.thread.len() < THREAD_LIMIT {
-            self.thread.push(Reply { by, text });
+        if self.episode.thread.len() < THREAD_LIMIT {
+            self.episode.thread.push(Reply { by, text });
         }
     }
 }

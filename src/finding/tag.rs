@@ -44,7 +44,7 @@ impl Finding {
             None,
             format!("Ignored, because its tag {IGNORE_TAG} says: {reason}"),
         );
-        (finding.left, finding.beside) = (None, Vec::new());
+        (finding.episode.left, finding.episode.beside) = (None, Vec::new());
         finding.told_severity = Some(finding.severity);
         finding.state = Ignore {
             by,
@@ -54,7 +54,7 @@ impl Finding {
             covers: Covers::Resource,
         }
         .state(false);
-        finding.approval = None;
+        finding.episode.approval = None;
         Some(finding)
     }
 

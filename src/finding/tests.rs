@@ -215,7 +215,7 @@ fn a_fix_waits_for_every_remediation_that_it_needs() {
             at: at(12)
         }
     );
-    assert_eq!(fixed.removed, [grant(), statement()]);
+    assert_eq!(fixed.episode.removed, [grant(), statement()]);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn only_the_first_of_two_wins_until_fifteen_minutes_have_passed() {
         .reported(&acl_fixed(&fixing, Some("U0ALICE"), 1000))
         .unwrap();
     assert_eq!(
-        late.removed,
+        late.episode.removed,
         [grant()],
         "a report that comes after all still counts"
     );
@@ -270,7 +270,7 @@ fn a_fix_that_fails_opens_the_finding_again_and_says_why() {
         (failure.reason.as_str(), &failure.asked_by),
         ("denied", &alice())
     );
-    assert_eq!(open.removed, [grant()]);
+    assert_eq!(open.episode.removed, [grant()]);
     assert_eq!(
         open.agreed_fix(alice(), false, at(20))
             .unwrap()
@@ -338,14 +338,17 @@ fn what_was_announced_before_the_notification_is_open_and_then_explained() {
     };
     let explained = begun.breached(&why, &plan(), at(4)).unwrap();
     assert_eq!(
-        (explained.annotation.as_deref(), explained.begun.len()),
+        (
+            explained.annotation.as_deref(),
+            explained.episode.begun.len()
+        ),
         (Some("public"), 1)
     );
     assert_eq!(explained.plan, plan());
     assert_eq!(explained.breached(&why, &plan(), at(4)), None, "once");
     let fixed = begun.reported(&acl_fixed(&open(), None, 6)).unwrap();
     assert_eq!(
-        (&fixed.state, fixed.removed.as_slice()),
+        (&fixed.state, fixed.episode.removed.as_slice()),
         (
             &State::Fixed {
                 by: Actor::AutoResponse,
@@ -375,10 +378,14 @@ fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
     assert_eq!(fixed.complied_at(10), None);
     let again = fixed.breached(&breach(20), &plan(), at(20)).unwrap();
     assert_eq!(
-        (again.episode, again.state_name(at(20)), again.opened_at),
+        (
+            again.episode.number,
+            again.state_name(at(20)),
+            again.episode.opened_at
+        ),
         (2, StateName::Open, at(20))
     );
-    assert!(again.thread.is_empty() && again.removed.is_empty());
+    assert!(again.episode.thread.is_empty() && again.episode.removed.is_empty());
 }
 
 #[test]
@@ -392,10 +399,10 @@ fn what_a_report_of_an_ended_episode_tells_is_on_record_and_can_be_put_back() {
         .reported(&acl_fixed(&again, Some("U0ALICE"), 5))
         .unwrap();
     assert_eq!(
-        (late.state_name(at(21)), late.episode, &late.plan),
+        (late.state_name(at(21)), late.episode.number, &late.plan),
         (StateName::Open, 2, &plan())
     );
-    assert!(late.removed.is_empty() && late.to_put_back() == [grant()]);
+    assert!(late.episode.removed.is_empty() && late.to_put_back() == [grant()]);
     let (_, by, event) = late.events.last().unwrap();
     assert_eq!((by, event), (&alice(), &HistoryEvent::fixed(&[grant()])));
     assert_eq!(
@@ -441,7 +448,7 @@ fn compliance_may_be_noticed_before_the_report_arrives() {
         .reported(&acl_fixed(&fixing, Some("U0ALICE"), 10))
         .unwrap();
     assert_eq!(
-        (told.removed.len(), &told.state),
+        (told.episode.removed.len(), &told.state),
         (
             1,
             &State::Fixed {
@@ -508,7 +515,11 @@ fn a_violation_before_config_saw_the_fix_is_a_new_episode() {
     );
     let again = fixed.relapsed(&plan(), at(27)).unwrap();
     assert_eq!(
-        (again.episode, again.state_name(at(27)), again.opened_at),
+        (
+            again.episode.number,
+            again.state_name(at(27)),
+            again.episode.opened_at
+        ),
         (2, StateName::Open, at(27))
     );
     let confirmed = fixed.complied_at(8).unwrap();
@@ -541,9 +552,9 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
     );
     let died = open().reported(&begun(&open())).unwrap();
     assert_eq!(died.state_name(at(5)), StateName::Open);
-    assert_eq!(died.reported(&nothing).unwrap().removed, [grant()]);
+    assert_eq!(died.reported(&nothing).unwrap().episode.removed, [grant()]);
     let done = died.reported(&acl_fixed(&open(), None, 5)).unwrap();
-    assert_eq!(done.removed, [grant()], "once");
+    assert_eq!(done.episode.removed, [grant()], "once");
     assert_eq!(
         done.reported(&begun(&done)),
         None,
@@ -608,7 +619,7 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
         .reported(&say(&second, 14, Outcome::NothingToDo, Vec::new()))
         .unwrap();
     assert_eq!(
-        (fixed.removed.as_slice(), fixed.state),
+        (fixed.episode.removed.as_slice(), fixed.state),
         (
             [grant()].as_slice(),
             State::Fixed {
@@ -624,11 +635,14 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
     let failed = both
         .reported(&say(&second, 13, denied, Vec::new()))
         .unwrap();
-    assert_eq!(failed.begun.len(), 1, "the first may have done it");
+    assert_eq!(failed.episode.begun.len(), 1, "the first may have done it");
     let done = both
         .reported(&say(&first, 13, Outcome::Fixed, vec![grant()]))
         .unwrap();
-    assert!(done.begun.is_empty(), "nothing is left for the second");
+    assert!(
+        done.episode.begun.is_empty(),
+        "nothing is left for the second"
+    );
     let twice = both
         .reported(&say(
             &Attempt::begin(),
@@ -637,7 +651,7 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
             Vec::new(),
         ))
         .unwrap();
-    assert_eq!(twice.removed, [grant()], "once");
+    assert_eq!(twice.episode.removed, [grant()], "once");
 }
 
 #[test]
@@ -660,7 +674,7 @@ fn who_finds_nothing_to_do_has_done_nothing_itself_whenever_it_says_so() {
     let nothing = say(13, Outcome::NothingToDo, Vec::new());
     let elsewhere = fixing.reported(&begun).unwrap().reported(&nothing).unwrap();
     assert_eq!(
-        (elsewhere.removed, elsewhere.begun.len()),
+        (elsewhere.episode.removed, elsewhere.episode.begun.len()),
         (Vec::new(), 0),
         "somebody else was sooner"
     );
@@ -702,7 +716,7 @@ fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
         .reported(&say(&next, 14, Outcome::Fixed, vec![other.clone()]))
         .unwrap();
     assert_eq!(
-        (fixed.removed.as_slice(), fixed.begun.len()),
+        (fixed.episode.removed.as_slice(), fixed.episode.begun.len()),
         ([other, grant()].as_slice(), 0)
     );
 }
@@ -740,7 +754,7 @@ fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
     };
     let undone = undoing.undo_reported(&asked_as(undo), &plan).unwrap();
     assert_eq!(
-        (undone.removed.as_slice(), undone.state_name(at(22))),
+        (undone.episode.removed.as_slice(), undone.state_name(at(22))),
         ([].as_slice(), StateName::Ignored)
     );
     assert_eq!(
@@ -761,6 +775,7 @@ fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
         undone
             .reported(&acl_fixed(&fixing, Some("U0ALICE"), 23))
             .unwrap()
+            .episode
             .removed,
         [grant()]
     );
@@ -779,10 +794,13 @@ fn an_announcement_that_comes_last_of_all_is_what_was_taken_away() {
     let nothing = report(&fixing, kind, None, 14, Outcome::NothingToDo, Vec::new());
     // AWS Config was quicker, and says nothing of who did it.
     let fixed = fixing.complied_at(12).unwrap().reported(&nothing).unwrap();
-    assert_eq!(fixed.removed, []);
-    assert_eq!(fixed.reported(&begun).unwrap().removed, [grant()]);
+    assert_eq!(fixed.episode.removed, []);
+    assert_eq!(fixed.reported(&begun).unwrap().episode.removed, [grant()]);
     let elsewhere = fixing.reported(&nothing).unwrap();
-    assert_eq!(elsewhere.reported(&begun).unwrap().removed, [grant()]);
+    assert_eq!(
+        elsewhere.reported(&begun).unwrap().episode.removed,
+        [grant()]
+    );
 }
 
 #[test]
@@ -825,7 +843,7 @@ fn a_fix_that_finds_nothing_to_change_claims_nothing() {
     };
     let denied = report(&fixing, kind, Some("U0ALICE"), 12, denied, Vec::new());
     let failed = fixing.reported(&begun).unwrap().reported(&denied).unwrap();
-    assert!(failed.begun.is_empty(), "it took nothing away");
+    assert!(failed.episode.begun.is_empty(), "it took nothing away");
 }
 
 #[test]
@@ -899,7 +917,7 @@ fn an_undo_puts_all_back_and_is_then_ignored_for_a_day() {
         (*until, reason.as_str()),
         (at(21 + 24 * 3600), "the website is down")
     );
-    assert_eq!((undone.removed.len(), &undone.plan), (0, &plan()));
+    assert_eq!((undone.episode.removed.len(), &undone.plan), (0, &plan()));
     assert_eq!(
         undone.undo_reported(&report, &plan()),
         None,
@@ -936,7 +954,7 @@ fn an_undo_of_what_has_changed_leaves_it_fixed_and_says_why() {
         }
     );
     assert_eq!(
-        refused.undo_failure.as_ref().unwrap().reason,
+        refused.episode.undo_failure.as_ref().unwrap().reason,
         "another policy"
     );
     assert!(
@@ -950,7 +968,7 @@ fn an_undo_of_what_has_changed_leaves_it_fixed_and_says_why() {
     };
     let half = undoing().undo_reported(&half, &live).unwrap();
     assert_eq!(
-        (half.state_name(at(22)), half.removed.as_slice()),
+        (half.state_name(at(22)), half.episode.removed.as_slice()),
         (StateName::Ignored, &[statement()][..])
     );
 }
@@ -980,13 +998,13 @@ fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
     assert!(undoing().ignored_as_planned(alice(), at(21), None).is_err());
     let breached = undoing().breached(&breach(21), &plan(), at(21)).unwrap();
     assert_eq!(
-        (breached.state_name(at(21)), breached.episode),
+        (breached.state_name(at(21)), breached.episode.number),
         (StateName::Undoing, 1)
     );
     assert_eq!(undoing().undo_timed_out(at(21)), None);
     let broken = breached.undo_timed_out(at(20 + 15 * 60)).unwrap();
     assert_eq!(
-        (broken.state_name(at(2000)), broken.episode),
+        (broken.state_name(at(2000)), broken.episode.number),
         (StateName::Open, 2),
         "AWS Config said so"
     );
@@ -1138,7 +1156,7 @@ fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
     let half = ignored.reported(&acl_fixed(&ignored, None, 9)).unwrap();
     let remediated = half.reported(&policy_fixed(&half, None, 9)).unwrap();
     assert_eq!(
-        (&remediated.state, remediated.removed.as_slice()),
+        (&remediated.state, remediated.episode.removed.as_slice()),
         (&ignored.state, [grant(), statement()].as_slice())
     );
     let compliant = remediated.complied_at(12).unwrap();

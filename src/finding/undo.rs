@@ -15,7 +15,9 @@ impl Finding {
     /// earlier ones. Nothing while a fix is on its way, or an undo.
     pub fn to_put_back(&self) -> Vec<Change> {
         let of_this_episode: &[Change] = match &self.state {
-            State::Fixed { .. } | State::Ignored { .. } | State::Undoing { .. } => &self.removed,
+            State::Fixed { .. } | State::Ignored { .. } | State::Undoing { .. } => {
+                &self.episode.removed
+            }
             State::Open { .. } | State::Fixing { .. } | State::Deleted { .. } => &[],
         };
         let late = match &self.state {
@@ -84,12 +86,10 @@ impl Finding {
         if plan != *agreed {
             return Err(Refusal::FixedAgain);
         }
-        let mut finding = Self {
-            undo_failure: None,
-            undo_asked_at: Some(now),
-            approval: None,
-            ..self.clone()
-        };
+        let mut finding = self.clone();
+        finding.episode.undo_failure = None;
+        finding.episode.undo_asked_at = Some(now);
+        finding.episode.approval = None;
         finding.record(
             now,
             asked_by.clone(),
@@ -173,7 +173,7 @@ impl Finding {
         };
         let of_older_version = || State::Fixed {
             by: fixed_by.clone().unwrap_or(Actor::External),
-            at: fixed_at.unwrap_or(self.opened_at),
+            at: fixed_at.unwrap_or(self.episode.opened_at),
         };
         let before = before
             .as_ref()
@@ -191,7 +191,7 @@ impl Finding {
                 reason: reason.clone(),
             },
         );
-        finding.undo_failure = Some(Failure {
+        finding.episode.undo_failure = Some(Failure {
             asked_by,
             at,
             reason,
@@ -203,9 +203,9 @@ impl Finding {
             && finding.recorded_at > fixed_at
         {
             // It broke meanwhile, and AWS Config will not say so again.
-            let failure = finding.undo_failure.take();
+            let failure = finding.episode.undo_failure.take();
             finding.begin_episode(at);
-            finding.undo_failure = failure;
+            finding.episode.undo_failure = failure;
         }
         finding
     }
@@ -216,8 +216,8 @@ impl Finding {
         let detail = report.detail.as_ref()?;
         let at = report.action_complete_time;
         let waited_for = !matches!(self.state, State::Fixing { .. } | State::Deleted { .. })
-            && self.undo_asked_at.is_some()
-            && self.undo_asked_at == detail.request.asked_at;
+            && self.episode.undo_asked_at.is_some()
+            && self.episode.undo_asked_at == detail.request.asked_at;
         if !waited_for {
             return None;
         }
@@ -252,14 +252,14 @@ impl Finding {
                 format!("the rest was not put back: {reason}"),
                 advice.clone(),
             );
-            finding.undo_failure = Some(Failure {
+            finding.episode.undo_failure = Some(Failure {
                 asked_by,
                 at,
                 reason,
                 advice,
             });
         }
-        finding.undo_asked_at = None;
+        finding.episode.undo_asked_at = None;
         Some(finding)
     }
 
@@ -312,13 +312,17 @@ impl Finding {
             state,
             plan,
             settled_at,
-            undo_failure: None,
             ..self.clone()
         };
+        finding.episode.undo_failure = None;
         // Beside what is put back, what was ignored before stays so.
         finding.ignore_beside(before.newest_ignore(), &covers, at);
-        finding.removed.retain(|change| !put_back.contains(change));
         finding
+            .episode
+            .removed
+            .retain(|change| !put_back.contains(change));
+        finding
+            .episode
             .undone
             .extend(put_back.iter().map(|change| (change.clone(), at)));
         finding
@@ -327,9 +331,10 @@ impl Finding {
             .for_each(|late| late.changes.retain(|change| !put_back.contains(change)));
         finding.late.retain(|late| !late.changes.is_empty());
         finding
+            .episode
             .begun
             .retain(|begun| !put_back.contains(&begun.change));
-        finding.remediated.clear();
+        finding.episode.remediated.clear();
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
         finding.record(
             at,

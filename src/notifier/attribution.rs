@@ -20,11 +20,11 @@ impl Notifier {
             return Ok(());
         };
         let finding = record.finding;
-        if finding.episode != episode || finding.attribution.is_some() {
+        if finding.episode.number != episode || finding.episode.attribution.is_some() {
             return Ok(());
         }
         // It may have been fixed meanwhile.
-        let mut changes = finding.removed.clone();
+        let mut changes = finding.episode.removed.clone();
         changes.extend(finding.to_close().into_iter().map(|(_, change)| change));
         if changes.is_empty() {
             // Nobody can tell which call it was.
@@ -33,15 +33,22 @@ impl Notifier {
         let is_last = looks + 1 >= LOOKS.len();
         match self
             .attributions
-            .look(&finding.resource, &changes, finding.opened_at, is_last)
+            .look(
+                &finding.resource,
+                &changes,
+                finding.episode.opened_at,
+                is_last,
+            )
             .await
         {
             Ok(Some(attribution)) => {
                 let told = |finding: &Finding| {
-                    let of_this = finding.episode == episode && finding.attribution.is_none();
-                    of_this.then(|| Finding {
-                        attribution: Some(attribution.clone()),
-                        ..finding.clone()
+                    let of_this =
+                        finding.episode.number == episode && finding.episode.attribution.is_none();
+                    of_this.then(|| {
+                        let mut finding = finding.clone();
+                        finding.episode.attribution = Some(attribution.clone());
+                        finding
                     })
                 };
                 return self.settle(id, told).await;

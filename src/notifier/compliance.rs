@@ -111,11 +111,9 @@ impl Notifier {
                 );
                 let complied = placeholder.complied(&breach).ok_or(())?;
                 // Nobody has seen it, and there is nothing to show, unless a report comes.
-                let unseen = Finding {
-                    events: Vec::new(),
-                    thread: Vec::new(),
-                    ..complied
-                };
+                let mut unseen = complied;
+                unseen.events.clear();
+                unseen.episode.thread.clear();
                 Ok(self.routed(unseen, &[], &about))
             }
             None => Err(()),
@@ -148,7 +146,7 @@ impl Notifier {
             let other = &record.finding;
             record.shown.is_none()
                 && other.channel == finding.channel
-                && other.opened_at < finding.opened_at
+                && other.episode.opened_at < finding.episode.opened_at
         };
         let mut older: Vec<&Record> = open.iter().filter(is_older).collect();
         let of_rule = older
@@ -159,7 +157,7 @@ impl Notifier {
             // So many become a digest; to wait for one another would only hold all of them up.
             return Ok(());
         }
-        older.sort_by_key(|record| record.finding.opened_at);
+        older.sort_by_key(|record| record.finding.episode.opened_at);
         let until = Instant::now() + TURN;
         for record in older {
             self.show_in_turn(&record.finding.id, until).await?;

@@ -109,7 +109,7 @@ impl Notifier {
             let finding = record.finding.clone();
             if Table::is_of_older_version(&record, &self.remediations.rules) {
                 self.move_under_new_id(&finding.id).await?;
-            } else if finding.left.is_some() && finding.ignore_expired(now).is_some() {
+            } else if finding.episode.left.is_some() && finding.ignore_expired(now).is_some() {
                 self.end_ignore(&finding, now).await?;
             } else if is_due(&finding, now) && due.len() < LOOKS_AT_ONCE {
                 due.push(finding);

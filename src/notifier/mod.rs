@@ -85,7 +85,7 @@ pub struct Notifier {
 fn is_remediated<E>(changed: &Changed<E>, kind: ViolationType) -> bool {
     changed
         .record()
-        .is_some_and(|record| record.finding.remediated.contains(&kind))
+        .is_some_and(|record| record.finding.episode.remediated.contains(&kind))
 }
 
 /// Why a notification is not done with yet; the queue delivers it again.

@@ -67,7 +67,7 @@ impl Notifier {
         let Some(record) = self.table.get(id).await? else {
             return Ok(());
         };
-        let Some(failure) = &record.finding.undo_failure else {
+        let Some(failure) = &record.finding.episode.undo_failure else {
             return Ok(());
         };
         let said = format!(

@@ -43,7 +43,7 @@ impl Publisher {
             SlackTs::from(posted.ts.clone()),
         );
         let call = mentioning(note("It exposes more than when it was posted."), group);
-        let mark = Mark::call(&finding.id, finding.episode);
+        let mark = Mark::call(&finding.id, finding.episode.number);
         self.slack
             .post_marked(&channel, &call, Some(&ts), &mark, unsure)
             .await?;

@@ -21,6 +21,7 @@ pub(super) fn body(finding: &Finding) -> Option<String> {
                 .as_ref()
                 .map(|asks| asks_again_text(finding, asks));
             let not_undone = finding
+                .episode
                 .undo_failure
                 .as_ref()
                 .map(|failure| failed("Not undone", failure));
@@ -37,6 +38,7 @@ pub(super) fn body(finding: &Finding) -> Option<String> {
         State::Ignored { reason, .. } => {
             let reason = Some(format!("*Reason:* {}", prose(reason, 500)));
             let not_undone = finding
+                .episode
                 .undo_failure
                 .as_ref()
                 .map(|failure| failed("Not undone", failure));
@@ -50,6 +52,7 @@ pub(super) fn body(finding: &Finding) -> Option<String> {
         State::Fixed { .. } => {
             let done = done_text(finding)?;
             let not_undone = finding
+                .episode
                 .undo_failure
                 .as_ref()
                 .map(|failure| failed("Not undone", failure));
@@ -98,7 +101,7 @@ fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> 
 
 /// The parts of what is open that are ignored.
 fn left_text(finding: &Finding) -> Option<String> {
-    finding.left.as_ref()?;
+    finding.episode.left.as_ref()?;
     let part = finding.left_alone();
     let texts: Vec<String> = finding
         .ignores(Timestamp::MIN)
@@ -139,6 +142,7 @@ fn ignored_text(finding: &Finding) -> Option<String> {
                 let all: Vec<&Change> = changes.iter().map(|(_, change)| change).collect();
                 let list = changes_list(all.iter().map(|change| change.exposes()));
                 let others = finding
+                    .episode
                     .beside
                     .iter()
                     .filter_map(|ignore| part_text(ignore, &all));
@@ -196,10 +200,10 @@ fn done_text(finding: &Finding) -> Option<String> {
     let done = || {
         format!(
             "*What was done*\n{}",
-            changes_list(finding.removed.iter().map(Change::done))
+            changes_list(finding.episode.removed.iter().map(Change::done))
         )
     };
-    (!finding.removed.is_empty()).then(done)
+    (!finding.episode.removed.is_empty()).then(done)
 }
 
 /// Why a person has to see to it.

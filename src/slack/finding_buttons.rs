@@ -28,6 +28,7 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
             buttons.push(button(action::IGNORE, "Ignore…", id));
             buttons.extend(
                 finding
+                    .episode
                     .left
                     .as_ref()
                     .map(|_| button(action::UNIGNORE, "Stop ignoring", id)),

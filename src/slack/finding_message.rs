@@ -30,6 +30,7 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     ];
     blocks.extend(
         finding
+            .episode
             .attribution
             .as_ref()
             .map(|attribution| section(&opened_by(attribution))),
@@ -49,7 +50,7 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     blocks.extend(buttons(finding));
     let mut small_print = vec![
         format!("Finding {}", code(finding.id.as_str())),
-        format!("since {}", when(finding.opened_at)),
+        format!("since {}", when(finding.episode.opened_at)),
     ];
     let is_planned = matches!(
         finding.state,
@@ -59,7 +60,7 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
                 ..
             }
     );
-    let is_later = |at: &Timestamp| at.duration_since(finding.opened_at) >= FRESH;
+    let is_later = |at: &Timestamp| at.duration_since(finding.episode.opened_at) >= FRESH;
     let checked_at = finding.checked_at.filter(|at| is_planned && is_later(at));
     small_print.extend(checked_at.map(|at| format!("checked {}", when(at))));
     small_print.extend(
@@ -211,7 +212,9 @@ fn fallback(finding: &Finding) -> String {
             by: Actor::External,
             ..
         } => "It is compliant again.".to_owned(),
-        State::Fixed { .. } if finding.undo_failure.is_some() => "The undo failed.".to_owned(),
+        State::Fixed { .. } if finding.episode.undo_failure.is_some() => {
+            "The undo failed.".to_owned()
+        }
         State::Fixed { by, .. } => format!("Fixed by {}.", who(by)),
         State::Undoing { asked_by, .. } => {
             format!("The fix is being undone, asked for by {}.", who(asked_by))

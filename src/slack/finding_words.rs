@@ -48,7 +48,7 @@ pub fn headline(finding: &Finding) -> String {
 pub(super) fn status_line(finding: &Finding) -> String {
     let standing = standing(finding);
     match finding.state {
-        State::Fixed { .. } | State::Deleted { .. } => match &finding.undo_failure {
+        State::Fixed { .. } | State::Deleted { .. } => match &finding.episode.undo_failure {
             Some(_) => format!("{standing}. *The undo failed*"),
             None => standing,
         },

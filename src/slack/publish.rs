@@ -139,13 +139,13 @@ impl Publisher {
         let (finding, news) = (&record.finding, record.news());
         match &record.shown {
             Some(Shown::Posted(posted))
-                if posted.episode == finding.episode && self.has_moved(finding, posted) =>
+                if posted.episode == finding.episode.number && self.has_moved(finding, posted) =>
             {
                 Ok(Shown::Posted(
                     self.move_to_channel(record, posted, unsure).await?,
                 ))
             }
-            Some(Shown::Posted(posted)) if posted.episode == finding.episode => {
+            Some(Shown::Posted(posted)) if posted.episode == finding.episode.number => {
                 if let Some(digest) = posted.digest.as_ref().filter(|_| posted.version != news) {
                     self.enter(record, digest).await?;
                 }
@@ -153,7 +153,7 @@ impl Publisher {
                     self.edit(finding, news, posted, unsure).await?,
                 ))
             }
-            Some(Shown::Listed(listed)) if listed.episode == finding.episode => {
+            Some(Shown::Listed(listed)) if listed.episode == finding.episode.number => {
                 self.enter(record, &listed.digest).await?;
                 self.keep_listed(record, listed, unsure).await
             }
@@ -181,7 +181,7 @@ impl Publisher {
             // Noted first, so that it has one place whatever fails next; entered in the next step.
             Place::Digest(digest) => Ok(Shown::Listed(Listed {
                 digest,
-                episode: record.finding.episode,
+                episode: record.finding.episode.number,
                 version: 0,
             })),
             Place::Single => {
@@ -263,7 +263,7 @@ impl Publisher {
             SlackTs::from(posted.ts.clone()),
         );
         if posted.version != version {
-            let mark = Mark::finding(&finding.id, finding.episode);
+            let mark = Mark::finding(&finding.id, finding.episode.number);
             let content = mark.put_on(&finding_message(finding, posted.previous.as_deref()));
             return match self.slack.update(&channel, &ts, &content).await {
                 // Somebody deleted it: people need a message.
@@ -295,13 +295,13 @@ impl Publisher {
                 }
             };
         }
-        if let Some(reply) = finding.thread.get(posted.replies) {
+        if let Some(reply) = finding.episode.thread.get(posted.replies) {
             let by = reply
                 .by
                 .as_ref()
                 .map_or_else(String::new, |by| format!("{} ", actor(by)));
             let reply = note(&format!("{by}{}", prose(&reply.text, 2500)));
-            let mark = Mark::reply(&finding.id, finding.episode, posted.replies);
+            let mark = Mark::reply(&finding.id, finding.episode.number, posted.replies);
             self.slack
                 .post_marked(&channel, &reply, Some(&ts), &mark, unsure)
                 .await?;
@@ -330,7 +330,7 @@ impl Publisher {
             None => None,
         };
         let content = self.calling(finding, finding_message(finding, previous.as_deref()));
-        let mark = Mark::finding(&finding.id, finding.episode);
+        let mark = Mark::finding(&finding.id, finding.episode.number);
         let home = channel;
         let (ts, channel) = self
             .post_where_it_can(home, &content, &mark, unsure)
@@ -338,7 +338,7 @@ impl Publisher {
         Ok(Posted {
             channel: channel.to_string(),
             ts: ts.to_string(),
-            episode: finding.episode,
+            episode: finding.episode.number,
             version: record.news(),
             replies: 0,
             previous,
@@ -354,7 +354,7 @@ impl Publisher {
         if !known || !can_be_known(&finding.resource) {
             return;
         }
-        let (finding, episode) = (finding.id.clone(), finding.episode);
+        let (finding, episode) = (finding.id.clone(), finding.episode.number);
         let notice = Notice::WhoOpened {
             finding,
             episode,

@@ -110,11 +110,11 @@ impl Record {
             ),
             Some(Shown::Posted(posted)) => {
                 posted.version == self.news()
-                    && posted.episode == self.finding.episode
-                    && posted.replies >= self.finding.thread.len()
+                    && posted.episode == self.finding.episode.number
+                    && posted.replies >= self.finding.episode.thread.len()
             }
             Some(Shown::Listed(listed)) => {
-                listed.version == self.news() && listed.episode == self.finding.episode
+                listed.version == self.news() && listed.episode == self.finding.episode.number
             }
         }
     }

@@ -41,7 +41,7 @@ fn an_ignore_covers_what_was_ignored_and_no_more() {
         .looked_at(&known(&[ssh.clone(), every.clone()]), at(3))
         .unwrap();
     assert_eq!(
-        (opened.state_name(at(3)), opened.episode),
+        (opened.state_name(at(3)), opened.episode.number),
         (StateName::Open, 1)
     );
     assert_eq!(
@@ -50,6 +50,7 @@ fn an_ignore_covers_what_was_ignored_and_no_more() {
     );
     assert!(
         opened
+            .episode
             .thread
             .last()
             .unwrap()
@@ -73,7 +74,7 @@ fn an_ignore_covers_what_was_ignored_and_no_more() {
         (StateName::Ignored, &known(std::slice::from_ref(&ssh)))
     );
     assert_eq!(
-        (fixed.removed.as_slice(), fixed.can_undo(at(7))),
+        (fixed.episode.removed.as_slice(), fixed.can_undo(at(7))),
         ([every.1.clone()].as_slice(), Ok(()))
     );
     // Every protocol includes what was ignored before: a wider ignore covers a narrower opening.
@@ -133,10 +134,10 @@ fn a_tag_covers_the_resource_whole_and_its_thread_tells_once_that_it_is_worse() 
         .unwrap();
     let mut worse = tagged.looked_at(&known(&[ssh, mysql]), at(2)).unwrap();
     assert_eq!(worse.state_name(at(2)), StateName::Ignored);
-    let told = worse.thread.len();
+    let told = worse.episode.thread.len();
     worse.tell_of_worse(Severity::Critical);
     worse.tell_of_worse(Severity::Critical);
-    assert_eq!(worse.thread.len(), told + 1);
+    assert_eq!(worse.episode.thread.len(), told + 1);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn a_deleted_resource_ends_its_finding_in_every_state() {
         assert!(deleted.to_fix().is_empty() && deleted.deleted(at(51)).is_none());
         let again = deleted.breached(&breach(60), &plan(), at(60)).unwrap();
         assert_eq!(
-            (again.state_name(at(60)), again.episode),
+            (again.state_name(at(60)), again.episode.number),
             (StateName::Open, 2),
             "a bucket of that name again"
         );
@@ -339,7 +340,7 @@ fn each_ignore_covers_its_own_part_until_its_own_end() {
         (vec![ssh], vec![&mysql.1])
     );
     let none = one.ignore_expired(at(1000)).unwrap();
-    assert_eq!((none.to_fix().len(), none.left), (2, None));
+    assert_eq!((none.to_fix().len(), none.episode.left), (2, None));
     // An ignore of the same part takes the place of the one before.
     let longer = ignored.ignored(
         alice(),

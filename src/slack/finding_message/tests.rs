@@ -11,7 +11,7 @@ use crate::controls::{
 };
 use crate::controls::{Severity, ViolationType};
 use crate::finding::digest::{Digest, Entry, Member, Tally};
-use crate::finding::{ActionRequest, Breach, Covers, Failure, Plan, Refusal, Repeat};
+use crate::finding::{ActionRequest, Breach, Covers, Episode, Failure, Plan, Refusal, Repeat};
 use crate::ids::PlanListId;
 use crate::ids::ResourceType;
 use crate::slack::digest_message::digest_message;
@@ -325,10 +325,8 @@ fn opened_by_somebody_and_waiting_for_another_operator() {
         source_address: Some("203.0.113.7".to_owned()),
         agent: Some("Terraform".to_owned()),
     };
-    let finding = Finding {
-        attribution: Some(attribution),
-        ..group(1)
-    };
+    let mut finding = group(1);
+    finding.episode.attribution = Some(attribution);
     let waiting = asked_of_another(&finding, at(60)).unwrap();
     insta::assert_json_snapshot!(finding_message(&waiting, None));
 }
@@ -364,7 +362,7 @@ fn ignored() {
 #[test]
 fn ignored_when_a_fix_was_on_its_way_already() {
     let mut ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
-    ignored.removed = vec![revoke(1).1];
+    ignored.episode.removed = vec![revoke(1).1];
     insta::assert_json_snapshot!(finding_message(
         &ignored.complied(&breach_of(&ignored, at(70))).unwrap(),
         None
@@ -378,7 +376,7 @@ fn fixed() {
         by: Actor::AutoResponse,
         at: at(60),
     };
-    finding.removed = vec![revoke(1).1];
+    finding.episode.removed = vec![revoke(1).1];
     insta::assert_json_snapshot!(finding_message(&finding, None));
 }
 
@@ -389,7 +387,7 @@ fn undoing_and_not_undone() {
         by: Actor::AutoResponse,
         at: at(60),
     };
-    finding.removed = vec![revoke(1).1];
+    finding.episode.removed = vec![revoke(1).1];
     let undoing = undo_asked(&finding, "The build fails", at(120)).unwrap();
     insta::assert_json_snapshot!(finding_message(&undoing, None));
     let failed = undoing.undo_not_queued(at(121));
@@ -584,7 +582,7 @@ fn hostile_finding() -> impl Strategy<Value = Finding> {
             finding.resource_name = name;
             finding.annotation = Some(annotation);
             let call = principal.clone();
-            finding.attribution = Some(Attribution {
+            finding.episode.attribution = Some(Attribution {
                 call,
                 at: at(0),
                 source_address: Some(principal.clone()),
@@ -611,15 +609,15 @@ fn in_state(finding: Finding, state: usize, reason: &str) -> Finding {
                 }
                 Plan::Unknown { .. } | Plan::Unsupported => Vec::new(),
             };
-            Finding {
-                removed,
+            let mut fixed = Finding {
                 state: State::Fixed {
                     by: alice(),
                     at: at(1),
                 },
                 ..finding
-            }
-            .with_undo(state == 6, reason)
+            };
+            fixed.episode.removed = removed;
+            fixed.with_undo(state == 6, reason)
         }
     }
 }
@@ -654,13 +652,17 @@ proptest! {
     fn what_looks_alike_is_shown_alike(finding in hostile_finding(), state in 0usize..7) {
         let finding = in_state(finding, state, "words");
         let kind = ViolationType::Ec2SgProhibitedPort;
-        let noted = Finding {
-            recorded_at: at(99),
+        let episode = Episode {
             undo_asked_at: Some(at(98)),
             ended: vec![Attempt::begin()],
             undone: vec![(revoke(7).1, at(97))],
             remediated: [kind].into(),
             reports: vec![(kind, at(96))],
+            ..finding.episode.clone()
+        };
+        let noted = Finding {
+            recorded_at: at(99),
+            episode,
             events: Vec::new(),
             ..finding.clone()
         };
