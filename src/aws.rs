@@ -2,151 +2,23 @@
 
 pub mod answer;
 pub mod bucket;
+mod error;
 mod http_client;
 pub mod prefix_list;
+mod session;
+#[cfg(test)]
+pub(crate) mod test_client;
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3control::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
-use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-
+pub use error::{AwsError, AwsErrorKind};
 pub use http_client::http_client;
+pub use session::{OneAccount, Sessions};
 
 use crate::ids::{AccountId, Region};
-
-/// What the caller of a failed AWS call has to decide by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AwsErrorKind {
-    /// We may not: a person must change a policy.
-    AccessDenied,
-    /// What the call names is not there (any more).
-    NotFound,
-    /// Somebody changed it meanwhile: look again.
-    Conflict,
-    /// Throttled, timed out, unreachable: later it may work.
-    Transient,
-    /// Anything else; trying again will not help.
-    Other,
-}
-
-/// A failed AWS call.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{operation} failed: {code}: {message}")]
-pub struct AwsError {
-    /// The IAM action, `ec2:RevokeSecurityGroupIngress`.
-    pub operation: &'static str,
-    /// What to do about it.
-    pub kind: AwsErrorKind,
-    /// AWS's code, `InvalidGroup.NotFound`.
-    pub code: String,
-    /// AWS's words.
-    pub message: String,
-}
-
-impl AwsError {
-    /// Sorts what the SDK returned, after its own retries.
-    pub fn from_sdk<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        let code = error.code().map(str::to_owned);
-        let status = error
-            .raw_response()
-            .map(|response| response.status().as_u16());
-        let kind = match &error {
-            // It was done, and its answer cannot be read.
-            SdkError::ServiceError(_) if status.is_some_and(|status| status < 300) => {
-                AwsErrorKind::Transient
-            }
-            SdkError::ServiceError(_) => kind_of(
-                code.as_deref().unwrap_or_default(),
-                status.unwrap_or_default(),
-            ),
-            SdkError::ConstructionFailure(_) => AwsErrorKind::Other,
-            _ => AwsErrorKind::Transient,
-        };
-        let message = error.message().map(str::to_owned);
-        // `DisplayErrorContext` would print the answer's body too, which may be a secret.
-        let chain = || {
-            anyhow::Chain::new(&error)
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(": ")
-        };
-        Self {
-            operation,
-            kind,
-            message: message.unwrap_or_else(chain),
-            code: code.unwrap_or_else(|| {
-                status.map_or("NoAnswer".to_owned(), |status| format!("HTTP {status}"))
-            }),
-        }
-    }
-
-    /// A failure that a later try may not meet.
-    pub fn transient(operation: &'static str, code: Option<&str>, message: &str) -> Self {
-        let code = code.unwrap_or("Failed").to_owned();
-        Self {
-            operation,
-            kind: AwsErrorKind::Transient,
-            code,
-            message: message.to_owned(),
-        }
-    }
-
-    /// Somebody changed the resource meanwhile.
-    pub fn conflict(operation: &'static str, message: &str) -> Self {
-        Self {
-            operation,
-            kind: AwsErrorKind::Conflict,
-            code: "Changed".to_owned(),
-            message: message.to_owned(),
-        }
-    }
-
-    /// A failure that every later try will meet.
-    pub fn other(operation: &'static str, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            operation,
-            kind: AwsErrorKind::Other,
-            code: code.to_owned(),
-            message: message.into(),
-        }
-    }
-}
-
-/// Sorts the services' error codes; unknown ones by their HTTP status.
-fn kind_of(code: &str, status: u16) -> AwsErrorKind {
-    match code {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthFailure" => {
-            AwsErrorKind::AccessDenied
-        }
-        "NoSuchBucket"
-        | "InvalidGroup.NotFound"
-        | "InvalidGroupId.Malformed"
-        | "NoSuchConfigRuleException" => AwsErrorKind::NotFound,
-        "OperationAborted"
-        | "InvalidPermission.Duplicate"
-        | "InvalidPermission.NotFound"
-        | "InvalidSecurityGroupRuleId.NotFound"
-        | "ConflictException"
-        | "ConcurrentModificationException" => AwsErrorKind::Conflict,
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestLimitExceeded"
-        | "SlowDown"
-        | "TooManyRequestsException"
-        | "ProvisionedThroughputExceededException"
-        | "RequestTimeout"
-        | "RequestTimeoutException" => AwsErrorKind::Transient,
-        _ if status == 429 || status >= 500 => AwsErrorKind::Transient,
-        _ => AwsErrorKind::Other,
-    }
-}
 
 /// S3 Control puts the account before the host's name, which leads nowhere where that is an address.
 #[derive(Debug)]
@@ -158,32 +30,79 @@ impl ResolveEndpoint for Emulator {
     }
 }
 
-/// Makes clients. Those of the home account and region are cheap to make and made by whoever
-/// needs one; those of resources are kept, one for each account and region.
+/// The clients of one service, one for each account and region.
+#[derive(Debug)]
+struct Clients<C> {
+    service: &'static str,
+    made: Mutex<HashMap<(AccountId, Region), C>>,
+}
+
+impl<C: Clone> Clients<C> {
+    fn new(service: &'static str) -> Self {
+        Self {
+            service,
+            made: Mutex::default(),
+        }
+    }
+
+    /// The client of an account and region, made by `make` from the account's session on first use.
+    fn get(
+        &self,
+        sessions: &dyn Sessions,
+        (account, region): (&AccountId, &Region),
+        make: impl FnOnce(&SdkConfig) -> C,
+    ) -> Result<C, AwsError> {
+        let session = sessions.session(self.service, account)?;
+        let in_region = || {
+            let region = aws_config::Region::new(region.to_string());
+            session.into_builder().region(region).build()
+        };
+        let mut made = self
+            .made
+            .lock()
+            .expect("nothing panics while it holds the clients");
+        let client = made
+            .entry((account.clone(), region.clone()))
+            .or_insert_with(|| make(&in_region()));
+        Ok(client.clone())
+    }
+}
+
+/// Makes clients. Those of the account and region where Defendable runs are made where they are needed;
+/// those of resources are kept, one for each account and region.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
-    home: AccountId,
+    sessions: Arc<dyn Sessions>,
     config_service: Option<String>,
     trail: Option<String>,
-    cloudtrail: Mutex<HashMap<Region, aws_sdk_cloudtrail::Client>>,
-    ec2: Mutex<HashMap<Region, aws_sdk_ec2::Client>>,
-    s3: Mutex<HashMap<Region, aws_sdk_s3::Client>>,
-    s3_control: Mutex<HashMap<Region, aws_sdk_s3control::Client>>,
+    cloudtrail: Clients<aws_sdk_cloudtrail::Client>,
+    ec2: Clients<aws_sdk_ec2::Client>,
+    s3: Clients<aws_sdk_s3::Client>,
+    s3_control: Clients<aws_sdk_s3control::Client>,
 }
 
 impl Aws {
-    /// Clients by `config`, whose credentials are of the account `home`.
-    pub fn new(config: SdkConfig, home: AccountId) -> Self {
+    /// Clients by `config`, whose credentials are of `account`, for that account only.
+    pub fn new(config: SdkConfig, account: AccountId) -> Self {
+        let sessions = OneAccount {
+            account,
+            config: config.clone(),
+        };
+        Self::with_sessions(config, Arc::new(sessions))
+    }
+
+    /// Clients by `config` for what Defendable itself consists of, and by `sessions` for resources.
+    pub fn with_sessions(config: SdkConfig, sessions: Arc<dyn Sessions>) -> Self {
         Self {
             config,
-            home,
+            sessions,
             config_service: None,
             trail: None,
-            cloudtrail: Mutex::default(),
-            ec2: Mutex::default(),
-            s3: Mutex::default(),
-            s3_control: Mutex::default(),
+            cloudtrail: Clients::new("cloudtrail"),
+            ec2: Clients::new("ec2"),
+            s3: Clients::new("s3"),
+            s3_control: Clients::new("s3control"),
         }
     }
 
@@ -203,7 +122,7 @@ impl Aws {
         }
     }
 
-    /// AWS Config, in the home account and region.
+    /// AWS Config, in the account and region where Defendable runs.
     pub fn config_service(&self) -> aws_sdk_config::Client {
         let mut builder = aws_sdk_config::config::Builder::from(&self.config);
         if let Some(endpoint) = &self.config_service {
@@ -212,12 +131,12 @@ impl Aws {
         aws_sdk_config::Client::from_conf(builder.build())
     }
 
-    /// The configuration for clients of the home account and region.
+    /// The configuration of clients of the account and region where Defendable runs.
     pub fn config(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// The region where we run.
+    /// The region where Defendable runs.
     pub fn home_region(&self) -> Result<Region, AwsError> {
         let region = self.config.region().map(|region| region.as_ref().parse());
         match region {
@@ -230,120 +149,105 @@ impl Aws {
         }
     }
 
-    /// CloudTrail in one account and region.
+    /// CloudTrail in an account and region.
     pub fn cloudtrail(
         &self,
         account: &AccountId,
         region: &Region,
     ) -> Result<aws_sdk_cloudtrail::Client, AwsError> {
-        self.check_account("cloudtrail", account)?;
-        let mut clients = self
-            .cloudtrail
-            .lock()
-            .expect("nothing panics while it holds the clients");
-        let client = clients.entry(region.clone()).or_insert_with(|| {
-            let region = aws_sdk_cloudtrail::config::Region::new(region.to_string());
-            let mut builder =
-                aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region);
+        let make = |session: &SdkConfig| {
+            let mut builder = aws_sdk_cloudtrail::config::Builder::from(session);
             if let Some(endpoint) = &self.trail {
                 builder = builder.endpoint_url(endpoint);
             }
             aws_sdk_cloudtrail::Client::from_conf(builder.build())
-        });
-        Ok(client.clone())
+        };
+        self.cloudtrail
+            .get(self.sessions.as_ref(), (account, region), make)
     }
 
-    /// EC2 in one account and region. We hold credentials for the home account only.
+    /// EC2 in an account and region.
     pub fn ec2(
         &self,
         account: &AccountId,
         region: &Region,
     ) -> Result<aws_sdk_ec2::Client, AwsError> {
-        self.check_account("ec2", account)?;
-        let mut clients = self
-            .ec2
-            .lock()
-            .expect("nothing panics while it holds the clients");
-        let client = clients.entry(region.clone()).or_insert_with(|| {
-            let region = aws_sdk_ec2::config::Region::new(region.to_string());
-            aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&self.config)
-                    .region(region)
-                    .build(),
-            )
-        });
-        Ok(client.clone())
+        self.ec2.get(
+            self.sessions.as_ref(),
+            (account, region),
+            aws_sdk_ec2::Client::new,
+        )
     }
 
-    /// S3 in one account and region. Emulators, which have one name for all buckets, are
-    /// addressed by path.
+    /// S3 in an account and region. Emulators, which have one name for all buckets, are addressed by
+    /// path.
     pub fn s3(&self, account: &AccountId, region: &Region) -> Result<aws_sdk_s3::Client, AwsError> {
-        self.check_account("s3", account)?;
-        let mut clients = self
-            .s3
-            .lock()
-            .expect("nothing panics while it holds the clients");
-        let client = clients.entry(region.clone()).or_insert_with(|| {
-            let by_path = self.config.endpoint_url().is_some()
+        let make = |session: &SdkConfig| {
+            let by_path = session.endpoint_url().is_some()
                 || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-            let region = aws_sdk_s3::config::Region::new(region.to_string());
-            let builder = aws_sdk_s3::config::Builder::from(&self.config)
-                .region(region)
-                .force_path_style(by_path);
+            let builder = aws_sdk_s3::config::Builder::from(session).force_path_style(by_path);
             aws_sdk_s3::Client::from_conf(builder.build())
-        });
-        Ok(client.clone())
+        };
+        self.s3.get(self.sessions.as_ref(), (account, region), make)
     }
 
-    /// S3 Control, which has what is set for an account, by one of its regions.
+    /// S3 Control, which has the settings of a whole account, by one of its regions.
     pub fn s3_control(
         &self,
         account: &AccountId,
         region: &Region,
     ) -> Result<aws_sdk_s3control::Client, AwsError> {
-        self.check_account("s3control", account)?;
-        let mut clients = self
-            .s3_control
-            .lock()
-            .expect("nothing panics while it holds the clients");
-        let client = clients.entry(region.clone()).or_insert_with(|| {
-            let region = aws_sdk_s3control::config::Region::new(region.to_string());
-            let builder = aws_sdk_s3control::config::Builder::from(&self.config).region(region);
-            let builder = match self.config.endpoint_url() {
+        let make = |session: &SdkConfig| {
+            let builder = aws_sdk_s3control::config::Builder::from(session);
+            let builder = match session.endpoint_url() {
                 Some(url) => builder.endpoint_resolver(Emulator(url.to_owned())),
                 None => builder,
             };
             aws_sdk_s3control::Client::from_conf(builder.build())
-        });
-        Ok(client.clone())
-    }
-
-    fn check_account(&self, service: &'static str, account: &AccountId) -> Result<(), AwsError> {
-        if *account == self.home {
-            return Ok(());
-        }
-        let message = format!(
-            "Defendable runs in account {} and has no access to account {account}",
-            self.home
-        );
-        Err(AwsError::other(service, "ForeignAccount", message))
+        };
+        self.s3_control
+            .get(self.sessions.as_ref(), (account, region), make)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::test_client::TestClient;
 
-    #[test]
-    fn errors_are_sorted_by_what_to_do() {
-        assert_eq!(
-            kind_of("UnauthorizedOperation", 403),
-            AwsErrorKind::AccessDenied
-        );
-        assert_eq!(kind_of("NoSuchBucket", 404), AwsErrorKind::NotFound);
-        assert_eq!(kind_of("OperationAborted", 409), AwsErrorKind::Conflict);
-        assert_eq!(kind_of("SlowDown", 503), AwsErrorKind::Transient);
-        assert_eq!(kind_of("InternalError", 500), AwsErrorKind::Transient);
-        assert_eq!(kind_of("MalformedPolicy", 400), AwsErrorKind::Other);
+    /// Where a client of `region` sends its requests.
+    async fn hosts(region: &str) -> Vec<String> {
+        let aws_answers = TestClient::new(|_| (200, String::new()));
+        let (account, region) = ("123456789012".parse().unwrap(), region.parse().unwrap());
+        let aws = aws_answers.aws(&account);
+        let trail = aws.cloudtrail(&account, &region).unwrap();
+        let _ = trail.lookup_events().send().await;
+        let ec2 = aws.ec2(&account, &region).unwrap();
+        let _ = ec2.describe_security_groups().send().await;
+        let s3 = aws.s3(&account, &region).unwrap();
+        let _ = s3.get_bucket_acl().bucket("logs").send().await;
+        let control = aws.s3_control(&account, &region).unwrap();
+        let block = control.get_public_access_block();
+        let _ = block.account_id(account.to_string()).send().await;
+        let requests = aws_answers.requests();
+        requests.into_iter().map(|request| request.host).collect()
+    }
+
+    #[tokio::test]
+    async fn each_partition_is_asked_at_its_own_endpoints() {
+        let of = |region: &str, domain: &str| {
+            [
+                format!("cloudtrail.{region}.{domain}"),
+                format!("ec2.{region}.{domain}"),
+                format!("logs.s3.{region}.{domain}"),
+                format!("123456789012.s3-control.{region}.{domain}"),
+            ]
+        };
+        for (region, domain) in [
+            ("eu-central-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+        ] {
+            assert_eq!(hosts(region).await, of(region, domain));
+        }
     }
 }
