@@ -169,9 +169,7 @@ impl Wiring {
                 table: self.table(),
                 slack: slack.clone(),
             },
-            attributions: CloudTrail {
-                aws: self.aws.clone(),
-            },
+            attributions: CloudTrail::new(self.aws.clone()),
             routing: settings.routing.clone(),
             blast_radius: settings.blast_radius,
             two_person_accounts: settings.two_person_accounts.clone(),

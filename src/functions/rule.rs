@@ -81,16 +81,21 @@ pub enum RuleFunctionError {
     Aws(#[from] AwsError),
 }
 
+/// Names the rule's parameters that are none of those that the rule `knows`, in the log.
+fn warn_of_unknown(parameters: &RuleParameters, knows: &[&str]) {
+    let unknown: Vec<&str> = parameters.unknown(knows).collect();
+    if !unknown.is_empty() {
+        tracing::warn!(parameters = ?unknown, "the rule has parameters that change nothing");
+    }
+}
+
 impl RuleFunction {
     /// Judges the item of one invocation. Violations are queued first, so that none is lost when
     /// the evaluation is put and the function then dies; a repeat finds nothing left to fix.
     pub async fn handle(&self, event: &RuleEvent) -> Result<Evaluation, RuleFunctionError> {
         let parameters = event.parameters()?;
         let rule = self.defaults.rule(self.rule);
-        let unknown: Vec<&str> = parameters.unknown(rule.parameters()).collect();
-        if !unknown.is_empty() {
-            tracing::warn!(parameters = ?unknown, "the rule has parameters that change nothing");
-        }
+        warn_of_unknown(&parameters, rule.parameters());
         match event.subject()? {
             Subject::Oversized(summary) if summary.exists() => {
                 let history = self.history(&summary).await?;
@@ -362,5 +367,46 @@ impl RuleFunction {
             "tags": item.tags(),
         })
         .to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Lines of the log, in memory.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_names_parameters_that_change_nothing() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let parameters = [("prohibitedPort", "22"), ("sqsUrl", "https://sqs")];
+        tracing::subscriber::with_default(subscriber, || {
+            warn_of_unknown(&parameters.into_iter().collect(), &["sqsUrl"]);
+            warn_of_unknown(&RuleParameters::default(), &["sqsUrl"]);
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("WARN"), "{text}");
+        assert!(text.contains(r#"parameters=["prohibitedPort"]"#), "{text}");
     }
 }

@@ -188,3 +188,36 @@ fn grant(grant: &Grant) -> Value {
     };
     json!({"grantee": grantee, "permission": permission})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::test_client::TestClient;
+
+    /// What is read of a bucket whose policy is asked for with this answer.
+    async fn bucket_where(policy: (u16, &'static str)) -> Result<Snapshot> {
+        const ACL: &str = "<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList/></AccessControlPolicy>";
+        let none = |code: &str| (404, format!("<Error><Code>{code}</Code></Error>"));
+        let client = TestClient::new(move |asked| match asked.path.as_str() {
+            path if path.contains("acl") => (200, ACL.to_owned()),
+            path if path.contains("policy") => (policy.0, policy.1.to_owned()),
+            path if path.contains("tagging") => none("NoSuchTagSet"),
+            _ => none("NoSuchPublicAccessBlockConfiguration"),
+        });
+        let account = "123456789012".parse()?;
+        let s3 = client.aws(&account).s3(&account, &"us-east-1".parse()?)?;
+        bucket(&s3, "logs").await
+    }
+
+    #[tokio::test]
+    async fn only_there_is_none_is_an_item_without_a_policy() {
+        const NONE: &str = "<Error><Code>NoSuchBucketPolicy</Code></Error>";
+        const DENIED: &str = "<Error><Code>AccessDenied</Code></Error>";
+        let without = bucket_where((404, NONE)).await.unwrap();
+        let policy = &without.supplementary_configuration["BucketPolicy"]["policyText"];
+        assert_eq!(*policy, Value::Null);
+        for unknown in [(403, DENIED), (500, ""), (404, "")] {
+            assert!(bucket_where(unknown).await.is_err(), "{unknown:?}");
+        }
+    }
+}
