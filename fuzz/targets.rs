@@ -173,10 +173,7 @@ fn configuration_item(lines: &[u8]) {
     .into_iter()
     .collect();
     let (rules, parameters) = (RuleDefaults::default(), RuleParameters::default());
-    let answer = AwsAnswer {
-        prefix_lists,
-        ..AwsAnswer::default()
-    };
+    let answer = AwsAnswer::PrefixLists(prefix_lists);
     for line in lines.split(|byte| *byte == b'\n') {
         let Ok(item) = serde_json::from_slice::<ConfigurationItem>(line) else {
             continue;

@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::answer::BucketAnswer;
 use super::grant::{Grant, Grantee};
 use super::live_bucket;
 use super::rule::{S3PublicAccess, is_public_group};
@@ -16,7 +17,6 @@ use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
-use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::kind::{Control, Service};
 use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
@@ -208,7 +208,7 @@ async fn prepare(
     if changes.is_empty() {
         return Ok(prepared(changes, live, None));
     }
-    let answer = AwsAnswer::of_account(aws, account, region).await;
+    let answer = BucketAnswer::of_account(aws, account, region).await;
     let is_excused = answer
         .account_block
         .given()

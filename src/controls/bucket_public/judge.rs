@@ -5,10 +5,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::de::Error;
 
+use super::answer::{self, BucketAnswer};
 use super::live_bucket;
 use super::rule::{S3PublicAccess, Unjudged};
 use crate::aws::{Aws, AwsError};
-use crate::controls::evaluation::aws_answer::{self, AwsAnswer};
+use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::evaluation::{
     ConfigurationItem, Evaluation, EvaluationError, Rule, RuleParameters, Verdict,
 };
@@ -20,7 +21,7 @@ impl Rule for S3PublicAccess {
     }
 
     fn actions(&self) -> Vec<&'static str> {
-        [aws_answer::ACTIONS, live_bucket::ACTIONS].concat()
+        [answer::ACTIONS, live_bucket::ACTIONS].concat()
     }
 
     fn judge(
@@ -30,6 +31,11 @@ impl Rule for S3PublicAccess {
         answer: &AwsAnswer,
     ) -> Result<Verdict, EvaluationError> {
         let resource_id = || item.resource_id.to_string();
+        let not_asked = BucketAnswer::default();
+        let answer = match answer {
+            AwsAnswer::Bucket(answer) => answer,
+            AwsAnswer::NotAsked | AwsAnswer::PrefixLists(_) => &not_asked,
+        };
         let verdict = self.with_parameters(parameters).evaluate(item, answer);
         verdict.map_err(|unjudged| match unjudged {
             Unjudged::Shape(source) => EvaluationError::Item {
@@ -61,8 +67,8 @@ impl Rule for S3PublicAccess {
         item: &'a ConfigurationItem<'_>,
         _: &'a Result<Evaluation, EvaluationError>,
     ) -> BoxFuture<'a, Result<AwsAnswer, AwsError>> {
-        AwsAnswer::of_bucket(aws, account, region, &item.resource_id)
-            .map(Ok)
+        BucketAnswer::of_bucket(aws, account, region, &item.resource_id)
+            .map(|answer| Ok(AwsAnswer::Bucket(answer)))
             .boxed()
     }
 

@@ -1,6 +1,7 @@
 //! `bucket-public`: a bucket is public, by its ACL or by its policy.
 
 mod acl;
+pub mod answer;
 mod cause;
 mod facts;
 mod grant;

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::acl::once;
+use super::answer::BucketAnswer;
 use super::live_bucket;
 use super::rule::S3PublicAccess;
 use super::statement::{PolicyStatement, WholePolicy};
@@ -14,7 +15,6 @@ use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
-use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::kind::{Control, Service};
 use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
@@ -233,7 +233,7 @@ async fn prepare(
     if changes.is_empty() {
         return Ok(prepared(changes, live, None));
     }
-    let answer = AwsAnswer::of_bucket(aws, account, region, id.as_str()).await;
+    let answer = BucketAnswer::of_bucket(aws, account, region, id.as_str()).await;
     let doubt = live.unread.as_deref().or(answer.failure());
     let doubt = doubt.map(str::to_owned);
     let changes = by_answer(changes, &answer, doubt.is_some());
@@ -248,7 +248,7 @@ fn prepared(changes: Vec<Change>, live: LivePolicy, doubt: Option<String>) -> Pr
     }
 }
 
-fn by_answer(mut changes: Vec<Change>, answer: &AwsAnswer, is_unconfirmed: bool) -> Vec<Change> {
+fn by_answer(mut changes: Vec<Change>, answer: &BucketAnswer, is_unconfirmed: bool) -> Vec<Change> {
     let is_blocked = answer
         .account_block
         .given()

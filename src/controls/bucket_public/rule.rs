@@ -6,9 +6,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::BucketAnswer;
 use crate::aws::answer::Answer;
 use crate::aws::bucket::PublicAccessBlock;
-use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::evaluation::{
     ComplianceType, ConfigurationItem, RuleParameters, Verdict, Violation, annotation, list,
     stringified,
@@ -141,7 +141,7 @@ impl fmt::Display for Excuse {
 /// The setting of bucket or account that is on.
 fn blocked(
     bucket: PublicAccessBlock,
-    answer: &AwsAnswer,
+    answer: &BucketAnswer,
     setting: &'static str,
     is_on: impl Fn(&PublicAccessBlock) -> bool,
 ) -> Option<Excuse> {
@@ -170,7 +170,7 @@ impl S3PublicAccess {
     pub fn evaluate(
         &self,
         item: &ConfigurationItem,
-        answer: &AwsAnswer,
+        answer: &BucketAnswer,
     ) -> Result<Verdict, Unjudged> {
         if self.bucket_whitelist.contains(item.resource_id.as_ref()) {
             return Ok(Verdict::compliant(
@@ -213,7 +213,7 @@ impl S3PublicAccess {
     }
 }
 
-fn acl_exposure(supplement: &Supplement, answer: &AwsAnswer) -> Option<Exposure> {
+fn acl_exposure(supplement: &Supplement, answer: &BucketAnswer) -> Option<Exposure> {
     let acl = supplement.access_control_list.as_ref()?;
     let public = acl.grant_list.iter().chain(&acl.grant_set).flatten();
     let public: BTreeSet<(&str, &str)> = public
@@ -269,7 +269,7 @@ fn callers_choice(supplement: &Supplement) -> serde_json::Result<String> {
 
 fn policy_exposure(
     supplement: &Supplement,
-    answer: &AwsAnswer,
+    answer: &BucketAnswer,
 ) -> serde_json::Result<Option<Exposure>> {
     let Some(policy) = supplement.policy()? else {
         return Ok(None);
@@ -342,10 +342,10 @@ mod tests {
     const PUBLIC_POLICY: &str = r#"{"Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject"}]}"#;
 
     fn judge(supplement: &Value) -> Result<Verdict, Unjudged> {
-        judge_by(supplement, &AwsAnswer::default())
+        judge_by(supplement, &BucketAnswer::default())
     }
 
-    fn judge_by(supplement: &Value, answer: &AwsAnswer) -> Result<Verdict, Unjudged> {
+    fn judge_by(supplement: &Value, answer: &BucketAnswer) -> Result<Verdict, Unjudged> {
         let item = json!({
             "resourceType": "AWS::S3::Bucket", "resourceId": "b", "configurationItemStatus": "OK",
             "configuration": {"name": "b"}, "supplementaryConfiguration": supplement,
@@ -439,14 +439,14 @@ mod tests {
     fn what_aws_says_outranks_our_reading() {
         let supplement = json!({"AccessControlList": acl(&json!("AllUsers")),
             "BucketPolicy": {"policyText": PUBLIC_POLICY}});
-        let judged = |answer: &AwsAnswer| judge_by(&supplement, answer).unwrap();
+        let judged = |answer: &BucketAnswer| judge_by(&supplement, answer).unwrap();
         let both = PublicAccessBlock {
             ignore_public_acls: true,
             restrict_public_buckets: true,
         };
-        let blocked = judged(&AwsAnswer {
+        let blocked = judged(&BucketAnswer {
             account_block: Answer::Given(both),
-            ..AwsAnswer::default()
+            ..BucketAnswer::default()
         });
         assert_eq!(blocked.compliance_type, ComplianceType::Compliant);
         assert!(
@@ -456,9 +456,9 @@ mod tests {
             "{}",
             blocked.annotation
         );
-        let not_public = judged(&AwsAnswer {
+        let not_public = judged(&BucketAnswer {
             policy_is_public: Answer::Given(false),
-            ..AwsAnswer::default()
+            ..BucketAnswer::default()
         });
         assert_eq!(not_public.violations.len(), 1, "the ACL is not the policy");
         assert!(
@@ -466,9 +466,9 @@ mod tests {
                 .annotation
                 .contains("which AWS itself does not call public")
         );
-        let unasked = judged(&AwsAnswer {
+        let unasked = judged(&BucketAnswer {
             policy_is_public: Answer::Failed("why".to_owned()),
-            ..AwsAnswer::default()
+            ..BucketAnswer::default()
         });
         assert_eq!(unasked.violations.len(), 2);
         assert!(
@@ -515,7 +515,7 @@ mod tests {
                 "configuration": {"AccessControl": "PublicRead", "BucketName": "downloads"}})
             .to_string();
             let item = serde_json::from_str(&item).unwrap();
-            let judged = S3PublicAccess::default().evaluate(&item, &AwsAnswer::default());
+            let judged = S3PublicAccess::default().evaluate(&item, &BucketAnswer::default());
             let error = judged.unwrap_err();
             assert!(matches!(error, Unjudged::Template), "{error}");
         }
@@ -526,9 +526,9 @@ mod tests {
         let sids = "Everybody ".repeat(40);
         let policy = PUBLIC_POLICY.replace("Open", &sids);
         let supplement = json!({"BucketPolicy": {"policyText": policy}});
-        let answer = AwsAnswer {
+        let answer = BucketAnswer {
             policy_is_public: Answer::Failed("why".to_owned()),
-            ..AwsAnswer::default()
+            ..BucketAnswer::default()
         };
         let annotation = judge_by(&supplement, &answer).unwrap().annotation;
         assert!(

@@ -1,72 +1,16 @@
-//! What AWS itself says beside a configuration item. Of a bucket: what it does not call public, or what the
-//! account's settings make ineffective, is no violation. Of a security group: what is in its prefix lists.
+//! What AWS itself says beside a configuration item.
 
-use crate::aws::answer::Answer;
-use crate::aws::bucket::{self, PublicAccessBlock};
-use crate::aws::{Aws, AwsError};
+use crate::controls::bucket_public::answer::BucketAnswer;
 use crate::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
-use crate::ids::{AccountId, Region};
 
-/// What asking of a bucket calls.
-pub const ACTIONS: &[&str] = &["s3:GetAccountPublicAccessBlock", "s3:GetBucketPolicyStatus"];
-
-/// What AWS says of a resource, as far as it was asked.
+/// What AWS says of a resource: each control asks questions of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AwsAnswer {
-    /// The account's Public Access Block, in which the organisation's policy is included; without one all
-    /// is off.
-    pub account_block: Answer<PublicAccessBlock>,
-    /// Whether the bucket's policy is public; one that is not there is not.
-    pub policy_is_public: Answer<bool>,
-    /// What is in the prefix lists of a security group.
-    pub prefix_lists: PrefixLists,
-}
-
-impl AwsAnswer {
-    /// Why one of the questions could not be asked.
-    pub fn failure(&self) -> Option<&str> {
-        self.account_block
-            .failure()
-            .or(self.policy_is_public.failure())
-    }
-
-    /// Asks for both.
-    pub async fn of_bucket(aws: &Aws, account: &AccountId, region: &Region, bucket: &str) -> Self {
-        let (account_block, policy_is_public) = tokio::join!(
-            account_block(aws, account, region),
-            policy_is_public(aws, account, region, bucket)
-        );
-        let (account_block, policy_is_public) = (account_block.into(), policy_is_public.into());
-        Self {
-            account_block,
-            policy_is_public,
-            ..Self::default()
-        }
-    }
-
-    /// Asks for the account's block only.
-    pub async fn of_account(aws: &Aws, account: &AccountId, region: &Region) -> Self {
-        let account_block = account_block(aws, account, region).await.into();
-        Self {
-            account_block,
-            ..Self::default()
-        }
-    }
-}
-
-async fn account_block(
-    aws: &Aws,
-    account: &AccountId,
-    region: &Region,
-) -> Result<PublicAccessBlock, AwsError> {
-    bucket::account_block(&aws.s3_control(account, region)?, account).await
-}
-
-async fn policy_is_public(
-    aws: &Aws,
-    account: &AccountId,
-    region: &Region,
-    id: &str,
-) -> Result<bool, AwsError> {
-    bucket::policy_is_public(&aws.s3(account, region)?, id).await
+pub enum AwsAnswer {
+    /// AWS was not asked.
+    #[default]
+    NotAsked,
+    /// Of a bucket: whether it is public, and what the account blocks.
+    Bucket(BucketAnswer),
+    /// Of a security group: what is in its prefix lists.
+    PrefixLists(PrefixLists),
 }

@@ -34,7 +34,12 @@ impl Rule for RestrictedPorts {
         answer: &AwsAnswer,
     ) -> Result<Verdict, EvaluationError> {
         let rule = self.with_parameters(parameters)?;
-        let verdict = rule.evaluate(item, &answer.prefix_lists);
+        let not_asked = PrefixLists::default();
+        let lists = match answer {
+            AwsAnswer::PrefixLists(lists) => lists,
+            AwsAnswer::NotAsked | AwsAnswer::Bucket(_) => &not_asked,
+        };
+        let verdict = rule.evaluate(item, lists);
         verdict.map_err(|source| EvaluationError::Item {
             resource_id: item.resource_id.to_string(),
             source,
@@ -55,10 +60,8 @@ impl Rule for RestrictedPorts {
         async move {
             let lists = by_item.as_ref().map(|one| one.prefix_lists.clone());
             let ec2 = aws.ec2(account, region)?;
-            Ok(AwsAnswer {
-                prefix_lists: PrefixLists::read(&ec2, lists.unwrap_or_default()).await?,
-                ..AwsAnswer::default()
-            })
+            let lists = PrefixLists::read(&ec2, lists.unwrap_or_default()).await?;
+            Ok(AwsAnswer::PrefixLists(lists))
         }
         .boxed()
     }

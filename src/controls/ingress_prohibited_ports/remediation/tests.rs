@@ -219,10 +219,7 @@ fn violates(group: &[IngressRule], lists: &PrefixLists, prohibited: &str) -> boo
     let parameters: RuleParameters = [("prohibitedPorts", prohibited)].into_iter().collect();
     let item = item(group);
     let item = serde_json::from_str(&item).unwrap();
-    let answer = AwsAnswer {
-        prefix_lists: lists.clone(),
-        ..AwsAnswer::default()
-    };
+    let answer = AwsAnswer::PrefixLists(lists.clone());
     let rules = RuleDefaults::default();
     let evaluation = rules
         .evaluate_by(
