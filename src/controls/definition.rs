@@ -1,8 +1,7 @@
 //! What a control says of itself: the resources that it is about, and the words for them.
 
+use async_trait::async_trait;
 use std::collections::BTreeSet;
-
-use futures::future::BoxFuture;
 
 use super::about::About;
 use super::kind::ViolationType;
@@ -10,6 +9,7 @@ use crate::aws::{Aws, AwsError};
 use crate::ids::{Region, Resource};
 
 /// The definition of a control.
+#[async_trait]
 pub trait Definition: Sync {
     /// The one type of resource that it is about: `AWS::S3::Bucket`.
     fn resource_type(&self) -> &'static str;
@@ -33,9 +33,5 @@ pub trait Definition: Sync {
     fn console_page(&self, region: &Region, id: &str) -> String;
 
     /// Reads the name and the tags of a live resource.
-    fn about<'a>(
-        &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<About, AwsError>>;
+    async fn about(&self, aws: &Aws, resource: &Resource) -> Result<About, AwsError>;
 }

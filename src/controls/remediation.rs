@@ -1,9 +1,8 @@
 //! How one kind of violation is fixed: planned from the live resource, applied as planned, and undone.
 
+use async_trait::async_trait;
 use std::any::Any;
 use std::fmt::Debug;
-
-use futures::future::BoxFuture;
 
 use super::change::Change;
 use super::evaluation::RuleDefaults;
@@ -13,6 +12,7 @@ use crate::aws::{Aws, AwsError};
 use crate::ids::Resource;
 
 /// The remediation of one kind of violation.
+#[async_trait]
 pub trait Remediation: Sync {
     /// The control that the kind belongs to.
     fn control(&self) -> Control;
@@ -33,24 +33,25 @@ pub trait Remediation: Sync {
     fn undo_call(&self) -> &'static str;
 
     /// Reads the live resource and plans.
-    fn prepare<'a>(
+    async fn prepare(
         &self,
-        aws: &'a Aws,
-        rules: &'a RuleDefaults,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<Prepared, AwsError>>;
+        aws: &Aws,
+        rules: &RuleDefaults,
+        resource: &Resource,
+    ) -> Result<Prepared, AwsError>;
 
     /// Reads the live resource and plans how to put back what was removed, in the order in which that was
     /// done; `None` where everything is in place.
-    fn prepare_undo<'a>(
+    async fn prepare_undo(
         &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        removed: &'a [Change],
-    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>>;
+        aws: &Aws,
+        resource: &Resource,
+        removed: &[Change],
+    ) -> Result<Option<Box<dyn PutBack>>, UndoError>;
 }
 
 /// A resource as it was read, to be changed from.
+#[async_trait]
 pub trait Live: Any + Debug + Send + Sync {
     /// The part of a plan that is wanted.
     fn only(&self, changes: Vec<Change>, is_wanted: &dyn Fn(&Change) -> bool) -> Vec<Change> {
@@ -61,12 +62,12 @@ pub trait Live: Any + Debug + Send + Sync {
     fn is_same(&self, other: &dyn Live) -> bool;
 
     /// Makes the changes, and no other.
-    fn apply<'a>(
+    async fn apply(
         self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        changes: &'a [Change],
-    ) -> BoxFuture<'a, Result<(), AwsError>>;
+        aws: &Aws,
+        resource: &Resource,
+        changes: &[Change],
+    ) -> Result<(), AwsError>;
 }
 
 /// Whether another live resource is of the same type, and equal.
@@ -76,13 +77,10 @@ pub(super) fn equals<L: Live + PartialEq>(live: &L, other: &dyn Live) -> bool {
 }
 
 /// What puts something back.
+#[async_trait]
 pub trait PutBack: Send {
     /// Puts it back.
-    fn put<'a>(
-        self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<(), AwsError>>;
+    async fn put(self: Box<Self>, aws: &Aws, resource: &Resource) -> Result<(), AwsError>;
 }
 
 /// What a fix would change now, ready to be applied.

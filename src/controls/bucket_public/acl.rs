@@ -1,13 +1,13 @@
 //! `S3_BUCKET_PUBLIC_ACL`: rewrite the ACL without its public grants; owner and every other
 //! grant stay as they are.
 
+use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     AccessControlPolicy, Grant as S3Grant, Grantee as S3Grantee, Permission, Type,
 };
 use futures::FutureExt;
-use futures::future::BoxFuture;
 
 use super::answer::BucketAnswer;
 use super::grant::{Grant, Grantee};
@@ -25,6 +25,7 @@ use crate::ids::{Resource, ResourceId};
 /// The remediation.
 pub(in crate::controls) struct PublicAcl;
 
+#[async_trait]
 impl Remediation for PublicAcl {
     fn control(&self) -> Control {
         Control::BucketPublic
@@ -55,68 +56,57 @@ impl Remediation for PublicAcl {
         "PutBucketAcl"
     }
 
-    fn prepare<'a>(
+    async fn prepare(
         &self,
-        aws: &'a Aws,
-        rules: &'a RuleDefaults,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<Prepared, AwsError>> {
-        prepare(aws, resource, &rules.s3_public_access).boxed()
+        aws: &Aws,
+        rules: &RuleDefaults,
+        resource: &Resource,
+    ) -> Result<Prepared, AwsError> {
+        prepare(aws, resource, &rules.s3_public_access).await
     }
 
-    fn prepare_undo<'a>(
+    async fn prepare_undo(
         &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        removed: &'a [Change],
-    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>> {
-        async move {
-            let s3 = aws.s3(&resource.account, &resource.region)?;
-            let mut acl = read(&s3, &resource.id).await?.acl;
-            let missing = missing(&acl, removed)?;
-            if missing.is_empty() {
-                return Ok(None);
-            }
-            acl.grants.get_or_insert_default().extend(missing);
-            Ok(Some(Box::new(Restored(acl)) as Box<dyn PutBack>))
+        aws: &Aws,
+        resource: &Resource,
+        removed: &[Change],
+    ) -> Result<Option<Box<dyn PutBack>>, UndoError> {
+        let s3 = aws.s3(&resource.account, &resource.region)?;
+        let mut acl = read(&s3, &resource.id).await?.acl;
+        let missing = missing(&acl, removed)?;
+        if missing.is_empty() {
+            return Ok(None);
         }
-        .boxed()
+        acl.grants.get_or_insert_default().extend(missing);
+        Ok(Some(Box::new(Restored(acl)) as Box<dyn PutBack>))
     }
 }
 
+#[async_trait]
 impl Live for LiveAcl {
     fn is_same(&self, other: &dyn Live) -> bool {
         equals(self, other)
     }
 
-    fn apply<'a>(
+    async fn apply(
         self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        changes: &'a [Change],
-    ) -> BoxFuture<'a, Result<(), AwsError>> {
-        async move {
-            let s3 = aws.s3(&resource.account, &resource.region)?;
-            put(&s3, &resource.id, self.without(changes)).await
-        }
-        .boxed()
+        aws: &Aws,
+        resource: &Resource,
+        changes: &[Change],
+    ) -> Result<(), AwsError> {
+        let s3 = aws.s3(&resource.account, &resource.region)?;
+        put(&s3, &resource.id, self.without(changes)).await
     }
 }
 
 /// The ACL with the grants that were removed, beside those that are there now.
 struct Restored(AccessControlPolicy);
 
+#[async_trait]
 impl PutBack for Restored {
-    fn put<'a>(
-        self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<(), AwsError>> {
-        async move {
-            let s3 = aws.s3(&resource.account, &resource.region)?;
-            put(&s3, &resource.id, self.0).await
-        }
-        .boxed()
+    async fn put(self: Box<Self>, aws: &Aws, resource: &Resource) -> Result<(), AwsError> {
+        let s3 = aws.s3(&resource.account, &resource.region)?;
+        put(&s3, &resource.id, self.0).await
     }
 }
 

@@ -1,8 +1,7 @@
 //! Judges buckets by their items, and by what AWS says of what looks public. An item that lacks the ACL or the
 //! policy is completed from the live bucket.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 use serde::de::Error;
 
 use super::answer::{self, BucketAnswer};
@@ -15,6 +14,7 @@ use crate::controls::evaluation::{
 };
 use crate::ids::{AccountId, Region};
 
+#[async_trait]
 impl Rule for S3PublicAccess {
     fn parameters(&self) -> &'static [&'static str] {
         &["bucketWhitelist", "sqsUrl"]
@@ -60,26 +60,25 @@ impl Rule for S3PublicAccess {
         }
     }
 
-    fn ask<'a>(
+    async fn ask(
         &self,
-        aws: &'a Aws,
-        (account, region): (&'a AccountId, &'a Region),
-        item: &'a ConfigurationItem<'_>,
-        _: &'a Result<Evaluation, EvaluationError>,
-    ) -> BoxFuture<'a, Result<AwsAnswer, AwsError>> {
-        BucketAnswer::of_bucket(aws, account, region, &item.resource_id)
-            .map(|answer| Ok(AwsAnswer::Bucket(answer)))
-            .boxed()
+        aws: &Aws,
+        (account, region): (&AccountId, &Region),
+        item: &ConfigurationItem<'_>,
+        _: &Result<Evaluation, EvaluationError>,
+    ) -> Result<AwsAnswer, AwsError> {
+        let answer = BucketAnswer::of_bucket(aws, account, region, &item.resource_id).await;
+        Ok(AwsAnswer::Bucket(answer))
     }
 
-    fn complete<'a>(
+    async fn complete(
         &self,
-        aws: &'a Aws,
-        (account, region): (&'a AccountId, &'a Region),
-        item: &'a ConfigurationItem<'_>,
-    ) -> BoxFuture<'a, Result<Option<String>, AwsError>> {
+        aws: &Aws,
+        (account, region): (&AccountId, &Region),
+        item: &ConfigurationItem<'_>,
+    ) -> Result<Option<String>, AwsError> {
         live_bucket::completed(aws, account, region, item)
-            .map(|read| read.map(Some))
-            .boxed()
+            .await
+            .map(Some)
     }
 }

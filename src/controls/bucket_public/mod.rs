@@ -11,10 +11,8 @@ mod policy;
 mod rule;
 mod statement;
 
+use async_trait::async_trait;
 use std::collections::BTreeSet;
-
-use futures::FutureExt;
-use futures::future::BoxFuture;
 
 pub(super) use acl::PublicAcl;
 pub use grant::{Grant, Grantee};
@@ -31,6 +29,7 @@ use crate::ids::{Region, Resource, ResourceType};
 /// The control.
 pub(super) struct BucketPublic;
 
+#[async_trait]
 impl Definition for BucketPublic {
     fn resource_type(&self) -> &'static str {
         ResourceType::BUCKET
@@ -65,11 +64,7 @@ impl Definition for BucketPublic {
         format!("s3/buckets/{id}?region={region}&tab=permissions")
     }
 
-    fn about<'a>(
-        &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<About, AwsError>> {
-        bucket(aws, resource).boxed()
+    async fn about(&self, aws: &Aws, resource: &Resource) -> Result<About, AwsError> {
+        bucket(aws, resource).await
     }
 }

@@ -1,9 +1,9 @@
 //! `S3_BUCKET_PUBLIC_POLICY`: take the public statements out of the policy; everything beside
 //! them stays byte for byte. When none is left, the policy goes.
 
+use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 
 use super::acl::once;
 use super::answer::BucketAnswer;
@@ -24,6 +24,7 @@ use crate::shapes::bucket_policy::BucketPolicy;
 /// The remediation.
 pub(in crate::controls) struct PublicPolicy;
 
+#[async_trait]
 impl Remediation for PublicPolicy {
     fn control(&self) -> Control {
         Control::BucketPublic
@@ -58,31 +59,29 @@ impl Remediation for PublicPolicy {
         "PutBucketPolicy"
     }
 
-    fn prepare<'a>(
+    async fn prepare(
         &self,
-        aws: &'a Aws,
-        rules: &'a RuleDefaults,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<Prepared, AwsError>> {
-        prepare(aws, resource, &rules.s3_public_access).boxed()
+        aws: &Aws,
+        rules: &RuleDefaults,
+        resource: &Resource,
+    ) -> Result<Prepared, AwsError> {
+        prepare(aws, resource, &rules.s3_public_access).await
     }
 
-    fn prepare_undo<'a>(
+    async fn prepare_undo(
         &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        removed: &'a [Change],
-    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>> {
-        async move {
-            let s3 = aws.s3(&resource.account, &resource.region)?;
-            let live = read(&s3, &resource.id).await?;
-            let restored = restored(live.policy.as_deref(), removed)?;
-            Ok(restored.map(|policy| Box::new(Restored(policy)) as Box<dyn PutBack>))
-        }
-        .boxed()
+        aws: &Aws,
+        resource: &Resource,
+        removed: &[Change],
+    ) -> Result<Option<Box<dyn PutBack>>, UndoError> {
+        let s3 = aws.s3(&resource.account, &resource.region)?;
+        let live = read(&s3, &resource.id).await?;
+        let restored = restored(live.policy.as_deref(), removed)?;
+        Ok(restored.map(|policy| Box::new(Restored(policy)) as Box<dyn PutBack>))
     }
 }
 
+#[async_trait]
 impl Live for LivePolicy {
     /// With the deletion of the policy when no other statement is left.
     fn only(&self, changes: Vec<Change>, is_wanted: &dyn Fn(&Change) -> bool) -> Vec<Change> {
@@ -102,34 +101,25 @@ impl Live for LivePolicy {
         equals(self, other)
     }
 
-    fn apply<'a>(
+    async fn apply(
         self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        changes: &'a [Change],
-    ) -> BoxFuture<'a, Result<(), AwsError>> {
-        async move {
-            let s3 = aws.s3(&resource.account, &resource.region)?;
-            put(&s3, &resource.id, self.without(changes)).await
-        }
-        .boxed()
+        aws: &Aws,
+        resource: &Resource,
+        changes: &[Change],
+    ) -> Result<(), AwsError> {
+        let s3 = aws.s3(&resource.account, &resource.region)?;
+        put(&s3, &resource.id, self.without(changes)).await
     }
 }
 
 /// The policy with the statements that were removed.
 struct Restored(String);
 
+#[async_trait]
 impl PutBack for Restored {
-    fn put<'a>(
-        self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<(), AwsError>> {
-        async move {
-            let s3 = aws.s3(&resource.account, &resource.region)?;
-            put(&s3, &resource.id, Some(self.0)).await
-        }
-        .boxed()
+    async fn put(self: Box<Self>, aws: &Aws, resource: &Resource) -> Result<(), AwsError> {
+        let s3 = aws.s3(&resource.account, &resource.region)?;
+        put(&s3, &resource.id, Some(self.0)).await
     }
 }
 

@@ -1,16 +1,15 @@
 //! How a rule of ours judges a resource: by its item, and by what AWS says beside it.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
 use super::aws_answer::AwsAnswer;
 use super::configuration_item::ConfigurationItem;
 use super::parameters::RuleParameters;
 use super::verdict::{Evaluation, EvaluationError, Verdict};
 use crate::aws::{Aws, AwsError};
 use crate::ids::{AccountId, Region};
+use async_trait::async_trait;
 
 /// The rule of a control, with what it is told where its own parameters say nothing.
+#[async_trait]
 pub trait Rule: Sync {
     /// The parameters that it reads.
     fn parameters(&self) -> &'static [&'static str];
@@ -30,22 +29,22 @@ pub trait Rule: Sync {
     fn has_to_ask(&self, by_item: &Result<Evaluation, EvaluationError>) -> bool;
 
     /// Asks AWS what the item does not say.
-    fn ask<'a>(
+    async fn ask(
         &self,
-        aws: &'a Aws,
-        place: (&'a AccountId, &'a Region),
-        item: &'a ConfigurationItem<'_>,
-        by_item: &'a Result<Evaluation, EvaluationError>,
-    ) -> BoxFuture<'a, Result<AwsAnswer, AwsError>>;
+        aws: &Aws,
+        place: (&AccountId, &Region),
+        item: &ConfigurationItem<'_>,
+        by_item: &Result<Evaluation, EvaluationError>,
+    ) -> Result<AwsAnswer, AwsError>;
 
     /// The item of a resource whose item lacks something, as JSON, completed from the live resource; none
     /// where it cannot be completed.
-    fn complete<'a>(
+    async fn complete(
         &self,
-        _: &'a Aws,
-        _: (&'a AccountId, &'a Region),
-        _: &'a ConfigurationItem<'_>,
-    ) -> BoxFuture<'a, Result<Option<String>, AwsError>> {
-        async { Ok(None) }.boxed()
+        _: &Aws,
+        _: (&AccountId, &Region),
+        _: &ConfigurationItem<'_>,
+    ) -> Result<Option<String>, AwsError> {
+        Ok(None)
     }
 }

@@ -1,8 +1,5 @@
 //! Judges security groups by their items, and by what AWS says is in their prefix lists.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
 use super::prefix_lists::{self, PrefixLists};
 use super::rule::RestrictedPorts;
 use crate::aws::{Aws, AwsError};
@@ -11,7 +8,9 @@ use crate::controls::evaluation::{
     ConfigurationItem, Evaluation, EvaluationError, Rule, RuleParameters, Verdict,
 };
 use crate::ids::{AccountId, Region};
+use async_trait::async_trait;
 
+#[async_trait]
 impl Rule for RestrictedPorts {
     fn parameters(&self) -> &'static [&'static str] {
         &[
@@ -50,19 +49,16 @@ impl Rule for RestrictedPorts {
         matches!(by_item, Ok(evaluation) if !evaluation.prefix_lists.is_empty())
     }
 
-    fn ask<'a>(
+    async fn ask(
         &self,
-        aws: &'a Aws,
-        (account, region): (&'a AccountId, &'a Region),
-        _: &'a ConfigurationItem<'_>,
-        by_item: &'a Result<Evaluation, EvaluationError>,
-    ) -> BoxFuture<'a, Result<AwsAnswer, AwsError>> {
-        async move {
-            let lists = by_item.as_ref().map(|one| one.prefix_lists.clone());
-            let ec2 = aws.ec2(account, region)?;
-            let lists = PrefixLists::read(&ec2, lists.unwrap_or_default()).await?;
-            Ok(AwsAnswer::PrefixLists(lists))
-        }
-        .boxed()
+        aws: &Aws,
+        (account, region): (&AccountId, &Region),
+        _: &ConfigurationItem<'_>,
+        by_item: &Result<Evaluation, EvaluationError>,
+    ) -> Result<AwsAnswer, AwsError> {
+        let lists = by_item.as_ref().map(|one| one.prefix_lists.clone());
+        let ec2 = aws.ec2(account, region)?;
+        let lists = PrefixLists::read(&ec2, lists.unwrap_or_default()).await?;
+        Ok(AwsAnswer::PrefixLists(lists))
     }
 }

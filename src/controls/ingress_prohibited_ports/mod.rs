@@ -11,10 +11,8 @@ mod ranges;
 mod remediation;
 mod rule;
 
+use async_trait::async_trait;
 use std::collections::BTreeSet;
-
-use futures::FutureExt;
-use futures::future::BoxFuture;
 
 pub use ingress_rule::{IngressRule, IngressSource, PrefixList};
 pub(super) use opened::Opened;
@@ -30,6 +28,7 @@ use crate::ids::{Region, Resource, ResourceType};
 /// The control.
 pub(super) struct IngressProhibitedPorts;
 
+#[async_trait]
 impl Definition for IngressProhibitedPorts {
     fn resource_type(&self) -> &'static str {
         ResourceType::SECURITY_GROUP
@@ -51,11 +50,7 @@ impl Definition for IngressProhibitedPorts {
         format!("ec2/home?region={region}#SecurityGroup:groupId={id}")
     }
 
-    fn about<'a>(
-        &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<About, AwsError>> {
-        security_group(aws, resource).boxed()
+    async fn about(&self, aws: &Aws, resource: &Resource) -> Result<About, AwsError> {
+        security_group(aws, resource).await
     }
 }

@@ -1,5 +1,6 @@
 //! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open rules on prohibited ports.
 
+use async_trait::async_trait;
 use std::collections::BTreeSet;
 
 use aws_config::retry::RetryConfig;
@@ -8,7 +9,6 @@ use aws_sdk_ec2::types::{
     Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule,
 };
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use ipnet::IpNet;
 
 use super::ingress_rule::{IngressRule, IngressSource, PrefixList};
@@ -27,6 +27,7 @@ use crate::shapes::openings::{Source, open};
 /// The remediation.
 pub(in crate::controls) struct ProhibitedPort;
 
+#[async_trait]
 impl Remediation for ProhibitedPort {
     fn control(&self) -> Control {
         Control::IngressProhibitedPorts
@@ -59,45 +60,39 @@ impl Remediation for ProhibitedPort {
         "AuthorizeSecurityGroupIngress"
     }
 
-    fn prepare<'a>(
+    async fn prepare(
         &self,
-        aws: &'a Aws,
-        rules: &'a RuleDefaults,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<Prepared, AwsError>> {
+        aws: &Aws,
+        rules: &RuleDefaults,
+        resource: &Resource,
+    ) -> Result<Prepared, AwsError> {
         let rule = &rules.restricted_ports;
-        async move {
-            let ec2 = aws.ec2(&resource.account, &resource.region)?;
-            let group = read(&ec2, &resource.id).await?;
-            let lists = PrefixLists::read(&ec2, prefix_lists(&group, rule)).await?;
-            Ok(Prepared {
-                changes: plan(&resource.id, &group, &lists, rule),
-                live: Box::new(LiveGroup),
-                doubt: None,
-            })
-        }
-        .boxed()
+        let ec2 = aws.ec2(&resource.account, &resource.region)?;
+        let group = read(&ec2, &resource.id).await?;
+        let lists = PrefixLists::read(&ec2, prefix_lists(&group, rule)).await?;
+        Ok(Prepared {
+            changes: plan(&resource.id, &group, &lists, rule),
+            live: Box::new(LiveGroup),
+            doubt: None,
+        })
     }
 
-    fn prepare_undo<'a>(
+    async fn prepare_undo(
         &self,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        removed: &'a [Change],
-    ) -> BoxFuture<'a, Result<Option<Box<dyn PutBack>>, UndoError>> {
-        async move {
-            let ec2 = aws.ec2(&resource.account, &resource.region)?;
-            let group = read(&ec2, &resource.id).await?;
-            let missing = missing(&group, removed)?;
-            for rule in &missing {
-                check_entries(&ec2, &rule.source).await?;
-            }
-            if missing.is_empty() {
-                return Ok(None);
-            }
-            Ok(Some(Box::new(Missing(missing)) as Box<dyn PutBack>))
+        aws: &Aws,
+        resource: &Resource,
+        removed: &[Change],
+    ) -> Result<Option<Box<dyn PutBack>>, UndoError> {
+        let ec2 = aws.ec2(&resource.account, &resource.region)?;
+        let group = read(&ec2, &resource.id).await?;
+        let missing = missing(&group, removed)?;
+        for rule in &missing {
+            check_entries(&ec2, &rule.source).await?;
         }
-        .boxed()
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Missing(missing)) as Box<dyn PutBack>))
     }
 }
 
@@ -105,39 +100,31 @@ impl Remediation for ProhibitedPort {
 #[derive(Debug, PartialEq)]
 struct LiveGroup;
 
+#[async_trait]
 impl Live for LiveGroup {
     fn is_same(&self, other: &dyn Live) -> bool {
         equals(self, other)
     }
 
-    fn apply<'a>(
+    async fn apply(
         self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-        changes: &'a [Change],
-    ) -> BoxFuture<'a, Result<(), AwsError>> {
-        async move {
-            let ec2 = aws.ec2(&resource.account, &resource.region)?;
-            revoke(&ec2, &resource.id, changes).await
-        }
-        .boxed()
+        aws: &Aws,
+        resource: &Resource,
+        changes: &[Change],
+    ) -> Result<(), AwsError> {
+        let ec2 = aws.ec2(&resource.account, &resource.region)?;
+        revoke(&ec2, &resource.id, changes).await
     }
 }
 
 /// The rules that an undo opens again.
 struct Missing(Vec<IngressRule>);
 
+#[async_trait]
 impl PutBack for Missing {
-    fn put<'a>(
-        self: Box<Self>,
-        aws: &'a Aws,
-        resource: &'a Resource,
-    ) -> BoxFuture<'a, Result<(), AwsError>> {
-        async move {
-            let ec2 = aws.ec2(&resource.account, &resource.region)?;
-            authorize(&ec2, &resource.id, self.0).await
-        }
-        .boxed()
+    async fn put(self: Box<Self>, aws: &Aws, resource: &Resource) -> Result<(), AwsError> {
+        let ec2 = aws.ec2(&resource.account, &resource.region)?;
+        authorize(&ec2, &resource.id, self.0).await
     }
 }
 
