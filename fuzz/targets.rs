@@ -4,14 +4,14 @@
 use defendable::attribution::attribution;
 use defendable::command::parse::Command;
 use defendable::contracts::notice::Notice;
-use defendable::contracts::{RemediationReport, RemediationRequest, RemediationTask};
+use defendable::contracts::{Arriving, RemediationReport, RemediationRequest, RemediationTask};
 use defendable::controls::evaluation::aws_answer::AwsAnswer;
 use defendable::controls::evaluation::lines::evaluate_lines;
 use defendable::controls::evaluation::{ConfigurationItem, RuleDefaults, RuleKind, RuleParameters};
 use defendable::controls::ingress_prohibited_ports::RestrictedPorts;
 use defendable::controls::ingress_prohibited_ports::prefix_lists::PrefixLists;
 use defendable::controls::{Change, IngressRule, IngressSource, PolicyStatement, PrefixList};
-use defendable::ids::{DigestId, FindingId};
+use defendable::ids::{AccountId, DigestId, FindingId};
 use defendable::notifier::notification::Notification;
 use defendable::routing::Routing;
 use defendable::shapes::bucket_policy::BucketPolicy;
@@ -111,23 +111,29 @@ fn pings_nobody(shown: &str) {
     }
 }
 
+/// The account where messages arrive.
+fn home() -> AccountId {
+    "123456789012".parse().unwrap()
+}
+
 /// A message, in every envelope.
 fn events_queue(body: &[u8]) {
     let body = String::from_utf8_lossy(body);
-    if let Ok(Notification::Report(report)) = Notification::parse(&body) {
+    if let Ok(Notification::Report(report)) = Notification::parse(&body, &home()) {
         comes_back(&report);
     }
 }
 
 /// Requests, tasks, and what our own functions tell.
 fn remediation_queue(body: &[u8]) {
-    if let Ok(request) = serde_json::from_slice::<RemediationRequest>(body) {
+    let text = String::from_utf8_lossy(body);
+    if let Ok(request) = RemediationRequest::read(&text, &home()) {
         comes_back(&request);
     }
-    if let Ok(task) = serde_json::from_slice::<RemediationTask>(body) {
+    if let Ok(task) = RemediationTask::read(&text, &home()) {
         comes_back(&task);
     }
-    if let Ok(report) = serde_json::from_slice::<RemediationReport>(body) {
+    if let Ok(report) = RemediationReport::read(&text, &home()) {
         comes_back(&report);
     }
     if let Ok(notice) = serde_json::from_slice::<Notice>(body) {

@@ -17,14 +17,13 @@ use self::drain::Drain;
 use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
-use crate::contracts::{RemediationReport, RemediationRequest, RemediationTask};
+use crate::contracts::{Arriving, RemediationReport, RemediationRequest, RemediationTask};
 use crate::controls::{Service, ViolationType};
 use crate::finding::Actor;
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT, Wanted};
 use crate::ids::{AccountId, FindingId};
 use crate::queue::{
-    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive,
-    parse_body, sent_at,
+    Disposition, LOOKED_AT_RECEIVES, QueueHandler, QueueMessage, QueueUrl, Queues, Receive, sent_at,
 };
 use crate::schedule::ScheduledRule;
 use crate::store::{Table, TableError};
@@ -108,11 +107,11 @@ pub enum Run {
 impl QueueHandler for Coordinator {
     /// A person's fix goes on at once, whatever the state of auto-response.
     async fn handle(&self, message: &QueueMessage) -> Disposition {
-        let request: RemediationRequest = match parse_body("remediation request", message) {
+        let request = match RemediationRequest::read(&message.body, &self.home) {
             Ok(request) => request,
-            Err(park) => return park,
+            Err(error) => return Disposition::Park(format!("not a remediation request: {error}")),
         };
-        let id = match request.finding(&self.home) {
+        let id = match request.finding() {
             Ok(id) => id,
             Err(foreign) => return Disposition::Park(foreign.to_string()),
         };
@@ -137,17 +136,11 @@ impl Coordinator {
         };
         if request.plan.is_none() {
             let_go(&request, "it does not say which plan was agreed to");
-            let report = RemediationReport::without_plan(
-                "coordinator",
-                request,
-                &self.home,
-                Timestamp::now(),
-            );
+            let report = RemediationReport::without_plan("coordinator", request, Timestamp::now());
             return Ok(self.queues.send(&self.queues.events, &report).await?);
         }
         let finding = self.table.get(&id).await?.map(|record| record.finding);
-        let Some(finding) = finding.filter(|finding| finding.waits_for(&request, &self.home))
-        else {
+        let Some(finding) = finding.filter(|finding| finding.waits_for(&request)) else {
             let_go(&request, "nobody waits for it any more");
             return Ok(());
         };
@@ -287,7 +280,7 @@ impl Coordinator {
         let queue = &self.remediation_queue;
         let receipt_handle = message.receipt_handle().unwrap_or_default();
         let own = QueueMessage::from(message);
-        let request: RemediationRequest = match serde_json::from_str(&own.body) {
+        let request = match RemediationRequest::read(&own.body, &self.home) {
             Ok(RemediationRequest { undo, .. }) if !undo.is_empty() => {
                 return self
                     .park(
@@ -314,11 +307,11 @@ impl Coordinator {
                     .await;
             }
         };
-        let id = match request.finding(&self.home) {
+        let id = match request.finding() {
             Ok(id) => id,
             Err(foreign) => return self.park(&own, receipt_handle, &foreign.to_string()).await,
         };
-        let (now, resource) = (Timestamp::now(), request.resource(&self.home));
+        let (now, resource) = (Timestamp::now(), request.resource());
         let key = (id.clone(), request.violation_type);
         let record = self.decider.record(&id, &resource).await?;
         let finding = record.as_ref().map(|record| &record.finding);

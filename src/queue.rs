@@ -12,7 +12,6 @@ use futures::FutureExt;
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 pub use receive::{Receive, sent_at};
 use tracing::Instrument;
@@ -384,15 +383,6 @@ async fn isolated(handled: impl Future<Output = Disposition>) -> Disposition {
     handled.unwrap_or_else(|_| {
         Disposition::Retry("the handler panicked, its log says where".to_owned())
     })
-}
-
-/// Reads a message's JSON body, or says why it must be parked.
-pub fn parse_body<T: DeserializeOwned>(
-    what: &str,
-    message: &QueueMessage,
-) -> Result<T, Disposition> {
-    serde_json::from_str(&message.body)
-        .map_err(|error| Disposition::Park(format!("not a {what}: {error}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The bodies that travel between functions: DD-AWS's fields first, ours beside them.
 
+mod arriving;
 pub mod notice;
 
+pub use arriving::Arriving;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,8 +18,8 @@ use crate::ids::{
 ///
 /// ```json
 /// {"raisedByRule": "restricted-ports", "targetResourceType": "AWS::EC2::SecurityGroup",
-///  "targetResourceId": "sg-1", "awsRegion": "us-east-1", "violationType": "EC2_SG_PROHIBITED_PORT",
-///  "violationDetails": {}}
+///  "targetResourceId": "sg-1", "awsRegion": "us-east-1", "awsAccountId": "123456789012",
+///  "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,9 +37,8 @@ pub struct RemediationRequest {
     /// What the rule saw. For people: a remediator looks at the live resource only.
     #[serde(default)]
     pub violation_details: Value,
-    /// The resource's account; ours where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aws_account_id: Option<AccountId>,
+    /// The resource's account. [`Arriving`] fills in the account of requests that name none.
+    pub aws_account_id: AccountId,
     /// The Slack user who asked; absent from auto-response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
@@ -58,10 +59,10 @@ pub struct RemediationRequest {
 }
 
 impl RemediationRequest {
-    /// The resource's address; `home` is the account of requests that name none.
-    pub fn resource(&self, home: &AccountId) -> Resource {
+    /// The resource's address.
+    pub fn resource(&self) -> Resource {
         Resource {
-            account: self.aws_account_id.clone().unwrap_or_else(|| home.clone()),
+            account: self.aws_account_id.clone(),
             region: self.aws_region.clone(),
             resource_type: self.target_resource_type.clone(),
             id: self.target_resource_id.clone(),
@@ -70,8 +71,8 @@ impl RemediationRequest {
 
     /// The finding that it is about: what follows from the resource and the control. One that it names
     /// must be that one, or follow from the resource and the rule, as ids did before version 0.2.
-    pub fn finding(&self, home: &AccountId) -> Result<FindingId, ForeignFinding> {
-        let resource = self.resource(home);
+    pub fn finding(&self) -> Result<FindingId, ForeignFinding> {
+        let resource = self.resource();
         let id = self.violation_type.control().finding(&resource);
         let before = || FindingId::of_rule(&self.raised_by_rule, &resource);
         match &self.finding_id {
@@ -212,13 +213,8 @@ pub struct ReportDetail {
 
 impl RemediationReport {
     /// Nothing is done about a person's request that does not say which plan was agreed to.
-    pub fn without_plan(
-        source: &str,
-        request: RemediationRequest,
-        home: &AccountId,
-        now: Timestamp,
-    ) -> Self {
-        let resource = request.resource(home);
+    pub fn without_plan(source: &str, request: RemediationRequest, now: Timestamp) -> Self {
+        let resource = request.resource();
         Self {
             remediation_source: source.to_owned(),
             resource_id: resource.id,
@@ -238,11 +234,11 @@ impl RemediationReport {
 
     /// The finding that it is about: its request's, which has to be for the report's own resource. `None`
     /// for a report of DD-AWS's shape.
-    pub fn finding(&self, home: &AccountId) -> Option<Result<FindingId, ForeignFinding>> {
+    pub fn finding(&self) -> Option<Result<FindingId, ForeignFinding>> {
         let request = &self.detail.as_ref()?.request;
         if self
             .resource()
-            .is_some_and(|resource| resource != request.resource(home))
+            .is_some_and(|resource| resource != request.resource())
         {
             let (reported, requested) =
                 (self.resource_id.clone(), request.target_resource_id.clone());
@@ -251,7 +247,7 @@ impl RemediationReport {
                 requested,
             }));
         }
-        Some(request.finding(home))
+        Some(request.finding())
     }
 
     /// The resource's address, where the report names a region.
@@ -310,6 +306,7 @@ mod tests {
         let request: RemediationRequest = serde_json::from_value(json!({
             "raisedByRule": "r", "targetResourceType": "AWS::S3::Bucket", "targetResourceId": "b",
             "awsRegion": "us-east-1", "violationType": "S3_BUCKET_PUBLIC_ACL", "extra": 1,
+            "awsAccountId": "123456789012",
         }))
         .unwrap();
         let report = RemediationReport {

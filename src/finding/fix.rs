@@ -9,7 +9,7 @@ use super::{Actor, Breach, FIX_TIMEOUT, Failure, Finding, Plan, Refusal, State};
 use crate::contracts::{Outcome, RemediationReport, RemediationRequest};
 use crate::controls::Severity;
 use crate::controls::{AgreedPlan, ViolationType};
-use crate::ids::{AccountId, PlanDigest};
+use crate::ids::PlanDigest;
 
 impl Finding {
     /// The finding of a fix that was quicker than AWS Config's notification. What is only announced
@@ -227,7 +227,7 @@ impl Finding {
             aws_region: self.resource.region.clone(),
             violation_type,
             violation_details: serde_json::Value::Null,
-            aws_account_id: Some(self.resource.account.clone()),
+            aws_account_id: self.resource.account.clone(),
             requested_by,
             finding_id: Some(self.id.clone()),
             asked_at: None,
@@ -237,7 +237,7 @@ impl Finding {
     }
 
     /// Whether it waits for what a person asked: not when that was given up, or another followed.
-    pub fn waits_for(&self, request: &RemediationRequest, home: &AccountId) -> bool {
+    pub fn waits_for(&self, request: &RemediationRequest) -> bool {
         let undo = !request.undo.is_empty();
         let (asked_by, asked_at, plan) = match &self.state {
             State::Fixing {
@@ -259,7 +259,7 @@ impl Finding {
         is_person
             && request.asked_at == Some(asked_at)
             && *plan == request.plan
-            && self.resource == request.resource(home)
+            && self.resource == request.resource()
     }
 
     /// Since when it waits for a fix or an undo to report back.

@@ -1178,14 +1178,13 @@ fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
 
 #[test]
 fn only_the_request_that_a_finding_waits_for_is_carried_out() {
-    let home = "123456789012".parse().unwrap();
     let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let fix = fixing.fix_requests().remove(0);
-    assert!(fixing.waits_for(&fix, &home));
+    assert!(fixing.waits_for(&fix));
     let given_up = fixing.fix_timed_out(at(5000)).unwrap();
     let again = given_up.agreed_fix(alice(), false, at(5001)).unwrap();
     let undo = undoing().undo_request().unwrap();
-    assert!(undoing().waits_for(&undo, &home) && !undoing().waits_for(&fix, &home));
+    assert!(undoing().waits_for(&undo) && !undoing().waits_for(&fix));
     let elsewhere = RemediationRequest {
         target_resource_id: "payroll".parse().unwrap(),
         ..undo.clone()
@@ -1197,6 +1196,6 @@ fn only_the_request_that_a_finding_waits_for_is_carried_out() {
         (&fixed(), &undo),
         (&undoing(), &elsewhere),
     ] {
-        assert!(!finding.waits_for(request, &home), "{:?}", finding.state);
+        assert!(!finding.waits_for(request), "{:?}", finding.state);
     }
 }

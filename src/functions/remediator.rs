@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use self::consent::{Consent, Look};
 use self::outcome::{Applied, NotNow, settle, settle_undo};
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::contracts::{Attempt, Outcome, RemediationRequest, RemediationTask};
+use crate::contracts::{Arriving, Attempt, Outcome, RemediationRequest, RemediationTask};
 use crate::controls::{Change, Direction, Prepared, Remediations, Service};
 use crate::coordinator::{CONTESTED, Decider, Next};
 use crate::finding::decision;
 use crate::finding::{Actor, FIX_TIMEOUT};
 use crate::ids::{AccountId, FindingId, Resource};
-use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues, parse_body};
+use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues};
 use crate::store::TableError;
 
 /// What a remediator calls beside its remediations' own actions.
@@ -47,9 +47,9 @@ impl QueueHandler for Remediator {
     /// leads to a redelivery that finds the resource as it is and goes on from there; what was
     /// taken away is in the announcement.
     async fn handle(&self, message: &QueueMessage) -> Disposition {
-        let task: RemediationTask = match parse_body("remediation task", message) {
+        let task = match RemediationTask::read(&message.body, &self.home) {
             Ok(task) => task,
-            Err(park) => return park,
+            Err(error) => return Disposition::Park(format!("not a remediation task: {error}")),
         };
         let job = match self.job(task) {
             Ok(job) => job,
@@ -106,7 +106,7 @@ impl Remediator {
     /// Whether the task is for us, and speaks of one thing.
     fn job(&self, task: RemediationTask) -> Result<Job, String> {
         let request = &task.message_body;
-        let (kind, resource) = (request.violation_type, request.resource(&self.home));
+        let (kind, resource) = (request.violation_type, request.resource());
         if kind.remediation().service() != self.service {
             return Err(format!("{kind} is not for this remediator"));
         }
@@ -116,9 +116,7 @@ impl Remediator {
                 resource.resource_type
             ));
         }
-        let finding = request
-            .finding(&self.home)
-            .map_err(|error| error.to_string())?;
+        let finding = request.finding().map_err(|error| error.to_string())?;
         Ok(Job {
             task,
             resource,
@@ -170,7 +168,7 @@ impl Remediator {
     /// Whether the finding waits for what a person asked.
     async fn is_waited_for(&self, job: &Job) -> Result<bool, TableError> {
         let record = self.decider.table.get(&job.finding).await?;
-        Ok(record.is_some_and(|record| record.finding.waits_for(job.request(), &self.home)))
+        Ok(record.is_some_and(|record| record.finding.waits_for(job.request())))
     }
 
     /// What may be changed; `None` where a person asks and it is not known to what they agreed, or where

@@ -223,7 +223,7 @@ impl RuleFunction {
         let Some(request) = requests.first() else {
             return Ok(());
         };
-        let Ok(finding) = request.finding(&self.home.0) else {
+        let Ok(finding) = request.finding() else {
             return Ok(());
         };
         let queues = Queues {
@@ -279,7 +279,7 @@ impl RuleFunction {
                 aws_region: region.clone(),
                 violation_type: violation.violation_type,
                 violation_details: violation.details.clone(),
-                aws_account_id: Some(account.clone()),
+                aws_account_id: account.clone(),
                 requested_by: None,
                 finding_id: None,
                 asked_at: None,

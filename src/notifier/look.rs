@@ -309,7 +309,7 @@ impl Notifier {
         let Some(detail) = &report.detail else {
             return Ok(());
         };
-        let (request, resource) = (&detail.request, detail.request.resource(&self.home));
+        let (request, resource) = (&detail.request, detail.request.resource());
         let preview = self
             .preview(Some(request.violation_type.control()), &resource)
             .await;

@@ -111,7 +111,7 @@ enum NotifierError {
 
 impl QueueHandler for Notifier {
     async fn handle(&self, message: &QueueMessage) -> Disposition {
-        let notification = match Notification::parse(&message.body) {
+        let notification = match Notification::parse(&message.body, &self.home) {
             Ok(notification) => notification,
             Err(malformed) => return Disposition::Park(malformed.to_string()),
         };

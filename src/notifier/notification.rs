@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::contracts::RemediationReport;
 use crate::contracts::notice::Notice;
+use crate::contracts::{Arriving, RemediationReport};
 use crate::controls::Severity;
 use crate::finding::Breach;
 use crate::ids::{AccountId, InvalidId, Region, Resource, ResourceId, ResourceType, RuleName};
@@ -135,19 +135,19 @@ struct EvaluationResult {
 }
 
 impl Notification {
-    /// Reads a message's body.
-    pub fn parse(body: &str) -> Result<Self, Malformed> {
-        Self::of_value(serde_json::from_str(body)?)
+    /// Reads a message's body that arrived in the account `home`.
+    pub fn parse(body: &str, home: &AccountId) -> Result<Self, Malformed> {
+        Self::of_value(serde_json::from_str(body)?, home)
     }
 
-    fn of_value(value: Value) -> Result<Self, Malformed> {
+    fn of_value(value: Value, home: &AccountId) -> Result<Self, Malformed> {
         let has = |key: &str| value.get(key).is_some();
         if has("Type") && has("TopicArn") {
-            return Self::of_sns(&value);
+            return Self::of_sns(&value, home);
         }
         if let Some(detail_type) = value.get("detail-type").and_then(Value::as_str) {
             return match detail_type {
-                "Config Rules Compliance Change" => Self::of_value(value["detail"].clone()),
+                "Config Rules Compliance Change" => Self::of_value(value["detail"].clone(), home),
                 other => Ok(Self::Ignored(format!("an EventBridge event {other:?}"))),
             };
         }
@@ -160,7 +160,9 @@ impl Notification {
             };
         }
         if has("remediationSource") {
-            return Ok(Self::Report(serde_json::from_value(value)?));
+            return Ok(Self::Report(Box::new(RemediationReport::read_value(
+                value, home,
+            )?)));
         }
         if has("AlarmName") {
             return Ok(Self::Alarm(serde_json::from_value(value)?));
@@ -192,18 +194,18 @@ impl Notification {
 
     /// SNS's envelope: `Message` is a string (the documentation prints an object). Not all of
     /// AWS Config's messages are JSON: the oversized one begins with prose.
-    fn of_sns(envelope: &Value) -> Result<Self, Malformed> {
+    fn of_sns(envelope: &Value, home: &AccountId) -> Result<Self, Malformed> {
         match (&envelope["Type"], &envelope["Message"]) {
             (Value::String(kind), _) if kind != "Notification" => {
                 Ok(Self::Ignored(format!("an SNS {kind}")))
             }
             (_, Value::String(text)) => match serde_json::from_str::<Value>(text) {
-                Ok(message @ Value::Object(_)) => Self::of_value(message),
+                Ok(message @ Value::Object(_)) => Self::of_value(message, home),
                 _ => Ok(Self::Ignored(
                     "an SNS notification that is not JSON".to_owned(),
                 )),
             },
-            (_, message @ Value::Object(_)) => Self::of_value(message.clone()),
+            (_, message @ Value::Object(_)) => Self::of_value(message.clone(), home),
             _ => Err(Malformed::Missing("Message")),
         }
     }
@@ -250,6 +252,10 @@ mod tests {
 
     use super::*;
 
+    fn parse(body: &str) -> Result<Notification, Malformed> {
+        Notification::parse(body, &"123456789012".parse().unwrap())
+    }
+
     #[test]
     fn an_event_that_a_rule_could_not_judge_says_what_to_do() {
         let record = json!({"version": "1.0", "timestamp": "2026-01-01T00:00:00.000Z",
@@ -258,9 +264,7 @@ mod tests {
             "requestPayload": {"configRuleName": "defendable-restricted-ports", "resultToken": "t"},
             "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
             "responsePayload": {"errorType": "E", "errorMessage": "config:PutEvaluations failed"}});
-        let reason = Notification::parse(&record.to_string())
-            .unwrap_err()
-            .to_string();
+        let reason = parse(&record.to_string()).unwrap_err().to_string();
         assert!(
             reason.contains("config:PutEvaluations failed. When that is mended"),
             "{reason}"
@@ -297,11 +301,11 @@ mod tests {
         let body = compliance_body();
         let event = json!({"version": "0", "detail-type": "Config Rules Compliance Change", "source": "aws.config",
             "account": "123456789012", "region": "us-east-1", "detail": body});
-        let raw = Notification::parse(&body.to_string()).unwrap();
+        let raw = parse(&body.to_string()).unwrap();
         assert!(matches!(&raw, Notification::ComplianceChange(change)
             if change.now == Compliance::NonCompliant && change.before.is_none()));
         for envelope in [sns(&json!(body.to_string())), sns(&body), event.to_string()] {
-            assert_eq!(Notification::parse(&envelope).unwrap(), raw);
+            assert_eq!(parse(&envelope).unwrap(), raw);
         }
     }
 
@@ -314,7 +318,7 @@ mod tests {
             .unwrap()
             .remove("annotation");
         assert!(matches!(
-            Notification::parse(&body.to_string()),
+            parse(&body.to_string()),
             Ok(Notification::ComplianceChange(_))
         ));
     }
@@ -333,7 +337,7 @@ mod tests {
             prose,
         ] {
             assert!(
-                matches!(Notification::parse(&body), Ok(Notification::Ignored(_))),
+                matches!(parse(&body), Ok(Notification::Ignored(_))),
                 "{body}"
             );
         }
@@ -345,7 +349,7 @@ mod tests {
             &wrong.to_string(),
             r#"{"messageType":"ComplianceChangeNotification"}"#,
         ] {
-            assert!(Notification::parse(body).is_err(), "{body}");
+            assert!(parse(body).is_err(), "{body}");
         }
     }
 
@@ -354,7 +358,7 @@ mod tests {
         let alarm = json!({"AlarmName": "Root", "AlarmDescription": null, "AWSAccountId": "123456789012",
             "NewStateValue": "ALARM", "NewStateReason": "Threshold Crossed", "OldStateValue": "OK",
             "StateChangeTime": "2017-01-12T16:30:42.236+0000", "Region": "US East (N. Virginia)"});
-        let parsed = Notification::parse(&sns(&json!(alarm.to_string()))).unwrap();
+        let parsed = parse(&sns(&json!(alarm.to_string()))).unwrap();
         assert!(matches!(parsed, Notification::Alarm(alarm) if alarm.alarm_name == "Root"));
     }
 }

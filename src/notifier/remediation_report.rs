@@ -19,14 +19,14 @@ impl Notifier {
         report: &RemediationReport,
         message: &QueueMessage,
     ) -> Result<(), NotifierError> {
-        let (Some(detail), Some(id)) = (&report.detail, report.finding(&self.home)) else {
+        let (Some(detail), Some(id)) = (&report.detail, report.finding()) else {
             let key = hex::encode(Sha256::digest(&message.body));
             return self
                 .post_once(&key, &notice_message::bare_report(report))
                 .await;
         };
         let id = id?;
-        let resource = detail.request.resource(&self.home);
+        let resource = detail.request.resource();
         let older = self.remediations.rules.older_ids(&resource);
         self.table
             .adopt(&id, &older, &self.remediations.rules)
