@@ -3,6 +3,7 @@
 
 use defendable::attribution::attribution;
 use defendable::command::parse::Command;
+use defendable::contracts::job::Job;
 use defendable::contracts::notice::Notice;
 use defendable::contracts::{Arriving, RemediationReport, RemediationRequest, RemediationTask};
 use defendable::controls::evaluation::aws_answer::AwsAnswer;
@@ -135,6 +136,9 @@ fn remediation_queue(body: &[u8]) {
     }
     if let Ok(report) = RemediationReport::read(&text, &home()) {
         comes_back(&report);
+    }
+    if let Ok(job) = serde_json::from_slice::<Job>(body) {
+        comes_back(&job);
     }
     if let Ok(notice) = serde_json::from_slice::<Notice>(body) {
         comes_back(&notice);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::digest::FixAll;
 use crate::finding::event::HistoryEvent;
 use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
@@ -95,7 +95,7 @@ async fn redraw(function: &SlackFunction, id: &str) -> Result<Option<Content>, C
     };
     function
         .queues
-        .send(&function.queues.events, &Notice::Draw { digest })
+        .send(&function.queues.events, &Job::Draw { digest })
         .await?;
     Ok(Some(note(
         "Nothing was done: what this button stood for is not known any more. The digest is being drawn anew; press *Fix all…* there again.",
@@ -129,7 +129,7 @@ pub(super) async fn fix_all(
             "There is nothing left to fix in this digest that you may have fixed this way.",
         )));
     }
-    let first = Notice::FixAll {
+    let first = Job::FixAll {
         digest: id.clone(),
         slice: 0,
         done: 0,
@@ -157,7 +157,7 @@ pub(super) async fn fix_all(
     function
         .remember(user, HistoryEvent::FixAllAsked { findings })
         .await;
-    for notice in [first, Notice::Draw { digest: id }] {
+    for notice in [first, Job::Draw { digest: id }] {
         if let Err(error) = function.queues.send(events, &notice).await {
             tracing::warn!(%error, "fixing all begins, or is shown, a little later");
         }

@@ -6,7 +6,7 @@ use slack_morphism::prelude::*;
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
 use super::{Answer, CommandError, SlackFunction, refused};
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::{ActionRequest, Actor, Finding, Refusal, State};
 use crate::fix::{Asked, ask_for_fix};
 use crate::ids::{FindingId, PlanDigest};
@@ -130,14 +130,11 @@ pub(super) async fn look_again(
     function: &SlackFunction,
     id: &FindingId,
 ) -> Result<Option<Content>, CommandError> {
-    let notice = Notice::Look {
+    let job = Job::Look {
         finding: id.clone(),
         at: Some(Timestamp::now()),
     };
-    function
-        .queues
-        .send(&function.queues.events, &notice)
-        .await?;
+    function.queues.send(&function.queues.events, &job).await?;
     Ok(None)
 }
 

@@ -38,7 +38,7 @@ pub use parse::Command;
 
 use crate::aws::Aws;
 use crate::contracts::Switch;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::controls::Change;
 use crate::coordinator::Decider;
 use crate::finding::{Finding, Refusal};
@@ -254,10 +254,10 @@ impl SlackFunction {
             Err(_) => "it takes long".to_owned(),
         };
         tracing::warn!(reason, finding_id = %id, "leaving a message to the notifier");
-        let notice = Notice::Show {
+        let job = Job::Show {
             finding: id.clone(),
         };
-        if let Err(error) = self.queues.send(&self.queues.events, &notice).await {
+        if let Err(error) = self.queues.send(&self.queues.events, &job).await {
             tracing::error!(%error, finding_id = %id, "cannot show a finding");
         }
     }

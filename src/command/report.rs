@@ -7,7 +7,7 @@ use super::definition::{Definition, Who};
 use super::parse::Command;
 use super::{Answer, SlackFunction};
 use crate::contracts::Switch;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::auto_response::Wanted;
 use crate::finding::event::HistoryEvent;
 use crate::slack::blocks::note;
@@ -33,15 +33,12 @@ pub(super) async fn run(
     user: &SlackUserId,
     channel: &SlackChannelId,
 ) -> Answer {
-    let notice = Notice::Report {
+    let job = Job::Report {
         at: Timestamp::now(),
         by: user.to_string(),
         channel: channel.to_string(),
     };
-    function
-        .queues
-        .send(&function.queues.events, &notice)
-        .await?;
+    function.queues.send(&function.queues.events, &job).await?;
     Ok(note(
         "The report is being drawn and comes into this channel.",
     ))

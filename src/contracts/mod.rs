@@ -1,6 +1,7 @@
 //! The bodies that travel between functions: DD-AWS's fields first, ours beside them.
 
 mod arriving;
+pub mod job;
 pub mod notice;
 
 pub use arriving::Arriving;

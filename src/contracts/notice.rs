@@ -1,11 +1,11 @@
-//! What our own functions tell people: small messages on the events queue, which the notifier
-//! turns into Slack messages. Functions that may not touch Slack reach people this way.
+//! Notices: what functions tell people. They arrive on the events queue, and the notifier posts them:
+//! functions that may not touch Slack reach people this way.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Switch;
-use crate::ids::{DigestId, FindingId, PlanListId};
+use crate::ids::PlanListId;
 
 /// `{"notice": "parked", "queue": "defendable-remediation", …}`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,65 +74,6 @@ pub enum Notice {
         #[serde(default = "carried_out")]
         carried_out: bool,
     },
-    /// A finding's message may be behind the finding.
-    Show {
-        /// Which finding.
-        finding: FindingId,
-    },
-    /// A digest's message may be behind its findings.
-    Draw {
-        /// Which digest.
-        digest: DigestId,
-    },
-    /// The next slice of fixing every finding of a digest.
-    FixAll {
-        /// Which digest.
-        digest: DigestId,
-        /// The number of the slice, from 0.
-        slice: u32,
-        /// How many entries of the list have had their turn.
-        #[serde(default)]
-        done: usize,
-        /// Those whose fixes are under way.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        under_way: Vec<FindingId>,
-        /// How many slices before this one have failed, one after the other.
-        #[serde(default)]
-        failures: u32,
-    },
-    /// A resource may have changed: what a fix would change, how bad it is, what its tags say.
-    Look {
-        /// Which finding.
-        finding: FindingId,
-        /// Since when: a look that was later has seen it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        at: Option<Timestamp>,
-    },
-    /// An undo has been given up, or is just being: who asked for it is told.
-    UndoGivenUp {
-        /// Of which finding.
-        finding: FindingId,
-    },
-    /// CloudTrail may know by now who opened it.
-    WhoOpened {
-        /// Which finding.
-        finding: FindingId,
-        /// Of which episode.
-        episode: u32,
-        /// How often it has been asked before.
-        looks: usize,
-    },
-    /// Somebody asked for the report.
-    Report {
-        /// When.
-        at: Timestamp,
-        /// Who, as a Slack user id.
-        by: String,
-        /// Where it goes, as a channel's id.
-        channel: String,
-    },
-    /// A minute has passed: let ignores expire and look after fixes.
-    Housekeeping {},
 }
 
 /// Of versions before 0.2, which announced what was carried out only.

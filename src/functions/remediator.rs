@@ -51,18 +51,18 @@ impl QueueHandler for Remediator {
             Ok(task) => task,
             Err(error) => return Disposition::Park(format!("not a remediation task: {error}")),
         };
-        let job = match self.job(task) {
-            Ok(job) => job,
+        let work = match self.work(task) {
+            Ok(work) => work,
             Err(reason) => return Disposition::Park(reason),
         };
-        match self.objection(&job).await {
+        match self.objection(&work).await {
             Ok(None) => {}
             Ok(Some(reason)) => {
-                Self::tell_not_done(&job, reason);
-                if !job.request().undo.is_empty() {
+                Self::tell_not_done(&work, reason);
+                if !work.request().undo.is_empty() {
                     return Disposition::Done;
                 }
-                return match self.report_clean(job).await {
+                return match self.report_clean(work).await {
                     Ok(()) => Disposition::Done,
                     Err(error) => Disposition::Retry(error.to_string()),
                 };
@@ -70,19 +70,19 @@ impl QueueHandler for Remediator {
             Err(error) => return Disposition::Retry(error.to_string()),
         }
         let attempt = Attempt::begin();
-        let (outcome, changes) = match self.attempt(&job, &attempt).await {
+        let (outcome, changes) = match self.attempt(&work, &attempt).await {
             Ok(settled) => settled,
             // Auto-response's request is still in its queue and comes back from there, past the
             // coordinator's checks: people may have said "off" or "ignore" meanwhile.
-            Err(error) if job.task.sqs_url.is_some() => {
-                tracing::warn!(%error, finding_id = %job.finding, "not now: the request comes back");
+            Err(error) if work.task.sqs_url.is_some() => {
+                tracing::warn!(%error, finding_id = %work.finding, "not now: the request comes back");
                 return Disposition::Done;
             }
             Err(error) => return Disposition::Retry(error.to_string()),
         };
-        let kind = job.request().violation_type;
-        tracing::info!(finding_id = %job.finding, %kind, ?outcome, changes = changes.len(), "remediated");
-        match self.conclude(job, attempt, outcome, changes).await {
+        let kind = work.request().violation_type;
+        tracing::info!(finding_id = %work.finding, %kind, ?outcome, changes = changes.len(), "remediated");
+        match self.conclude(work, attempt, outcome, changes).await {
             Ok(()) => Disposition::Done,
             Err(error) => Disposition::Retry(error.to_string()),
         }
@@ -90,13 +90,13 @@ impl QueueHandler for Remediator {
 }
 
 /// A task with what follows from it.
-struct Job {
+struct Work {
     task: RemediationTask,
     resource: Resource,
     finding: FindingId,
 }
 
-impl Job {
+impl Work {
     fn request(&self) -> &RemediationRequest {
         &self.task.message_body
     }
@@ -104,7 +104,7 @@ impl Job {
 
 impl Remediator {
     /// Whether the task is for us, and speaks of one thing.
-    fn job(&self, task: RemediationTask) -> Result<Job, String> {
+    fn work(&self, task: RemediationTask) -> Result<Work, String> {
         let request = &task.message_body;
         let (kind, resource) = (request.violation_type, request.resource());
         if kind.remediation().service() != self.service {
@@ -117,7 +117,7 @@ impl Remediator {
             ));
         }
         let finding = request.finding().map_err(|error| error.to_string())?;
-        Ok(Job {
+        Ok(Work {
             task,
             resource,
             finding,
@@ -126,8 +126,8 @@ impl Remediator {
 
     /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
     /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
-    async fn objection(&self, job: &Job) -> Result<Option<&'static str>, TableError> {
-        let (request, now) = (job.request(), Timestamp::now());
+    async fn objection(&self, work: &Work) -> Result<Option<&'static str>, TableError> {
+        let (request, now) = (work.request(), Timestamp::now());
         if request
             .asked_at
             .is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT)
@@ -135,9 +135,9 @@ impl Remediator {
             // The finding says so, and people decide by what it says.
             return Ok(Some("it has been given up"));
         }
-        if job.task.sqs_url.is_none() {
+        if work.task.sqs_url.is_none() {
             // Without a plan it is not done either, and people are told so.
-            let is_waited_for = request.plan.is_none() || self.is_waited_for(job).await?;
+            let is_waited_for = request.plan.is_none() || self.is_waited_for(work).await?;
             return Ok((!is_waited_for).then_some("nobody waits for it any more"));
         }
         if self.decider.table.auto_response_is_off().await? {
@@ -146,7 +146,7 @@ impl Remediator {
         Ok(
             match self
                 .decider
-                .decide(&job.finding, &job.resource, None, now)
+                .decide(&work.finding, &work.resource, None, now)
                 .await?
             {
                 Next::PassOn => None,
@@ -156,25 +156,25 @@ impl Remediator {
         )
     }
 
-    fn tell_not_done(job: &Job, reason: &str) {
+    fn tell_not_done(work: &Work, reason: &str) {
         decision::line(
-            Some(&job.finding),
-            &Actor::of(job.request()),
+            Some(&work.finding),
+            &Actor::of(work.request()),
             "notDone",
             reason,
         );
     }
 
     /// Whether the finding waits for what a person asked.
-    async fn is_waited_for(&self, job: &Job) -> Result<bool, TableError> {
-        let record = self.decider.table.get(&job.finding).await?;
-        Ok(record.is_some_and(|record| record.finding.waits_for(job.request())))
+    async fn is_waited_for(&self, work: &Work) -> Result<bool, TableError> {
+        let record = self.decider.table.get(&work.finding).await?;
+        Ok(record.is_some_and(|record| record.finding.waits_for(work.request())))
     }
 
     /// What may be changed; `None` where a person asks and it is not known to what they agreed, or where
     /// that is a plan of something else.
-    async fn consent(&self, job: &Job) -> Result<Option<Consent>, TableError> {
-        let (request, control) = (job.request(), job.request().violation_type.control());
+    async fn consent(&self, work: &Work) -> Result<Option<Consent>, TableError> {
+        let (request, control) = (work.request(), work.request().violation_type.control());
         let direction = if request.undo.is_empty() {
             Direction::Fix
         } else {
@@ -184,17 +184,17 @@ impl Remediator {
             Some(digest) => {
                 let agreed = self.decider.table.plan(digest).await?;
                 let Some(agreed) =
-                    agreed.filter(|plan| plan.is_for(&job.resource, control, direction))
+                    agreed.filter(|plan| plan.is_for(&work.resource, control, direction))
                 else {
                     return Ok(None);
                 };
                 Some(agreed)
             }
-            None if job.task.sqs_url.is_some() => None,
+            None if work.task.sqs_url.is_some() => None,
             None => return Ok(None),
         };
         let now = Timestamp::now();
-        let record = self.decider.record(&job.finding, &job.resource).await?;
+        let record = self.decider.record(&work.finding, &work.resource).await?;
         let finding = record.map(|record| record.finding);
         let left = finding.as_ref().and_then(|finding| finding.covered(now));
         Ok(Some(Consent {
@@ -208,17 +208,17 @@ impl Remediator {
     /// Carries out what was agreed to, and nothing else.
     async fn attempt(
         &self,
-        job: &Job,
+        work: &Work,
         attempt: &Attempt,
     ) -> Result<(Outcome, Vec<Change>), NotNow> {
-        let Some(consent) = self.consent(job).await? else {
+        let Some(consent) = self.consent(work).await? else {
             return Ok((Outcome::NotAgreed, Vec::new()));
         };
-        let removed = job.request().undo.as_slice();
+        let removed = work.request().undo.as_slice();
         if removed.is_empty() {
-            return match self.exemption(job).await {
+            return match self.exemption(work).await {
                 Ok(Some(reason)) => Ok((Outcome::LeftAlone { reason }, Vec::new())),
-                Ok(None) => settle(self.remediate(job, attempt, &consent).await),
+                Ok(None) => settle(self.remediate(work, attempt, &consent).await),
                 Err(error) => settle(Err(error.into())),
             };
         }
@@ -230,21 +230,21 @@ impl Remediator {
             return Ok((Outcome::NotAgreed, Vec::new()));
         }
         Ok(settle_undo(
-            self.remediations.put_back(&job.resource, removed).await,
+            self.remediations.put_back(&work.resource, removed).await,
         )?)
     }
 
     /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
     /// died before it could report. Where there is something to do, auto-response's request stays in
     /// its queue, and a person's is over.
-    async fn report_clean(&self, job: Job) -> Result<(), AwsError> {
+    async fn report_clean(&self, work: Work) -> Result<(), AwsError> {
         match self
             .remediations
-            .prepare(job.request().violation_type, &job.resource)
+            .prepare(work.request().violation_type, &work.resource)
             .await
         {
             Ok(prepared) if prepared.changes().is_empty() => {
-                self.conclude(job, Attempt::begin(), Outcome::NothingToDo, Vec::new())
+                self.conclude(work, Attempt::begin(), Outcome::NothingToDo, Vec::new())
                     .await
             }
             Err(error) if error.kind != AwsErrorKind::NotFound => Err(error),
@@ -253,11 +253,11 @@ impl Remediator {
     }
 
     /// Why auto-response leaves the resource as it is. A person who asks has seen the tag's reason.
-    async fn exemption(&self, job: &Job) -> Result<Option<String>, AwsError> {
-        if job.request().requested_by.is_some() {
+    async fn exemption(&self, work: &Work) -> Result<Option<String>, AwsError> {
+        if work.request().requested_by.is_some() {
             return Ok(None);
         }
-        let about = self.remediations.about(&job.resource).await?;
+        let about = self.remediations.about(&work.resource).await?;
         Ok(about.ignored_because().map(str::to_owned))
     }
 
@@ -265,21 +265,21 @@ impl Remediator {
     /// changes the resource meanwhile, plans again.
     async fn remediate(
         &self,
-        job: &Job,
+        work: &Work,
         attempt: &Attempt,
         consent: &Consent,
     ) -> Result<Applied, NotNow> {
         let mut attempts = 0..ATTEMPTS;
         loop {
-            let Look { own, new, left } = self.look(job, consent).await?;
+            let Look { own, new, left } = self.look(work, consent).await?;
             if own.changes().is_empty() && new.is_empty() && attempts.start == 0 {
                 return Ok(Applied::changed(Vec::new(), left));
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
-            let objection = match job.request().requested_by {
+            let objection = match work.request().requested_by {
                 None if consent.is_contested(&own) => Some(CONTESTED),
                 None if own.doubt().is_some() => Some(UNASKED),
-                None => self.objection(job).await?,
+                None => self.objection(work).await?,
                 Some(_) => None,
             };
             let goes_on = objection.is_none() && new.is_empty();
@@ -290,19 +290,19 @@ impl Remediator {
             };
             // After a conflict this takes our own announcement back, even if nothing is left.
             if goes_on || attempts.start > 0 {
-                let begun = job.report(attempt.clone(), Outcome::Begun, changes);
+                let begun = work.report(attempt.clone(), Outcome::Begun, changes);
                 self.queues.send(&self.queues.events, &begun).await?;
             }
             if let Some(objection) = objection {
-                Self::tell_not_done(job, objection);
+                Self::tell_not_done(work, objection);
                 return Err(NotNow::Objection(objection));
             }
             if !new.is_empty() {
                 return Ok(Applied::NotAgreed(new));
             }
-            match self.apply(job, consent, own).await {
+            match self.apply(work, consent, own).await {
                 Err(error) if error.is_conflict() && attempts.next().is_some() => {
-                    tracing::info!(%error, resource = %job.resource.id, "changed meanwhile, planning again");
+                    tracing::info!(%error, resource = %work.resource.id, "changed meanwhile, planning again");
                 }
                 applied => return applied.map(|changes| Applied::changed(changes, left)),
             }
@@ -311,16 +311,16 @@ impl Remediator {
 
     /// What this task would change, and what nobody agreed to. A person's yes is to the control as a
     /// whole: where any part of it has grown, no part is changed. What it would change is looked at last.
-    async fn look(&self, job: &Job, consent: &Consent) -> Result<Look, AwsError> {
-        let kind = job.request().violation_type;
+    async fn look(&self, work: &Work, consent: &Consent) -> Result<Look, AwsError> {
+        let kind = work.request().violation_type;
         let mut new = Vec::new();
         if consent.agreed.is_some() {
             for other in kind.control().kinds().filter(|other| *other != kind) {
-                let prepared = self.remediations.prepare(other, &job.resource).await?;
+                let prepared = self.remediations.prepare(other, &work.resource).await?;
                 new.extend(consent.beyond(prepared.changes().iter()));
             }
         }
-        let own = self.remediations.prepare(kind, &job.resource).await?;
+        let own = self.remediations.prepare(kind, &work.resource).await?;
         new.extend(consent.beyond(own.changes().iter()));
         let left = own
             .changes()
@@ -340,7 +340,7 @@ impl Remediator {
     /// window between this look and the change.
     async fn apply(
         &self,
-        job: &Job,
+        work: &Work,
         consent: &Consent,
         own: Prepared,
     ) -> Result<Vec<Change>, NotNow> {
@@ -349,36 +349,36 @@ impl Remediator {
         }
         let Look {
             own: again, new, ..
-        } = self.look(job, consent).await?;
+        } = self.look(work, consent).await?;
         if !again.changes_the_same(&own) || !new.is_empty() {
             return Err(NotNow::Changed);
         }
         if consent.is_automatic && again.doubt().is_some() {
-            Self::tell_not_done(job, UNASKED);
+            Self::tell_not_done(work, UNASKED);
             return Err(NotNow::Objection(UNASKED));
         }
-        Ok(self.remediations.apply(&job.resource, again).await?)
+        Ok(self.remediations.apply(&work.resource, again).await?)
     }
 
     async fn conclude(
         &self,
-        job: Job,
+        work: Work,
         attempt: Attempt,
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
         // It tells when it was done.
-        let report = job.report(attempt, outcome, changes);
+        let report = work.report(attempt, outcome, changes);
         let stays = matches!(&report.detail, Some(detail) if detail.outcome == Outcome::NotAgreed);
         if !stays {
-            self.delete_request(&job).await?;
+            self.delete_request(&work).await?;
         }
         self.queues.send(&self.queues.events, &report).await
     }
 
     /// Takes auto-response's request out of its queue.
-    async fn delete_request(&self, job: &Job) -> Result<(), AwsError> {
-        match (&job.task.sqs_url, &job.task.receipt_handle) {
+    async fn delete_request(&self, work: &Work) -> Result<(), AwsError> {
+        match (&work.task.sqs_url, &work.task.receipt_handle) {
             (Some(queue), Some(receipt_handle)) => self.queues.delete(queue, receipt_handle).await,
             _ => Ok(()),
         }

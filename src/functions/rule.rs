@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::aws::{Aws, AwsError};
 use crate::contracts::RemediationRequest;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
 use crate::controls::evaluation::rule_event::{InvalidRuleEvent, RuleEvent, Subject};
 use crate::controls::evaluation::{
@@ -230,13 +230,13 @@ impl RuleFunction {
             sqs: self.sqs.clone(),
             events: self.events_queue.clone(),
         };
-        let notice = Notice::Look {
+        let job = Job::Look {
             finding,
             at: Some(Timestamp::now()),
         };
         // The news that it broke is shown first.
         Ok(queues
-            .send_later(&self.events_queue, &notice, AFTER_THE_NEWS)
+            .send_later(&self.events_queue, &job, AFTER_THE_NEWS)
             .await?)
     }
 

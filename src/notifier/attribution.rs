@@ -2,7 +2,7 @@
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::attribution::LOOKS;
 use crate::finding::{Finding, State};
 use crate::ids::FindingId;
@@ -69,14 +69,14 @@ impl Notifier {
         else {
             return Ok(());
         };
-        let notice = Notice::WhoOpened {
+        let job = Job::WhoOpened {
             finding: id.clone(),
             episode,
             looks: looks + 1,
         };
         Ok(self
             .queues
-            .send_later(&self.queues.events, &notice, *pause)
+            .send_later(&self.queues.events, &job, *pause)
             .await?)
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::digest::FixAll;
 use crate::finding::plan_list::{Listing, PART};
 use crate::finding::{Actor, Finding, Refusal, StateName};
@@ -76,7 +76,7 @@ impl Notifier {
                 ..
             } = turn;
             let digest = id.clone();
-            let notice = Notice::FixAll {
+            let job = Job::FixAll {
                 digest,
                 slice: slice + 1,
                 done,
@@ -84,7 +84,7 @@ impl Notifier {
                 failures,
             };
             self.queues
-                .send_later(&self.queues.events, &notice, PAUSE)
+                .send_later(&self.queues.events, &job, PAUSE)
                 .await?;
         } else {
             self.table.end_fix_all(id, fix_all.at).await?;
@@ -96,7 +96,7 @@ impl Notifier {
     async fn ask_to_draw(&self, id: &DigestId) -> Result<(), NotifierError> {
         Ok(self
             .queues
-            .send(&self.queues.events, &Notice::Draw { digest: id.clone() })
+            .send(&self.queues.events, &Job::Draw { digest: id.clone() })
             .await?)
     }
 

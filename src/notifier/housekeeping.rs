@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::{Actor, Finding, Plan, State, StateName};
 use crate::fix::send_requests;
 use crate::ids::FindingId;
@@ -127,7 +127,7 @@ impl Notifier {
         let finding = self.table.resolve(id, &self.remediations.rules).await?;
         Ok(self
             .queues
-            .send(&self.queues.events, &Notice::Show { finding })
+            .send(&self.queues.events, &Job::Show { finding })
             .await?)
     }
 
@@ -229,7 +229,7 @@ impl Notifier {
                 && self.table.is_drawing_overdue(&digest, now).await?
             {
                 self.queues
-                    .send(&self.queues.events, &Notice::Draw { digest })
+                    .send(&self.queues.events, &Job::Draw { digest })
                     .await?;
             }
         }
@@ -276,7 +276,7 @@ impl Notifier {
             self.queues
                 .send(
                     &self.queues.events,
-                    &Notice::Show {
+                    &Job::Show {
                         finding: id.clone(),
                     },
                 )

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::contracts::{Outcome, RemediationReport};
 use crate::controls::Severity;
 use crate::controls::{About, Control, Tags};
@@ -183,12 +183,12 @@ impl Notifier {
         preview: &Preview,
     ) -> Result<(), NotifierError> {
         if matches!(preview.plan, Plan::Unknown { looking: true, .. }) {
-            let notice = Notice::Look {
+            let job = Job::Look {
                 finding: id.clone(),
                 at: Some(Timestamp::now()),
             };
             self.queues
-                .send_later(&self.queues.events, &notice, SOON)
+                .send_later(&self.queues.events, &job, SOON)
                 .await?;
         }
         Ok(())

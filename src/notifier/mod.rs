@@ -5,6 +5,7 @@ mod attribution;
 mod compliance;
 mod fix_all;
 mod housekeeping;
+mod jobs;
 mod judge_again;
 mod look;
 mod notices;
@@ -24,7 +25,7 @@ use notification::Notification;
 use crate::attribution::CloudTrail;
 use crate::aws::AwsError;
 use crate::contracts::ForeignFinding;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::controls::{Remediations, ViolationType};
 use crate::ids::AccountId;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
@@ -120,9 +121,8 @@ impl QueueHandler for Notifier {
             Notification::Report(report) => self.report(&report, message).await,
             Notification::Alarm(alarm) => self.alarm(&alarm).await,
             // After an outage many come at once, and one that has begun since does for all.
-            Notification::Notice(Notice::Housekeeping {}) if self.has_kept_house_since(message) => {
-                Ok(())
-            }
+            Notification::Job(Job::Housekeeping {}) if self.has_kept_house_since(message) => Ok(()),
+            Notification::Job(job) => self.job(&job).await,
             Notification::Notice(notice) => self.notice(&notice).await,
             Notification::Ignored(what) => {
                 tracing::info!(message_id = message.id, what, "ignored");

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::contracts::job::Job;
 use crate::contracts::notice::Notice;
 use crate::contracts::{Arriving, RemediationReport};
 use crate::controls::Severity;
@@ -20,7 +21,9 @@ pub enum Notification {
     Report(Box<RemediationReport>),
     /// A CloudWatch alarm went off.
     Alarm(Alarm),
-    /// Our own functions tell people something.
+    /// A function asks the notifier to do something.
+    Job(Job),
+    /// A function tells people something.
     Notice(Notice),
     /// Well-formed, but nothing for us; why.
     Ignored(String),
@@ -184,8 +187,11 @@ impl Notification {
                 rule: text("/requestPayload/configRuleName"),
             });
         }
-        if has("notice") {
-            return Ok(Self::Notice(serde_json::from_value(value)?));
+        if let Some(tag) = value.get("notice") {
+            return Ok(match tag.as_str().is_some_and(Job::is_tag) {
+                true => Self::Job(serde_json::from_value(value)?),
+                false => Self::Notice(serde_json::from_value(value)?),
+            });
         }
         Ok(Self::Ignored(
             "a message of a kind that we do not know".to_owned(),

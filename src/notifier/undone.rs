@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackUserId};
 
 use super::{Notifier, NotifierError};
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::contracts::{Outcome, RemediationReport};
 use crate::finding::{Actor, Finding};
 use crate::ids::FindingId;
@@ -53,11 +53,11 @@ impl Notifier {
         id: &FindingId,
         now: Timestamp,
     ) -> Result<(), NotifierError> {
-        let notice = Notice::UndoGivenUp {
+        let job = Job::UndoGivenUp {
             finding: id.clone(),
         };
         self.queues
-            .send_later(&self.queues.events, &notice, SOON)
+            .send_later(&self.queues.events, &job, SOON)
             .await?;
         self.settle(id, |finding| finding.undo_timed_out(now)).await
     }

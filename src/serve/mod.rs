@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::command::endpoint::router;
 use crate::contracts::Switch;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::coordinator::Coordinator;
 use crate::metrics;
 use crate::queue::Queues;
@@ -125,7 +125,7 @@ async fn tick(
     shutdown: &CancellationToken,
 ) {
     let deadline = Instant::now() + RUN_BUDGET;
-    if let Err(error) = queues.send(&queues.events, &Notice::Housekeeping {}).await {
+    if let Err(error) = queues.send(&queues.events, &Job::Housekeeping {}).await {
         tracing::error!(%error, "cannot ask for housekeeping");
     }
     match rule.state().await {

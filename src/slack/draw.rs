@@ -1,7 +1,7 @@
 //! Keeps a digest's message up to date, without an edit for every finding that enters it.
 //!
 //! The process that changes a digest draws it, unless it has just been drawn: then it asks for it to be
-//! drawn a little later, by a notice, if nobody has asked yet. Drawing takes that back first, so
+//! drawn a little later, by a job, if nobody has asked yet. Drawing takes that back first, so
 //! that whatever changes while it counts is asked for again: the last change is always drawn.
 
 use std::time::Instant;
@@ -16,7 +16,7 @@ use super::error::SlackError;
 use super::finding_message::mentioning;
 use super::mark::Mark;
 use super::publisher::{PublishError, Published, Publisher};
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::controls::Severity;
 use crate::finding::StateName;
 use crate::finding::digest::{Digest, Drawn, Entry, Tally};
@@ -74,9 +74,9 @@ async fn ask(
     let pause = u32::try_from(next.duration_since(now).as_secs()).unwrap_or_default();
     // People who have done something wait for it to be seen.
     let later = if publisher.draws { LATER } else { SOON };
-    let (queues, notice) = (&publisher.queues, Notice::Draw { digest: id.clone() });
+    let (queues, job) = (&publisher.queues, Job::Draw { digest: id.clone() });
     queues
-        .send_later(&queues.events, &notice, later.max(pause))
+        .send_later(&queues.events, &job, later.max(pause))
         .await?;
     if publisher.draws {
         publisher.asked.note(id, asked_at);

@@ -11,9 +11,9 @@ use crate::contracts::notice::Notice;
 use crate::finding::auto_response::BY_DEPLOYMENT;
 use crate::ids::PlanListId;
 
-/// A notice; `None` for those that only ask the notifier to do something.
-pub fn notice(notice: &Notice) -> Option<Content> {
-    Some(match notice {
+/// A notice.
+pub fn notice(notice: &Notice) -> Content {
+    match notice {
         Notice::Parked {
             queue,
             message_id,
@@ -60,15 +60,7 @@ pub fn notice(notice: &Notice) -> Option<Content> {
             ];
             message(&text, vec![section(&text), actions(buttons)])
         }
-        Notice::Show { .. }
-        | Notice::Draw { .. }
-        | Notice::FixAll { .. }
-        | Notice::Look { .. }
-        | Notice::UndoGivenUp { .. }
-        | Notice::WhoOpened { .. }
-        | Notice::Report { .. }
-        | Notice::Housekeeping {} => return None,
-    })
+    }
 }
 
 /// A run that has stopped to ask; `listed` are the first lines of what it would go on with, and how many

@@ -19,7 +19,7 @@ use super::mark::Mark;
 use super::publisher::{PublishError, Published, Publisher};
 use super::text::{actor, prose};
 use crate::aws::AwsError;
-use crate::contracts::notice::Notice;
+use crate::contracts::job::Job;
 use crate::finding::attribution::{LOOKS, can_be_known};
 use crate::finding::storm::Place;
 use crate::finding::{Finding, Plan};
@@ -83,11 +83,11 @@ impl Publisher {
     /// Has a finding shown in a while: before it is changed, for the process that changes it may die before it
     /// is shown.
     pub async fn show_later(&self, id: &FindingId) -> Result<(), AwsError> {
-        let notice = Notice::Show {
+        let job = Job::Show {
             finding: id.clone(),
         };
         self.queues
-            .send_later(&self.queues.events, &notice, WRITTEN)
+            .send_later(&self.queues.events, &job, WRITTEN)
             .await
     }
 
@@ -355,14 +355,14 @@ impl Publisher {
             return;
         }
         let (finding, episode) = (finding.id.clone(), finding.episode.number);
-        let notice = Notice::WhoOpened {
+        let job = Job::WhoOpened {
             finding,
             episode,
             looks: 0,
         };
         if let Err(error) = self
             .queues
-            .send_later(&self.queues.events, &notice, LOOKS[0])
+            .send_later(&self.queues.events, &job, LOOKS[0])
             .await
         {
             tracing::warn!(%error, "cannot ask who opened it");

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::Job;
+use super::Work;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};
 use crate::controls::{Change, IGNORE_TAG};
 
-impl Job {
+impl Work {
     /// The report of an attempt that ended so, or has begun.
     pub(super) fn report(
         &self,
