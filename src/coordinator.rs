@@ -15,6 +15,7 @@ pub use decision::{CONTESTED, Decider, Next, next};
 
 use self::drain::Drain;
 use crate::aws::AwsError;
+use crate::clock::Clock;
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::contracts::{Arriving, RemediationReport, RemediationRequest, RemediationTask};
@@ -66,6 +67,8 @@ pub struct Coordinator {
     pub blast_radius: u32,
     /// What was deployed: it counts until somebody says otherwise.
     pub deployed: Switch,
+    /// The clock.
+    pub clock: Clock,
     /// The account of requests that name none.
     pub home: AccountId,
     /// What becomes of a request.
@@ -136,7 +139,7 @@ impl Coordinator {
         };
         if request.plan.is_none() {
             let_go(&request, "it does not say which plan was agreed to");
-            let report = RemediationReport::without_plan("coordinator", request, Timestamp::now());
+            let report = RemediationReport::without_plan("coordinator", request, self.clock.now());
             return Ok(self.queues.send(&self.queues.events, &report).await?);
         }
         let finding = self.table.get(&id).await?.map(|record| record.finding);
@@ -164,7 +167,7 @@ impl Coordinator {
                 let wanted = Wanted {
                     switch: self.deployed,
                     by,
-                    at: Timestamp::now(),
+                    at: self.clock.now(),
                 };
                 if self.table.want_first(&wanted).await? {
                     // The deployment has carried it out: a rule that is otherwise was switched elsewhere.
@@ -190,7 +193,7 @@ impl Coordinator {
             let Some(recorded) = self.recorded().await? else {
                 return Ok(Run::Off);
             };
-            let goes_on = recorded.goes_on(Timestamp::now()).cloned();
+            let goes_on = recorded.goes_on(self.clock.now()).cloned();
             let Some(wanted) = recorded.wanted else {
                 return Ok(Run::Off);
             };
@@ -241,7 +244,7 @@ impl Coordinator {
     /// "Off" is recorded. A rule that is on nevertheless was switched on by somebody else, unless
     /// it is just being switched off, or could not be; a late trigger of a rule that is off means nothing.
     async fn stay_off(&self, off: Wanted, was_carried_out: bool) -> Result<Run, CoordinatorError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         if was_carried_out && now.duration_since(off.at) < SWITCHING {
             return Ok(Run::Off);
         }
@@ -311,7 +314,7 @@ impl Coordinator {
             Ok(id) => id,
             Err(foreign) => return self.park(&own, receipt_handle, &foreign.to_string()).await,
         };
-        let (now, resource) = (Timestamp::now(), request.resource());
+        let (now, resource) = (self.clock.now(), request.resource());
         let key = (id.clone(), request.violation_type);
         let record = self.decider.record(&id, &resource).await?;
         let finding = record.as_ref().map(|record| &record.finding);

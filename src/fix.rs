@@ -1,9 +1,8 @@
 //! Asking for a fix: the one path from a person's request to the fix queue, whether they press one
 //! button or fix all of a digest.
 
-use jiff::Timestamp;
-
 use crate::aws::AwsError;
+use crate::clock::Clock;
 use crate::finding::{Finding, Refusal};
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
@@ -37,53 +36,66 @@ impl Asked {
     }
 }
 
-/// Moves the finding to Fixing, or Undoing, by a conditional write, which only one of many wins,
-/// then sends the requests.
-pub async fn ask_for_fix(
-    table: &Table,
-    queues: &Queues,
-    fix_queue: &QueueUrl,
-    id: &FindingId,
-    ask: impl Fn(&Finding) -> Result<Finding, Refusal>,
-) -> Result<Asked, TableError> {
-    let record = match table.change_existing(id, ask).await? {
-        Changed::Yes(record) => record,
-        Changed::No(_, refusal) => return Ok(Asked::Refused(refusal)),
-    };
-    match send_requests(queues, fix_queue, &record.finding).await {
-        Ok(requests) => {
-            tracing::info!(finding_id = %id, requests, "a fix or an undo was asked for");
-            Ok(Asked::UnderWay(record))
-        }
-        Err(error) => {
-            tracing::error!(%error, finding_id = %id, "cannot queue a fix or an undo");
-            count_fix_failure(FixFailure::NotQueued);
-            let now = Timestamp::now();
-            let given_up = |finding: &Finding| Ok(finding.fix_not_queued(now).undo_not_queued(now));
-            Ok(Asked::NotQueued(
-                match table.change_existing(id, given_up).await? {
-                    Changed::Yes(record) => Some(record),
-                    Changed::No(record, _) => record,
-                },
-            ))
-        }
-    }
+/// The way of people's requests to the fix queue.
+#[derive(Debug, Clone)]
+pub struct FixRequests {
+    /// The findings.
+    pub table: Table,
+    /// The client of queues.
+    pub queues: Queues,
+    /// The fix queue.
+    pub fix_queue: QueueUrl,
+    /// The clock.
+    pub clock: Clock,
 }
 
-/// Sends what a fix or an undo that is under way consists of; how many requests.
-pub async fn send_requests(
-    queues: &Queues,
-    fix_queue: &QueueUrl,
-    finding: &Finding,
-) -> Result<usize, AwsError> {
-    let requests: Vec<_> = finding
-        .fix_requests()
-        .into_iter()
-        .chain(finding.undo_request())
-        .collect();
-    let sends = requests
-        .iter()
-        .map(|request| queues.send(fix_queue, request));
-    futures::future::try_join_all(sends).await?;
-    Ok(requests.len())
+impl FixRequests {
+    /// Moves the finding to Fixing, or Undoing, by a conditional write, which only one of many wins,
+    /// then sends the requests.
+    pub async fn ask(
+        &self,
+        id: &FindingId,
+        ask: impl Fn(&Finding) -> Result<Finding, Refusal>,
+    ) -> Result<Asked, TableError> {
+        let record = match self.table.change_existing(id, ask).await? {
+            Changed::Yes(record) => record,
+            Changed::No(_, refusal) => return Ok(Asked::Refused(refusal)),
+        };
+        match self.send(&record.finding).await {
+            Ok(requests) => {
+                tracing::info!(finding_id = %id, requests, "a fix or an undo was asked for");
+                Ok(Asked::UnderWay(record))
+            }
+            Err(error) => {
+                tracing::error!(%error, finding_id = %id, "cannot queue a fix or an undo");
+                count_fix_failure(FixFailure::NotQueued);
+                self.give_up(id).await
+            }
+        }
+    }
+
+    async fn give_up(&self, id: &FindingId) -> Result<Asked, TableError> {
+        let now = self.clock.now();
+        let given_up = |finding: &Finding| Ok(finding.fix_not_queued(now).undo_not_queued(now));
+        Ok(Asked::NotQueued(
+            match self.table.change_existing(id, given_up).await? {
+                Changed::Yes(record) => Some(record),
+                Changed::No(record, _) => record,
+            },
+        ))
+    }
+
+    /// Sends the requests of a fix or an undo that is under way; returns how many they are.
+    pub async fn send(&self, finding: &Finding) -> Result<usize, AwsError> {
+        let requests: Vec<_> = finding
+            .fix_requests()
+            .into_iter()
+            .chain(finding.undo_request())
+            .collect();
+        let sends = requests
+            .iter()
+            .map(|request| self.queues.send(&self.fix_queue, request));
+        futures::future::try_join_all(sends).await?;
+        Ok(requests.len())
+    }
 }

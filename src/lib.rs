@@ -67,6 +67,7 @@
 
 pub mod attribution;
 pub mod aws;
+pub mod clock;
 pub mod command;
 pub mod contracts;
 pub mod controls;

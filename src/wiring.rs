@@ -9,12 +9,16 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::attribution::CloudTrail;
 use crate::aws::{Aws, http_client};
-use crate::command::SlackFunction;
+use crate::clock::Clock;
 use crate::command::endpoint::{Endpoint, SignatureCheck};
+use crate::command::{
+    AutoResponseActions, Backlog, DigestActions, FindingActions, History, Overview, SlackFunction,
+};
 use crate::contracts::Switch;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::{Remediations, Service};
 use crate::coordinator::{Coordinator, Decider};
+use crate::fix::FixRequests;
 use crate::functions::remediator::Remediator;
 use crate::functions::rule::RuleFunction;
 use crate::ids::Region;
@@ -36,6 +40,8 @@ pub struct Wiring {
     pub settings: Arc<Settings>,
     /// AWS's clients.
     pub aws: Arc<Aws>,
+    /// The clock of all functions.
+    pub clock: Clock,
 }
 
 /// AWS's own configuration (region, credentials, endpoint), with deadlines for every call. An
@@ -67,6 +73,7 @@ impl Wiring {
         Self {
             settings: Arc::new(settings),
             aws: Arc::new(aws),
+            clock: Clock::system(),
         }
     }
 
@@ -80,7 +87,11 @@ impl Wiring {
 
     /// The findings table.
     pub fn table(&self) -> Table {
-        Table::new(self.aws.config(), self.settings.findings_table.clone())
+        Table::new(
+            self.aws.config(),
+            self.settings.findings_table.clone(),
+            self.clock.clone(),
+        )
     }
 
     /// The scheduled rule.
@@ -110,11 +121,12 @@ impl Wiring {
         }
     }
 
-    fn publisher(&self, slack: &Slack) -> Publisher {
+    fn publisher(&self, table: &Table, queues: &Queues, slack: &Slack) -> Publisher {
         Publisher::new(
-            self.table(),
+            table.clone(),
             slack.clone(),
-            self.queues(),
+            queues.clone(),
+            self.clock.clone(),
             self.settings.routing.mention.clone(),
         )
     }
@@ -126,24 +138,77 @@ impl Wiring {
         }
     }
 
+    fn history(&self, table: &Table) -> History {
+        History {
+            table: table.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn fix_requests(&self, table: &Table, queues: &Queues) -> FixRequests {
+        FixRequests {
+            table: table.clone(),
+            queues: queues.clone(),
+            fix_queue: self.settings.queues.fix.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     /// `slack`
     pub fn slack_function(&self) -> SlackFunction {
         let (settings, slack) = (&self.settings, self.slack());
+        let (table, queues, schedule) = (self.table(), self.queues(), self.schedule());
+        let (history, remediation_queue) = (self.history(&table), &settings.queues.remediation);
         SlackFunction {
             authoriser: Authoriser::new(settings.slack.operators.clone(), slack.clone()),
-            publisher: self.publisher(&slack).without_drawing(),
-            decider: self.decider(),
-            blast_radius: settings.blast_radius,
-            two_person_accounts: settings.two_person_accounts.clone(),
-            table: self.table(),
+            findings: FindingActions {
+                table: table.clone(),
+                rules: settings.rules.clone(),
+                fix_requests: self.fix_requests(&table, &queues),
+                remediation_queue: remediation_queue.clone(),
+                publisher: self.publisher(&table, &queues, &slack).without_drawing(),
+                slack: slack.clone(),
+                two_person_accounts: settings.two_person_accounts.clone(),
+                clock: self.clock.clone(),
+            },
+            digests: DigestActions {
+                table: table.clone(),
+                queues: queues.clone(),
+                slack: slack.clone(),
+                blast_radius: settings.blast_radius,
+                two_person_accounts: settings.two_person_accounts.clone(),
+                history: history.clone(),
+            },
+            auto_response: AutoResponseActions {
+                table: table.clone(),
+                schedule: schedule.clone(),
+                queues: queues.clone(),
+                remediation_queue: remediation_queue.clone(),
+                slack: slack.clone(),
+                history: history.clone(),
+            },
+            overview: Overview {
+                table,
+                schedule,
+                backlog: self.backlog(queues, &history),
+                aws: self.aws.clone(),
+                blast_radius: settings.blast_radius,
+                clock: self.clock.clone(),
+            },
+            history,
             slack,
-            queues: self.queues(),
-            fix_queue: settings.queues.fix.clone(),
-            remediation_queue: settings.queues.remediation.clone(),
-            watched_queues: settings.queues.all().cloned().collect(),
-            schedule: self.schedule(),
-            aws: self.aws.clone(),
-            home: settings.account.clone(),
+        }
+    }
+
+    fn backlog(&self, queues: Queues, history: &History) -> Backlog {
+        let urls = &self.settings.queues;
+        Backlog {
+            queues,
+            remediation_queue: urls.remediation.clone(),
+            fix_queue: urls.fix.clone(),
+            watched_queues: urls.all().cloned().collect(),
+            home: self.settings.account.clone(),
+            history: history.clone(),
         }
     }
 
@@ -154,6 +219,7 @@ impl Wiring {
             signature: SignatureCheck::new(slack.signing_secret.clone(), self.secrets()),
             team: slack.team.clone(),
             app: slack.app.clone(),
+            clock: self.clock.clone(),
             function: self.slack_function(),
         })
     }
@@ -161,23 +227,25 @@ impl Wiring {
     /// `notifier`
     pub fn notifier(&self) -> Notifier {
         let (settings, slack) = (&self.settings, self.slack());
+        let (table, queues) = (self.table(), self.queues());
         Notifier {
             remediations: self.remediations(),
+            fix_requests: self.fix_requests(&table, &queues),
             config: self.aws.config_service(),
-            publisher: self.publisher(&slack),
+            publisher: self.publisher(&table, &queues, &slack),
             reporter: Reporter {
-                table: self.table(),
+                table: table.clone(),
                 slack: slack.clone(),
             },
             attributions: CloudTrail::new(self.aws.clone()),
             routing: settings.routing.clone(),
             blast_radius: settings.blast_radius,
             two_person_accounts: settings.two_person_accounts.clone(),
-            table: self.table(),
+            table,
             slack,
-            queues: self.queues(),
+            queues,
             remediation_queue: settings.queues.remediation.clone(),
-            fix_queue: settings.queues.fix.clone(),
+            clock: self.clock.clone(),
             home: settings.account.clone(),
             schedule: self.schedule(),
             kept_house_at: Arc::default(),
@@ -203,6 +271,7 @@ impl Wiring {
             } else {
                 Switch::Off
             },
+            clock: self.clock.clone(),
             home: self.settings.account.clone(),
             decider: self.decider(),
         }
@@ -215,6 +284,7 @@ impl Wiring {
             remediations: self.remediations(),
             queues: self.queues(),
             decider: self.decider(),
+            clock: self.clock.clone(),
             home: self.settings.account.clone(),
         }
     }
@@ -232,6 +302,7 @@ impl Wiring {
             defaults: self.settings.rules.clone(),
             remediation_queue: self.settings.queues.remediation.clone(),
             events_queue: self.settings.queues.events.clone(),
+            clock: self.clock.clone(),
             home: (self.settings.account.clone(), region),
             aws: self.aws.clone(),
             config: self.aws.config_service(),

@@ -36,6 +36,7 @@ const LAYERS: &[&str] = &[
     "aws",
     "metrics",
     "ids",
+    "clock",
     "text",
 ];
 

@@ -1,11 +1,10 @@
 //! `/dd approve <id>` and its button: another operator's yes where it takes two.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, CommandError, SlackFunction, fix, refused};
+use super::{Answer, CommandError, FindingActions, fix, refused};
 use crate::finding::{Actor, Finding, Refusal};
 use crate::ids::{FindingId, PlanDigest};
 use crate::slack::Content;
@@ -23,57 +22,57 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 pub(super) async fn run(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     user: &SlackUserId,
     trigger: &SlackTriggerId,
 ) -> Answer {
     let asked =
         || note("Read what it would do in the window that opened, and press *Approve* there.");
-    Ok(review(function, id, user, trigger)
+    Ok(review(findings, id, user, trigger)
         .await?
         .unwrap_or_else(asked))
 }
 
 /// The button. One without a plan opens the modal that shows it whole.
 pub(super) async fn clicked(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     seen: Option<&PlanDigest>,
     user: &SlackUserId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
     match seen {
-        Some(_) => approve(function, id, seen, user).await,
-        None => review(function, id, user, trigger).await,
+        Some(_) => approve(findings, id, seen, user).await,
+        None => review(findings, id, user, trigger).await,
     }
 }
 
 /// Opens the modal that shows a request whole.
 async fn review(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     user: &SlackUserId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else {
+    let Some(record) = findings.table.get(id).await? else {
         return Ok(Some(refused(id, None)));
     };
     let finding = &record.finding;
-    let Some(approval) = finding.waiting(Timestamp::now()) else {
+    let Some(approval) = finding.waiting(findings.clock.now()) else {
         return Ok(Some(refused(id, Some(&Refusal::NotWaiting))));
     };
     if approval.asked_by == Actor::User(user.to_string()) {
         return Ok(Some(refused(id, Some(&Refusal::OwnRequest))));
     }
     let agreed = match approval.request.plan() {
-        Some(plan) => function.table.plan(plan).await?,
+        Some(plan) => findings.table.plan(plan).await?,
         None => None,
     };
     let Some(agreed) = agreed else {
         return Ok(Some(refused(id, Some(&Refusal::PlanNotKnown))));
     };
-    function
+    findings
         .slack
         .open_view(trigger, approve_view(finding, &approval.request, &agreed))
         .await?;
@@ -82,7 +81,7 @@ async fn review(
 
 /// The modal's yes.
 pub(super) async fn submitted(
-    function: &SlackFunction,
+    findings: &FindingActions,
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, plan)) = approve_submission(&event.view) else {
@@ -90,22 +89,22 @@ pub(super) async fn submitted(
             "Nothing is approved: the window carried no plan. Press *Approve* again.",
         )));
     };
-    let id = function.table.resolve(&id, &function.decider.rules).await?;
-    approve(function, &id, Some(&plan), &event.user.id).await
+    let id = findings.resolve(&id).await?;
+    approve(findings, &id, Some(&plan), &event.user.id).await
 }
 
 /// Does what was asked for, in the name of the person who asked.
 async fn approve(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     seen: Option<&PlanDigest>,
     user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
-    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
+    let (by, now) = (Actor::User(user.to_string()), findings.clock.now());
     let agreed = match seen {
-        Some(plan) => function.table.plan(plan).await?,
+        Some(plan) => findings.table.plan(plan).await?,
         None => None,
     };
     let approve = |finding: &Finding| finding.approved(&by, seen, agreed.as_ref(), now);
-    fix::conclude(function, id, &by, approve).await
+    fix::conclude(findings, id, &by, approve).await
 }

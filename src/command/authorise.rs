@@ -1,12 +1,11 @@
 //! Who may do what: operators, some of them in some accounts only.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::{CommandError, SlackFunction};
 use crate::finding::Actor;
 use crate::finding::decision;
-use crate::finding::event::{Entry, HistoryEvent};
+use crate::finding::event::HistoryEvent;
 use crate::ids::{AccountId, DigestId, FindingId};
 use crate::slack::authorisation::{Permission, Reach};
 use crate::slack::blocks::note;
@@ -132,7 +131,7 @@ impl SlackFunction {
                 )
                 .await),
             Subject::Finding(id) => {
-                let account = self.table.get(id).await?.map(|record| record.finding.resource.account);
+                let account = self.findings.table.get(id).await?.map(|record| record.finding.resource.account);
                 match account {
                     Some(account) if !reach.covers(&account) => {
                         Ok(self.refuse(user, subject, asked, &elsewhere(&account)).await)
@@ -152,36 +151,17 @@ impl SlackFunction {
         why: &str,
     ) -> Authorised {
         tracing::warn!(user = %user.to_string(), "refused: not an operator, or not there");
-        self.note(
-            user,
-            HistoryEvent::Refused {
-                what: cut(asked, 200),
-            },
-            subject.finding().cloned(),
-        )
-        .await;
+        let history = &self.history;
+        history
+            .note(
+                user,
+                HistoryEvent::Refused {
+                    what: cut(asked, 200),
+                },
+                subject.finding().cloned(),
+            )
+            .await;
         Authorised::No(note(why))
-    }
-
-    /// Adds to the history what changed no finding. What was done is done, written down or not.
-    pub(super) async fn remember(&self, user: &SlackUserId, event: HistoryEvent) {
-        self.note(user, event, None).await;
-    }
-
-    async fn note(&self, user: &SlackUserId, event: HistoryEvent, finding: Option<FindingId>) {
-        let (at, by) = (Timestamp::now(), Actor::User(user.to_string()));
-        let entry = Entry {
-            at,
-            by,
-            event,
-            finding,
-            resource: None,
-            standing: None,
-            times: 0,
-        };
-        if let Err(error) = self.table.note(&entry).await {
-            tracing::error!(%error, ?entry, "cannot add to the history");
-        }
     }
 }
 

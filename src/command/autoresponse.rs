@@ -6,13 +6,14 @@ use slack_morphism::prelude::*;
 use super::definition::{Definition, Who};
 use super::parse::Command;
 use super::status::auto_response_line;
-use super::{Answer, CommandError, SlackFunction};
+use super::{Answer, AutoResponseActions, CommandError};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::finding::auto_response::Wanted;
 use crate::finding::event::HistoryEvent;
 use crate::ids::PlanListId;
 use crate::slack::blocks::{actions, button, message, note, section};
+use crate::slack::client::Slack;
 use crate::slack::request::BlockAction;
 use crate::slack::text::count;
 use crate::slack::{Content, action, notice_message};
@@ -33,24 +34,30 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 /// Is it on, and the button to change that.
-pub(super) async fn show(function: &SlackFunction) -> Answer {
-    let (rule, recorded) = tokio::join!(function.schedule.state(), function.table.auto_response());
+pub(super) async fn show(auto_response: &AutoResponseActions) -> Answer {
+    let (rule, recorded) = tokio::join!(
+        auto_response.schedule.state(),
+        auto_response.table.auto_response()
+    );
     let (rule, recorded) = (rule?, recorded?);
     let line = auto_response_line(rule, &recorded);
     let button = match rule {
         Switch::On => button(action::AUTORESPONSE_OFF, "Turn off", "off"),
-        Switch::Off => return ask_with(function, &line).await,
+        Switch::Off => return ask_with(auto_response, &line).await,
     };
     Ok(message(&line, vec![section(&line), actions(vec![button])]))
 }
 
 /// Asks before turning it on, showing what is waiting.
-pub(super) async fn ask(function: &SlackFunction) -> Answer {
-    ask_with(function, "*Turn auto-response on?*").await
+pub(super) async fn ask(auto_response: &AutoResponseActions) -> Answer {
+    ask_with(auto_response, "*Turn auto-response on?*").await
 }
 
-async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
-    let waiting = function.queues.waiting(&function.remediation_queue).await?;
+async fn ask_with(auto_response: &AutoResponseActions, heading: &str) -> Answer {
+    let waiting = auto_response
+        .queues
+        .waiting(&auto_response.remediation_queue)
+        .await?;
     let text = format!(
         "{heading}\n{} waiting. Each is checked again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
         match waiting {
@@ -69,12 +76,12 @@ async fn ask_with(function: &SlackFunction, heading: &str) -> Answer {
 
 /// The **Turn on** button, or **Go on** under a run that stopped.
 pub(super) async fn on_clicked(
-    function: &SlackFunction,
+    auto_response: &AutoResponseActions,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
     let Some(hold) = action.value.strip_prefix("hold ") else {
-        let answer = switch(function, Switch::On, &action.user).await?;
-        return settle(function, action, answer).await;
+        let answer = switch(auto_response, Switch::On, &action.user).await?;
+        return settle(&auto_response.slack, action, answer).await;
     };
     // Of versions before 0.2 it has no list: then what waits counts against the next run's cap.
     let (at, list) = match hold.split_once(' ') {
@@ -83,9 +90,9 @@ pub(super) async fn on_clicked(
     };
     let released = match at.parse::<Timestamp>() {
         Ok(at) => {
-            function
+            auto_response
                 .table
-                .release_hold(at, list, Timestamp::now())
+                .release_hold(at, list, auto_response.history.clock.now())
                 .await?
         }
         Err(_) => false,
@@ -94,25 +101,37 @@ pub(super) async fn on_clicked(
         return Ok(Some(note("Somebody has answered that already.")));
     }
     tracing::info!(user = %action.user.to_string(), "auto-response goes on");
-    function.remember(&action.user, HistoryEvent::WentOn).await;
-    settle(function, action, notice_message::went_on(&action.user.0)).await
+    auto_response
+        .history
+        .remember(&action.user, HistoryEvent::WentOn)
+        .await;
+    settle(
+        &auto_response.slack,
+        action,
+        notice_message::went_on(&action.user.0),
+    )
+    .await
 }
 
 /// Records what is wanted, then tells EventBridge, then the channel. Recorded first: if we die
 /// in between, "off" holds and "on" is not yet on. "Off" that EventBridge does not carry out holds too, and
 /// is tried again with every run.
-pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &SlackUserId) -> Answer {
+pub(super) async fn switch(
+    auto_response: &AutoResponseActions,
+    switch: Switch,
+    user: &SlackUserId,
+) -> Answer {
     let wanted = Wanted {
         switch,
         by: user.to_string(),
-        at: Timestamp::now(),
+        at: auto_response.history.clock.now(),
     };
-    function.table.want(&wanted).await?;
-    let set = function.schedule.set(switch).await;
+    auto_response.table.want(&wanted).await?;
+    let set = auto_response.schedule.set(switch).await;
     let carried_out = match (set, switch) {
         (Ok(()), _) => {
             // A process that does not learn of it carries it out again.
-            if let Err(error) = function.table.carried_out(wanted.at).await {
+            if let Err(error) = auto_response.table.carried_out(wanted.at).await {
                 tracing::warn!(%error, "it is not noted that the schedule was switched");
             }
             true
@@ -123,7 +142,8 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
         }
         (Err(error), Switch::On) => return Err(error.into()),
     };
-    function
+    auto_response
+        .history
         .remember(user, HistoryEvent::Switched { switch })
         .await;
     tracing::info!(switch = switch.as_str(), user = %wanted.by, carried_out, "auto-response was switched");
@@ -133,9 +153,9 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
         by: wanted.by,
         carried_out,
     };
-    function
+    auto_response
         .queues
-        .send(&function.queues.events, &notice)
+        .send(&auto_response.queues.events, &notice)
         .await?;
     Ok(note(&match carried_out {
         true => format!("Auto-response is *{}*. Everybody in the channel is told.", switch.as_str()),
@@ -145,14 +165,14 @@ pub(super) async fn switch(function: &SlackFunction, switch: Switch, user: &Slac
 
 /// Puts the answer where the button was: nobody should press it again.
 pub(super) async fn settle(
-    function: &SlackFunction,
+    slack: &Slack,
     action: &BlockAction,
     answer: Content,
 ) -> Result<Option<Content>, CommandError> {
     let Some(url) = &action.response_url else {
         return Ok(Some(answer));
     };
-    match function.slack.replace(url, &answer).await {
+    match slack.replace(url, &answer).await {
         Ok(()) => Ok(None),
         Err(error) => {
             tracing::warn!(%error, "cannot replace a message");

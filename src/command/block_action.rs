@@ -46,16 +46,16 @@ impl SlackFunction {
         let user = &action.user;
         match action.action_id.as_str() {
             action::NEWEST_FINDINGS | action::OLDER_FINDINGS => {
-                findings::turned(self, action).await
+                findings::turned(&self.findings, action).await
             }
             action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
-            action::SHOW_ALL => digest::show_all(self, action).await,
-            action::FIX_ALL => digest::ask_fix_all(self, action, reach).await,
-            action::RETRY => retry::clicked(self, action).await,
-            action::AUTORESPONSE_ON => autoresponse::on_clicked(self, action).await,
+            action::SHOW_ALL => digest::show_all(&self.digests, action).await,
+            action::FIX_ALL => digest::ask_fix_all(&self.digests, action, reach).await,
+            action::RETRY => retry::clicked(&self.overview.backlog, action).await,
+            action::AUTORESPONSE_ON => autoresponse::on_clicked(&self.auto_response, action).await,
             action::AUTORESPONSE_OFF => {
-                let answer = autoresponse::switch(self, Switch::Off, user).await?;
-                autoresponse::settle(self, action, answer).await
+                let answer = autoresponse::switch(&self.auto_response, Switch::Off, user).await?;
+                autoresponse::settle(&self.slack, action, answer).await
             }
             about_a_finding => {
                 let Some((id, plan)) = action::read_value(&action.value) else {
@@ -64,27 +64,31 @@ impl SlackFunction {
                         "This button carries no finding that I know. Nothing was done.",
                     )));
                 };
-                let id = self.table.resolve(&id, &self.decider.rules).await?;
+                let id = self.findings.resolve(&id).await?;
                 let plan = plan.as_ref();
                 if !matches!(
                     about_a_finding,
                     action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN
                 ) {
                     // What is shown may be old; a fix looks for itself.
-                    fix::look_again(self, &id).await?;
+                    fix::look_again(&self.findings, &id).await?;
                 }
                 match about_a_finding {
-                    action::FIX => fix::clicked(self, &id, plan, user, false).await,
-                    action::FIX_IGNORED => fix::clicked(self, &id, plan, user, true).await,
-                    action::REVIEW_FIX => fix::review(self, &id, &action.trigger_id).await,
-                    action::LOOK_AGAIN => fix::look_again(self, &id).await,
-                    action::IGNORE => ignore::open(self, &id, &action.trigger_id).await,
-                    action::UNIGNORE => Box::pin(ignore::unignore(self, &id, user)).await,
-                    action::UNDO => undo::open(self, &id, &action.trigger_id).await,
-                    action::APPROVE => {
-                        approve::clicked(self, &id, plan, user, &action.trigger_id).await
+                    action::FIX => fix::clicked(&self.findings, &id, plan, user, false).await,
+                    action::FIX_IGNORED => {
+                        fix::clicked(&self.findings, &id, plan, user, true).await
                     }
-                    action::DECLINE => decline::answer(self, &id, user).await,
+                    action::REVIEW_FIX => {
+                        fix::review(&self.findings, &id, &action.trigger_id).await
+                    }
+                    action::LOOK_AGAIN => fix::look_again(&self.findings, &id).await,
+                    action::IGNORE => ignore::open(&self.findings, &id, &action.trigger_id).await,
+                    action::UNIGNORE => Box::pin(ignore::unignore(&self.findings, &id, user)).await,
+                    action::UNDO => undo::open(&self.findings, &id, &action.trigger_id).await,
+                    action::APPROVE => {
+                        approve::clicked(&self.findings, &id, plan, user, &action.trigger_id).await
+                    }
+                    action::DECLINE => decline::answer(&self.findings, &id, user).await,
                     _ => Ok(Some(note(
                         "This button is not one of mine. Nothing was done.",
                     ))),

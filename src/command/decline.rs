@@ -1,11 +1,10 @@
 //! `/dd decline <id>` and its button: another operator's no where it takes two.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, CommandError, SlackFunction};
+use super::{Answer, CommandError, FindingActions};
 use crate::finding::Actor;
 use crate::ids::FindingId;
 use crate::slack::Content;
@@ -21,19 +20,19 @@ pub(super) const DEFINITION: Definition = Definition {
     read: |words| with_id(words, Command::Decline),
 };
 
-pub(super) async fn run(function: &SlackFunction, id: &FindingId, user: &SlackUserId) -> Answer {
+pub(super) async fn run(findings: &FindingActions, id: &FindingId, user: &SlackUserId) -> Answer {
     let done = || note(&format!("Declined. Nothing is done about `{id}`."));
-    Ok(answer(function, id, user).await?.unwrap_or_else(done))
+    Ok(answer(findings, id, user).await?.unwrap_or_else(done))
 }
 
 /// The button.
 pub(super) async fn answer(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
-    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
-    function
+    let (by, now) = (Actor::User(user.to_string()), findings.clock.now());
+    findings
         .decide(id, |finding| finding.declined(&by, now))
         .await
 }

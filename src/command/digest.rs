@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
-use super::{CommandError, SlackFunction};
+use super::{CommandError, DigestActions};
 use crate::contracts::job::Job;
 use crate::finding::digest::FixAll;
 use crate::finding::event::HistoryEvent;
@@ -23,79 +22,79 @@ const IN_ANY_CASE: u32 = 30;
 
 /// Opens the list; this stays in the request because a trigger lasts three seconds.
 pub(super) async fn show_all(
-    function: &SlackFunction,
+    digests: &DigestActions,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
     let Ok(id) = action.value.parse() else {
         return Ok(Some(unknown()));
     };
-    let view = page(function, &id, None).await?;
-    function.slack.open_view(&action.trigger_id, view).await?;
+    let view = page(digests, &id, None).await?;
+    digests.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
 }
 
 /// The next page takes the place of this one.
 pub(super) async fn next_page(
-    function: &SlackFunction,
+    digests: &DigestActions,
     view: &SlackStatefulView,
 ) -> Result<Option<SlackModalView>, CommandError> {
     match show_all_submission(view) {
-        Some((id, behind)) => page(function, &id, Some(&behind)).await.map(Some),
+        Some((id, behind)) => page(digests, &id, Some(&behind)).await.map(Some),
         None => Ok(None),
     }
 }
 
 async fn page(
-    function: &SlackFunction,
+    digests: &DigestActions,
     id: &DigestId,
     behind: Option<&FindingId>,
 ) -> Result<SlackModalView, CommandError> {
-    let (members, more) = function.table.members(id, behind, PAGE).await?;
+    let (members, more) = digests.table.members(id, behind, PAGE).await?;
     Ok(show_all_view(id, &members, more))
 }
 
 /// Whether somebody can have an account's findings fixed all at once: not where it takes two.
-fn may(function: &SlackFunction, reach: Option<&Reach>, account: &AccountId) -> bool {
+fn may(digests: &DigestActions, reach: Option<&Reach>, account: &AccountId) -> bool {
     reach.is_some_and(|reach| reach.covers(account))
-        && !function.two_person_accounts.contains(account)
+        && !digests.two_person_accounts.contains(account)
 }
 
 /// Asks before anything is fixed, and names the number, as the message last counted it: counting
 /// thousands would take longer than the trigger lasts.
 pub(super) async fn ask_fix_all(
-    function: &SlackFunction,
+    digests: &DigestActions,
     action: &BlockAction,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, list)) = action.value.split_once(' ') else {
         // Of version 0.1, which stored no list.
-        return redraw(function, &action.value).await;
+        return redraw(digests, &action.value).await;
     };
     let (Ok(id), Ok(list)) = (id.parse::<DigestId>(), list.parse::<PlanListId>()) else {
         return Ok(Some(unknown()));
     };
-    let Some(contents) = function.table.list_contents(&list).await? else {
-        return redraw(function, id.as_str()).await;
+    let Some(contents) = digests.table.list_contents(&list).await? else {
+        return redraw(digests, id.as_str()).await;
     };
-    let may = |account: &AccountId| may(function, reach, account);
+    let may = |account: &AccountId| may(digests, reach, account);
     // The list stays the same where AWS can be asked no more, or again: that is counted at each drawing.
     let mut counts = contents.counts;
-    if let Some(digest) = function.table.digest(&id).await? {
+    if let Some(digest) = digests.table.digest(&id).await? {
         counts.unconfirmed = digest.counts.unconfirmed;
     }
-    let view = fix_all_view(&id, &list, &counts, function.blast_radius, may);
-    function.slack.open_view(&action.trigger_id, view).await?;
+    let view = fix_all_view(&id, &list, &counts, digests.blast_radius, may);
+    digests.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
 }
 
 /// A button whose list is not known: the digest is drawn anew, with one that is.
-async fn redraw(function: &SlackFunction, id: &str) -> Result<Option<Content>, CommandError> {
+async fn redraw(digests: &DigestActions, id: &str) -> Result<Option<Content>, CommandError> {
     let Ok(digest) = id.parse::<DigestId>() else {
         return Ok(Some(unknown()));
     };
-    function
+    digests
         .queues
-        .send(&function.queues.events, &Job::Draw { digest })
+        .send(&digests.queues.events, &Job::Draw { digest })
         .await?;
     Ok(Some(note(
         "Nothing was done: what this button stood for is not known any more. The digest is being drawn anew; press *Fix all…* there again.",
@@ -104,18 +103,18 @@ async fn redraw(function: &SlackFunction, id: &str) -> Result<Option<Content>, C
 
 /// The notifier goes through the list, slice by slice.
 pub(super) async fn fix_all(
-    function: &SlackFunction,
+    digests: &DigestActions,
     event: &SlackInteractionViewSubmissionEvent,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, list)) = fix_all_submission(&event.view) else {
         return Ok(Some(unknown()));
     };
-    let Some(contents) = function.table.list_contents(&list).await? else {
+    let Some(contents) = digests.table.list_contents(&list).await? else {
         return Ok(Some(unknown()));
     };
-    let (user, at) = (&event.user.id, Timestamp::now());
-    let meant = |account: &AccountId| may(function, reach, account);
+    let (user, at) = (&event.user.id, digests.history.clock.now());
+    let meant = |account: &AccountId| may(digests, reach, account);
     let findings = contents.counts.to_fix_in(meant);
     let accounts: BTreeSet<AccountId> = contents
         .counts
@@ -136,9 +135,9 @@ pub(super) async fn fix_all(
         under_way: Vec::new(),
         failures: 0,
     };
-    let events = &function.queues.events;
+    let events = &digests.queues.events;
     // In case we die right after it is recorded; otherwise it comes too late to do anything.
-    function
+    digests
         .queues
         .send_later(events, &first, IN_ANY_CASE)
         .await?;
@@ -149,16 +148,17 @@ pub(super) async fn fix_all(
         ended: false,
         list: Some(list),
     };
-    if !function.table.ask_fix_all(&id, &wanted).await? {
+    if !digests.table.ask_fix_all(&id, &wanted).await? {
         return Ok(Some(note(
             "Somebody is having all of them fixed already; the digest's message tells how it goes.",
         )));
     }
-    function
+    digests
+        .history
         .remember(user, HistoryEvent::FixAllAsked { findings })
         .await;
     for notice in [first, Job::Draw { digest: id }] {
-        if let Err(error) = function.queues.send(events, &notice).await {
+        if let Err(error) = digests.queues.send(events, &notice).await {
             tracing::warn!(%error, "fixing all begins, or is shown, a little later");
         }
     }

@@ -19,6 +19,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{SlackFunction, is_to_change};
+use crate::clock::Clock;
 use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
 use crate::slack::request::{Origin, SlackRequest};
 use crate::slack::signature::{TIMESTAMP, Unverified, verify};
@@ -51,8 +52,8 @@ impl SignatureCheck {
         &self,
         headers: &HeaderMap,
         body: &[u8],
+        now: Timestamp,
     ) -> Result<Result<(), Unverified>, SecretError> {
-        let now = Timestamp::now();
         let text = self.0.get().await?;
         let checked = verify(headers, body, &split(&text), now);
         if checked != Err(Unverified::Signature) {
@@ -87,6 +88,8 @@ pub struct Endpoint {
     pub team: String,
     /// The only app that may.
     pub app: String,
+    /// The clock: a signature is good for five minutes.
+    pub clock: Clock,
     /// Does what people ask.
     pub function: SlackFunction,
 }
@@ -179,7 +182,7 @@ impl Endpoint {
     }
 
     async fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), StatusCode> {
-        match self.signature.check(headers, body).await {
+        match self.signature.check(headers, body, self.clock.now()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(unverified)) => {
                 tracing::warn!(reason = %unverified, "refused a request");
@@ -207,8 +210,9 @@ impl Endpoint {
             .finalize();
         match self
             .function
+            .findings
             .table
-            .is_new_request(&hex::encode(digest), id, Timestamp::now())
+            .is_new_request(&hex::encode(digest), id, self.clock.now())
             .await
         {
             Ok(true) => Ok(()),

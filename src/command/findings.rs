@@ -2,14 +2,14 @@
 
 use super::definition::{Definition, Who};
 use super::parse::Command;
-use super::{Answer, CommandError, SlackFunction};
+use super::{Answer, CommandError, FindingActions};
 use crate::finding::{Finding, StateName};
 use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_words::{finding_line, headline};
 use crate::slack::request::BlockAction;
 use crate::slack::text::{code, prose};
 use crate::slack::{Content, action};
-use crate::store::Cursor;
+use crate::store::{Cursor, Table};
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
@@ -66,7 +66,7 @@ impl FindingsFilter {
     }
 }
 
-pub(super) async fn run(function: &SlackFunction, filter: &FindingsFilter) -> Answer {
+pub(super) async fn run(table: &Table, filter: &FindingsFilter) -> Answer {
     let states = match filter.state {
         Some(state) => vec![state],
         None => vec![
@@ -78,7 +78,7 @@ pub(super) async fn run(function: &SlackFunction, filter: &FindingsFilter) -> An
     };
     let (mut blocks, mut total) = (Vec::new(), 0);
     for state in states {
-        let (lines, more) = page(function, filter, state, None).await?;
+        let (lines, more) = page(table, filter, state, None).await?;
         total += lines.len();
         blocks.extend(show(state, &lines, more, filter, Place::First));
     }
@@ -90,7 +90,7 @@ pub(super) async fn run(function: &SlackFunction, filter: &FindingsFilter) -> An
 
 /// The **Older** and **Newest** buttons: another page takes the place of this one.
 pub(super) async fn turned(
-    function: &SlackFunction,
+    findings: &FindingActions,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
     let Some((state, from, words)) = read_value(&action.value) else {
@@ -102,7 +102,7 @@ pub(super) async fn turned(
         state: Some(state),
         words,
     };
-    let (lines, more) = page(function, &filter, state, from.as_ref()).await?;
+    let (lines, more) = page(&findings.table, &filter, state, from.as_ref()).await?;
     let place = if from.is_some() {
         Place::Later
     } else {
@@ -113,17 +113,16 @@ pub(super) async fn turned(
         true => none(&filter),
         false => message(&format!("Findings: {} shown.", lines.len()), blocks),
     };
-    super::autoresponse::settle(function, action, content).await
+    super::autoresponse::settle(&findings.slack, action, content).await
 }
 
 async fn page(
-    function: &SlackFunction,
+    table: &Table,
     filter: &FindingsFilter,
     state: StateName,
     from: Option<&Cursor>,
 ) -> Result<(Vec<String>, Option<Cursor>), CommandError> {
-    let (records, more) = function
-        .table
+    let (records, more) = table
         .page(state, from, LIMIT, |finding| filter.wants(finding))
         .await?;
     Ok((

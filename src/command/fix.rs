@@ -1,14 +1,13 @@
 //! `/dd fix <id>`, the **Fix** and **Look again** buttons.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, CommandError, SlackFunction, refused};
+use super::{Answer, CommandError, FindingActions, refused};
 use crate::contracts::job::Job;
 use crate::finding::{ActionRequest, Actor, Finding, Refusal, State};
-use crate::fix::{Asked, ask_for_fix};
+use crate::fix::Asked;
 use crate::ids::{FindingId, PlanDigest};
 use crate::slack::blocks::{actions, button, message, note, section, sections};
 use crate::slack::finding_buttons::{fix_button, fix_ignored_button};
@@ -29,21 +28,21 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 /// Shows the plan, and asks, as the button under the finding's message does.
-pub(super) async fn run(function: &SlackFunction, id: &FindingId) -> Answer {
-    let Some(record) = function.table.get(id).await? else {
+pub(super) async fn run(findings: &FindingActions, id: &FindingId) -> Answer {
+    let Some(record) = findings.table.get(id).await? else {
         return Ok(refused(id, None));
     };
-    Ok(match record.finding.can_fix(false, Timestamp::now()) {
+    Ok(match record.finding.can_fix(false, findings.clock.now()) {
         Ok(()) => {
-            function.table.keep_shown(&record.finding).await?;
+            findings.table.keep_shown(&record.finding).await?;
             ask(&record.finding)
         }
         Err(Refusal::Ignored { by, reason }) => {
-            function.table.keep_shown(&record.finding).await?;
+            findings.table.keep_shown(&record.finding).await?;
             ask_again(&record.finding, &by, &reason)
         }
         Err(Refusal::NoPlan | Refusal::NothingToFix) => {
-            look_again(function, id).await?;
+            look_again(findings, id).await?;
             let text = format!(
                 "What a fix of {} would change is not known now. It is being looked at again.",
                 code(id.as_str())
@@ -94,26 +93,26 @@ fn ask_again(finding: &Finding, by: &Actor, reason: &str) -> Content {
 
 /// Opens the modal that shows a long plan whole.
 pub(super) async fn review(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else {
+    let Some(record) = findings.table.get(id).await? else {
         return Ok(Some(refused(id, None)));
     };
-    if let Err(refusal) = record.finding.can_fix(false, Timestamp::now()) {
+    if let Err(refusal) = record.finding.can_fix(false, findings.clock.now()) {
         return Ok(Some(refused(id, Some(&refusal))));
     }
     let Some(view) = fix_view(&record.finding) else {
         return Ok(Some(refused(id, Some(&Refusal::NoPlan))));
     };
-    function.slack.open_view(trigger, view).await?;
+    findings.slack.open_view(trigger, view).await?;
     Ok(None)
 }
 
 /// The modal's yes.
 pub(super) async fn submitted(
-    function: &SlackFunction,
+    findings: &FindingActions,
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, plan)) = fix_submission(&event.view) else {
@@ -121,37 +120,38 @@ pub(super) async fn submitted(
             "Nothing is fixed: the window carried no plan. Press *Fix…* again.",
         )));
     };
-    let id = function.table.resolve(&id, &function.decider.rules).await?;
-    clicked(function, &id, Some(&plan), &event.user.id, false).await
+    let id = findings.resolve(&id).await?;
+    clicked(findings, &id, Some(&plan), &event.user.id, false).await
 }
 
 /// The notifier looks, and the message follows.
 pub(super) async fn look_again(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
 ) -> Result<Option<Content>, CommandError> {
     let job = Job::Look {
         finding: id.clone(),
-        at: Some(Timestamp::now()),
+        at: Some(findings.clock.now()),
     };
-    function.queues.send(&function.queues.events, &job).await?;
+    let queues = &findings.fix_requests.queues;
+    queues.send(&queues.events, &job).await?;
     Ok(None)
 }
 
 /// Returns what the person who asked should be told. A button of version 0.1 names no plan: the
 /// finding shows it, and asks.
 pub(super) async fn clicked(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     plan: Option<&PlanDigest>,
     user: &SlackUserId,
     even_ignored: bool,
 ) -> Result<Option<Content>, CommandError> {
     let Some(plan) = plan else {
-        return Ok(Some(run(function, id).await?));
+        return Ok(Some(run(findings, id).await?));
     };
     request(
-        function,
+        findings,
         id,
         user,
         ActionRequest::Fix {
@@ -164,48 +164,41 @@ pub(super) async fn clicked(
 
 /// Somebody wants a fix or an undo: at once, or where it takes two, after another's yes.
 pub(super) async fn request(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     user: &SlackUserId,
     request: ActionRequest,
 ) -> Result<Option<Content>, CommandError> {
-    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
-    if !function.two_person_accounts.is_empty() {
+    let (by, now) = (Actor::User(user.to_string()), findings.clock.now());
+    if !findings.two_person_accounts.is_empty() {
         // What waits for another's yes has nothing else to bring up its buttons.
-        function.publisher.show_later(id).await?;
+        findings.publisher.show_later(id).await?;
     }
     let agreed = match request.plan() {
-        Some(plan) => function.table.plan(plan).await?,
+        Some(plan) => findings.table.plan(plan).await?,
         None => None,
     };
     let agreed = agreed.as_ref();
-    let ask = |finding: &Finding| match function
+    let ask = |finding: &Finding| match findings
         .two_person_accounts
         .contains(&finding.resource.account)
     {
         true => finding.approval_asked(by.clone(), request.clone(), agreed, now),
         false => finding.asked(by.clone(), &request, agreed, now),
     };
-    conclude(function, id, &by, ask).await
+    conclude(findings, id, &by, ask).await
 }
 
 /// Asks, shows what came of it, and returns what is worth telling.
 pub(super) async fn conclude(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     by: &Actor,
     ask: impl Fn(&Finding) -> Result<Finding, Refusal>,
 ) -> Result<Option<Content>, CommandError> {
-    let asked = ask_for_fix(
-        &function.table,
-        &function.queues,
-        &function.fix_queue,
-        id,
-        ask,
-    )
-    .await?;
+    let asked = findings.fix_requests.ask(id, ask).await?;
     if asked.record().is_some() {
-        function.publish(id).await;
+        findings.publish(id).await;
     }
     Ok(match asked {
         Asked::UnderWay(record) if record.finding.shows_waiting().is_some() => Some(note(
@@ -213,29 +206,29 @@ pub(super) async fn conclude(
         )),
         Asked::UnderWay(_) => None,
         Asked::NotQueued(record) => Some(not_queued(id, record.as_deref())),
-        Asked::Refused(Some(Refusal::Ignored { by, reason })) => function
+        Asked::Refused(Some(Refusal::Ignored { by, reason })) => findings
             .table
             .get(id)
             .await?
             .map(|record| ask_again(&record.finding, &by, &reason)),
         // The plan that they saw is not kept any more: they are shown the one of now, and asked.
         Asked::Refused(Some(Refusal::PlanNotKnown)) => {
-            let now = Timestamp::now();
+            let now = findings.clock.now();
             let ended = |finding: &Finding| finding.outgrown(&[], now).ok_or(Refusal::NotWaiting);
-            function.decide(id, ended).await?;
-            Some(run(function, id).await?)
+            findings.decide(id, ended).await?;
+            Some(run(findings, id).await?)
         }
         Asked::Refused(Some(refusal)) => {
             if let Refusal::Grown { new } = &refusal {
                 // The message says what is new, and asks again.
-                let now = Timestamp::now();
+                let now = findings.clock.now();
                 let grown = |finding: &Finding| {
                     let asked = finding.outgrown(new, now);
                     asked
                         .or_else(|| finding.has_grown(by.clone(), new, now))
                         .ok_or(Refusal::NotFixing)
                 };
-                function.decide(id, grown).await?;
+                findings.decide(id, grown).await?;
             }
             Some(refused(id, Some(&refusal)))
         }

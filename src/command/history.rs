@@ -1,13 +1,14 @@
 //! `/dd history [id]`: who did what when.
 
+use super::Answer;
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, SlackFunction};
 use crate::finding::Actor;
 use crate::finding::event::{Entry, HistoryEvent};
 use crate::ids::FindingId;
 use crate::slack::blocks::{message, note, section, sections};
 use crate::slack::text::{actor, code, escape, prose, when};
+use crate::store::Table;
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
@@ -25,10 +26,10 @@ pub(super) const DEFINITION: Definition = Definition {
 /// How many lines one answer has.
 const LIMIT: usize = 30;
 
-pub(super) async fn run(function: &SlackFunction, finding: Option<&FindingId>) -> Answer {
+pub(super) async fn run(table: &Table, finding: Option<&FindingId>) -> Answer {
     let entries = match finding {
-        Some(id) => function.table.history_of(id, LIMIT).await?,
-        None => function.table.history(None, LIMIT).await?,
+        Some(id) => table.history_of(id, LIMIT).await?,
+        None => table.history(None, LIMIT).await?,
     };
     if entries.is_empty() {
         return Ok(match finding {

@@ -1,11 +1,11 @@
 //! The app's Home tab: the account at a glance, its open findings with their buttons, what is
 //! ignored, and who did what.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use slack_morphism::prelude::*;
 use tokio::time::timeout;
 
-use super::{SlackFunction, findings, help, history, status};
+use super::{Overview, findings, help, history, status};
 use crate::contracts::Switch;
 use crate::finding::StateName;
 use crate::slack::action;
@@ -23,17 +23,17 @@ const LINES: usize = 10;
 
 /// What a user sees; `from` where the list of open findings goes on, `told` what came of a click.
 pub(super) async fn run(
-    function: &SlackFunction,
+    overview: &Overview,
     from: Option<&Cursor>,
     told: Option<Vec<SlackBlock>>,
 ) -> SlackHomeView {
     let (status, switch, ages, open, ignored, events) = tokio::join!(
-        status::run(function),
-        timeout(status::DEADLINE, function.schedule.state()),
-        status::part("Open by age", ages(function)),
-        timeout(status::DEADLINE, open(function, from)),
-        status::part("Ignored", ignored(function)),
-        status::part("Who did what", events(function)),
+        status::run(overview),
+        timeout(status::DEADLINE, overview.schedule.state()),
+        status::part("Open by age", ages(overview)),
+        timeout(status::DEADLINE, open(overview, from)),
+        status::part("Ignored", ignored(overview)),
+        status::part("Who did what", events(overview)),
     );
     let mut blocks = told.unwrap_or_default();
     blocks.extend(status.blocks.unwrap_or_default());
@@ -88,13 +88,13 @@ fn switch_button(rule: Switch) -> SlackBlockButtonElement {
 }
 
 /// How long the open findings have been open.
-async fn ages(function: &SlackFunction) -> Result<String, TableError> {
-    let now = Timestamp::now();
+async fn ages(overview: &Overview) -> Result<String, TableError> {
+    let now = overview.clock.now();
     let (day, week) = (
         now - SignedDuration::from_hours(24),
         now - SignedDuration::from_hours(7 * 24),
     );
-    let count = |from, to| function.table.count_between(StateName::Open, from, to);
+    let count = |from, to| overview.table.count_between(StateName::Open, from, to);
     let (young, middle, old) = tokio::try_join!(
         count(Some(day), None),
         count(Some(week), Some(day)),
@@ -105,11 +105,8 @@ async fn ages(function: &SlackFunction) -> Result<String, TableError> {
     ))
 }
 
-async fn open(
-    function: &SlackFunction,
-    from: Option<&Cursor>,
-) -> Result<Vec<SlackBlock>, TableError> {
-    let (records, more) = function
+async fn open(overview: &Overview, from: Option<&Cursor>) -> Result<Vec<SlackBlock>, TableError> {
+    let (records, more) = overview
         .table
         .page(StateName::Open, from, FINDINGS, |_| true)
         .await?;
@@ -130,8 +127,8 @@ async fn open(
     Ok(blocks)
 }
 
-async fn ignored(function: &SlackFunction) -> Result<String, TableError> {
-    let (records, more) = function
+async fn ignored(overview: &Overview) -> Result<String, TableError> {
+    let (records, more) = overview
         .table
         .page(StateName::Ignored, None, LINES, |_| true)
         .await?;
@@ -150,8 +147,8 @@ async fn ignored(function: &SlackFunction) -> Result<String, TableError> {
     Ok(format!("*Ignored*\n{}{more}", lines.join("\n")))
 }
 
-async fn events(function: &SlackFunction) -> Result<String, TableError> {
-    let entries = function.table.history(None, LINES).await?;
+async fn events(overview: &Overview) -> Result<String, TableError> {
+    let entries = overview.table.history(None, LINES).await?;
     let lines: Vec<String> = entries
         .iter()
         .map(|entry| history::line(entry, true))

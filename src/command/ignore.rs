@@ -1,11 +1,10 @@
 //! `/dd ignore <id>`, the **Ignore…** button with its modal, and **Stop ignoring**.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, CommandError, SlackFunction, fix, refused};
+use super::{Answer, CommandError, FindingActions, fix, refused};
 use crate::finding::{Actor, Covers, Finding, Refusal, StateName};
 use crate::ids::FindingId;
 use crate::slack::Content;
@@ -26,7 +25,7 @@ pub(super) const DEFINITION: Definition = Definition {
 const UNIGNORED_SOON: u32 = 5;
 
 pub(super) async fn ask(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Answer {
@@ -35,24 +34,24 @@ pub(super) async fn ask(
             "Tell me for how long and why in the window that opened, and `{id}` is ignored."
         ))
     };
-    Ok(open(function, id, trigger).await?.unwrap_or_else(asked))
+    Ok(open(findings, id, trigger).await?.unwrap_or_else(asked))
 }
 
 /// Opens the modal; this stays in the request because a trigger lasts three seconds.
 pub(super) async fn open(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else {
+    let Some(record) = findings.table.get(id).await? else {
         return Ok(Some(refused(id, None)));
     };
-    match record.finding.state_name(Timestamp::now()) {
+    match record.finding.state_name(findings.clock.now()) {
         StateName::Fixed => return Ok(Some(refused(id, Some(&Refusal::Fixed)))),
         StateName::Deleted => return Ok(Some(refused(id, Some(&Refusal::Deleted)))),
         StateName::Open | StateName::Fixing | StateName::Ignored | StateName::Undoing => {}
     }
-    function
+    findings
         .slack
         .open_view(trigger, ignore_view(&record.finding))
         .await?;
@@ -60,7 +59,7 @@ pub(super) async fn open(
 }
 
 pub(super) async fn submitted(
-    function: &SlackFunction,
+    findings: &FindingActions,
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
     let Some(submission) = ignore_submission(&event.view) else {
@@ -68,14 +67,11 @@ pub(super) async fn submitted(
             "Nothing is ignored: the window did not say for how long and why. Press *Ignore…* again and fill in both.",
         )));
     };
-    let (now, user) = (Timestamp::now(), event.user.id.to_string());
+    let (now, user) = (findings.clock.now(), event.user.id.to_string());
     let until = submission.duration.end(now);
-    let id = function
-        .table
-        .resolve(&submission.finding, &function.decider.rules)
-        .await?;
+    let id = findings.resolve(&submission.finding).await?;
     let seen = match &submission.plan {
-        Some(plan) => match function.table.plan(plan).await? {
+        Some(plan) => match findings.table.plan(plan).await? {
             Some(plan) => Some(plan),
             None => return Ok(Some(refused(&id, Some(&Refusal::PlanNotKnown)))),
         },
@@ -100,33 +96,34 @@ pub(super) async fn submitted(
             covers,
         )
     };
-    let told = function.decide(&id, ignore).await?;
+    let told = findings.decide(&id, ignore).await?;
     // What was opened since the window was opened is not ignored.
-    fix::look_again(function, &id).await?;
+    fix::look_again(findings, &id).await?;
     Ok(told)
 }
 
 /// An open finding goes back to where auto-response looks: while it was ignored, its requests
 /// were let go.
 pub(super) async fn unignore(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     user: &SlackUserId,
 ) -> Result<Option<Content>, CommandError> {
-    let (by, now) = (Actor::User(user.to_string()), Timestamp::now());
-    if let Some(record) = function.table.get(id).await?
+    let (by, now) = (Actor::User(user.to_string()), findings.clock.now());
+    if let Some(record) = findings.table.get(id).await?
         && let Ok(open) = record.finding.unignored(&by, now)
     {
         // First, and late enough to be looked at when the finding says so: a crash in between
         // loses nothing.
         for request in open.auto_requests() {
-            function
+            findings
+                .fix_requests
                 .queues
-                .send_later(&function.remediation_queue, &request, UNIGNORED_SOON)
+                .send_later(&findings.remediation_queue, &request, UNIGNORED_SOON)
                 .await?;
         }
     }
-    function
+    findings
         .decide(id, |finding| finding.unignored(&by, now))
         .await
 }

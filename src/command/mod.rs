@@ -5,6 +5,7 @@ mod approve;
 mod authorise;
 mod autoresponse;
 mod block_action;
+mod context;
 mod decline;
 mod definition;
 mod digest;
@@ -26,36 +27,28 @@ mod status;
 mod undo;
 mod view_submission;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use authorise::{Authorised, Subject};
 use slack_morphism::prelude::*;
 
+pub use context::{AutoResponseActions, Backlog, DigestActions, FindingActions, History, Overview};
 pub use findings::FindingsFilter;
 pub use parse::Command;
 
-use crate::aws::Aws;
 use crate::contracts::Switch;
-use crate::contracts::job::Job;
 use crate::controls::Change;
-use crate::coordinator::Decider;
-use crate::finding::{Finding, Refusal};
-use crate::ids::{AccountId, FindingId};
-use crate::queue::{QueueUrl, Queues};
-use crate::schedule::ScheduledRule;
+use crate::finding::Refusal;
+use crate::ids::FindingId;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::blocks::note;
 use crate::slack::client::{AT_ONCE, Slack};
 use crate::slack::finding_words::changes_list;
 use crate::slack::modal::callback_id;
-use crate::slack::publisher::{Published, Publisher};
 use crate::slack::request::SlackRequest;
 use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, digest_view};
-use crate::store::Cursor;
-use crate::store::{Changed, Table, TableError};
+use crate::store::{Cursor, TableError};
 
 /// What the Slack function calls beside the table's and the secrets' actions.
 pub const ACTIONS: &[&str] = &[
@@ -69,43 +62,23 @@ pub const ACTIONS: &[&str] = &[
     "sqs:SendMessage",
 ];
 
-/// How long an answer to Slack waits for a message's edit.
-const PUBLISH_PATIENCE: Duration = Duration::from_millis(1500);
-
-/// And how long for handing it over to the notifier.
-const HAND_OVER: Duration = Duration::from_millis(300);
-
 /// The Slack function: does what people ask, if they may.
 #[derive(Debug, Clone)]
 pub struct SlackFunction {
     /// Decides who may act.
     pub authoriser: Authoriser,
-    /// The findings.
-    pub table: Table,
-    /// The client for messages and modals.
+    /// The client for messages and views.
     pub slack: Slack,
-    /// For fixes.
-    pub queues: Queues,
-    /// Where a person's fixes go.
-    pub fix_queue: QueueUrl,
-    /// Where violations wait for auto-response.
-    pub remediation_queue: QueueUrl,
-    /// Queues whose dead letters `/dd status` counts.
-    pub watched_queues: Vec<QueueUrl>,
-    /// The scheduled rule, which is auto-response's switch.
-    pub schedule: ScheduledRule,
-    /// For what AWS Config says.
-    pub aws: Arc<Aws>,
-    /// Shows findings.
-    pub publisher: Publisher,
-    /// What auto-response would do about a request.
-    pub decider: Decider,
-    /// The most that one run of auto-response passes on, and that fixing all has under way.
-    pub blast_radius: u32,
-    /// Where a fix or an undo takes two.
-    pub two_person_accounts: BTreeSet<AccountId>,
-    /// The account that we run in.
-    pub home: AccountId,
+    /// Fixes, ignores, undos.
+    pub findings: FindingActions,
+    /// Digests.
+    pub digests: DigestActions,
+    /// Auto-response's switch.
+    pub auto_response: AutoResponseActions,
+    /// What there is to see.
+    pub overview: Overview,
+    /// The history.
+    pub history: History,
 }
 
 /// Why something could not be done; people are told in plain words.
@@ -130,7 +103,7 @@ impl SlackFunction {
         tracing::info!(?command, user = %event.user_id.to_string(), "slash command");
         let subject = command.subject();
         let running = async {
-            let command = command.resolved(&self.table, &self.decider.rules).await?;
+            let command = command.resolved(&self.findings).await?;
             let subject = command.subject();
             self.run(command, &subject, event).await
         };
@@ -149,24 +122,28 @@ impl SlackFunction {
             return Ok(refusal);
         }
         match command {
-            Command::Status => Ok(Box::pin(status::run(self)).await),
-            Command::AutoResponse(None) => autoresponse::show(self).await,
-            Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(self).await,
+            Command::Status => Ok(Box::pin(status::run(&self.overview)).await),
+            Command::AutoResponse(None) => autoresponse::show(&self.auto_response).await,
+            Command::AutoResponse(Some(Switch::On)) => autoresponse::ask(&self.auto_response).await,
             Command::AutoResponse(Some(Switch::Off)) => {
-                autoresponse::switch(self, Switch::Off, user).await
+                autoresponse::switch(&self.auto_response, Switch::Off, user).await
             }
-            Command::Findings(filter) => findings::run(self, &filter).await,
-            Command::Fix(id) => fix::run(self, &id).await,
-            Command::Ignore(id) => ignore::ask(self, &id, &event.trigger_id).await,
-            Command::Queue => Box::pin(queue::run(self)).await,
-            Command::Retry => retry::run(self, user).await,
-            Command::History(id) => history::run(self, id.as_ref()).await,
-            Command::Show(id) => show::run(self, &id).await,
-            Command::Undo(id) => undo::ask(self, &id, &event.trigger_id).await,
-            Command::Approve(id) => approve::run(self, &id, user, &event.trigger_id).await,
-            Command::Decline(id) => decline::run(self, &id, user).await,
-            Command::Report => report::run(self, user, &event.channel_id).await,
-            Command::WeeklyReport(switch) => report::weekly(self, switch, user).await,
+            Command::Findings(filter) => findings::run(&self.findings.table, &filter).await,
+            Command::Fix(id) => fix::run(&self.findings, &id).await,
+            Command::Ignore(id) => ignore::ask(&self.findings, &id, &event.trigger_id).await,
+            Command::Queue => Box::pin(queue::run(&self.overview)).await,
+            Command::Retry => retry::run(&self.overview.backlog, user).await,
+            Command::History(id) => history::run(&self.findings.table, id.as_ref()).await,
+            Command::Show(id) => show::run(&self.findings.table, &id).await,
+            Command::Undo(id) => undo::ask(&self.findings, &id, &event.trigger_id).await,
+            Command::Approve(id) => {
+                approve::run(&self.findings, &id, user, &event.trigger_id).await
+            }
+            Command::Decline(id) => decline::run(&self.findings, &id, user).await,
+            Command::Report => report::run(&self.auto_response, user, &event.channel_id).await,
+            Command::WeeklyReport(switch) => {
+                report::weekly(&self.auto_response, switch, user).await
+            }
             Command::Help => Ok(help::run(&registry::COMMANDS)),
             Command::Invalid { problem } => Ok(note(&problem)),
         }
@@ -182,7 +159,7 @@ impl SlackFunction {
         let what_came_of_it = told.as_ref().and_then(|content| content.blocks.clone());
         // On the heap, because it is large: with those of all commands beside it, the future of a
         // request would not fit on a thread's stack.
-        let view = Box::pin(home::run(self, from, what_came_of_it)).await;
+        let view = Box::pin(home::run(&self.overview, from, what_came_of_it)).await;
         let left = AT_ONCE.saturating_sub(begun.elapsed());
         let Err(error) = self.slack.publish_home(user, view, left).await else {
             return;
@@ -215,50 +192,14 @@ impl SlackFunction {
         }
     }
 
-    /// Changes a finding by what somebody decided, and shows it; what is worth telling is returned.
-    async fn decide(
-        &self,
-        id: &FindingId,
-        decide: impl Fn(&Finding) -> Result<Finding, Refusal>,
-    ) -> Result<Option<Content>, CommandError> {
-        self.publisher.show_later(id).await?;
-        Ok(match self.table.change_existing(id, decide).await? {
-            Changed::Yes(_) => {
-                self.publish(id).await;
-                None
-            }
-            Changed::No(_, refusal) => Some(refused(id, refusal.as_ref())),
-        })
-    }
-
     /// A subject by the id under which its finding is kept; as it is where that cannot be found out.
     async fn resolved(&self, subject: Subject) -> Subject {
         match &subject {
             Subject::Finding(id) => {
-                let resolved = self.table.resolve(id, &self.decider.rules).await;
+                let resolved = self.findings.resolve(id).await;
                 resolved.map_or(subject, Subject::Finding)
             }
             _ => subject,
-        }
-    }
-
-    /// Brings the finding's message up to date. What was decided stands; Slack waits only three
-    /// seconds for our answer, so a message that cannot be edited at once is left to the notifier.
-    async fn publish(&self, id: &FindingId) {
-        // Bounded by itself, so that giving up its lease is bounded too.
-        let publishing = self.publisher.publish_within(id, PUBLISH_PATIENCE);
-        let reason = match tokio::time::timeout(PUBLISH_PATIENCE + HAND_OVER, publishing).await {
-            Ok(Ok(Published::Shown)) => return,
-            Ok(Ok(Published::Busy)) => "somebody else is editing it, or it takes long".to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it takes long".to_owned(),
-        };
-        tracing::warn!(reason, finding_id = %id, "leaving a message to the notifier");
-        let job = Job::Show {
-            finding: id.clone(),
-        };
-        if let Err(error) = self.queues.send(&self.queues.events, &job).await {
-            tracing::error!(%error, finding_id = %id, "cannot show a finding");
         }
     }
 }

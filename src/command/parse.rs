@@ -1,12 +1,11 @@
 //! What a slash command asks for.
 
-use super::FindingsFilter;
 use super::authorise::Subject;
+use super::{FindingActions, FindingsFilter};
 use crate::contracts::Switch;
-use crate::controls::evaluation::RuleDefaults;
 use crate::ids::FindingId;
 use crate::slack::text::code;
-use crate::store::{Table, TableError};
+use crate::store::TableError;
 
 /// A slash command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +49,8 @@ pub enum Command {
 
 impl Command {
     /// The command about the id under which its finding is kept: people may type an old one.
-    pub(super) async fn resolved(
-        self,
-        table: &Table,
-        rules: &RuleDefaults,
-    ) -> Result<Self, TableError> {
-        let of = async |id: FindingId| table.resolve(&id, rules).await;
+    pub(super) async fn resolved(self, findings: &FindingActions) -> Result<Self, TableError> {
+        let of = async |id: FindingId| findings.resolve(&id).await;
         Ok(match self {
             Self::Fix(id) => Self::Fix(of(id).await?),
             Self::Ignore(id) => Self::Ignore(of(id).await?),

@@ -2,14 +2,13 @@
 //! could not be handled.
 
 use futures::future::try_join_all;
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::findings::bullet;
 use super::parse::Command;
 use super::status::auto_response_line;
-use super::{Answer, CommandError, SlackFunction};
+use super::{Answer, Backlog, CommandError, Overview};
 use crate::aws::AwsError;
 use crate::coordinator::{CONTESTED, Next, next};
 use crate::finding::StateName;
@@ -38,17 +37,17 @@ const LETTERS: usize = 3;
 const LOOKED_THROUGH: usize = 500;
 const SHOWN: usize = 10;
 
-pub(super) async fn run(function: &SlackFunction) -> Answer {
+pub(super) async fn run(overview: &Overview) -> Answer {
     let (rule, recorded, waiting, would, letters) = tokio::join!(
-        function.schedule.state(),
-        function.table.auto_response(),
-        function.queues.waiting(&function.remediation_queue),
-        would(function),
-        all_dead_letters(function),
+        overview.schedule.state(),
+        overview.table.auto_response(),
+        overview.backlog.waiting(),
+        would(overview),
+        all_dead_letters(&overview.backlog),
     );
     let line = auto_response_line(rule?, &recorded?);
     let would = would?;
-    let told = would.told(waiting?, function.blast_radius);
+    let told = would.told(waiting?, overview.blast_radius);
     let mut blocks = vec![section(&line), section(&told)];
     blocks.extend(sections(would.lines));
     blocks.extend(
@@ -87,14 +86,14 @@ impl Would {
     }
 }
 
-async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
+async fn would(overview: &Overview) -> Result<Would, CommandError> {
     let (open, ignored) = tokio::try_join!(
-        function
+        overview
             .table
             .by_state(StateName::Open, Order::OldestFirst, LOOKED_THROUGH),
-        function.table.count(StateName::Ignored),
+        overview.table.count(StateName::Ignored),
     )?;
-    let (now, more) = (Timestamp::now(), open.len() == LOOKED_THROUGH);
+    let (now, more) = (overview.clock.now(), open.len() == LOOKED_THROUGH);
     let (mut fixes, mut asks) = (Vec::new(), Vec::new());
     for Record { finding, .. } in &open {
         let mut changes = finding.to_fix();
@@ -129,10 +128,10 @@ async fn would(function: &SlackFunction) -> Result<Would, CommandError> {
 
 type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;
 
-async fn all_dead_letters(function: &SlackFunction) -> Result<Letters<'_>, AwsError> {
-    let queues = function.watched_queues.iter();
+async fn all_dead_letters(backlog: &Backlog) -> Result<Letters<'_>, AwsError> {
+    let queues = backlog.watched_queues.iter();
     let letters = queues
-        .map(async |queue| Ok::<_, AwsError>((queue, function.queues.dead_letters(queue).await?)));
+        .map(async |queue| Ok::<_, AwsError>((queue, backlog.queues.dead_letters(queue).await?)));
     let letters: Letters<'_> = try_join_all(letters).await?;
     Ok(letters
         .into_iter()

@@ -1,11 +1,10 @@
 //! `/dd report` and `/dd report weekly on|off`.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::Command;
-use super::{Answer, SlackFunction};
+use super::{Answer, AutoResponseActions};
 use crate::contracts::Switch;
 use crate::contracts::job::Job;
 use crate::finding::auto_response::Wanted;
@@ -29,29 +28,37 @@ pub(super) const DEFINITION: Definition = Definition {
 
 /// Drawing takes longer than Slack waits: the notifier does it.
 pub(super) async fn run(
-    function: &SlackFunction,
+    auto_response: &AutoResponseActions,
     user: &SlackUserId,
     channel: &SlackChannelId,
 ) -> Answer {
     let job = Job::Report {
-        at: Timestamp::now(),
+        at: auto_response.history.clock.now(),
         by: user.to_string(),
         channel: channel.to_string(),
     };
-    function.queues.send(&function.queues.events, &job).await?;
+    auto_response
+        .queues
+        .send(&auto_response.queues.events, &job)
+        .await?;
     Ok(note(
         "The report is being drawn and comes into this channel.",
     ))
 }
 
-pub(super) async fn weekly(function: &SlackFunction, switch: Switch, user: &SlackUserId) -> Answer {
+pub(super) async fn weekly(
+    auto_response: &AutoResponseActions,
+    switch: Switch,
+    user: &SlackUserId,
+) -> Answer {
     let wanted = Wanted {
         switch,
         by: user.to_string(),
-        at: Timestamp::now(),
+        at: auto_response.history.clock.now(),
     };
-    function.table.want_weekly_report(&wanted).await?;
-    function
+    auto_response.table.want_weekly_report(&wanted).await?;
+    auto_response
+        .history
         .remember(user, HistoryEvent::WeeklyReport { switch })
         .await;
     Ok(note(match switch {

@@ -7,9 +7,9 @@ use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::Command;
-use super::{Answer, CommandError, SlackFunction};
+use super::{Answer, Backlog, CommandError};
 use crate::aws::AwsError;
-use crate::contracts::RemediationTask;
+use crate::contracts::{Arriving, RemediationTask};
 use crate::finding::event::HistoryEvent;
 use crate::queue::QueueUrl;
 use crate::queue::dead_letters::Retry;
@@ -33,17 +33,17 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 /// `/dd retry`: the dead letters of all queues go back.
-pub(super) async fn run(function: &SlackFunction, user: &SlackUserId) -> Answer {
-    let queues: Vec<&QueueUrl> = function.watched_queues.iter().collect();
-    retry(function, &queues, user).await
+pub(super) async fn run(backlog: &Backlog, user: &SlackUserId) -> Answer {
+    let queues: Vec<&QueueUrl> = backlog.watched_queues.iter().collect();
+    retry(backlog, &queues, user).await
 }
 
 /// The **Retry** button under one queue's dead letters.
 pub(super) async fn clicked(
-    function: &SlackFunction,
+    backlog: &Backlog,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
-    let queues: Vec<&QueueUrl> = function
+    let queues: Vec<&QueueUrl> = backlog
         .watched_queues
         .iter()
         .filter(|queue| queue.name() == action.value)
@@ -53,38 +53,39 @@ pub(super) async fn clicked(
             "I have no such queue. `/dd queue` shows what there is.",
         )));
     }
-    Ok(Some(retry(function, &queues, &action.user).await?))
+    Ok(Some(retry(backlog, &queues, &action.user).await?))
 }
 
 /// Where a dead letter goes: a remediator's task back to where its request came from, past the
 /// coordinator's checks, for people may have said "off", "ignore" or "undo" meanwhile.
-fn route(function: &SlackFunction, queue: &QueueUrl, body: String) -> (QueueUrl, String) {
-    let Ok(task) = serde_json::from_str::<RemediationTask>(&body) else {
+fn route(backlog: &Backlog, queue: &QueueUrl, body: String) -> (QueueUrl, String) {
+    let Ok(task) = RemediationTask::read(&body, &backlog.home) else {
         return (queue.clone(), body);
     };
     let Ok(request) = serde_json::to_string(&task.message_body) else {
         return (queue.clone(), body);
     };
     let target = if task.sqs_url.is_some() {
-        &function.remediation_queue
+        &backlog.remediation_queue
     } else {
-        &function.fix_queue
+        &backlog.fix_queue
     };
     (target.clone(), request)
 }
 
-async fn retry(function: &SlackFunction, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
+async fn retry(backlog: &Backlog, queues: &[&QueueUrl], user: &SlackUserId) -> Answer {
     let until = Instant::now() + DEADLINE;
     let retried = queues.iter().map(|queue| {
-        function
+        backlog
             .queues
-            .retry_dead_letters(queue, |body| route(function, queue, body), until)
+            .retry_dead_letters(queue, |body| route(backlog, queue, body), until)
     });
     // One queue that fails must not drop what another is doing halfway.
     let (retried, ended): (Vec<usize>, Vec<_>) = join_all(retried).await.into_iter().unzip();
     let retried: usize = retried.into_iter().sum();
     if retried > 0 {
-        function
+        backlog
+            .history
             .remember(user, HistoryEvent::Retried { messages: retried })
             .await;
     }

@@ -2,10 +2,11 @@
 
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, SlackFunction, history, refused};
+use super::{Answer, history, refused};
 use crate::ids::FindingId;
 use crate::slack::blocks::message;
 use crate::slack::finding_message::finding_message;
+use crate::store::Table;
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
@@ -18,12 +19,12 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 /// The finding's message as it is now, and its story.
-pub(super) async fn run(function: &SlackFunction, id: &FindingId) -> Answer {
-    let Some(record) = function.table.get(id).await? else {
+pub(super) async fn run(table: &Table, id: &FindingId) -> Answer {
+    let Some(record) = table.get(id).await? else {
         return Ok(refused(id, None));
     };
     let shown = finding_message(&record.finding, None);
-    let story = history::run(function, Some(id)).await?;
+    let story = history::run(table, Some(id)).await?;
     let blocks = [
         shown.blocks.unwrap_or_default(),
         story.blocks.unwrap_or_default(),

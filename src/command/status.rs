@@ -5,9 +5,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::Timestamp;
 
-use super::SlackFunction;
+use super::Overview;
 use super::definition::{Definition, Who};
 use super::parse::Command;
 use crate::aws::AwsError;
@@ -32,16 +31,16 @@ pub(super) const DEFINITION: Definition = Definition {
 /// Slack waits three seconds, and the Home tab has its own way to Slack still before it.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1800);
 
-pub(super) async fn run(function: &SlackFunction) -> Content {
+pub(super) async fn run(overview: &Overview) -> Content {
     let (auto_response, compliance, findings, queues) = tokio::join!(
-        part("Auto-response", auto_response(function)),
-        part("Compliance", compliance(function)),
-        part("Findings", findings(function)),
-        part("Queues", queues(function)),
+        part("Auto-response", auto_response(overview)),
+        part("Compliance", compliance(overview)),
+        part("Findings", findings(overview)),
+        part("Queues", queues(overview)),
     );
     let parts = [auto_response, compliance, findings, queues];
     let mut blocks: Vec<_> = parts.iter().map(|text| section(text)).collect();
-    blocks.push(context(&format!("As of {}", when(Timestamp::now()))));
+    blocks.push(context(&format!("As of {}", when(overview.clock.now()))));
     message(&parts.join("\n"), blocks)
 }
 
@@ -60,8 +59,8 @@ pub(super) async fn part<E: Display>(
     }
 }
 
-async fn auto_response(function: &SlackFunction) -> Result<String, super::CommandError> {
-    let (rule, recorded) = tokio::join!(function.schedule.state(), function.table.auto_response());
+async fn auto_response(overview: &Overview) -> Result<String, super::CommandError> {
+    let (rule, recorded) = tokio::join!(overview.schedule.state(), overview.table.auto_response());
     Ok(auto_response_line(rule?, &recorded?))
 }
 
@@ -103,8 +102,8 @@ fn by(user: &str) -> String {
     }
 }
 
-async fn compliance(function: &SlackFunction) -> Result<String, AwsError> {
-    let config = function.aws.config_service();
+async fn compliance(overview: &Overview) -> Result<String, AwsError> {
+    let config = overview.aws.config_service();
     let (mut lines, mut next) = (Vec::new(), None);
     loop {
         let page = config
@@ -165,12 +164,12 @@ fn bar(number: u64) -> String {
     "▮".repeat(number.min(12) as usize)
 }
 
-async fn findings(function: &SlackFunction) -> Result<String, TableError> {
+async fn findings(overview: &Overview) -> Result<String, TableError> {
     let (open, fixing, ignored, oldest) = tokio::try_join!(
-        function.table.count(StateName::Open),
-        function.table.count(StateName::Fixing),
-        function.table.count(StateName::Ignored),
-        function.table.oldest(StateName::Open),
+        overview.table.count(StateName::Open),
+        overview.table.count(StateName::Fixing),
+        overview.table.count(StateName::Ignored),
+        overview.table.oldest(StateName::Open),
     )?;
     let oldest = oldest.map_or_else(String::new, |oldest| {
         format!(
@@ -183,18 +182,21 @@ async fn findings(function: &SlackFunction) -> Result<String, TableError> {
     ))
 }
 
-async fn queues(function: &SlackFunction) -> Result<String, AwsError> {
-    let dead = function
+async fn queues(overview: &Overview) -> Result<String, AwsError> {
+    let backlog = &overview.backlog;
+    let dead = backlog
         .watched_queues
         .iter()
-        .map(|queue| async { function.queues.waiting(&queue.dead_letters()).await });
+        .map(|queue| async { backlog.queues.waiting(&queue.dead_letters()).await });
     let (waiting, dead) = tokio::try_join!(
-        function.queues.waiting(&function.remediation_queue),
+        overview.backlog.waiting(),
         futures::future::try_join_all(dead),
     )?;
-    let oldest = match function.table.oldest(StateName::Open).await {
+    let oldest = match overview.table.oldest(StateName::Open).await {
         Ok(Some(record)) if waiting > 0 => {
-            let seconds = Timestamp::now()
+            let seconds = overview
+                .clock
+                .now()
                 .duration_since(record.finding.episode.opened_at)
                 .as_secs();
             format!("; the oldest open finding has waited for {}", age(seconds))

@@ -1,11 +1,10 @@
 //! `/dd undo <id>` and the **Undo…** button with its modal.
 
-use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
-use super::{Answer, CommandError, SlackFunction, fix, refused};
+use super::{Answer, CommandError, FindingActions, fix, refused};
 use crate::finding::ActionRequest;
 use crate::ids::FindingId;
 use crate::slack::Content;
@@ -23,7 +22,7 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 pub(super) async fn ask(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Answer {
@@ -32,22 +31,22 @@ pub(super) async fn ask(
             "Tell me why in the window that opened, and the fix of `{id}` is undone."
         ))
     };
-    Ok(open(function, id, trigger).await?.unwrap_or_else(asked))
+    Ok(open(findings, id, trigger).await?.unwrap_or_else(asked))
 }
 
 /// Opens the modal; this stays in the request because a trigger lasts three seconds.
 pub(super) async fn open(
-    function: &SlackFunction,
+    findings: &FindingActions,
     id: &FindingId,
     trigger: &SlackTriggerId,
 ) -> Result<Option<Content>, CommandError> {
-    let Some(record) = function.table.get(id).await? else {
+    let Some(record) = findings.table.get(id).await? else {
         return Ok(Some(refused(id, None)));
     };
-    if let Err(refusal) = record.finding.can_undo(Timestamp::now()) {
+    if let Err(refusal) = record.finding.can_undo(findings.clock.now()) {
         return Ok(Some(refused(id, Some(&refusal))));
     }
-    function
+    findings
         .slack
         .open_view(trigger, undo_view(&record.finding))
         .await?;
@@ -55,7 +54,7 @@ pub(super) async fn open(
 }
 
 pub(super) async fn submitted(
-    function: &SlackFunction,
+    findings: &FindingActions,
     event: &SlackInteractionViewSubmissionEvent,
 ) -> Result<Option<Content>, CommandError> {
     let Some(submission) = undo_submission(&event.view) else {
@@ -67,9 +66,6 @@ pub(super) async fn submitted(
         plan: submission.plan,
         reason: submission.reason,
     };
-    let id = function
-        .table
-        .resolve(&submission.finding, &function.decider.rules)
-        .await?;
-    fix::request(function, &id, &event.user.id, request).await
+    let id = findings.resolve(&submission.finding).await?;
+    fix::request(findings, &id, &event.user.id, request).await
 }

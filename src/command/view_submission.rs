@@ -31,7 +31,11 @@ impl SlackFunction {
         let callback = callback_id(&event.view).unwrap_or_default();
         if callback == digest_view::SHOW_ALL_CALLBACK_ID {
             // Everybody may look.
-            let page = in_time(&Subject::Nothing, digest::next_page(self, &event.view)).await;
+            let page = in_time(
+                &Subject::Nothing,
+                digest::next_page(&self.digests, &event.view),
+            )
+            .await;
             let page = page.unwrap_or_else(|error| {
                 tracing::error!(%error, "cannot show the next page");
                 None
@@ -61,11 +65,13 @@ impl SlackFunction {
         reach: Option<&Reach>,
     ) -> Result<Option<Content>, CommandError> {
         match callback_id(&event.view) {
-            Some(ignore_view::CALLBACK_ID) => ignore::submitted(self, event).await,
-            Some(fix_view::CALLBACK_ID) => fix::submitted(self, event).await,
-            Some(approve_view::CALLBACK_ID) => approve::submitted(self, event).await,
-            Some(undo_view::CALLBACK_ID) => undo::submitted(self, event).await,
-            Some(digest_view::FIX_ALL_CALLBACK_ID) => digest::fix_all(self, event, reach).await,
+            Some(ignore_view::CALLBACK_ID) => ignore::submitted(&self.findings, event).await,
+            Some(fix_view::CALLBACK_ID) => fix::submitted(&self.findings, event).await,
+            Some(approve_view::CALLBACK_ID) => approve::submitted(&self.findings, event).await,
+            Some(undo_view::CALLBACK_ID) => undo::submitted(&self.findings, event).await,
+            Some(digest_view::FIX_ALL_CALLBACK_ID) => {
+                digest::fix_all(&self.digests, event, reach).await
+            }
             other => {
                 tracing::warn!(callback_id = other, "a view submission that is not ours");
                 Ok(None)
@@ -76,9 +82,10 @@ impl SlackFunction {
     /// Where people read of what a modal is about.
     pub(super) async fn channel_of(&self, subject: &Subject) -> Option<SlackChannelId> {
         let channel = match subject {
-            Subject::Finding(id) => match self.table.get(id).await.ok()??.shown? {
+            Subject::Finding(id) => match self.findings.table.get(id).await.ok()??.shown? {
                 Shown::Posted(posted) => Some(posted.channel),
                 Shown::Listed(listed) => self
+                    .digests
                     .table
                     .digest(&listed.digest)
                     .await
@@ -86,6 +93,7 @@ impl SlackFunction {
                     .map(|digest| digest.channel),
             },
             Subject::Digest(id) => self
+                .digests
                 .table
                 .digest(id)
                 .await

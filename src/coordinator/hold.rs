@@ -1,7 +1,5 @@
 //! A run that stops at its cap: what it would go on with is listed, and people are asked.
 
-use jiff::Timestamp;
-
 use super::decision::{Next, next};
 use super::drain::Drain;
 use super::{Coordinator, CoordinatorError, Run};
@@ -25,7 +23,7 @@ impl Coordinator {
         }
         let list = self.list_of_what_would_be_done(drain).await?;
         let hold = Hold {
-            at: Timestamp::now(),
+            at: self.clock.now(),
             dispatched,
             list,
         };
@@ -64,7 +62,7 @@ impl Coordinator {
         &self,
         drain: &Drain,
     ) -> Result<Option<PlanListId>, CoordinatorError> {
-        let (now, mut entries, mut counts) = (Timestamp::now(), Vec::new(), Counts::default());
+        let (now, mut entries, mut counts) = (self.clock.now(), Vec::new(), Counts::default());
         for record in self
             .table
             .by_state(StateName::Open, Order::OldestFirst, LISTED)

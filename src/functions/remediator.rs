@@ -4,11 +4,10 @@ mod consent;
 mod outcome;
 mod report;
 
-use jiff::Timestamp;
-
 use self::consent::{Consent, Look};
 use self::outcome::{Applied, NotNow, settle, settle_undo};
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::clock::Clock;
 use crate::contracts::{Arriving, Attempt, Outcome, RemediationRequest, RemediationTask};
 use crate::controls::{Change, Direction, Prepared, Remediations, Service};
 use crate::coordinator::{CONTESTED, Decider, Next};
@@ -38,6 +37,8 @@ pub struct Remediator {
     pub queues: Queues,
     /// Whether auto-response may (still) act.
     pub decider: Decider,
+    /// The clock.
+    pub clock: Clock,
     /// The account of requests that name none.
     pub home: AccountId,
 }
@@ -127,7 +128,7 @@ impl Remediator {
     /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
     /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
     async fn objection(&self, work: &Work) -> Result<Option<&'static str>, TableError> {
-        let (request, now) = (work.request(), Timestamp::now());
+        let (request, now) = (work.request(), self.clock.now());
         if request
             .asked_at
             .is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT)
@@ -193,7 +194,7 @@ impl Remediator {
             None if work.task.sqs_url.is_some() => None,
             None => return Ok(None),
         };
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let record = self.decider.record(&work.finding, &work.resource).await?;
         let finding = record.map(|record| record.finding);
         let left = finding.as_ref().and_then(|finding| finding.covered(now));
@@ -277,7 +278,7 @@ impl Remediator {
             }
             // Looking may have taken long, and people may have said "off", or "ignore".
             let objection = match work.request().requested_by {
-                None if consent.is_contested(&own) => Some(CONTESTED),
+                None if consent.is_contested(&own, self.clock.now()) => Some(CONTESTED),
                 None if own.doubt().is_some() => Some(UNASKED),
                 None => self.objection(work).await?,
                 Some(_) => None,
@@ -290,7 +291,7 @@ impl Remediator {
             };
             // After a conflict this takes our own announcement back, even if nothing is left.
             if goes_on || attempts.start > 0 {
-                let begun = work.report(attempt.clone(), Outcome::Begun, changes);
+                let begun = work.report(attempt.clone(), Outcome::Begun, changes, self.clock.now());
                 self.queues.send(&self.queues.events, &begun).await?;
             }
             if let Some(objection) = objection {
@@ -368,7 +369,7 @@ impl Remediator {
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
         // It tells when it was done.
-        let report = work.report(attempt, outcome, changes);
+        let report = work.report(attempt, outcome, changes, self.clock.now());
         let stays = matches!(&report.detail, Some(detail) if detail.outcome == Outcome::NotAgreed);
         if !stays {
             self.delete_request(&work).await?;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::aws::{Aws, AwsError};
+use crate::clock::Clock;
 use crate::contracts::RemediationRequest;
 use crate::contracts::job::Job;
 use crate::controls::evaluation::aws_answer::AwsAnswer;
@@ -44,6 +45,8 @@ pub struct RuleFunction {
     pub events_queue: QueueUrl,
     /// Where we run, for items that do not say where they live.
     pub home: (AccountId, Region),
+    /// The clock.
+    pub clock: Clock,
     /// AWS, to be asked of buckets that look public, and of prefix lists.
     pub aws: Arc<Aws>,
     /// AWS Config's client.
@@ -232,7 +235,7 @@ impl RuleFunction {
         };
         let job = Job::Look {
             finding,
-            at: Some(Timestamp::now()),
+            at: Some(self.clock.now()),
         };
         // The news that it broke is shown first.
         Ok(queues
@@ -298,7 +301,7 @@ impl RuleFunction {
     ) -> Result<(), RuleFunctionError> {
         let captured = match item.configuration_item_capture_time.as_deref() {
             Some(time) => time.parse()?,
-            None => Timestamp::now(),
+            None => self.clock.now(),
         };
         let put = types::Evaluation::builder()
             .compliance_resource_type(&evaluation.resource_type)

@@ -1,13 +1,11 @@
 //! Fixing all of a digest: slice by slice, each finding by the path that its own button takes.
 
-use jiff::Timestamp;
-
 use super::{Notifier, NotifierError};
 use crate::contracts::job::Job;
 use crate::finding::digest::FixAll;
 use crate::finding::plan_list::{Listing, PART};
 use crate::finding::{Actor, Finding, Refusal, StateName};
-use crate::fix::{Asked, ask_for_fix};
+use crate::fix::Asked;
 use crate::ids::{DigestId, FindingId, PlanListId};
 use crate::store::TableError;
 
@@ -51,7 +49,7 @@ impl Notifier {
             return self.ask_to_draw(id).await;
         }
         let key = format!("fix all {id} {} {slice}", fix_all.at);
-        let Some(claim) = self.table.claim(&key, Timestamp::now()).await? else {
+        let Some(claim) = self.table.claim(&key, self.clock.now()).await? else {
             return if self.table.is_posted(&key).await? {
                 Ok(())
             } else {
@@ -133,7 +131,7 @@ impl Notifier {
                 .table
                 .get(id)
                 .await?
-                .map(|record| record.finding.state_name(Timestamp::now()));
+                .map(|record| record.finding.state_name(self.clock.now()));
             if state == Some(StateName::Fixing) {
                 fixing.push(id.clone());
             }
@@ -160,7 +158,7 @@ impl Notifier {
             .table
             .resolve(&entry.finding, &self.remediations.rules)
             .await?;
-        let (by, now) = (Actor::User(fix_all.by.clone()), Timestamp::now());
+        let (by, now) = (Actor::User(fix_all.by.clone()), self.clock.now());
         let agreed = self.table.plan(&entry.plan).await?;
         let ask = |finding: &Finding| {
             if !self.is_meant(fix_all, finding) {
@@ -170,9 +168,7 @@ impl Notifier {
             let agreed = agreed.as_ref().ok_or(Refusal::PlanNotKnown)?;
             finding.fix_asked(by.clone(), agreed, false, now)
         };
-        let asked = match ask_for_fix(&self.table, &self.queues, &self.fix_queue, finding, ask)
-            .await
-        {
+        let asked = match self.fix_requests.ask(finding, ask).await {
             Err(TableError::Shape(error)) => {
                 tracing::error!(%error, finding_id = %finding, "passed over: it cannot be read");
                 return Ok(false);

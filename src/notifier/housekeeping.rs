@@ -9,7 +9,6 @@ use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
 use crate::contracts::job::Job;
 use crate::finding::{Actor, Finding, Plan, State, StateName};
-use crate::fix::send_requests;
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::QueueMessage;
@@ -43,7 +42,7 @@ impl Notifier {
     /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
     /// nothing else from being done.
     pub(super) async fn keep_house(&self) -> Result<(), NotifierError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         self.end_ignores(now).await?;
         self.chase(now).await?;
         self.look_after_fixes(now).await?;
@@ -165,7 +164,7 @@ impl Notifier {
             return Ok(());
         };
         tracing::warn!(finding_id = %finding.id, minutes, "a fix or an undo has not reported back: asking again");
-        send_requests(&self.queues, &self.fix_queue, finding).await?;
+        self.fix_requests.send(finding).await?;
         Ok(self.table.confirm(&key, &claim).await?)
     }
 

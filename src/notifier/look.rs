@@ -48,7 +48,7 @@ impl Preview {
     pub(super) fn tagged(&self, finding: Finding) -> Finding {
         let reason = self.about.as_ref().and_then(About::ignored_because);
         reason
-            .and_then(|reason| finding.tagged(reason, Timestamp::now()))
+            .and_then(|reason| finding.tagged(reason, self.at))
             .unwrap_or(finding)
     }
 }
@@ -56,7 +56,7 @@ impl Preview {
 impl Notifier {
     /// What the live resource says. Failing to find out must not keep the finding from people.
     pub(super) async fn preview(&self, control: Option<Control>, resource: &Resource) -> Preview {
-        let at = Timestamp::now();
+        let at = self.clock.now();
         let (about, planned) = tokio::join!(
             self.remediations.about(resource),
             self.plan(control, resource)
@@ -185,7 +185,7 @@ impl Notifier {
         if matches!(preview.plan, Plan::Unknown { looking: true, .. }) {
             let job = Job::Look {
                 finding: id.clone(),
-                at: Some(Timestamp::now()),
+                at: Some(self.clock.now()),
             };
             self.queues
                 .send_later(&self.queues.events, &job, SOON)

@@ -24,9 +24,11 @@ use notification::Notification;
 
 use crate::attribution::CloudTrail;
 use crate::aws::AwsError;
+use crate::clock::Clock;
 use crate::contracts::ForeignFinding;
 use crate::contracts::job::Job;
 use crate::controls::{Remediations, ViolationType};
+use crate::fix::FixRequests;
 use crate::ids::AccountId;
 use crate::queue::{Disposition, QueueHandler, QueueMessage, QueueUrl, Queues};
 use crate::report::{ReportError, Reporter};
@@ -60,8 +62,8 @@ pub struct Notifier {
     pub queues: Queues,
     /// Where violations wait for auto-response.
     pub remediation_queue: QueueUrl,
-    /// Where a person's fixes go.
-    pub fix_queue: QueueUrl,
+    /// The way of a person's fixes.
+    pub fix_requests: FixRequests,
     /// Shows findings.
     pub publisher: Publisher,
     /// Which channel, how bad.
@@ -74,6 +76,8 @@ pub struct Notifier {
     pub blast_radius: u32,
     /// Where it takes two to fix.
     pub two_person_accounts: BTreeSet<AccountId>,
+    /// The clock.
+    pub clock: Clock,
     /// The account of requests that name none.
     pub home: AccountId,
     /// The scheduled rule, which is auto-response's switch.
@@ -161,7 +165,7 @@ impl Notifier {
         key: &str,
         content: &crate::slack::Content,
     ) -> Result<(), NotifierError> {
-        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
+        let Some(claim) = self.table.claim(key, self.clock.now()).await? else {
             return if self.table.is_posted(key).await? {
                 Ok(())
             } else {

@@ -1,6 +1,5 @@
 //! What a remediator reports becomes a state of the finding.
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{Notifier, NotifierError, is_remediated};
@@ -75,7 +74,7 @@ impl Notifier {
         if let (Outcome::Fixed, Some(asked_at), Changed::Yes(_)) =
             (&detail.outcome, detail.request.asked_at, &changed)
         {
-            metrics::measure(metrics::CLICK_TO_FIXED, asked_at, Timestamp::now());
+            metrics::measure(metrics::CLICK_TO_FIXED, asked_at, self.clock.now());
         }
         if detail.outcome == Outcome::Begun
             && !is_remediated(&changed, detail.request.violation_type)

@@ -83,14 +83,14 @@ impl Notifier {
     }
 
     async fn report_once(&self, key: &str, channel: &SlackChannelId) -> Result<(), NotifierError> {
-        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
+        let Some(claim) = self.table.claim(key, self.clock.now()).await? else {
             return if self.table.is_posted(key).await? {
                 Ok(())
             } else {
                 Err(NotifierError::Busy)
             };
         };
-        match self.reporter.post(channel, Timestamp::now()).await {
+        match self.reporter.post(channel, self.clock.now()).await {
             Ok(()) => Ok(self.table.confirm(key, &claim).await?),
             Err(error) => {
                 // After a timeout it may be there: the claim expires.

@@ -129,7 +129,7 @@ impl Notifier {
         user: &str,
         said: &str,
     ) -> Result<(), NotifierError> {
-        let Some(claim) = self.table.claim(key, Timestamp::now()).await? else {
+        let Some(claim) = self.table.claim(key, self.clock.now()).await? else {
             return if self.table.is_posted(key).await? {
                 Ok(())
             } else {

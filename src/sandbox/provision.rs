@@ -11,6 +11,7 @@ use aws_sdk_ssm::types::ParameterType;
 use futures::FutureExt;
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::controls::Service;
 use crate::ids::AccountId;
 use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
@@ -173,7 +174,7 @@ async fn topic(config: &SdkConfig, events_arn: &str) -> Result<String> {
 }
 
 async fn table(config: &SdkConfig) -> Result<()> {
-    let table = Table::new(config, TABLE.to_owned());
+    let table = Table::new(config, TABLE.to_owned(), Clock::system());
     table.create().await.context("cannot create it")
 }
 

@@ -42,7 +42,7 @@ pub async fn changed(
     if publisher.asked.is_to_come(id) {
         return Ok(());
     }
-    let (now, holder) = (Timestamp::now(), Holder::new());
+    let (now, holder) = (publisher.clock.now(), Holder::new());
     let mine = match publisher.draws {
         true => {
             publisher
@@ -86,7 +86,7 @@ async fn ask(
 
 /// Draws a digest now.
 pub async fn draw_now(publisher: &Publisher, id: &DigestId) -> Result<Published, PublishError> {
-    let (now, holder) = (Timestamp::now(), Holder::new());
+    let (now, holder) = (publisher.clock.now(), Holder::new());
     let Some(known) = publisher.table.digest(id).await? else {
         return Ok(Published::Shown);
     };
@@ -111,7 +111,7 @@ async fn draw(
     let drawn = draw_message(publisher, id, digest).await;
     publisher
         .table
-        .end_drawing(id, holder, drawn.as_ref().ok(), Timestamp::now())
+        .end_drawing(id, holder, drawn.as_ref().ok(), publisher.clock.now())
         .await?;
     drawn.map(drop)
 }
@@ -122,10 +122,10 @@ async fn draw_message(
     digest: &Digest,
 ) -> Result<Drawn, PublishError> {
     let fix_all = digest.fix_all.as_ref().map(|fix_all| fix_all.at);
-    let begun = Timestamp::now();
+    let begun = publisher.clock.now();
     let mut tally = publisher.table.tally(id, fix_all).await?;
     let list = keep_list(publisher, digest, &mut tally).await?;
-    let counting = Timestamp::now().duration_since(begun);
+    let counting = publisher.clock.now().duration_since(begun);
     let content = digest_message(id, digest, &tally, list.as_ref());
     let worst = tally.worst.first();
     let call = publisher.mention.as_ref().filter(|_| {

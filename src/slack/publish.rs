@@ -51,14 +51,14 @@ impl Publisher {
         match tokio::time::timeout(patience, Box::pin(self.publish_as(id, &holder))).await {
             Ok(published) => published,
             Err(_) => {
-                self.table.abandon(id, &holder, Timestamp::now()).await?;
+                self.table.abandon(id, &holder, self.clock.now()).await?;
                 Ok(Published::Busy)
             }
         }
     }
 
     async fn publish_as(&self, id: &FindingId, holder: &Holder) -> Result<Published, PublishError> {
-        let Some(leased) = self.table.lease(id, holder, Timestamp::now()).await? else {
+        let Some(leased) = self.table.lease(id, holder, self.clock.now()).await? else {
             return Ok(Published::Busy);
         };
         let unsure = leased.unsure_since();
@@ -70,12 +70,12 @@ impl Publisher {
                     .failed_at
                     .lock()
                     .expect("nothing panics while it holds it") = Some(Instant::now());
-                self.table.abandon(id, holder, Timestamp::now()).await?;
+                self.table.abandon(id, holder, self.clock.now()).await?;
             }
             Err(PublishError::Slack(_)) if unsure.is_none() => {
                 self.table.release(id, holder, None).await?;
             }
-            Err(_) => self.table.abandon(id, holder, Timestamp::now()).await?,
+            Err(_) => self.table.abandon(id, holder, self.clock.now()).await?,
         }
         shown
     }
@@ -174,7 +174,7 @@ impl Publisher {
             let turns = self.turns_of(&channel);
             let _mine = turns.lock().await;
             self.table
-                .place(&channel.0, &record.finding, Timestamp::now())
+                .place(&channel.0, &record.finding, self.clock.now())
                 .await?
         };
         match place {
@@ -189,7 +189,7 @@ impl Publisher {
                 metrics::measure(
                     metrics::CHANGE_TO_MESSAGE,
                     record.finding.recorded_at,
-                    Timestamp::now(),
+                    self.clock.now(),
                 );
                 self.ask_who_opened(&record.finding).await;
                 Ok(Shown::Posted(posted))

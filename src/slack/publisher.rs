@@ -12,6 +12,7 @@ use super::client::Slack;
 use super::error::SlackError;
 use super::mark::Mark;
 use crate::aws::AwsError;
+use crate::clock::Clock;
 use crate::ids::DigestId;
 use crate::queue::Queues;
 use crate::store::{Table, TableError};
@@ -51,6 +52,8 @@ pub struct Publisher {
     pub slack: Slack,
     /// For what has to be shown later.
     pub queues: Queues,
+    /// The clock.
+    pub clock: Clock,
     /// Whom the worst findings call.
     pub mention: Option<SlackUserGroupId>,
     /// One at a time asks where a finding goes in a channel: those of a batch would only win the
@@ -94,6 +97,7 @@ impl Publisher {
         table: Table,
         slack: Slack,
         queues: Queues,
+        clock: Clock,
         mention: Option<SlackUserGroupId>,
     ) -> Self {
         let (placing, asked) = (Arc::default(), AskedFor::default());
@@ -101,6 +105,7 @@ impl Publisher {
             table,
             slack,
             queues,
+            clock,
             mention,
             placing,
             failed_at: Arc::default(),

@@ -1,8 +1,6 @@
 //! Findings of versions before 0.2, whose ids came from the rule: each moves under the id of its control
 //! when it is next touched, and its old id stays an alias for 400 days.
 
-use jiff::Timestamp;
-
 use super::plan::KEPT;
 use super::record::{Record, Shown};
 use super::table::{Table, TableError};
@@ -98,7 +96,7 @@ impl Table {
             .value("new", new)
             .value("version", record.version)
             .value("next", record.version + 1)
-            .expires(Timestamp::now() + KEPT);
+            .expires(self.clock.now() + KEPT);
         if !leave.make().await? {
             // Somebody has changed it meanwhile: the next delivery moves it.
             return Err(TableError::Contended);
@@ -107,7 +105,7 @@ impl Table {
         let kept = self.keep_plans(&finding.plans(), None).await?;
         if self.write(&finding, None, &kept).await?.is_none() {
             // Another rule's finding about the same has moved there before.
-            let now = Timestamp::now();
+            let now = self.clock.now();
             let merge = |there: Option<&Finding>| {
                 there
                     .and_then(|there| there.merged(&finding, now))

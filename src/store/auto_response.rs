@@ -59,7 +59,7 @@ impl Table {
             .only_if("wanted.#at = :at")
             .name("at")
             .value("at", at)
-            .value("now", Timestamp::now());
+            .value("now", self.clock.now());
         update.make().await.map(drop)
     }
 

@@ -32,10 +32,15 @@ fn member_key(finding: &FindingId) -> String {
 
 impl Update {
     /// Does something after which the item expires some time later, or does not while something in it is
-    /// still open. `set` is what it sets beside that, `removed` what it removes.
-    pub(super) fn does_and_expires(self, set: &str, removed: &[&str], expires: bool) -> Self {
+    /// still open: `expires` is when. `set` is what it sets beside that, `removed` what it removes.
+    pub(super) fn does_and_expires(
+        self,
+        set: &str,
+        removed: &[&str],
+        expires: Option<Timestamp>,
+    ) -> Self {
         let mut removed = removed.to_vec();
-        if !expires {
+        if expires.is_none() {
             removed.push("expiresAt");
         }
         let remove = match removed.as_slice() {
@@ -43,15 +48,20 @@ impl Update {
             names => format!(" REMOVE {}", names.join(", ")),
         };
         match expires {
-            true => self
+            Some(at) => self
                 .does(format!("{set}, expiresAt = :expires{remove}"))
-                .expires(Timestamp::now() + RETENTION),
-            false => self.does(format!("{set}{remove}")),
+                .expires(at),
+            None => self.does(format!("{set}{remove}")),
         }
     }
 }
 
 impl Table {
+    /// When an item expires whose findings are over now; `None` while one is not.
+    pub(super) fn expiry(&self, is_over: bool) -> Option<Timestamp> {
+        is_over.then(|| self.clock.now() + RETENTION)
+    }
+
     /// A digest.
     pub async fn digest(&self, id: &DigestId) -> Result<Option<Digest>, TableError> {
         self.digest_item(id).await
@@ -68,7 +78,7 @@ impl Table {
         let set = "SET entry = :entry, #version = :version";
         let update = self
             .member_update(id, &entry.finding)
-            .does_and_expires(set, &[], entry.state.is_over())
+            .does_and_expires(set, &[], self.expiry(entry.state.is_over()))
             .only_if("attribute_not_exists(#version) OR #version < :version")
             .name("version")
             .value("entry", entry)

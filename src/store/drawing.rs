@@ -77,7 +77,7 @@ impl Table {
                 .does_and_expires(
                     "SET channel = :channel, ts = :ts, #called = :called, #counts = :counts, #list = :list, nextDrawing = :next",
                     &["leaseUntil", "leaseHolder"],
-                    drawn.all_over,
+                    self.expiry(drawn.all_over),
                 )
                 .name("called")
                 .name("list")

@@ -94,7 +94,7 @@ impl Table {
             .value("entry", entry)
             .value("state", INDEXED_AS)
             .value("at", format!("{:.3}", entry.at))
-            .expires(Timestamp::now() + RETENTION);
+            .expires(self.clock.now() + RETENTION);
         update.make().await.map(drop)
     }
 

@@ -164,7 +164,7 @@ impl Table {
             .does("SET shown = :shown, leaseUntil = :until")
             .only_held_by(holder)
             .value("shown", shown)
-            .until(Timestamp::now());
+            .until(self.clock.now());
         update.new_item().await
     }
 

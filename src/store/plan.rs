@@ -2,7 +2,7 @@
 //! the digest only.
 
 use futures::future::try_join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::record::KeptPlans;
@@ -39,7 +39,7 @@ impl Table {
         plans: &[AgreedPlan],
         kept: Option<&KeptPlans>,
     ) -> Result<KeptPlans, TableError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let lately = kept.filter(|kept| now.duration_since(kept.at) < RENEWED);
         let keep = plans.iter().map(async |plan| {
             let digest = plan.digest();
@@ -65,7 +65,7 @@ impl Table {
             .does("SET #plan = if_not_exists(#plan, :plan), expiresAt = :expires")
             .name("plan")
             .value("plan", plan)
-            .expires(Timestamp::now() + KEPT);
+            .expires(self.clock.now() + KEPT);
         update.make().await.map(drop)
     }
 }

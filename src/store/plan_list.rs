@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::table::{Table, TableError};
@@ -67,7 +67,7 @@ impl Table {
             ))
             .name(name)
             .value("value", value)
-            .expires(Timestamp::now() + KEPT);
+            .expires(self.clock.now() + KEPT);
         update.make().await.map(drop)
     }
 

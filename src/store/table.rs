@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use crate::aws::AwsError;
+use crate::clock::Clock;
 
 /// The AWS actions of reading and writing findings.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
@@ -28,6 +29,7 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub struct Table {
     pub(super) dynamodb: Client,
     pub(super) name: String,
+    pub(super) clock: Clock,
 }
 
 /// Why the table did not do as it was told.
@@ -51,9 +53,12 @@ pub(super) fn text(text: impl Into<String>) -> AttributeValue {
 
 impl Table {
     /// The table `name` of an account and region.
-    pub fn new(config: &SdkConfig, name: String) -> Self {
-        let dynamodb = Client::new(config);
-        Self { dynamodb, name }
+    pub fn new(config: &SdkConfig, name: String, clock: Clock) -> Self {
+        Self {
+            dynamodb: Client::new(config),
+            name,
+            clock,
+        }
     }
 
     /// One item, read consistently.

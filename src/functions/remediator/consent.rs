@@ -31,8 +31,7 @@ impl Consent {
 
     /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
     /// again.
-    pub(super) fn is_contested(&self, prepared: &Prepared) -> bool {
-        let now = Timestamp::now();
+    pub(super) fn is_contested(&self, prepared: &Prepared, now: Timestamp) -> bool {
         self.finding
             .as_ref()
             .is_some_and(|finding| finding.is_contested_by(prepared.changes(), now))

@@ -13,6 +13,7 @@ impl Work {
         attempt: Attempt,
         outcome: Outcome,
         changes: Vec<Change>,
+        now: Timestamp,
     ) -> RemediationReport {
         let (request, resource) = (self.request().clone(), &self.resource);
         RemediationReport {
@@ -20,7 +21,7 @@ impl Work {
             resource_id: resource.id.clone(),
             resource_type: resource.resource_type.clone(),
             action: action(&request, &outcome, &changes).to_owned(),
-            action_complete_time: Timestamp::now(),
+            action_complete_time: now,
             aws_account_id: resource.account.clone(),
             message: message(&outcome, &changes),
             detail: Some(ReportDetail {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::types::{AccessControlPolicy, Grant, Grantee, Permission, Type};
 use defendable::aws::Aws as Clients;
+use defendable::clock::Clock;
 use defendable::controls::Severity;
 use defendable::controls::evaluation::RuleDefaults;
 use defendable::controls::{
@@ -260,6 +261,7 @@ impl Bench {
                 table: watched.table(),
                 rules: RuleDefaults::default(),
             },
+            clock: Clock::system(),
             home: resource.account.clone(),
         };
         let breach = Breach {

@@ -7,6 +7,7 @@ use aws_sdk_ec2::types::{
 use aws_sdk_s3::types::BucketCannedAcl;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use defendable::clock::Clock;
 use defendable::contracts::RemediationRequest;
 use defendable::finding::{Actor, Finding, Refusal};
 use defendable::ids::FindingId;
@@ -61,7 +62,11 @@ impl Aws {
 
     /// The findings table, as Defendable uses it.
     pub fn table(&self) -> Table {
-        Table::new(&sdk_config(&self.url), "defendable-findings".to_owned())
+        Table::new(
+            &sdk_config(&self.url),
+            "defendable-findings".to_owned(),
+            Clock::system(),
+        )
     }
 
     pub fn url(&self) -> &str {
