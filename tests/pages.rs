@@ -1,9 +1,11 @@
-//! The tables in `docs` say what the code has: settings, Terraform's variables, the actions of fixes.
+//! The tables in `docs` and the README say what the code has: settings, Terraform's variables, rules, the
+//! actions of fixes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use defendable::controls::ViolationType;
+use defendable::controls::evaluation::RuleKind;
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -99,5 +101,23 @@ fn every_fix_has_its_actions_in_the_table_of_controls() {
         let remediation = kind.remediation();
         let actions = [remediation.plan_actions(), remediation.apply_actions()].concat();
         assert_eq!(code(cell), BTreeSet::from_iter(actions), "{name}");
+    }
+}
+
+#[test]
+fn every_rule_is_in_the_readme_and_on_the_page_of_controls() {
+    for rule in RuleKind::ALL {
+        let begin = format!("| {} |", rule.name());
+        let in_readme = read("README.md");
+        assert!(
+            in_readme.lines().any(|line| line.starts_with(&begin)),
+            "README.md: {begin}"
+        );
+        let page = read("docs/controls.md");
+        assert!(
+            page.contains(rule.name()),
+            "docs/controls.md: {}",
+            rule.name()
+        );
     }
 }

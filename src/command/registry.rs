@@ -220,4 +220,33 @@ mod tests {
             assert_eq!(who, definition.who.as_str(), "{usage}");
         }
     }
+
+    #[test]
+    fn the_readme_has_every_command_and_who_may() {
+        let readme = include_str!("../../README.md");
+        let rows: Vec<(Vec<String>, &str)> = readme
+            .lines()
+            .filter_map(|line| {
+                let line = line.strip_prefix("| ")?.strip_suffix(" |")?;
+                let (commands, rest) = line.split_once(" | ")?;
+                let words = commands.split(|letter: char| !letter.is_alphanumeric());
+                let words = words.map(str::to_lowercase).collect();
+                let (_, who) = rest.rsplit_once(" | ")?;
+                Some((words, who))
+            })
+            .collect();
+        for definition in COMMANDS {
+            let of_command = rows
+                .iter()
+                .filter(|(words, _)| words.iter().any(|word| word == definition.word));
+            let who: Vec<&str> = of_command.map(|(_, who)| *who).collect();
+            let expected: &[&str] = match definition.who {
+                Who::Everybody => &["everybody"],
+                Who::Operators => &["operators"],
+                Who::OperatorsToSwitch => &["everybody", "operators"],
+            };
+            assert_eq!(who.len(), 1, "README rows with {}", definition.word);
+            assert!(expected.contains(&who[0]), "{}", definition.word);
+        }
+    }
 }
