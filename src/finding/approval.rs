@@ -1,4 +1,4 @@
-//! Where it takes two: what one operator asks for waits for another's yes.
+//! Approvals: in some accounts a fix or an undo that one operator asks for waits for the yes of another.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,10 @@ use super::{Actor, Finding, Refusal, State};
 use crate::controls::{AgreedPlan, Change};
 use crate::ids::PlanDigest;
 
-/// For this long another operator can say yes.
+/// The time for which another operator can approve.
 pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// What somebody wants.
+/// A fix or an undo that an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "name",
@@ -21,15 +21,15 @@ pub const APPROVAL_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub enum ActionRequest {
     /// A fix.
     Fix {
-        /// Also of what is ignored.
+        /// Whether the fix also takes what is ignored.
         even_ignored: bool,
-        /// The plan that they saw. Absent in what versions before 0.2 wrote: then it asks again.
+        /// The plan that the operator saw. Absent in requests of version 0.1, which are asked for again.
         #[serde(default)]
         plan: Option<PlanDigest>,
     },
-    /// Back what a fix took away.
+    /// An undo.
     Undo {
-        /// The plan that they saw, likewise.
+        /// The plan that the operator saw, as of a fix.
         #[serde(default)]
         plan: Option<PlanDigest>,
         /// The reason for the undo.
@@ -41,12 +41,12 @@ pub enum ActionRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
-    /// What is asked for.
+    /// The fix or undo that is asked for.
     #[serde(rename = "wish")]
     pub request: ActionRequest,
     /// The person who asks.
     pub asked_by: Actor,
-    /// Since when.
+    /// The time at which it was asked for.
     pub since: Timestamp,
 }
 
@@ -59,7 +59,7 @@ impl ActionRequest {
         }
     }
 
-    /// The plan that they saw.
+    /// The plan that the operator saw.
     pub fn plan(&self) -> Option<&PlanDigest> {
         match self {
             Self::Fix { plan, .. } | Self::Undo { plan, .. } => plan.as_ref(),
@@ -68,8 +68,8 @@ impl ActionRequest {
 }
 
 impl Finding {
-    /// Somebody wants something done, at once. `agreed` is the stored plan that the request names, if it
-    /// is there still.
+    /// The finding after an operator asks for a fix or an undo. `agreed` is the stored plan that the request
+    /// names, if it is still stored.
     pub fn asked(
         &self,
         asked_by: Actor,
@@ -95,8 +95,8 @@ impl Finding {
         }
     }
 
-    /// Somebody wants something done that takes another's yes. What could not be done at once
-    /// cannot wait either.
+    /// The finding after an operator asks for what another has to approve. Where the fix or undo would be
+    /// refused now, so is the request.
     pub fn approval_asked(
         &self,
         asked_by: Actor,
@@ -130,7 +130,8 @@ impl Finding {
         Ok(finding)
     }
 
-    /// Another operator says yes to the plan `seen`, which has to be the one that was asked for.
+    /// The finding after another operator approves the plan `seen`, which has to be the one that was asked
+    /// for.
     pub fn approved(
         &self,
         by: &Actor,
@@ -159,8 +160,7 @@ impl Finding {
         finding.asked(asked_by, &request, agreed, now)
     }
 
-    /// A request waits for a plan that has grown, or that is not known: it waits no longer, and the finding
-    /// asks again.
+    /// Ends a request whose plan has grown, or is not stored any more. The finding asks again.
     pub fn outgrown(&self, new: &[Change], now: Timestamp) -> Option<Self> {
         let Approval { asked_by, .. } = self.shows_waiting()?.clone();
         let mut finding = self.clone();
@@ -169,7 +169,8 @@ impl Finding {
         Some(finding)
     }
 
-    /// An operator declines. It may be the person who asked, and it may be late.
+    /// The finding after an operator declines. That may be the operator who asked, and the request may have
+    /// expired.
     pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         let request = self
             .shows_waiting()
@@ -192,7 +193,7 @@ impl Finding {
         Ok(finding)
     }
 
-    /// What waits for another's yes. What has been overtaken does not.
+    /// The request that waits for another operator, if it has neither expired nor been overtaken.
     pub fn waiting(&self, now: Timestamp) -> Option<&Approval> {
         self.shows_waiting()
             .filter(|approval| now.duration_since(approval.since) < APPROVAL_WINDOW)
@@ -319,5 +320,37 @@ mod tests {
             Err(Refusal::Ignored { .. })
         ));
         assert!(asked(&ignored, carol(), fix(true), 2).is_ok());
+    }
+
+    #[test]
+    fn an_undo_waits_while_it_would_put_back_what_was_asked_for() {
+        let mut fixed = Finding {
+            state: State::Fixed {
+                by: alice(),
+                at: at(5),
+            },
+            removed_at: Some(at(5)),
+            ..open()
+        };
+        fixed.episode.removed = plan().changes.to_vec();
+        assert!(fixed.episode.removed.len() > 1);
+        let agreed = fixed.undo_plan().unwrap();
+        let undo = |plan| ActionRequest::Undo {
+            plan,
+            reason: "because".to_owned(),
+        };
+        let asked =
+            fixed.approval_asked(alice(), undo(Some(agreed.digest())), Some(&agreed), at(6));
+        let waiting = asked.unwrap();
+        assert!(waiting.shows_waiting().is_some());
+        let mut less = waiting.clone();
+        less.episode.removed.pop();
+        assert_eq!(less.shows_waiting(), None, "a part was put back meanwhile");
+        let mut unplanned = waiting.clone();
+        let approval = unplanned.episode.approval.as_mut().unwrap();
+        approval.request = undo(None);
+        assert_eq!(unplanned.shows_waiting(), None, "nobody knows of what");
+        unplanned.episode.removed.clear();
+        assert_eq!(unplanned.shows_waiting(), None, "there is nothing to undo");
     }
 }

@@ -1,5 +1,5 @@
-//! Leaving a finding, or a part of it, as it is, on purpose. An ignore covers what was ignored, and what
-//! is part of that; what is opened beyond it opens the finding again.
+//! Ignores: a finding, or a part of it, is left as it is. An ignore covers what was ignored, and what is part
+//! of that. What is opened beyond it opens the finding again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,18 @@ use crate::controls::Change;
 pub struct Ignore {
     /// The person who decided.
     pub by: Actor,
-    /// When they decided.
+    /// The time at which it was ignored.
     pub since: Timestamp,
-    /// Until when; `None`: until somebody says otherwise.
+    /// The time at which it ends; `None` for one that lasts until a person ends it.
     pub until: Option<Timestamp>,
-    /// The reason that they gave.
+    /// The reason that the person gave.
     pub reason: String,
     /// The exposures that the ignore covers.
     pub covers: Covers,
 }
 
 impl Ignore {
-    /// Whether it lasts.
+    /// Whether it has not ended yet.
     pub fn lasts(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until > now)
     }
@@ -51,7 +51,7 @@ impl Ignore {
 }
 
 impl Finding {
-    /// Somebody decides to leave as it is what `covers` says, beside what is ignored already.
+    /// The finding after a person ignores what `covers` says, beside what is ignored already.
     pub fn ignored(
         &self,
         by: Actor,
@@ -104,15 +104,15 @@ impl Finding {
                 }
                 .state(compliant);
                 finding.episode.approval = None;
-                // What has been opened since they looked is not ignored.
+                // What was opened since the person looked is not ignored.
                 finding.open_beyond_ignore(since);
                 Ok(finding)
             }
         }
     }
 
-    /// What an ignore covers of which nobody saw a plan: the resource whole, unless something is known of
-    /// what is open. What is ignored already stays so, and no more.
+    /// What an ignore covers where the person saw no plan: what is ignored already; or the whole resource,
+    /// where no plan is known. Where a plan is known, the person has to see it first.
     pub fn covers_unseen(&self) -> Result<Covers, Refusal> {
         match (&self.state, &self.plan) {
             (
@@ -127,7 +127,7 @@ impl Finding {
         }
     }
 
-    /// The newest ignore, be it of all that is open or of a part.
+    /// The newest ignore, of all that is open or of a part.
     pub(super) fn newest_ignore(&self) -> Option<Ignore> {
         match &self.state {
             State::Ignored {
@@ -153,7 +153,7 @@ impl Finding {
         }
     }
 
-    /// The ignores that last, the newest first.
+    /// The ignores that have not ended, the newest first.
     pub fn ignores(&self, now: Timestamp) -> Vec<Ignore> {
         let all = self
             .newest_ignore()
@@ -162,7 +162,7 @@ impl Finding {
         all.filter(|ignore| ignore.lasts(now)).collect()
     }
 
-    /// What all of them cover together; `None` where nothing is ignored.
+    /// What all ignores cover together; `None` where nothing is ignored.
     pub fn covered(&self, now: Timestamp) -> Option<Covers> {
         self.ignores(now)
             .into_iter()
@@ -170,8 +170,8 @@ impl Finding {
             .reduce(|these, those| these.and(&those))
     }
 
-    /// Another ignore takes the place of the newest one. What it does not cover stays ignored beside it,
-    /// until its own end.
+    /// Replaces the newest ignore. What the new one does not cover stays ignored beside it, until the older
+    /// one ends.
     pub(super) fn ignore_beside(
         &mut self,
         newest: Option<Ignore>,
@@ -187,7 +187,7 @@ impl Finding {
         self.episode.left = None;
     }
 
-    /// Versions before 0.2 did not note what was ignored: it is what their plan said.
+    /// Version 0.1 did not store what an ignore covers: it is what the plan said.
     fn covers_of_older_version(&self) -> Covers {
         match (&self.state, &self.plan) {
             (State::Ignored { by: Actor::Tag, .. }, _) => Covers::Resource,
@@ -196,7 +196,7 @@ impl Finding {
         }
     }
 
-    /// Notes what is ignored before another plan takes the place of the one that said it.
+    /// Stores what an ignore of version 0.1 covers, before another plan replaces the one that tells it.
     pub(super) fn note_what_is_ignored(&mut self) {
         let of_older_version = self.covers_of_older_version();
         if let State::Ignored {
@@ -208,8 +208,8 @@ impl Finding {
         }
     }
 
-    /// What is open beyond an ignore opens the finding again; the ignored part stays left alone. Where
-    /// nothing but that part is open, the finding is ignored again.
+    /// Opens the finding where something is open beyond its ignores; the ignored part stays ignored. Where
+    /// only that part is open, the finding is ignored again.
     pub(super) fn open_beyond_ignore(&mut self, now: Timestamp) {
         let Plan::Known { changes } = &self.plan else {
             return;
@@ -254,14 +254,14 @@ impl Finding {
         }
     }
 
-    /// After a fix of what was open beyond an ignore: ignored again.
+    /// Ignores the finding again after a fix of what was open beyond an ignore.
     pub(super) fn back_to_ignored(&mut self, compliant: bool) {
         if let Some(left) = self.episode.left.take() {
             self.state = left.state(compliant);
         }
     }
 
-    /// Somebody takes an ignore back, or that of a part.
+    /// The finding after a person ends its ignores.
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
             State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
@@ -276,7 +276,8 @@ impl Finding {
         }
     }
 
-    /// An ignore ends by itself. What others cover stays ignored. `None` while all of them last.
+    /// The finding after an ignore has ended by its time. What others cover stays ignored. `None` while none
+    /// has ended.
     pub fn ignore_expired(&self, now: Timestamp) -> Option<Self> {
         let compliant = match &self.state {
             State::Ignored { compliant, .. } => *compliant,
@@ -370,6 +371,24 @@ mod tests {
                 (finding.tagged("by design", at(2)), finding.untagged(at(2))),
                 (None, None)
             );
+        }
+    }
+
+    #[test]
+    fn what_is_being_fixed_can_be_ignored_after_fifteen_minutes() {
+        const GIVEN_UP: i64 = 10 + 15 * 60;
+        let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
+        let ignored = |second| fixing.ignored_as_planned(alice(), at(second), None);
+        for early in [11, GIVEN_UP - 1] {
+            let fixing = Refusal::Fixing {
+                asked_by: alice(),
+                since: at(10),
+            };
+            assert_eq!(ignored(early), Err(fixing), "after {early} seconds");
+        }
+        for late in [GIVEN_UP, GIVEN_UP + 1] {
+            let ignored = ignored(late).unwrap();
+            assert_eq!(ignored.state_name(at(late)), StateName::Ignored);
         }
     }
 }
