@@ -1,4 +1,4 @@
-//! Who opened it: CloudTrail knows whose call broke the rule, often some minutes later.
+//! Attribution: CloudTrail tells whose call broke a rule, often some minutes later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::finding::attribution::Attribution;
 use crate::ids::Resource;
 use crate::text::cut;
 
-/// What asking CloudTrail calls. It answers two requests a second in an account and region
+/// The IAM actions of asking CloudTrail, which answers two requests a second in an account and region
 /// ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)).
 pub const ACTIONS: &[&str] = &[LOOKUP];
 
@@ -26,10 +26,10 @@ const LOOKUP: &str = "cloudtrail:LookupEvents";
 /// How long one look may take in production.
 const BUDGET: Duration = Duration::from_secs(6);
 
-/// How many pages of calls one look reads: most are reads, which say nothing.
+/// The number of pages of calls that one look reads at most. Most calls are reads, which tell nothing.
 const PAGES: usize = 5;
 
-/// AWS Config's clock and CloudTrail's may differ by this much.
+/// The most by which the clocks of AWS Config and CloudTrail are expected to differ.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// Asks CloudTrail.
@@ -40,9 +40,9 @@ pub struct CloudTrail {
     budget: Duration,
 }
 
-/// Of CloudTrail's records, each a JSON object in text, the newest call before `recorded_at` that
-/// opened one of the changes: a call after which it was still open, or closed, is nobody's whom we would
-/// name. What cannot be read is nobody's.
+/// The newest call before `recorded_at` that opened one of the changes, by CloudTrail's records, each of
+/// which is a JSON object as text. A call after which it was open as before, or closed, is attributed to
+/// nobody, and so is a record that cannot be read.
 pub fn attribution(
     records: &[String],
     changes: &[Change],
@@ -77,8 +77,8 @@ pub fn attribution(
     })
 }
 
-/// The place of the newest call that opened something which was closed until then, or of which nothing is
-/// known; only without one, that of a call which may have opened it.
+/// The index of the newest call that opened something which was closed before, or of which nothing is known
+/// before; only where there is none, the index of a call that may have opened it.
 fn last_opening(calls: &[Call], change: &Change) -> Option<usize> {
     let (mut opening, mut perhaps, mut before) = (None, None, BTreeMap::new());
     for (place, call) in calls.iter().enumerate() {
@@ -101,8 +101,8 @@ fn last_opening(calls: &[Call], change: &Change) -> Option<usize> {
     opening.or(perhaps)
 }
 
-/// The tool behind a user agent, where it is one that puts things back as its configuration has them:
-/// a person's console, CLI or SDK is not.
+/// The tool of a user agent, if it is one that sets resources back to its configuration: a console, CLI or
+/// SDK of a person is none.
 fn tool(user_agent: &str) -> Option<&'static str> {
     const TOOLS: [(&str, &str); 8] = [
         ("terraform", "Terraform"),
@@ -130,8 +130,9 @@ impl CloudTrail {
         }
     }
 
-    /// Who brought about what a fix takes away, or has, before `recorded_at`; `None` where CloudTrail
-    /// does not say (yet). `is_last` where it is not asked again: then what was read in time has to do.
+    /// Who opened, before `recorded_at`, what a fix takes away or has taken away; `None` where CloudTrail
+    /// does not tell (yet). `is_last` says that CloudTrail is not asked again, so that what was read in time
+    /// has to do.
     pub async fn look(
         &self,
         resource: &Resource,
@@ -153,15 +154,15 @@ impl CloudTrail {
                     .end_time(DateTime::from_secs((recorded_at + SKEW).as_second()))
                     .max_results(50);
                 let cut_at = read(look, &mut records).await?;
-                // Where older calls of the resource itself were not read, those of others tell nothing.
+                // Calls on other resources are not read further back than calls on the resource itself.
                 if place == 0 {
                     since = cut_at;
                 }
             }
             Ok(())
         };
-        // CloudTrail answers twice a second. The newest calls come first, so that those read in time tell
-        // more than none, unless newer ones may be among the calls that were not asked for yet.
+        // CloudTrail answers twice a second. The newest calls come first, so that those read in time are of
+        // use, unless newer ones may be among the calls that were not asked for yet.
         match tokio::time::timeout(self.budget, read).await {
             Ok(read) => read?,
             Err(_) if will_do && !records.is_empty() => {}
@@ -174,7 +175,7 @@ impl CloudTrail {
     }
 }
 
-/// What CloudTrail is asked for, one after the other: it takes one attribute at a time.
+/// The attributes that CloudTrail is asked for, one after the other, since it takes one at a time.
 fn looked_up(resource: &Resource, changes: &[Change]) -> Result<Vec<LookupAttribute>, AwsError> {
     let others: BTreeSet<&str> = changes
         .iter()
@@ -200,8 +201,8 @@ fn looked_up(resource: &Resource, changes: &[Change]) -> Result<Vec<LookupAttrib
         .collect()
 }
 
-/// Reads the newest records of calls that change something, at most [`PAGES`] pages; when the oldest call was made
-/// that was read, where there are older ones.
+/// Reads the newest records of calls that change something, at most [`PAGES`] pages. Returns the time of the
+/// oldest call that was read, if there are older ones.
 async fn read(
     look: LookupEventsFluentBuilder,
     records: &mut Vec<String>,

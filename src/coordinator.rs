@@ -71,14 +71,14 @@ pub struct Coordinator {
     pub clock: Clock,
     /// The account of requests that name none.
     pub home: AccountId,
-    /// What becomes of a request.
+    /// Decides about each request.
     pub decider: Decider,
 }
 
-/// Why a run did not happen, or stopped.
+/// The reason why a run did not happen, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinatorError {
-    /// The wanted state cannot be read, or a finding.
+    /// The record of auto-response, or a finding, cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
     /// AWS refused a call, or did not answer.
@@ -86,12 +86,12 @@ pub enum CoordinatorError {
     Aws(#[from] AwsError),
 }
 
-/// How a scheduled run ended.
+/// The result of a scheduled run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {
     /// The queue is empty, or time is up.
     Drained {
-        /// How many requests were passed on.
+        /// The number of requests that were passed on.
         dispatched: u32,
     },
     /// The cap was reached; people have been asked.
@@ -108,7 +108,7 @@ pub enum Run {
 }
 
 impl QueueHandler for Coordinator {
-    /// A person's fix goes on at once, whatever the state of auto-response.
+    /// Passes a person's request on at once, whatever the state of auto-response.
     async fn handle(&self, message: &QueueMessage) -> Disposition {
         let request = match RemediationRequest::read(&message.body, &self.home) {
             Ok(request) => request,
@@ -126,9 +126,9 @@ impl QueueHandler for Coordinator {
 }
 
 impl Coordinator {
-    /// A person's request, if its finding still waits for it. One that does not say which plan was agreed
-    /// to changes nothing: the finding shows the plan, and asks. What an undo puts back comes from the
-    /// finding, not from a sender to the queue.
+    /// Passes a person's request on, if its finding still waits for it. A request that names no plan is not
+    /// passed on: the finding shows the plan, and asks. What an undo puts back is taken from the finding, not
+    /// from the message.
     async fn pass_on_for_a_person(
         &self,
         id: FindingId,
@@ -158,8 +158,8 @@ impl Coordinator {
         Ok(self.dispatch(&id, &task).await?)
     }
 
-    /// What is recorded of auto-response. Where nobody has said anything, what was deployed is recorded
-    /// first. A record that cannot be read counts as "off", and no rule is changed.
+    /// The record of auto-response. Where nobody has said anything, the deployed state is recorded first. A
+    /// record that cannot be read counts as "off" (`None`), and no rule is changed.
     async fn recorded(&self) -> Result<Option<AutoResponse>, CoordinatorError> {
         match self.table.auto_response().await {
             Ok(AutoResponse { wanted: None, .. }) => {
@@ -170,7 +170,7 @@ impl Coordinator {
                     at: self.clock.now(),
                 };
                 if self.table.want_first(&wanted).await? {
-                    // The deployment has carried it out: a rule that is otherwise was switched elsewhere.
+                    // The deployment has set the rule. A rule that differs was switched elsewhere.
                     self.table.carried_out(wanted.at).await?;
                 }
                 Ok(Some(self.table.auto_response().await?))
@@ -184,12 +184,12 @@ impl Coordinator {
         }
     }
 
-    /// A scheduled run: drains the remediation queue while `may_go_on`. When the wanted state
-    /// cannot be read, nothing is done.
+    /// A scheduled run: drains the remediation queue while `may_go_on`. Where the record of auto-response
+    /// cannot be read, it does nothing.
     pub async fn run(&self, may_go_on: impl Fn() -> bool) -> Result<Run, CoordinatorError> {
         let mut drain = Drain::default();
         while may_go_on() {
-            // Read every time: "off" stops a run that has begun.
+            // The record is read for every batch, so that "off" stops a run that has begun.
             let Some(recorded) = self.recorded().await? else {
                 return Ok(Run::Off);
             };
@@ -201,7 +201,7 @@ impl Coordinator {
                 return self.stay_off(wanted, recorded.carried_out.is_some()).await;
             }
             if recorded.carried_out.is_none() {
-                // Somebody switched it on, and died before that was noted.
+                // The process that switched the rule on died before it stored that.
                 self.table.carried_out(wanted.at).await?;
             }
             if let Some(hold) = recorded.hold {
@@ -241,8 +241,8 @@ impl Coordinator {
         })
     }
 
-    /// "Off" is recorded. A rule that is on nevertheless was switched on by somebody else, unless
-    /// it is just being switched off, or could not be; a late trigger of a rule that is off means nothing.
+    /// Acts on a run while "off" is recorded. An enabled rule was enabled by somebody else, unless it is just
+    /// being disabled, or could not be. A disabled rule may have sent a late trigger, which means nothing.
     async fn stay_off(&self, off: Wanted, was_carried_out: bool) -> Result<Run, CoordinatorError> {
         let now = self.clock.now();
         if was_carried_out && now.duration_since(off.at) < SWITCHING {
@@ -277,8 +277,8 @@ impl Coordinator {
         Ok(Run::SwitchedBack)
     }
 
-    /// Passes one request on, or lets it go, or leaves it. What cannot be read is parked, and the rest of
-    /// the batch goes on.
+    /// Passes one request on, deletes it, or leaves it in the queue. A request that cannot be read is parked,
+    /// and the rest of the batch goes on.
     async fn pass_on(&self, message: &Message, drain: &mut Drain) -> Result<(), CoordinatorError> {
         let queue = &self.remediation_queue;
         let receipt_handle = message.receipt_handle().unwrap_or_default();
@@ -293,7 +293,8 @@ impl Coordinator {
                     )
                     .await;
             }
-            // Here nobody is asked for: a sender to the queue must not speak in a person's name.
+            // The request's person and plan are not believed: a sender to this queue must not speak in a
+            // person's name.
             Ok(request) if own.receive_count <= LOOKED_AT_RECEIVES => request,
             Ok(_) => {
                 return self
@@ -337,7 +338,7 @@ impl Coordinator {
         }
         let plan = drain.agreed(&self.table, finding).await?;
         if plan.is_none() && drain.counted >= self.blast_radius {
-            // It waits for the answer to the next hold.
+            // The request waits for the answer to the next hold.
             drain.left_over = true;
             return Ok(());
         }

@@ -1,5 +1,4 @@
-//! Asking for a fix: the one path from a person's request to the fix queue, whether they press one
-//! button or fix all of a digest.
+//! The one way from a person's request to the fix queue, for a single fix or undo as for **Fix all**.
 
 use crate::aws::AwsError;
 use crate::clock::Clock;
@@ -12,16 +11,16 @@ use crate::store::{Changed, Record, Table, TableError};
 /// The result of asking for a fix or an undo.
 #[derive(Debug)]
 pub enum Asked {
-    /// It is on its way.
+    /// The requests are in the fix queue.
     UnderWay(Box<Record>),
-    /// It could not be queued, and the finding says so.
+    /// The requests could not be queued, and the finding says so.
     NotQueued(Option<Box<Record>>),
-    /// Nothing changes, for this reason; none where there is no such finding.
+    /// Nothing changes, for this reason; `None` where there is no such finding.
     Refused(Option<Refusal>),
 }
 
 impl Asked {
-    /// The finding, where it was changed.
+    /// The finding as it was changed, if it was.
     pub fn record(&self) -> Option<&Record> {
         match self {
             Self::UnderWay(record) => Some(record),
@@ -30,13 +29,13 @@ impl Asked {
         }
     }
 
-    /// Whether it is on its way.
+    /// Whether the requests are in the fix queue.
     pub fn is_under_way(&self) -> bool {
         matches!(self, Self::UnderWay(_))
     }
 }
 
-/// The way of people's requests to the fix queue.
+/// Sends people's requests to the fix queue.
 #[derive(Debug, Clone)]
 pub struct FixRequests {
     /// The findings.
@@ -50,8 +49,8 @@ pub struct FixRequests {
 }
 
 impl FixRequests {
-    /// Moves the finding to Fixing, or Undoing, by a conditional write, which only one of many wins,
-    /// then sends the requests.
+    /// Changes the finding's state to Fixing or Undoing by a conditional write, which succeeds for one of
+    /// many at once, then sends the requests.
     pub async fn ask(
         &self,
         id: &FindingId,

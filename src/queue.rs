@@ -24,7 +24,7 @@ use crate::queue::dead_letters::{ORIGINAL_ID, REASON, attribute};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QueueUrl(String);
 
-/// Why a text is not a queue's URL.
+/// The mistake in a text that is not a queue's URL.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0:?} is not the URL of an SQS queue")]
 pub struct InvalidQueueUrl(String);
@@ -58,7 +58,7 @@ impl QueueUrl {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The dead-letter queue of this one. By convention, its name with `-dead-letters` behind.
+    /// The URL of the queue's dead-letter queue: its name with `-dead-letters` at the end.
     pub fn dead_letters(&self) -> Self {
         Self(format!("{}-dead-letters", self.0))
     }
@@ -75,49 +75,51 @@ impl fmt::Display for QueueUrl {
 pub struct QueueMessage {
     /// SQS's id of the message.
     pub id: String,
-    /// The id that it had at first, where it has been a dead letter since.
+    /// The id of the first message, where this one was a dead letter that was retried.
     pub original_id: Option<String>,
     /// The text that was sent.
     pub body: String,
-    /// When the message was sent.
+    /// The time at which the message was first sent.
     pub sent_at: Option<Timestamp>,
-    /// How often it has been delivered, this time included.
+    /// The number of deliveries, this one included.
     pub receive_count: u32,
-    /// Stands for this delivery of it.
+    /// The receipt handle of this delivery.
     pub receipt_handle: String,
 }
 
-/// What every function that a queue triggers calls: failed messages come back after a pause,
-/// those that nobody can handle are parked.
+/// The IAM actions of every function that a queue triggers: failed messages come back after a pause, messages
+/// that cannot be handled are parked.
 pub const ACTIONS: &[&str] = &["sqs:ChangeMessageVisibility", "sqs:SendMessage"];
 
 /// The longest pause before a failed message comes back. Seconds.
 const LONGEST_BACKOFF: i32 = 120;
 
-/// The longest pause where somebody else is at it. Seconds.
+/// The longest pause of a message that waits for another process. Seconds.
 const LONGEST_WAIT: i32 = 10;
 
-/// Up to this delivery a wait for others is short; the rest must last for an outage.
+/// Up to this delivery a message waits a short time for another process; the remaining deliveries have to
+/// last for an outage.
 const WAITS: u32 = 20;
 
-/// How often a message may be retried. With the pauses between, this bridges an outage of an
-/// hour or two; queues redrive one delivery later, for messages that kill their receiver.
+/// The number of deliveries after which a message is parked. With the pauses between them this bridges an
+/// outage of an hour or two. SQS's own redrive comes one delivery later, for messages that kill their
+/// receiver.
 pub const MAX_RECEIVES: u32 = 60;
 
 /// The same for the remediation queue, where every run takes up again what waits for a fix under way, or
 /// for the answer to a hold.
 pub const LOOKED_AT_RECEIVES: u32 = 500;
 
-/// What becomes of a message.
+/// The result of handling a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disposition {
-    /// Its effect is durable (or it has none): delete it.
+    /// Its effect is durable, or it has none: it is deleted.
     Done,
-    /// It may work later: leave it in the queue.
+    /// It may succeed later: it stays in the queue.
     Retry(String),
-    /// Somebody else is at it, or died at it: look again soon.
+    /// Another process works at it, or died at it: it comes back soon.
     Wait(String),
-    /// It will never work: move it to the dead-letter queue with this reason, and tell people.
+    /// It can never succeed: it is moved to the dead-letter queue with this reason, and people are told.
     Park(String),
 }
 
@@ -127,7 +129,8 @@ pub trait QueueHandler: Send + Sync {
     fn handle(&self, message: &QueueMessage) -> impl Future<Output = Disposition> + Send;
 }
 
-/// What people are told of a message that is parked. The notifier reads it as a notice.
+/// The notice of a parked message. The notifier reads it as
+/// [`Notice::Parked`](crate::contracts::notice::Notice::Parked).
 ///
 /// ```json
 /// {"notice": "parked", "queue": "defendable-remediation", "messageId": "0b0e…", "reason": "not a report"}
@@ -135,23 +138,23 @@ pub trait QueueHandler: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "notice", rename = "parked", rename_all = "camelCase")]
 pub struct Parked {
-    /// The queue that it came from.
+    /// The name of the queue that it came from.
     pub queue: String,
     /// The id that it had when it was first sent.
     pub message_id: String,
     /// The id that it had when it was parked, where it has been a dead letter before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_as: Option<String>,
-    /// Why no handler could use the message.
+    /// The reason why it could not be handled.
     pub reason: String,
 }
 
-/// Sends to queues, and parks what no handler can use.
+/// The client of queues: sends messages, and parks those that cannot be handled.
 #[derive(Debug, Clone)]
 pub struct Queues {
     /// SQS's client.
     pub sqs: aws_sdk_sqs::Client,
-    /// Where notices for people go.
+    /// The events queue, which takes what the notifier is to do or to tell.
     pub events: QueueUrl,
 }
 
@@ -161,7 +164,7 @@ impl Queues {
         self.send_later(queue, body, 0).await
     }
 
-    /// Sends a JSON body that is to arrive so many seconds later, at most
+    /// Sends a JSON body that arrives `delay` seconds later, at most
     /// [900](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html).
     pub async fn send_later(
         &self,
@@ -235,9 +238,8 @@ impl Queues {
         })
     }
 
-    /// Handles a batch from `queue`; returns the ids of the messages that must stay in it. They
-    /// come back after 2, 4, 8 … seconds, by how often they have been delivered; sooner where they
-    /// only wait for others.
+    /// Handles a batch from `queue`. Returns the ids of the messages that stay in it. They come back after 2,
+    /// 4, 8 … seconds, by the number of their deliveries; sooner where they only wait for another process.
     pub async fn handle_batch<H: QueueHandler>(
         &self,
         queue: &QueueUrl,
@@ -306,7 +308,7 @@ impl Queues {
             .map_err(|error| AwsError::from_sdk("sqs:ChangeMessageVisibility", error))
     }
 
-    /// Parks a message; whether it could.
+    /// Parks a message. Returns whether that succeeded.
     async fn try_park(&self, queue: &QueueUrl, message: &QueueMessage, reason: &str) -> bool {
         let parked = self.park(queue, message, reason).await;
         if let Err(error) = &parked {
@@ -315,9 +317,9 @@ impl Queues {
         parked.is_ok()
     }
 
-    /// Tells people, then moves a message to the dead-letter queue of `queue`, with the reason and its
-    /// first id beside it. In this order nothing is parked that nobody hears of; people are told once
-    /// even where it takes several attempts.
+    /// Sends a notice, then moves a message to the dead-letter queue of `queue`, with the reason and its
+    /// first id as attributes. In this order no message is parked of which people are not told. They are told
+    /// once, also where it takes several attempts.
     pub async fn park(
         &self,
         queue: &QueueUrl,
@@ -357,7 +359,7 @@ impl Queues {
 }
 
 impl QueueMessage {
-    /// Notes how long it had waited, now that it is done with.
+    /// Measures how long the message had waited until it was handled.
     pub(crate) fn measure_age(&self, queue: &QueueUrl) {
         self.sent_at
             .iter()
@@ -376,8 +378,8 @@ fn pause(disposition: &Disposition, receive_count: u32) -> i32 {
     2_i32.saturating_pow(receive_count).min(longest)
 }
 
-/// One message that makes a handler panic costs none of its batch. What handlers share survives a
-/// panic: clients, and no state of their own.
+/// Keeps the panic of a handler to its message, so that the rest of the batch is handled. Handlers share
+/// clients only, which survive a panic.
 async fn isolated(handled: impl Future<Output = Disposition>) -> Disposition {
     let handled = AssertUnwindSafe(handled).catch_unwind().await;
     handled.unwrap_or_else(|_| {

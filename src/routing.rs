@@ -73,7 +73,7 @@ pub enum InvalidRouting {
     Id {
         /// The key: `"routes[1].severity"`.
         what: String,
-        /// What the key accepts.
+        /// What values the key accepts, for people.
         expected: &'static str,
         /// The value that was found.
         found: String,
@@ -83,7 +83,7 @@ pub enum InvalidRouting {
     Unconditional(usize),
 }
 
-/// What a route decides by.
+/// The facts of a finding by which routes decide.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The rule.

@@ -1,5 +1,5 @@
-//! The EventBridge rule that is auto-response's switch. Only ever enabled and disabled: PutRule
-//! would null what it is not given.
+//! The EventBridge rule that switches auto-response. It is only enabled and disabled: PutRule would null
+//! every field that it is not given.
 
 use aws_sdk_eventbridge::types::RuleState;
 use futures::FutureExt;
@@ -17,7 +17,7 @@ pub struct ScheduledRule {
 }
 
 impl ScheduledRule {
-    /// What AWS obeys.
+    /// The state of the rule, which AWS acts by.
     pub async fn state(&self) -> Result<Switch, AwsError> {
         let rule = self
             .eventbridge
@@ -34,7 +34,7 @@ impl ScheduledRule {
         })
     }
 
-    /// Enables or disables it. Takes effect within a minute; a run that has begun goes on.
+    /// Enables or disables the rule. That takes effect within a minute; a run that has begun goes on.
     pub async fn set(&self, switch: Switch) -> Result<(), AwsError> {
         match switch {
             Switch::On => {

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const READING_ANEW: Duration = Duration::from_secs(1);
 const READING: Duration = Duration::from_secs(2);
 
-/// Where a secret comes from.
+/// The place of a secret.
 #[derive(Debug, Clone)]
 pub enum SecretSource {
     /// Here.
@@ -56,7 +56,7 @@ pub enum SecretError {
         /// AWS's reason.
         source: AwsError,
     },
-    /// It took too long.
+    /// Reading took too long.
     #[error("the secret could not be read in time")]
     Slow,
     /// It could not be read a few seconds ago, and is not asked for at every request.
@@ -108,9 +108,9 @@ pub struct CachedSecret {
 #[derive(Debug, Default)]
 struct Cached {
     value: Option<SecretString>,
-    /// When the value was read.
+    /// The time at which the value was read.
     read_at: Option<Instant>,
-    /// When reading it last failed.
+    /// The time at which reading last failed.
     failed_at: Option<Instant>,
     /// When a value that proved wrong was last read again.
     read_again_at: Option<Instant>,

@@ -35,7 +35,7 @@ pub struct Settings {
     pub findings_table: String,
     /// The name of the EventBridge rule that is auto-response's switch.
     pub schedule_rule: String,
-    /// Slack.
+    /// The settings of Slack's side.
     pub slack: SlackSettings,
     /// What the rules are told where their own parameters say nothing.
     pub rules: RuleDefaults,

@@ -5,10 +5,10 @@ use super::AwsError;
 /// AWS's answer to one question.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Answer<T> {
-    /// It was not asked.
+    /// AWS was not asked.
     #[default]
     NotAsked,
-    /// It said so.
+    /// AWS gave this answer.
     Given(T),
     /// It could not be asked: why.
     Failed(String),

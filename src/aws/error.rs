@@ -24,7 +24,7 @@ pub enum AwsErrorKind {
 pub struct AwsError {
     /// The IAM action, `ec2:RevokeSecurityGroupIngress`.
     pub operation: &'static str,
-    /// What to do about it.
+    /// What the caller can do about it.
     pub kind: AwsErrorKind,
     /// AWS's code, `InvalidGroup.NotFound`.
     pub code: String,

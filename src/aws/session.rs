@@ -18,7 +18,7 @@ pub trait Sessions: Debug + Send + Sync {
 pub struct OneAccount {
     /// The account.
     pub account: AccountId,
-    /// Its configuration.
+    /// The configuration of clients in this account.
     pub config: SdkConfig,
 }
 

@@ -1,4 +1,4 @@
-//! `/dd approve <id>` and its button: another operator's yes where it takes two.
+//! `/dd approve <id>` and its button: the second operator approves, in an account where it takes two.
 
 use slack_morphism::prelude::*;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
         .unwrap_or_else(asked))
 }
 
-/// The button. One without a plan opens the modal that shows it whole.
+/// The button was pressed. A button without a plan opens the modal that shows the whole plan.
 pub(super) async fn clicked(
     findings: &FindingActions,
     id: &FindingId,
@@ -48,7 +48,7 @@ pub(super) async fn clicked(
     }
 }
 
-/// Opens the modal that shows a request whole.
+/// Opens the modal that shows the whole request.
 async fn review(
     findings: &FindingActions,
     id: &FindingId,
@@ -79,7 +79,7 @@ async fn review(
     Ok(None)
 }
 
-/// The modal's yes.
+/// The modal was submitted: the operator approves.
 pub(super) async fn submitted(
     findings: &FindingActions,
     event: &SlackInteractionViewSubmissionEvent,
@@ -93,7 +93,7 @@ pub(super) async fn submitted(
     approve(findings, &id, Some(&plan), &event.user.id).await
 }
 
-/// Does what was asked for, in the name of the person who asked.
+/// Carries out the request in the name of the operator who asked.
 async fn approve(
     findings: &FindingActions,
     id: &FindingId,

@@ -1,4 +1,4 @@
-//! Who may do what: operators, some of them in some accounts only.
+//! Authorisation: operators may change things, some of them in some accounts only.
 
 use slack_morphism::prelude::*;
 
@@ -14,33 +14,33 @@ use crate::slack::text::code;
 use crate::slack::{Content, action};
 use crate::text::cut;
 
-/// What a request would change.
+/// What a request would change, by which it is decided who may make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// Nothing: it only shows something, which everybody may.
     Nothing,
-    /// One finding.
+    /// This finding.
     Finding(FindingId),
-    /// The findings of a digest, as far as they are in accounts where one may act.
+    /// The findings of a digest, in accounts where the person may act.
     Digest(DigestId),
-    /// What concerns every account, or what we cannot tell.
+    /// Something that concerns every account, or that cannot be told.
     Everything,
-    /// Turning auto-response off: a person in the list may, though Slack does not say whether they
-    /// are active. A failing Slack must not keep it on.
+    /// Turning auto-response off. A person in the list may, also where Slack does not say whether the person
+    /// is active, so that a failing Slack does not keep it on.
     Off,
 }
 
 /// The answer.
 #[derive(Debug)]
 pub(super) enum Authorised {
-    /// Yes; `None` where no permission is needed.
+    /// The person may, in these accounts; `None` where no permission is needed.
     Yes(Option<Reach>),
-    /// No, with what to say.
+    /// The person may not; the answer says why.
     No(Content),
 }
 
 impl Subject {
-    /// What a button changes.
+    /// The subject of a button.
     pub(super) fn of_action(pressed: &BlockAction) -> Self {
         match pressed.action_id.as_str() {
             action::NEWEST_FINDINGS
@@ -77,7 +77,7 @@ impl Subject {
 }
 
 impl SlackFunction {
-    /// Whether somebody may change `subject`; `asked` is how they asked for it.
+    /// Decides whether a person may change `subject`. `asked` is the command or button, for the history.
     pub(super) async fn authorise(
         &self,
         user: &SlackUserId,
@@ -136,7 +136,7 @@ impl SlackFunction {
                     Some(account) if !reach.covers(&account) => {
                         Ok(self.refuse(user, subject, asked, &elsewhere(&account)).await)
                     }
-                    // What does not exist is told of later.
+                    // A finding that does not exist is told of later.
                     _ => Ok(Authorised::Yes(Some(reach))),
                 }
             }

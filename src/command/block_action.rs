@@ -1,4 +1,4 @@
-//! What is done when a button is pressed.
+//! Block actions: what each button does.
 
 use super::authorise::{Authorised, Subject};
 use super::{
@@ -12,7 +12,8 @@ use crate::slack::request::BlockAction;
 use crate::slack::{Content, action};
 
 impl SlackFunction {
-    /// A pressed button. Slack ignores the answer's body, so the person gets a message of their own.
+    /// Carries out a pressed button. Slack ignores the body of the answer, so the person gets an ephemeral
+    /// message.
     pub async fn block_action(&self, action: &BlockAction) {
         tracing::info!(action_id = action.action_id, value = action.value, user = %action.user.to_string(), "block action");
         let asked = format!("{} {}", action.action_id, action.value);
@@ -70,7 +71,8 @@ impl SlackFunction {
                     about_a_finding,
                     action::FIX | action::FIX_IGNORED | action::LOOK_AGAIN
                 ) {
-                    // What is shown may be old; a fix looks for itself.
+                    // The plan that is shown may be old, so the resource is looked at again. A fix looks for
+                    // itself.
                     fix::look_again(&self.findings, &id).await?;
                 }
                 match about_a_finding {

@@ -127,7 +127,7 @@ pub struct Overview {
 }
 
 impl History {
-    /// Adds what changed no finding. What was done is done, written down or not.
+    /// Adds what a person did that changed no finding. Where that fails, the log has it.
     pub(super) async fn remember(&self, user: &SlackUserId, event: HistoryEvent) {
         self.note(user, event, None).await;
     }
@@ -162,12 +162,13 @@ impl Backlog {
 }
 
 impl FindingActions {
-    /// The id under which a finding is kept that a command or button names.
+    /// The id under which a finding is stored that a command or button names by an older id.
     pub(super) async fn resolve(&self, id: &FindingId) -> Result<FindingId, TableError> {
         self.table.resolve(id, &self.rules).await
     }
 
-    /// Changes a finding by what somebody decided, and shows it; what is worth telling is returned.
+    /// Changes a finding by what an operator decided, and brings its message up to date. Returns what the
+    /// operator is told, if anything.
     pub(super) async fn decide(
         &self,
         id: &FindingId,
@@ -183,10 +184,10 @@ impl FindingActions {
         })
     }
 
-    /// Brings the finding's message up to date. What was decided stands; Slack waits only three
-    /// seconds for our answer, so a message that cannot be edited at once is left to the notifier.
+    /// Brings the finding's message up to date. Slack waits only three seconds for the answer, so a message
+    /// that cannot be edited at once is left to the notifier.
     pub(super) async fn publish(&self, id: &FindingId) {
-        // Bounded by itself, so that giving up its lease is bounded too.
+        // The publisher has a time limit of its own, and gives its lease back within it.
         let publishing = self.publisher.publish_within(id, PUBLISH_PATIENCE);
         let reason = match tokio::time::timeout(PUBLISH_PATIENCE + HAND_OVER, publishing).await {
             Ok(Ok(Published::Shown)) => return,

@@ -1,4 +1,4 @@
-//! `/dd decline <id>` and its button: another operator's no where it takes two.
+//! `/dd decline <id>` and its button: an operator declines a request, in an account where it takes two.
 
 use slack_morphism::prelude::*;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(findings: &FindingActions, id: &FindingId, user: &SlackU
     Ok(answer(findings, id, user).await?.unwrap_or_else(done))
 }
 
-/// The button.
+/// The button was pressed.
 pub(super) async fn answer(
     findings: &FindingActions,
     id: &FindingId,

@@ -1,21 +1,21 @@
-//! What a slash command is: its usage, what it does, who may, and how its words are read. Each command has a
-//! definition in its file; the registry lists them.
+//! The definition of a slash command: its usage, what it does, who may give it, and how its words are read.
+//! Each command has one in its file; the registry lists them.
 
 use super::parse::Command;
 
-/// Who may give a command.
+/// The people who may give a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
-    /// It only shows something.
+    /// Everybody: it only shows something.
     Everybody,
-    /// It changes something.
+    /// Operators: it changes something.
     Operators,
     /// Everybody may look; only operators may switch.
     OperatorsToSwitch,
 }
 
 impl Who {
-    /// As the page about Slack says it, and `/dd help` where not everybody may.
+    /// The words for them on the page about Slack, and in `/dd help` where not everybody may.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Everybody => "everybody",
@@ -34,7 +34,7 @@ pub(super) struct Definition {
     pub(super) usage: &'static str,
     /// What it does, as its line in `/dd help` says it.
     pub(super) does: &'static str,
-    /// Who may.
+    /// The people who may give it.
     pub(super) who: Who,
     /// Words that may follow, of which the nearest is suggested for one that is misspelt.
     pub(super) choices: &'static [&'static str],

@@ -17,10 +17,11 @@ use crate::slack::digest_view::{
 };
 use crate::slack::request::BlockAction;
 
-/// When fixing all begins though nobody was left to begin it. Seconds.
+/// The delay of a second job that begins **Fix all**, in case the process dies before it sends the first.
+/// Seconds.
 const IN_ANY_CASE: u32 = 30;
 
-/// Opens the list; this stays in the request because a trigger lasts three seconds.
+/// Opens the list. It is done within the request, because a trigger id is good for three seconds.
 pub(super) async fn show_all(
     digests: &DigestActions,
     action: &BlockAction,
@@ -33,7 +34,7 @@ pub(super) async fn show_all(
     Ok(None)
 }
 
-/// The next page takes the place of this one.
+/// The list was submitted: the next page replaces this one.
 pub(super) async fn next_page(
     digests: &DigestActions,
     view: &SlackStatefulView,
@@ -53,21 +54,22 @@ async fn page(
     Ok(show_all_view(id, &members, more))
 }
 
-/// Whether somebody can have an account's findings fixed all at once: not where it takes two.
+/// Whether the operator may have findings of an account fixed by **Fix all**: not in an account where it
+/// takes two.
 fn may(digests: &DigestActions, reach: Option<&Reach>, account: &AccountId) -> bool {
     reach.is_some_and(|reach| reach.covers(account))
         && !digests.two_person_accounts.contains(account)
 }
 
-/// Asks before anything is fixed, and names the number, as the message last counted it: counting
-/// thousands would take longer than the trigger lasts.
+/// Opens the question before **Fix all**. Its numbers are those of the message: counting thousands of
+/// findings would take longer than a trigger id is good for.
 pub(super) async fn ask_fix_all(
     digests: &DigestActions,
     action: &BlockAction,
     reach: Option<&Reach>,
 ) -> Result<Option<Content>, CommandError> {
     let Some((id, list)) = action.value.split_once(' ') else {
-        // Of version 0.1, which stored no list.
+        // A button of version 0.1 names no list.
         return redraw(digests, &action.value).await;
     };
     let (Ok(id), Ok(list)) = (id.parse::<DigestId>(), list.parse::<PlanListId>()) else {
@@ -77,7 +79,7 @@ pub(super) async fn ask_fix_all(
         return redraw(digests, id.as_str()).await;
     };
     let may = |account: &AccountId| may(digests, reach, account);
-    // The list stays the same where AWS can be asked no more, or again: that is counted at each drawing.
+    // The number of unconfirmed plans is counted at each drawing, and may differ from the list's.
     let mut counts = contents.counts;
     if let Some(digest) = digests.table.digest(&id).await? {
         counts.unconfirmed = digest.counts.unconfirmed;
@@ -87,7 +89,7 @@ pub(super) async fn ask_fix_all(
     Ok(None)
 }
 
-/// A button whose list is not known: the digest is drawn anew, with one that is.
+/// Has a digest drawn again whose button names no known list.
 async fn redraw(digests: &DigestActions, id: &str) -> Result<Option<Content>, CommandError> {
     let Ok(digest) = id.parse::<DigestId>() else {
         return Ok(Some(unknown()));
@@ -101,7 +103,7 @@ async fn redraw(digests: &DigestActions, id: &str) -> Result<Option<Content>, Co
     )))
 }
 
-/// The notifier goes through the list, slice by slice.
+/// The question was answered with yes: the notifier goes through the list, slice by slice.
 pub(super) async fn fix_all(
     digests: &DigestActions,
     event: &SlackInteractionViewSubmissionEvent,
@@ -136,7 +138,8 @@ pub(super) async fn fix_all(
         failures: 0,
     };
     let events = &digests.queues.events;
-    // In case we die right after it is recorded; otherwise it comes too late to do anything.
+    // This job is for the case that the process dies right after the yes is stored. Otherwise it finds the
+    // slice done.
     digests
         .queues
         .send_later(events, &first, IN_ANY_CASE)

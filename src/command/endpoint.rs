@@ -1,5 +1,5 @@
-//! `POST /slack/events`: verify, parse, tell replays apart, hand over, answer. The same router serves Lambda, the
-//! local server and the tests.
+//! `POST /slack/events`: verifies a request, parses it, refuses a replay, has it carried out, and answers.
+//! The same router serves Lambda, the local server and the tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,20 +24,22 @@ use crate::secrets::{CachedSecret, SecretError, SecretSource, Secrets};
 use crate::slack::request::{Origin, SlackRequest};
 use crate::slack::signature::{TIMESTAMP, Unverified, verify};
 
-/// Larger bodies are refused. Bytes.
+/// The size above which bodies are refused. Bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// What Slack sends is smaller, but for clicks in very large messages. Bytes.
+/// The size above which a body counts as large. Slack sends such only for clicks in very large messages.
+/// Bytes.
 const LARGE: usize = 32 * 1024;
 
-/// Larger bodies, and those that do not say how large they are, are read a few at a time: the memory that
-/// strangers can take, who may open thousands of connections, is bounded.
+/// Large bodies, and those without a length, are read a few at a time. That bounds the memory that strangers
+/// can take, who may open thousands of connections.
 static LARGE_BODIES: Semaphore = Semaphore::const_new(32);
 
-/// How long a body may take to arrive. Slack's are small, and Slack itself waits three seconds.
+/// The time in which a body has to arrive. Slack itself waits three seconds for an answer.
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Checks signatures by the signing secret: one, or two with a comma while one replaces the other.
+/// Checks signatures by the signing secret, or by two, with a comma between them, while one replaces the
+/// other.
 #[derive(Debug)]
 pub struct SignatureCheck(CachedSecret);
 
@@ -47,7 +49,8 @@ impl SignatureCheck {
         Self(CachedSecret::new(source, secrets))
     }
 
-    /// A signature that does not match may be that of a new secret.
+    /// Checks a request. Where the signature does not match, the secret is read again, since it may have been
+    /// replaced.
     async fn check(
         &self,
         headers: &HeaderMap,
@@ -84,13 +87,13 @@ fn split(secrets: &SecretString) -> Vec<SecretString> {
 pub struct Endpoint {
     /// Checks signatures.
     pub signature: SignatureCheck,
-    /// The only workspace that may speak to us.
+    /// The workspace whose requests are accepted.
     pub team: String,
-    /// The only app that may.
+    /// The app whose requests are accepted.
     pub app: String,
     /// The clock: a signature is good for five minutes.
     pub clock: Clock,
-    /// Does what people ask.
+    /// Carries out requests.
     pub function: SlackFunction,
 }
 
@@ -118,7 +121,7 @@ async fn receive(
     answered.instrument(span).await
 }
 
-/// The body, if it comes whole and in time. One that says how large it is may be refused unread.
+/// The body, if it comes whole and in time. A body whose length is too large is refused unread.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
     let said = headers
         .get(header::CONTENT_LENGTH)
@@ -139,7 +142,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, StatusCode> {
     }
 }
 
-/// A header, if it is there and text.
+/// The value of a header, if the header is there and is text.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers
         .get(name)
@@ -147,14 +150,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Nothing but a status and an id that the log has too.
+/// The answer to a request that is not accepted: a status, and an id that the log has too.
 fn refusal(status: StatusCode, id: Uuid) -> Response {
     (status, axum::Json(json!({"id": id.to_string()}))).into_response()
 }
 
 impl Endpoint {
-    /// A request that is whole, Slack's, of our workspace and app, and not a replay; or the status
-    /// for what is not.
+    /// Admits a request that is whole, signed by Slack, of our workspace and app, and no replay. Else returns
+    /// the status of the answer.
     async fn admit(
         &self,
         headers: &HeaderMap,
@@ -195,8 +198,8 @@ impl Endpoint {
         }
     }
 
-    /// A genuine request that comes again must not switch back, or ask again, what people have
-    /// decided since. Slack would rather hear that it was done.
+    /// Refuses a replay: a genuine request that comes again must not take back what people have decided
+    /// since. Slack is answered 200, so that it does not send the request once more.
     async fn check_novelty(
         &self,
         timestamp: &str,

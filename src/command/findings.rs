@@ -21,20 +21,20 @@ pub(super) const DEFINITION: Definition = Definition {
     read: |words| Some(Command::Findings(FindingsFilter::of(words))),
 };
 
-/// How many findings one page shows of each state.
+/// The number of findings of each state on one page.
 const LIMIT: usize = 10;
 
-/// Which findings to list.
+/// A choice of findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FindingsFilter {
-    /// In one state; `None`: in all but fixed.
+    /// The state; `None` for all but fixed and deleted.
     pub state: Option<StateName>,
-    /// Whose rule, account, region, id or headline has these words. Lower case.
+    /// Words of the rule, account, region, id or headline, in lower case.
     pub words: Option<String>,
 }
 
 impl FindingsFilter {
-    /// A state, if the first word is one, and words to look for.
+    /// Reads a state, if the first word is one, and words to look for.
     pub(super) fn of(words: &[&str]) -> Self {
         let state = words.first().and_then(|word| {
             StateName::ALL
@@ -88,7 +88,7 @@ pub(super) async fn run(table: &Table, filter: &FindingsFilter) -> Answer {
     Ok(message(&format!("Findings: {total} shown."), blocks))
 }
 
-/// The **Older** and **Newest** buttons: another page takes the place of this one.
+/// **Older** or **Newest** was pressed: another page replaces this one.
 pub(super) async fn turned(
     findings: &FindingActions,
     action: &BlockAction,
@@ -202,7 +202,7 @@ fn none(filter: &FindingsFilter) -> Content {
     ))
 }
 
-/// What a button carries: state, place and words, a line each.
+/// The value of a button: state, place and words, a line each.
 fn value(state: StateName, from: Option<&Cursor>, filter: &FindingsFilter) -> String {
     let from = from.map_or_else(String::new, Cursor::to_string);
     format!(

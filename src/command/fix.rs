@@ -72,7 +72,7 @@ fn ask(finding: &Finding) -> Content {
     )
 }
 
-/// What is ignored is fixed after a second yes only.
+/// Asks again before something ignored is fixed.
 fn ask_again(finding: &Finding, by: &Actor, reason: &str) -> Content {
     let changes = finding.to_fix();
     let text = format!(
@@ -110,7 +110,7 @@ pub(super) async fn review(
     Ok(None)
 }
 
-/// The modal's yes.
+/// The modal was submitted: the operator agrees to the plan.
 pub(super) async fn submitted(
     findings: &FindingActions,
     event: &SlackInteractionViewSubmissionEvent,
@@ -124,7 +124,7 @@ pub(super) async fn submitted(
     clicked(findings, &id, Some(&plan), &event.user.id, false).await
 }
 
-/// The notifier looks, and the message follows.
+/// Has the notifier look at the resource again, and bring the message up to date.
 pub(super) async fn look_again(
     findings: &FindingActions,
     id: &FindingId,
@@ -138,8 +138,8 @@ pub(super) async fn look_again(
     Ok(None)
 }
 
-/// Returns what the person who asked should be told. A button of version 0.1 names no plan: the
-/// finding shows it, and asks.
+/// The button was pressed. Returns what the operator is told. A button of version 0.1 names no plan: then the
+/// plan is shown, and the operator is asked again.
 pub(super) async fn clicked(
     findings: &FindingActions,
     id: &FindingId,
@@ -162,7 +162,7 @@ pub(super) async fn clicked(
     .await
 }
 
-/// Somebody wants a fix or an undo: at once, or where it takes two, after another's yes.
+/// Asks for a fix or an undo; in an account where it takes two, for another operator's approval.
 pub(super) async fn request(
     findings: &FindingActions,
     id: &FindingId,
@@ -171,7 +171,7 @@ pub(super) async fn request(
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), findings.clock.now());
     if !findings.two_person_accounts.is_empty() {
-        // What waits for another's yes has nothing else to bring up its buttons.
+        // Nothing else would show the buttons of a request that waits for approval.
         findings.publisher.show_later(id).await?;
     }
     let agreed = match request.plan() {
@@ -189,7 +189,7 @@ pub(super) async fn request(
     conclude(findings, id, &by, ask).await
 }
 
-/// Asks, shows what came of it, and returns what is worth telling.
+/// Asks for a fix or an undo, brings the message up to date, and returns what the operator is told.
 pub(super) async fn conclude(
     findings: &FindingActions,
     id: &FindingId,
@@ -211,7 +211,8 @@ pub(super) async fn conclude(
             .get(id)
             .await?
             .map(|record| ask_again(&record.finding, &by, &reason)),
-        // The plan that they saw is not kept any more: they are shown the one of now, and asked.
+        // The plan that the operator saw is not stored any more: the operator is shown the current one, and
+        // asked.
         Asked::Refused(Some(Refusal::PlanNotKnown)) => {
             let now = findings.clock.now();
             let ended = |finding: &Finding| finding.outgrown(&[], now).ok_or(Refusal::NotWaiting);
@@ -220,7 +221,7 @@ pub(super) async fn conclude(
         }
         Asked::Refused(Some(refusal)) => {
             if let Refusal::Grown { new } = &refusal {
-                // The message says what is new, and asks again.
+                // The finding's message says what is new, and asks again.
                 let now = findings.clock.now();
                 let grown = |finding: &Finding| {
                     let asked = finding.outgrown(new, now);

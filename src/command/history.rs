@@ -23,7 +23,7 @@ pub(super) const DEFINITION: Definition = Definition {
     },
 };
 
-/// How many lines one answer has.
+/// The number of lines of one answer.
 const LIMIT: usize = 30;
 
 pub(super) async fn run(table: &Table, finding: Option<&FindingId>) -> Answer {
@@ -68,7 +68,7 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
         by => format!("{} ", actor(by)),
     };
     let event = match &entry.event {
-        // In the reader's own zone.
+        // The time is shown in the reader's own time zone.
         HistoryEvent::Ignored {
             reason,
             until: Some(until),

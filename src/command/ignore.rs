@@ -21,7 +21,8 @@ pub(super) const DEFINITION: Definition = Definition {
     read: |words| with_id(words, Command::Ignore),
 };
 
-/// When a finding that was ignored is sure to be open. Seconds.
+/// The delay of the requests of a finding whose ignore ends: a request that arrives before the change of
+/// state would be deleted. Seconds.
 const UNIGNORED_SOON: u32 = 5;
 
 pub(super) async fn ask(
@@ -37,7 +38,7 @@ pub(super) async fn ask(
     Ok(open(findings, id, trigger).await?.unwrap_or_else(asked))
 }
 
-/// Opens the modal; this stays in the request because a trigger lasts three seconds.
+/// Opens the modal. It is done within the request, because a trigger id is good for three seconds.
 pub(super) async fn open(
     findings: &FindingActions,
     id: &FindingId,

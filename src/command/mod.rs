@@ -1,5 +1,5 @@
-//! What people ask of Defendable in Slack: one file per command. A button leads into the same
-//! file as the command that it stands for.
+//! The Slack function: a file for each command. A button is handled in the file of the command that does the
+//! same.
 
 mod approve;
 mod authorise;
@@ -50,7 +50,7 @@ use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, digest_view};
 use crate::store::{Cursor, TableError};
 
-/// What the Slack function calls beside the table's and the secrets' actions.
+/// The IAM actions of the Slack function, beside those of table and secrets.
 pub const ACTIONS: &[&str] = &[
     "config:DescribeComplianceByConfigRule",
     "events:DescribeRule",
@@ -62,7 +62,7 @@ pub const ACTIONS: &[&str] = &[
     "sqs:SendMessage",
 ];
 
-/// The Slack function: does what people ask, if they may.
+/// The Slack function: carries out commands, block actions and view submissions of people who may give them.
 #[derive(Debug, Clone)]
 pub struct SlackFunction {
     /// Decides who may act.
@@ -75,13 +75,13 @@ pub struct SlackFunction {
     pub digests: DigestActions,
     /// Auto-response's switch.
     pub auto_response: AutoResponseActions,
-    /// What there is to see.
+    /// Status, queue and Home tab.
     pub overview: Overview,
     /// The history.
     pub history: History,
 }
 
-/// Why something could not be done; people are told in plain words.
+/// The reason why a request could not be carried out. People are told in plain words.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
     #[error(transparent)]
@@ -97,7 +97,7 @@ enum CommandError {
 type Answer = Result<Content, CommandError>;
 
 impl SlackFunction {
-    /// A slash command; the answer is for the one who typed it.
+    /// Carries out a slash command. Only the person who typed it sees the answer.
     pub async fn command(&self, event: &SlackCommandEvent) -> SlackCommandEventResponse {
         let command = Command::parse(event.text.as_deref().unwrap_or_default());
         tracing::info!(?command, user = %event.user_id.to_string(), "slash command");
@@ -149,7 +149,7 @@ impl SlackFunction {
         }
     }
 
-    /// Somebody opened the app's Home tab. Everybody may look.
+    /// Shows the Home tab to a person who opened it. Everybody may look.
     pub async fn home_opened(&self, user: &SlackUserId) {
         self.show_home(user, None, None).await;
     }
@@ -157,8 +157,8 @@ impl SlackFunction {
     async fn show_home(&self, user: &SlackUserId, from: Option<&Cursor>, told: Option<Content>) {
         let begun = Instant::now();
         let what_came_of_it = told.as_ref().and_then(|content| content.blocks.clone());
-        // On the heap, because it is large: with those of all commands beside it, the future of a
-        // request would not fit on a thread's stack.
+        // The future is on the heap, because together with those of all commands it would not fit on a
+        // thread's stack.
         let view = Box::pin(home::run(&self.overview, from, what_came_of_it)).await;
         let left = AT_ONCE.saturating_sub(begun.elapsed());
         let Err(error) = self.slack.publish_home(user, view, left).await else {
@@ -192,7 +192,7 @@ impl SlackFunction {
         }
     }
 
-    /// A subject by the id under which its finding is kept; as it is where that cannot be found out.
+    /// A subject with the id under which its finding is stored; unchanged where that cannot be found out.
     async fn resolved(&self, subject: Subject) -> Subject {
         match &subject {
             Subject::Finding(id) => {
@@ -204,8 +204,8 @@ impl SlackFunction {
     }
 }
 
-/// Slack waits three seconds for an answer. What only looks is given up by then. What changes something is
-/// not given up halfway, though Slack tells the person that it took too long.
+/// Gives up what only looks after the three seconds for which Slack waits. What changes something is not
+/// given up halfway, though Slack then tells the person that it took too long.
 async fn in_time<T>(
     subject: &Subject,
     doing: impl Future<Output = Result<T, CommandError>>,
@@ -218,7 +218,7 @@ async fn in_time<T>(
     }
 }
 
-/// Whether a request is to change something, so that it must not be done twice.
+/// Whether a request changes something, so that it must not be carried out twice.
 pub fn is_to_change(request: &SlackRequest) -> bool {
     match request {
         SlackRequest::Command(event) => {
@@ -234,7 +234,7 @@ pub fn is_to_change(request: &SlackRequest) -> bool {
     }
 }
 
-/// People learn what happened and what to do next; the log has the cause.
+/// The answer after a failure: what failed, and what to do next. The log has the cause.
 fn sorry(error: &CommandError) -> Content {
     tracing::error!(%error, "a command failed");
     let what = match error {
@@ -252,7 +252,7 @@ fn sorry(error: &CommandError) -> Content {
     ))
 }
 
-/// Why a request about a finding changes nothing, for people.
+/// The answer to a request that changes nothing about a finding.
 fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
     let id = code(id.as_str());
     note(&match refusal {

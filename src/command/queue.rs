@@ -30,10 +30,10 @@ pub(super) const DEFINITION: Definition = Definition {
     read: |words| words.is_empty().then_some(Command::Queue),
 };
 
-/// How many dead letters of each queue one answer shows.
+/// The number of dead letters of each queue that one answer shows.
 const LETTERS: usize = 3;
 
-/// How many open findings are looked through, and how many are shown.
+/// The number of open findings that are looked at, and the number that are shown.
 const LOOKED_THROUGH: usize = 500;
 const SHOWN: usize = 10;
 
@@ -58,10 +58,10 @@ pub(super) async fn run(overview: &Overview) -> Answer {
     Ok(message(&format!("{line}. {told}"), blocks))
 }
 
-/// What auto-response would do now about the findings, by the findings: a queue's messages cannot be
+/// What auto-response would do now, worked out from the findings, since the messages of a queue cannot be
 /// listed.
 struct Would {
-    /// The first of those that it would fix, and of those for which it asks.
+    /// The first findings that it would fix, and about which it would ask.
     lines: Vec<String>,
     fix: usize,
     ask: usize,

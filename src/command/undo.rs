@@ -34,7 +34,7 @@ pub(super) async fn ask(
     Ok(open(findings, id, trigger).await?.unwrap_or_else(asked))
 }
 
-/// Opens the modal; this stays in the request because a trigger lasts three seconds.
+/// Opens the modal. It is done within the request, because a trigger id is good for three seconds.
 pub(super) async fn open(
     findings: &FindingActions,
     id: &FindingId,

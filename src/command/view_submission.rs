@@ -1,4 +1,4 @@
-//! What is done with a view that was submitted.
+//! View submissions: what each modal does.
 
 use slack_morphism::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::slack::modal::callback_id;
 use crate::slack::{Content, approve_view, digest_view, fix_view, ignore_view, modal, undo_view};
 use crate::store::Shown;
 
-/// What a modal of ours changes when it is sent off.
+/// The subject of a submitted modal.
 pub(super) fn subject_of_view(view: &SlackStatefulView) -> Subject {
     let carried = modal::metadata(view).unwrap_or_default();
     let first = carried.split(' ').next().unwrap_or_default();
@@ -22,7 +22,7 @@ pub(super) fn subject_of_view(view: &SlackStatefulView) -> Subject {
 }
 
 impl SlackFunction {
-    /// A modal that was sent off; what takes its place, where that is another.
+    /// Carries out a submitted modal. Returns the view that replaces it, if there is one.
     pub async fn view_submission(
         &self,
         event: &SlackInteractionViewSubmissionEvent,
@@ -30,7 +30,7 @@ impl SlackFunction {
         let user = &event.user.id;
         let callback = callback_id(&event.view).unwrap_or_default();
         if callback == digest_view::SHOW_ALL_CALLBACK_ID {
-            // Everybody may look.
+            // This only shows something, which everybody may.
             let page = in_time(
                 &Subject::Nothing,
                 digest::next_page(&self.digests, &event.view),
@@ -79,7 +79,7 @@ impl SlackFunction {
         }
     }
 
-    /// Where people read of what a modal is about.
+    /// The channel of the message that a modal is about.
     pub(super) async fn channel_of(&self, subject: &Subject) -> Option<SlackChannelId> {
         let channel = match subject {
             Subject::Finding(id) => match self.findings.table.get(id).await.ok()??.shown? {

@@ -15,64 +15,64 @@ use crate::ids::{DigestId, FindingId};
     rename_all_fields = "camelCase"
 )]
 pub enum Job {
-    /// A finding's message may be behind the finding.
+    /// Bring a finding's message up to date.
     Show {
-        /// Which finding.
+        /// The finding.
         finding: FindingId,
     },
-    /// A digest's message may be behind its findings.
+    /// Draw a digest's message.
     Draw {
-        /// Which digest.
+        /// The digest.
         digest: DigestId,
     },
-    /// The next slice of fixing every finding of a digest.
+    /// Ask for the fixes of the next slice of a digest.
     FixAll {
-        /// Which digest.
+        /// The digest.
         digest: DigestId,
         /// The number of the slice, from 0.
         slice: u32,
-        /// How many entries of the list have had their turn.
+        /// The number of entries of the list that are done.
         #[serde(default)]
         done: usize,
-        /// Those whose fixes are under way.
+        /// The findings whose fixes are under way.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         under_way: Vec<FindingId>,
-        /// How many slices before this one have failed, one after the other.
+        /// The number of slices right before this one that failed.
         #[serde(default)]
         failures: u32,
     },
-    /// A resource may have changed: what a fix would change, how bad it is, what its tags say.
+    /// Look at a resource, and bring the finding's plan, severity and tags up to date.
     Look {
-        /// Which finding.
+        /// The finding.
         finding: FindingId,
-        /// Since when: a look that was later has seen it.
+        /// The time at which the look was asked for: a look that was later does for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
     },
-    /// An undo has been given up, or is just being: who asked for it is told.
+    /// Tell the person who asked for an undo that it has been given up.
     UndoGivenUp {
-        /// Of which finding.
+        /// The finding.
         finding: FindingId,
     },
-    /// CloudTrail may know by now who opened it.
+    /// Ask CloudTrail whose call broke the rule.
     WhoOpened {
-        /// Which finding.
+        /// The finding.
         finding: FindingId,
-        /// Of which episode.
+        /// The episode.
         episode: u32,
-        /// How often it has been asked before.
+        /// The number of times that CloudTrail has been asked before.
         looks: usize,
     },
-    /// Somebody asked for the report.
+    /// Draw the report and post it.
     Report {
-        /// When.
+        /// The time at which it was asked for.
         at: Timestamp,
-        /// Who, as a Slack user id.
+        /// The Slack user id of the person who asked for it.
         by: String,
-        /// Where it goes, as a channel's id.
+        /// The id of the channel where it is posted.
         channel: String,
     },
-    /// A minute has passed: let ignores expire and look after fixes.
+    /// Keep house, every minute: end ignores, look after fixes.
     Housekeeping {},
 }
 

@@ -1,4 +1,4 @@
-//! The bodies that travel between functions: DD-AWS's fields first, ours beside them.
+//! The JSON on the queues: DD-AWS's fields first, ours beside them as optional ones.
 
 mod arriving;
 pub mod job;
@@ -15,7 +15,7 @@ use crate::ids::{
     AccountId, FindingId, PlanDigest, Region, Resource, ResourceId, ResourceType, RuleName,
 };
 
-/// On the remediation queue (from rules) and the fix queue (from people).
+/// A request for a fix or an undo, on the remediation queue (from rules) or the fix queue (from people).
 ///
 /// ```json
 /// {"raisedByRule": "restricted-ports", "targetResourceType": "AWS::EC2::SecurityGroup",
@@ -33,28 +33,28 @@ pub struct RemediationRequest {
     pub target_resource_id: ResourceId,
     /// The resource's region.
     pub aws_region: Region,
-    /// Which remediation.
+    /// The kind of violation, which has one remediation.
     pub violation_type: ViolationType,
-    /// What the rule saw. For people: a remediator looks at the live resource only.
+    /// The details of the evaluation, for people. A remediator looks at the live resource only.
     #[serde(default)]
     pub violation_details: Value,
     /// The resource's account. [`Arriving`] fills in the account of requests that name none.
     pub aws_account_id: AccountId,
-    /// The Slack user who asked; absent from auto-response.
+    /// The id of the Slack user who asked; absent in requests of auto-response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
     /// The finding that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<FindingId>,
-    /// When the person asked. Names the fix or undo that it belongs to: one that was given up, or
-    /// that another has followed, is not carried out any more.
+    /// The time at which the person asked. It names the fix or undo that the request belongs to: one that was
+    /// given up, or that another has followed, is not carried out any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
-    /// The plan that was agreed to, by its digest: without one nothing is done about a person's request.
+    /// The digest of the plan that was agreed to. A person's request without one is not carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanDigest>,
-    /// What to put back, in the order in which it was taken away. Empty: take away what violates.
-    /// Only the coordinator fills it, from the finding.
+    /// The changes to undo, in the order in which they were made; empty in a request for a fix. The
+    /// coordinator replaces it by what the finding says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Change>,
 }
@@ -70,8 +70,8 @@ impl RemediationRequest {
         }
     }
 
-    /// The finding that it is about: what follows from the resource and the control. One that it names
-    /// must be that one, or follow from the resource and the rule, as ids did before version 0.2.
+    /// The id of the finding, which follows from the resource and the control. An id that the request names
+    /// must be that one, or follow from the resource and the rule, as ids of version 0.1 did.
     pub fn finding(&self) -> Result<FindingId, ForeignFinding> {
         let resource = self.resource();
         let id = self.violation_type.control().finding(&resource);
@@ -89,12 +89,12 @@ impl RemediationRequest {
 /// A request or report speaks of two findings, or of two resources.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignFinding {
-    /// It names a finding of another resource, rule or control.
+    /// The request names a finding of another resource, rule or control.
     #[error("it names the finding {named}, but is about {follows}")]
     Named {
-        /// The finding that it names.
+        /// The finding that the request names.
         named: FindingId,
-        /// The finding that follows from the rest of it.
+        /// The finding that follows from the rest of the request.
         follows: FindingId,
     },
     /// A report is of another resource than the request that it answers.
@@ -102,27 +102,27 @@ pub enum ForeignFinding {
     Reported {
         /// The report's resource.
         reported: ResourceId,
-        /// The request's.
+        /// The request's resource.
         requested: ResourceId,
     },
 }
 
-/// From the coordinator to a remediator.
+/// A task, from the coordinator to a remediator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationTask {
-    /// The queue that still holds the request, which the remediator deletes after its effect.
-    /// Absent where the request came from the fix queue: that message is gone by then.
+    /// The URL of the queue that still has the request. The remediator deletes it there once it is carried
+    /// out. Absent for requests from the fix queue, which are deleted when they are passed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sqs_url: Option<String>,
-    /// The request's receipt handle there.
+    /// The receipt handle of the request in that queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt_handle: Option<String>,
     /// The request.
     pub message_body: RemediationRequest,
 }
 
-/// How a remediation ended.
+/// The outcome of a remediation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "outcome",
@@ -130,42 +130,43 @@ pub struct RemediationTask {
     rename_all_fields = "camelCase"
 )]
 pub enum Outcome {
-    /// The changes are about to be made. Sent before the effect, so that a crash right after it
-    /// cannot lose what was taken away.
+    /// The changes are about to be made. It is sent before they are made, so that a crash right after that
+    /// loses nothing that is needed for an undo.
     Begun,
     /// Something was changed.
     Fixed,
-    /// What the request asked to put back is in place.
+    /// The undo is done: what was to be put back is in place.
     Undone,
     /// The resource was clean already.
     NothingToDo,
     /// The resource is not there any more.
     Gone,
-    /// Nothing was changed: a fix would take away more than was agreed to (`changes` has what), or it is
-    /// not known what that was (then `changes` is empty).
+    /// Nothing was changed, because a fix would take away more than was agreed to (`changes` has the rest),
+    /// or because it is not known what was agreed to (`changes` is empty).
     NotAgreed,
-    /// Nothing was changed: what is open (`changes` has it) auto-response leaves to people, or nobody but a
-    /// person can close.
+    /// Nothing was changed, because auto-response leaves to people what is open (`changes` has it), or
+    /// because only a person can close it.
     LeftToPeople,
-    /// Its tag [`crate::controls::IGNORE_TAG`] says to leave it as it is, and nobody asked for this fix.
+    /// Nothing was changed, because the resource has the tag [`crate::controls::IGNORE_TAG`], and no person
+    /// asked for the fix.
     LeftAlone {
         /// The tag's value.
         reason: String,
     },
-    /// It did not work. A fix has changed nothing; what an undo did change is in the report.
+    /// It failed. A fix has changed nothing; what an undo changed is in the report.
     Failed {
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
-        /// What to do next.
+        /// The step that a person should take next.
         advice: String,
     },
 }
 
-/// From a remediator to the events queue. DD-AWS's reports end at `message`.
+/// A report, from a remediator to the events queue. Reports of DD-AWS end at `message`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationReport {
-    /// Who reports: a function's name.
+    /// The name of the function that reports.
     pub remediation_source: String,
     /// `sg-0123456789abcdef0`
     pub resource_id: ResourceId,
@@ -173,24 +174,24 @@ pub struct RemediationReport {
     pub resource_type: ResourceType,
     /// `RevokeSecurityGroupIngress`, `PutBucketAcl`, …
     pub action: String,
-    /// RFC 3339.
+    /// The time of the report, in RFC 3339.
     pub action_complete_time: Timestamp,
     /// The resource's account.
     pub aws_account_id: AccountId,
     /// What was done, for people.
     pub message: String,
-    /// Ours: what a report of DD-AWS lacks.
+    /// What our reports have beside that.
     #[serde(flatten)]
     pub detail: Option<ReportDetail>,
 }
 
-/// One delivery's attempt at a request: two may be at it at once, and each may take back only what
-/// it has announced itself. A UUID; empty in reports of version 0.1.
+/// The attempt of one delivery of a request. Two may work at the same request at once, and each may take back
+/// only what it has announced itself. A UUID; empty in reports of version 0.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt(String);
 
 impl Attempt {
-    /// A new one, unlike any other.
+    /// A new attempt, unlike any other.
     pub fn begin() -> Self {
         Self(Uuid::new_v4().to_string())
     }
@@ -200,20 +201,20 @@ impl Attempt {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportDetail {
-    /// How it ended.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Whose announcements it ends, or replaces.
+    /// The attempt whose announcements this report ends or replaces.
     #[serde(default)]
     pub attempt: Attempt,
-    /// What was taken away, in full: the data from which it can be put back; or what was put back.
+    /// The changes of a fix, in full, so that they can be undone; or those that an undo has undone.
     pub changes: Vec<Change>,
     /// The request that it answers.
     pub request: RemediationRequest,
 }
 
 impl RemediationReport {
-    /// Nothing is done about a person's request that does not say which plan was agreed to.
+    /// The report of a person's request that names no plan: nothing is done about it.
     pub fn without_plan(source: &str, request: RemediationRequest, now: Timestamp) -> Self {
         let resource = request.resource();
         Self {
@@ -233,8 +234,8 @@ impl RemediationReport {
         }
     }
 
-    /// The finding that it is about: its request's, which has to be for the report's own resource. `None`
-    /// for a report of DD-AWS's shape.
+    /// The id of the request's finding, whose resource has to be the report's own. `None` for a report of
+    /// DD-AWS's shape.
     pub fn finding(&self) -> Option<Result<FindingId, ForeignFinding>> {
         let request = &self.detail.as_ref()?.request;
         if self
@@ -263,13 +264,13 @@ impl RemediationReport {
     }
 }
 
-/// On or off.
+/// Auto-response's state, or that of the weekly report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
-    /// Violations are fixed on schedule.
+    /// On: violations are fixed every minute.
     On,
-    /// Violations wait.
+    /// Off: violations wait.
     Off,
 }
 

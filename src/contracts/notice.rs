@@ -24,65 +24,65 @@ pub enum Notice {
         /// The id that it had when it was parked, where it has been a dead letter before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parked_as: Option<String>,
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// A run of auto-response has reached its cap and waits for an answer.
     Held {
-        /// When it stopped; names the hold in the answer.
+        /// The time at which the run stopped; it names the hold in the answer.
         at: Timestamp,
-        /// How many requests it had passed on.
+        /// The number of requests that the run had passed on.
         dispatched: u32,
-        /// About how many messages are waiting.
+        /// About the number of messages that wait.
         waiting: u64,
-        /// What it would go on with.
+        /// The list of plans that the run would go on with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         list: Option<PlanListId>,
     },
     /// The scheduled rule was on though "off" is recorded; it was switched off again.
     SwitchedBack {
-        /// When.
+        /// The time at which it was switched off again.
         at: Timestamp,
-        /// Who had switched it off, as a Slack user id.
+        /// The Slack user id of the person who had switched it off.
         off_by: String,
-        /// When they had.
+        /// The time at which that person had switched it off.
         off_since: Timestamp,
     },
-    /// "Off" could not be carried out when it was said, and is now.
+    /// AWS did not switch the rule off when "off" was said, and has done so now.
     CarriedOut {
-        /// When it was said.
+        /// The time at which "off" was said.
         at: Timestamp,
-        /// Who had said it.
+        /// The Slack user id of the person who said it.
         by: String,
     },
     /// "On" is recorded, and the scheduled rule is disabled: only a person enables it.
     SwitchedOffElsewhere {
-        /// When "on" was said.
+        /// The time at which "on" was said.
         at: Timestamp,
-        /// Who had said it.
+        /// The Slack user id of the person who said it.
         by: String,
     },
     /// Somebody switched auto-response.
     Switched {
-        /// When.
+        /// The time at which it was switched.
         at: Timestamp,
-        /// Which way.
+        /// The state to which it was switched.
         switch: Switch,
-        /// Who, as a Slack user id.
+        /// The Slack user id of the person who switched it.
         by: String,
-        /// Whether AWS has done as it was told.
+        /// Whether AWS has switched the rule.
         #[serde(default = "carried_out")]
         carried_out: bool,
     },
 }
 
-/// Of versions before 0.2, which announced what was carried out only.
+/// The default for notices of version 0.1, which announced only what AWS had done.
 fn carried_out() -> bool {
     true
 }
 
 impl Notice {
-    /// What people are asked about a hold.
+    /// The key of the message that asks about a hold.
     pub fn held_key(at: Timestamp) -> String {
         format!("held {at}")
     }

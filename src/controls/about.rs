@@ -19,7 +19,7 @@ pub const IGNORE_TAG: &str = "defendable:ignore";
 pub struct About {
     /// Its name, where that is not its id.
     pub name: Option<String>,
-    /// Its tags.
+    /// The resource's tags.
     pub tags: Tags,
 }
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::kind::{Control, Service};
 use super::remediation::Remediation;
 
-/// What a control's remediations call.
+/// The IAM actions of a control's remediations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlActions {
-    /// Whose resources it changes.
+    /// The service whose resources they change: `ec2`.
     pub service: &'static str,
     /// For planning, and for reading names and tags.
     pub plan: BTreeSet<&'static str>,

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub struct Call {
     /// `PutBucketAcl`
     pub event_name: String,
-    /// When it was made.
+    /// The time at which it was made.
     pub event_time: Timestamp,
     /// From where: an address, or an AWS service's name.
     #[serde(default, rename = "sourceIPAddress")]
@@ -19,21 +19,21 @@ pub struct Call {
     /// The program that made it.
     #[serde(default)]
     pub user_agent: Option<String>,
-    /// Who made it.
+    /// The principal that made it.
     #[serde(default)]
     pub user_identity: Identity,
     /// Why it failed, where it did.
     #[serde(default)]
     pub error_code: Option<String>,
-    /// What it asked for.
+    /// The parameters of the request.
     #[serde(default)]
     pub request_parameters: Value,
-    /// What it was answered.
+    /// The elements of the answer.
     #[serde(default)]
     pub response_elements: Value,
 }
 
-/// Who made it.
+/// The principal that made a call.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {

@@ -56,7 +56,7 @@ pub(super) trait ChangeFacts {
     }
 }
 
-/// What a remediation takes away.
+/// One thing that a fix takes away, with all that is needed to put it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "camelCase")]
 pub enum Change {

@@ -30,11 +30,11 @@ pub enum Exposure {
     },
     /// An ingress rule for a prefix list.
     PrefixList {
-        /// As of a range.
+        /// The protocol, as of a range.
         protocol: String,
-        /// As of a range.
+        /// The first port, as of a range.
         from_port: Option<i32>,
-        /// As of a range.
+        /// The last port, as of a range.
         to_port: Option<i32>,
         /// `pl-0123456789abcdef0`
         prefix_list: String,

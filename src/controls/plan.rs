@@ -63,7 +63,7 @@ impl AgreedPlan {
         PlanDigest::of(&covered.to_string())
     }
 
-    /// What the changes expose.
+    /// The exposures that the changes close.
     pub fn exposures(&self) -> BTreeSet<Exposure> {
         exposures(&self.changes)
     }
@@ -85,7 +85,7 @@ impl AgreedPlan {
     }
 }
 
-/// What changes expose.
+/// The exposures that changes close.
 pub fn exposures<'a>(changes: impl IntoIterator<Item = &'a Change>) -> BTreeSet<Exposure> {
     changes.into_iter().filter_map(Change::exposure).collect()
 }

@@ -9,7 +9,7 @@ use super::remediation::Remediation;
 use crate::ids::{FindingId, Resource, ResourceType};
 
 impl Control {
-    /// What the control is about.
+    /// The control's definition: resource type, words, console page, name and tags.
     pub fn definition(self) -> &'static dyn Definition {
         match self {
             Self::IngressProhibitedPorts => &IngressProhibitedPorts,

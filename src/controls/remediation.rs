@@ -76,7 +76,7 @@ pub(super) fn equals<L: Live + PartialEq>(live: &L, other: &dyn Live) -> bool {
     other.downcast_ref::<L>().is_some_and(|other| live == other)
 }
 
-/// What puts something back.
+/// An undo that is ready to be carried out.
 #[async_trait]
 pub trait PutBack: Send {
     /// Puts it back.

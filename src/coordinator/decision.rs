@@ -42,7 +42,7 @@ impl Decider {
     }
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Its remediator looks at the resource as it is, and fixes what breaks the rule.

@@ -24,14 +24,14 @@ pub enum Diagnosis {
     Odd {
         /// What is unusual: `"2 dead letters in defendable-events-dead-letters"`.
         problem: String,
-        /// What the operator should do.
+        /// The step that the operator should take next.
         next: String,
     },
     /// Defendable does not work like this.
     Ill {
-        /// What is wrong.
+        /// The problem, as a sentence.
         problem: String,
-        /// What the operator should do.
+        /// The step that the operator should take next.
         next: String,
     },
 }

@@ -1,5 +1,5 @@
-//! Findings of versions before 0.2, whose ids came from the rule: each moves under the id of its control
-//! when it is next touched, and its old id stays an alias for 400 days.
+//! Findings of version 0.1, whose ids follow from the rule. Each moves to the id of its control when it is
+//! next changed, and its old id stays an alias for 400 days.
 
 use jiff::Timestamp;
 
@@ -43,9 +43,9 @@ impl Finding {
         finding
     }
 
-    /// Two rules had a finding each about the same, and this one moved first: what is open of either is
-    /// open, what was taken away can be put back, and what people ignored of one stays ignored. `None`
-    /// where the other says nothing new.
+    /// Merges two findings about the same, of two rules, of which this one moved first: what is open of
+    /// either is open, what was taken away can be put back, and what people ignored of one stays ignored.
+    /// `None` where the other adds nothing.
     pub(crate) fn merged(&self, other: &Self, now: Timestamp) -> Option<Self> {
         let is_over = |finding: &Self| finding.state_name(now).is_over();
         let (base, rest) = if is_over(self) && !is_over(other) {

@@ -16,7 +16,7 @@ const ENDED: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Spelling")]
 pub struct Announcement {
-    /// Whose part of the fix.
+    /// The kind of violation whose remediation announced it.
     pub kind: ViolationType,
     /// The change that is about to be made.
     pub change: Change,

@@ -12,7 +12,7 @@ use crate::ids::Resource;
 /// within five minutes on average. SQS delays a message for 15 minutes at most.
 pub const LOOKS: [u32; 4] = [1, 60, 240, 600];
 
-/// Whose call it was.
+/// The call that broke the rule, as CloudTrail has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attribution {

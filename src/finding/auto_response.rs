@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::contracts::Switch;
 use crate::ids::PlanListId;
 
-/// A run that stopped at the blast-radius cap; nothing runs until somebody answers.
+/// A hold: a run stopped at the blast-radius cap, and no run goes on until a person answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
-    /// When the run stopped.
+    /// The time at which the run stopped; it names the hold.
     pub at: Timestamp,
-    /// How many requests it had passed on.
+    /// The number of requests that the run had passed on.
     pub dispatched: u32,
-    /// What auto-response would go on with: to that, and nothing else, people say yes.
+    /// The list of plans that auto-response would go on with: a yes is to these plans only.
     #[serde(default)]
     pub list: Option<PlanListId>,
 }
@@ -26,37 +26,37 @@ pub struct Hold {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoResponse {
-    /// What people want; `None` when nobody has said anything yet.
+    /// The state that was last wanted; `None` where nobody has said anything yet.
     #[serde(default)]
     pub wanted: Option<Wanted>,
-    /// When the scheduled rule was last brought to what is wanted. Absent while that is yet to be done.
+    /// The time at which the scheduled rule was switched as wanted. Absent while it has not been.
     #[serde(default)]
     pub carried_out: Option<Timestamp>,
-    /// A hold that nobody has answered.
+    /// The hold that nobody has answered.
     #[serde(default)]
     pub hold: Option<Hold>,
-    /// What people let the last hold go on with.
+    /// The yes to the last hold.
     #[serde(default)]
     pub goes_on: Option<GoesOn>,
 }
 
-/// For this long a yes to "go on" lasts.
+/// How long a yes to a hold lasts.
 const GOES_ON: SignedDuration = SignedDuration::from_hours(24);
 
-/// A yes to going on after a hold: what is in its list counts against no cap, for a day.
+/// A yes to a hold: for a day, the plans in its list count against no cap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GoesOn {
     /// The list that the question showed.
     pub list: PlanListId,
-    /// When the run had stopped. What was opened since, also again, is not meant.
+    /// The time at which the run had stopped. The yes does not cover what was opened after it.
     pub stopped_at: Timestamp,
-    /// When people said yes.
+    /// The time at which people said yes.
     pub since: Timestamp,
 }
 
 impl AutoResponse {
-    /// The yes to going on, while it lasts.
+    /// The yes to the last hold, while it lasts.
     pub fn goes_on(&self, now: Timestamp) -> Option<&GoesOn> {
         self.goes_on
             .as_ref()
@@ -64,18 +64,18 @@ impl AutoResponse {
     }
 }
 
-/// Who said what is wanted, where that was no person: the deployment, by `enable_auto_response`.
+/// The name of the deployment among those who switch auto-response: its setting is `enable_auto_response`.
 pub const BY_DEPLOYMENT: &str = "deployment";
 
-/// What somebody said.
+/// The state that somebody wants of auto-response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wanted {
-    /// On or off.
+    /// The state that is wanted.
     pub switch: Switch,
     /// The Slack user, or [`BY_DEPLOYMENT`].
     pub by: String,
-    /// When it was switched.
+    /// The time at which it was said.
     pub at: Timestamp,
 }
 

@@ -18,7 +18,7 @@ pub struct Breach {
     pub resource: Resource,
     /// What people call it, where that is not its id.
     pub resource_name: Option<String>,
-    /// What the rule says.
+    /// The annotation of the rule's evaluation.
     pub annotation: Option<String>,
     /// The severity of what is exposed.
     pub severity: Severity,

@@ -23,7 +23,7 @@ const ATTRIBUTIONS: usize = 5;
 pub struct Repeat {
     /// The exposure that was fixed.
     pub exposure: Exposure,
-    /// When it was fixed.
+    /// The time at which it was taken away.
     pub at: Timestamp,
 }
 

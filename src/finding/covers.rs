@@ -1,4 +1,4 @@
-//! What an ignore covers: by what is exposed, and by containment.
+//! What an ignore covers: exposures, and what is part of them.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::controls::{Change, Exposure, exposures};
 
-/// What an ignore covers.
+/// The exposures that an ignore covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "exposures", rename_all = "camelCase")]
 pub enum Covers {
-    /// The resource whole: by its tag, or where nothing is known of what is open.
+    /// The whole resource: by its tag, or where nothing is known of what is open.
     Resource,
-    /// These, and what is part of them.
+    /// These exposures, and what is part of them.
     Exposures(BTreeSet<Exposure>),
 }
 
 impl Covers {
-    /// What the changes of a plan expose; the resource whole where there are none.
+    /// The exposures of a plan's changes; the whole resource where there are none.
     pub fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
         let exposures = exposures(changes);
         if exposures.is_empty() {
@@ -48,7 +48,7 @@ impl Covers {
         }
     }
 
-    /// What either covers.
+    /// The exposures that either of two ignores covers.
     pub(super) fn and(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Exposures(these), Self::Exposures(those)) => {

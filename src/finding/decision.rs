@@ -47,7 +47,7 @@ pub(crate) fn line(
     tracing::info!(target: "decision", finding_id, actor, outcome, %detail, "decision");
 }
 
-/// What is counted of it.
+/// The metric that counts an event, where one does.
 fn counted(event: &HistoryEvent) -> Option<Counted> {
     match event {
         HistoryEvent::Found => Some(Counted::Opened),

@@ -23,7 +23,7 @@ pub const WORST: usize = 10;
 pub struct Digest {
     /// The channel of its message.
     pub channel: String,
-    /// When the storm began.
+    /// The time at which the storm began.
     pub begun_at: Timestamp,
     /// The message's timestamp, once it is posted.
     #[serde(default)]
@@ -55,7 +55,7 @@ pub struct Drawn {
     pub counts: Counts,
     /// The open findings with a plan, to which **Fix all** says yes.
     pub list: Option<PlanListId>,
-    /// How long that took.
+    /// How long the counting took.
     pub counting: SignedDuration,
     /// Whether every finding in it is fixed or deleted.
     pub all_over: bool,
@@ -67,7 +67,7 @@ pub struct Drawn {
 pub struct FixAll {
     /// The Slack user who asked.
     pub by: String,
-    /// When the operator confirmed it.
+    /// The time at which the operator confirmed it.
     pub at: Timestamp,
     /// The accounts whose findings are meant.
     pub accounts: BTreeSet<AccountId>,
@@ -176,11 +176,11 @@ pub struct Member {
 pub struct Tally {
     /// All of them.
     pub total: u64,
-    /// By state.
+    /// The number of findings in each state.
     pub by_state: BTreeMap<StateName, u64>,
     /// By rule, and the open ones with a fix by account.
     pub counts: Counts,
-    /// By account and region.
+    /// The number of findings in each account and region.
     pub by_place: BTreeMap<(AccountId, Region), u64>,
     /// The worst, at most [`WORST`]; open ones first.
     pub worst: Vec<Entry>,

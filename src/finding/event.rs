@@ -24,14 +24,14 @@ pub enum HistoryEvent {
     Complied,
     /// A fix was asked for.
     FixAsked,
-    /// Something was taken away.
+    /// A fix took something away.
     Fixed {
         /// What, as sentences' ends: "revoked tcp 22 from …".
         changes: Vec<String>,
     },
     /// A fix did not work.
     FixFailed {
-        /// Why the fix failed.
+        /// The reason, for people.
         reason: String,
     },
     /// Nothing was changed, for the plan was not the one that was agreed to.
@@ -71,7 +71,7 @@ pub enum HistoryEvent {
     },
     /// An undo did not work.
     UndoFailed {
-        /// Why the undo failed.
+        /// The reason, for people.
         reason: String,
     },
     /// Something was asked for that takes another's yes.
@@ -91,17 +91,17 @@ pub enum HistoryEvent {
     },
     /// Fixing every finding of a digest was asked for.
     FixAllAsked {
-        /// How many there were.
+        /// The number of findings that were to be fixed.
         findings: u64,
     },
     /// The weekly report was switched.
     WeeklyReport {
-        /// On or off.
+        /// The state to which auto-response was switched.
         switch: Switch,
     },
     /// Auto-response was switched.
     Switched {
-        /// On or off.
+        /// Whether the report comes every week from then on.
         switch: Switch,
     },
     /// A run that had stopped at its cap was told to go on.
@@ -118,15 +118,15 @@ pub enum HistoryEvent {
     },
 }
 
-/// One line of the history.
+/// An entry of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// When it happened.
+    /// The time at which it happened.
     pub at: Timestamp,
     /// The actor.
     pub by: Actor,
-    /// What the actor did.
+    /// The event.
     #[serde(rename = "deed")]
     pub event: HistoryEvent,
     /// The finding that it is about, if it is about one.
@@ -135,7 +135,7 @@ pub struct Entry {
     /// What people call the finding's resource.
     #[serde(default)]
     pub resource: Option<String>,
-    /// Where the finding stood afterwards.
+    /// The finding's state after the event.
     #[serde(default)]
     pub standing: Option<Standing>,
     /// How often within the hour, where somebody was refused the same again and again; else 0. Noted
@@ -152,7 +152,7 @@ pub struct Standing {
     pub rule: RuleName,
     /// The state.
     pub state: StateName,
-    /// When the episode began.
+    /// The time at which the episode began.
     pub opened_at: Timestamp,
 }
 
@@ -227,7 +227,7 @@ impl fmt::Display for HistoryEvent {
 }
 
 impl HistoryEvent {
-    /// Something was taken away.
+    /// The event of a fix that made these changes.
     pub(super) fn fixed(changes: &[Change]) -> Self {
         Self::Fixed {
             changes: changes.iter().map(Change::done).collect(),

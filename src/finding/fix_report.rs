@@ -1,4 +1,4 @@
-//! What a remediation's report makes of a finding.
+//! What a remediator's report changes of a finding.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::contracts::{Outcome, RemediationReport};
 use crate::controls::{Change, ViolationType};
 
 impl Finding {
-    /// A remediation reports back. `None` when the report says nothing new.
+    /// The finding after a report. `None` where the report says nothing new.
     pub fn reported(&self, report: &RemediationReport) -> Option<Self> {
         let at = report.action_complete_time;
         let detail = &self.since_undo(report.detail.as_ref()?, at)?;
@@ -39,7 +39,8 @@ impl Finding {
                 finding.take_back(detail);
                 finding.end(&detail.attempt);
             }
-            // It comes late, from an attempt that died: it had taken away what was found gone.
+            // The report comes late, from an attempt that died: it tells who took away what a later attempt
+            // found gone.
             Outcome::Begun
                 if self.episode.remediated.contains(&kind)
                     && !self
@@ -96,8 +97,8 @@ impl Finding {
         Some(finding)
     }
 
-    /// Whether something of a kind stays open after a fix: what auto-response leaves to people, or what takes
-    /// a person whoever asked.
+    /// Whether something of a kind stays open after a fix, because auto-response leaves it to people or
+    /// because only a person can close it.
     fn is_left_open(&self, kind: ViolationType, is_automatic: bool) -> bool {
         let is_left = |(planned, change): &(ViolationType, Change)| {
             *planned == kind
@@ -106,7 +107,7 @@ impl Finding {
         matches!(self.state, State::Open { .. }) && self.to_close().iter().any(is_left)
     }
 
-    /// A fix that somebody asked for has done all it can, and something is left that takes a person.
+    /// A person's fix has done all it can, and something is left that only a person can close.
     fn open_for_what_is_by_hand(&mut self, kind: ViolationType) {
         let State::Fixing {
             waiting_for,
@@ -122,7 +123,7 @@ impl Finding {
         }
     }
 
-    /// What an attempt found is what is left of a kind.
+    /// Takes what an attempt found as all that is left of a kind.
     fn plan_what_is_left(&mut self, kind: ViolationType, left: &[Change]) {
         if let (State::Open { .. }, Plan::Known { changes }) = (&self.state, &mut self.plan) {
             let new = left
@@ -133,8 +134,8 @@ impl Finding {
         }
     }
 
-    /// Auto-response has done its part, and leaves the rest to people: an open finding stays so. What was
-    /// taken away can be put back meanwhile, as what is known late can.
+    /// Auto-response has done its part and leaves the rest to people, so that the finding stays open. What it
+    /// took away can be put back meanwhile.
     fn remediate_in_part(
         &mut self,
         kind: ViolationType,
@@ -261,7 +262,7 @@ impl Finding {
         }
     }
 
-    /// What a remediation has done is not planned any more; what is ignored of its kind still is open.
+    /// Takes what a remediation has done out of the plan. What is ignored of its kind stays in it.
     fn take_out_of_plan(&mut self, kind: ViolationType) {
         let left: Vec<Change> = self.left_alone().into_iter().cloned().collect();
         if let Plan::Known { changes } = &mut self.plan {

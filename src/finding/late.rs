@@ -1,5 +1,4 @@
-//! Reports that come after their episode has ended: what they took away is on record, and can be put
-//! back.
+//! Reports that come after their episode has ended. What they took away is stored, and can be put back.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,22 +16,23 @@ pub struct LateRemoval {
     pub changes: Vec<Change>,
     /// The person who had asked for the fix.
     pub by: Actor,
-    /// When it was taken away.
+    /// The time at which it was taken away.
     pub at: Timestamp,
 }
 
-/// How many reports of earlier episodes are remembered.
+/// The number of reports of earlier episodes that are kept.
 const REPORTS: usize = 50;
 
 impl Finding {
-    /// Another episode begins: a report that counted in the last one does not count again.
+    /// Keeps the reports of an episode that ends, so that none of them counts again.
     pub(super) fn remember_reports(&mut self) {
         self.earlier_reports.append(&mut self.episode.reports);
         let surplus = self.earlier_reports.len().saturating_sub(REPORTS);
         self.earlier_reports.drain(..surplus);
     }
 
-    /// A report of an episode that has ended. `None` where it took nothing away, or is known.
+    /// The finding after a report of an earlier episode. `None` where the fix took nothing away, or the
+    /// report is known.
     pub(super) fn reported_late(&self, detail: &ReportDetail, at: Timestamp) -> Option<Self> {
         let report = (detail.request.violation_type, at);
         let is_known = self.earlier_reports.contains(&report)

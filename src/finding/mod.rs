@@ -47,28 +47,28 @@ pub use refusal::Refusal;
 pub use sources::SourceResult;
 pub use state::{Actor, AsksAgain, Failure, Reply, State, StateName};
 
-/// After this a fix that has not reported back may be asked for again.
+/// The time after which a fix that has not reported back counts as given up.
 pub const FIX_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
-/// For this long a fix that AWS Config has not confirmed is looked after.
+/// The time for which housekeeping looks at a fixed resource that AWS Config has not yet found compliant.
 pub const CONFIRMATION: SignedDuration = SignedDuration::from_hours(1);
 
-/// A look at a resource sooner after a fix may still show it as it was.
+/// The time after a fix for which a look may still show the resource as it was.
 pub const SETTLING: SignedDuration = SignedDuration::from_secs(15);
 
-/// For this long a fix can be undone.
+/// The time for which a fix can be undone.
 pub const UNDO_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// For this long what was undone is ignored, so that auto-response does not undo the undo.
+/// The time for which an undone fix is ignored, so that auto-response does not repeat it.
 pub const UNDO_IGNORE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A message says when its plan was last looked at where that is longer ago.
+/// The age of a plan from which its message says when it was made.
 pub const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
-/// How many thread replies one episode keeps; a resource that flaps adds no more.
+/// The number of replies that an episode has in its thread, at most.
 const THREAD_LIMIT: usize = 40;
 
-/// What a fix would change, as of when somebody looked.
+/// What a fix would change, as of the last look at the resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
@@ -80,9 +80,9 @@ pub enum Plan {
     Unsupported,
     /// Planning failed; the finding is shown without it.
     Unknown {
-        /// Why the plan is not known.
+        /// The reason why the plan is not known.
         reason: String,
-        /// Whether it is tried again by itself: the reason may pass.
+        /// Whether the look is repeated, because the reason may pass.
         #[serde(default)]
         looking: bool,
     },
@@ -94,8 +94,8 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// How bad what it would close is; none where there is nothing to go by. The worst, while that is being
-    /// found out.
+    /// The severity of what the plan would close: critical while that is being looked at, none where nothing
+    /// is known.
     pub fn severity(&self) -> Option<Severity> {
         match self {
             Self::Known { changes } => changes.iter().map(|(_, change)| change.severity()).max(),
@@ -119,8 +119,8 @@ pub struct Finding {
     pub aliases: BTreeSet<FindingId>,
     /// The name in AWS Config of the rule that complained last.
     pub rule: RuleName,
-    /// The newest result of each rule, by its name: in the resource's account and region that stands
-    /// for the rule's ARN.
+    /// The newest result of each rule, by the rule's name, which in the resource's account and region stands
+    /// for its ARN.
     #[serde(default)]
     pub sources: BTreeMap<RuleName, SourceResult>,
     /// The resource.
@@ -128,7 +128,7 @@ pub struct Finding {
     /// What people call it, where that is not its id.
     #[serde(default)]
     pub resource_name: Option<String>,
-    /// What the rule says.
+    /// The annotation of the rule's evaluation.
     pub annotation: Option<String>,
     /// The severity, from what is exposed.
     #[serde(default)]
@@ -138,43 +138,43 @@ pub struct Finding {
     pub channel: Option<String>,
     /// The state of the finding.
     pub state: State,
-    /// What would have to be changed for the resource to be clean. What of it is ignored, a fix leaves.
+    /// The changes that would make the resource clean. A fix leaves out those that are ignored.
     pub plan: Plan,
-    /// When the live resource was last looked at for the plan.
+    /// The time of the look that made the plan.
     #[serde(default)]
     pub checked_at: Option<Timestamp>,
     /// What is known of the newest episode.
     #[serde(flatten)]
     pub episode: Episode,
-    /// When AWS Config recorded the newest result that we know.
+    /// The time at which AWS Config recorded the newest known result.
     pub recorded_at: Timestamp,
-    /// What was recorded until then, by whichever rule, is of the resource as it was before an undo.
+    /// The time of the last undo: results that were recorded before it are of the resource as it was before.
     #[serde(default)]
     pub settled_at: Option<Timestamp>,
-    /// When something was last taken away.
+    /// The time at which a fix last took something away.
     #[serde(default)]
     pub removed_at: Option<Timestamp>,
     /// The reports that counted in earlier episodes, the newest ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_reports: Vec<(ViolationType, Timestamp)>,
-    /// What was taken away in episodes that had ended before anybody heard of it.
+    /// What was taken away in earlier episodes, by fixes whose reports came after the episode.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<LateRemoval>,
-    /// What was taken away within the last day, exposure by exposure.
+    /// The exposures that fixes closed within the last day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<Repeat>,
-    /// Who opened it in earlier episodes, the newest last.
+    /// The attributions of earlier episodes, the newest last.
     #[serde(
         default,
         rename = "earlierOpeners",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub earlier_attributions: Vec<Attribution>,
-    /// The severity that the thread of an ignored finding was told of, once it had grown.
+    /// The highest severity that the thread of an ignored finding has been told of.
     #[serde(default)]
     pub told_severity: Option<Severity>,
-    /// What the last change tells the history: written with it, so that neither can be without the
-    /// other.
+    /// The events of the last change, for the history. They are written with the change, so that neither is
+    /// without the other.
     #[serde(default, rename = "deeds", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<(Timestamp, Actor, HistoryEvent)>,
 }
@@ -234,7 +234,7 @@ impl Finding {
         }
     }
 
-    /// Since when it is in its state.
+    /// The time since which the finding is in its state.
     pub fn state_since(&self) -> Timestamp {
         match &self.state {
             State::Open { .. } => self.episode.opened_at,
@@ -245,7 +245,7 @@ impl Finding {
         }
     }
 
-    /// Whether people would see no difference: what is noted only for later does not count.
+    /// Whether both look the same in Slack. Fields that are not shown do not count.
     pub fn looks_like(&self, other: &Self) -> bool {
         let seen = |finding: &Self| Self {
             recorded_at: Timestamp::MIN,

@@ -62,9 +62,9 @@ fn sum_in(numbers: &BTreeMap<AccountId, u64>, wanted: impl Fn(&AccountId) -> boo
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contents {
-    /// How many findings it has.
+    /// The number of findings.
     pub findings: usize,
-    /// By account and by rule.
+    /// The number of findings by account and by rule.
     pub counts: Counts,
 }
 

@@ -12,12 +12,12 @@ pub enum Refusal {
     /// A fix is on its way.
     #[error("a fix is on its way already")]
     Fixing {
-        /// Who asked for it.
+        /// The actor who asked for the fix.
         asked_by: Actor,
         /// When the fix was asked for.
         since: Timestamp,
     },
-    /// It is compliant again.
+    /// The finding is fixed.
     #[error("it is fixed already")]
     Fixed,
     /// It is ignored; a fix takes a second yes.
@@ -28,7 +28,7 @@ pub enum Refusal {
         /// The reason for the ignore.
         reason: String,
     },
-    /// It is not ignored.
+    /// The finding is not ignored.
     #[error("it is not ignored")]
     NotIgnored,
     /// No fix is on its way.
@@ -37,7 +37,7 @@ pub enum Refusal {
     /// An undo is on its way.
     #[error("an undo is on its way already")]
     Undoing {
-        /// Who asked for it.
+        /// The actor who asked for the undo.
         asked_by: Actor,
         /// When the undo was asked for.
         since: Timestamp,
@@ -60,7 +60,7 @@ pub enum Refusal {
     /// The plan has more than what was agreed to.
     #[error("the plan has changed since it was shown")]
     Grown {
-        /// What was not shown.
+        /// The changes that the person was not shown.
         new: Vec<Change>,
     },
     /// It is not known to which plan somebody said yes, or that plan is of something else.
@@ -86,7 +86,7 @@ pub enum Refusal {
     Waiting {
         /// The person who asked first.
         asked_by: Actor,
-        /// When they asked.
+        /// The time at which it was asked for.
         since: Timestamp,
     },
     /// Nothing waits for an approval (any more).

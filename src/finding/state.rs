@@ -10,7 +10,7 @@ use crate::contracts::RemediationRequest;
 use crate::controls::{Change, ViolationType};
 use crate::ids::PlanDigest;
 
-/// Who did something.
+/// A person, a function or something outside that did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "camelCase")]
 pub enum Actor {
@@ -26,7 +26,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Whose request it is.
+    /// The actor of a request: the person who asked, or auto-response.
     pub fn of(request: &RemediationRequest) -> Self {
         request
             .requested_by
@@ -41,7 +41,7 @@ impl Actor {
 pub struct Failure {
     /// The person who asked for the undo.
     pub asked_by: Actor,
-    /// When the undo failed.
+    /// The time at which it failed.
     pub at: Timestamp,
     /// Why it failed, as the end of a sentence.
     pub reason: String,
@@ -79,7 +79,7 @@ pub enum State {
     Fixing {
         /// The person, or auto-response, that asked for the fix.
         asked_by: Actor,
-        /// When they asked.
+        /// The time at which it was asked for.
         since: Timestamp,
         /// The remediations that have not reported back.
         waiting_for: BTreeSet<ViolationType>,
@@ -99,7 +99,7 @@ pub enum State {
     Ignored {
         /// The person who decided, or the tag.
         by: Actor,
-        /// When they decided.
+        /// The time at which it was ignored.
         since: Timestamp,
         /// Until when; `None`: until somebody says otherwise.
         until: Option<Timestamp>,
@@ -116,14 +116,14 @@ pub enum State {
     Fixed {
         /// The actor that fixed it.
         by: Actor,
-        /// When it was fixed.
+        /// The time at which it was fixed.
         at: Timestamp,
     },
     /// What a fix took away is being put back.
     Undoing {
         /// The person who asked for the undo.
         asked_by: Actor,
-        /// When they asked.
+        /// The time at which it was asked for.
         since: Timestamp,
         /// The reason that they gave.
         reason: String,
@@ -136,13 +136,13 @@ pub enum State {
         /// Who had fixed it, in what versions before 0.2 wrote.
         #[serde(default)]
         fixed_by: Option<Actor>,
-        /// When the fix was made.
+        /// The time of the fix that is undone.
         #[serde(default)]
         fixed_at: Option<Timestamp>,
     },
     /// The resource is not there any more.
     Deleted {
-        /// Since when.
+        /// The time at which the resource was deleted.
         at: Timestamp,
     },
 }
@@ -159,9 +159,9 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AsksAgain {
-    /// Who had said yes.
+    /// The actor who had said yes.
     pub by: Actor,
-    /// When that was found out.
+    /// The time at which a remediator found out.
     pub at: Timestamp,
     /// The changes that were not in the plan that they had seen. Empty where that plan is not known.
     pub new: Vec<Change>,

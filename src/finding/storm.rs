@@ -1,40 +1,39 @@
-//! Storms: where a new finding is shown. The first few of a rule within a minute get messages of
-//! their own; when more come, the rest are gathered in a digest until the rule has been quiet for
-//! a minute.
+//! Storms: many findings of a rule at once. The first few within a minute get messages of their own; the rest
+//! are gathered in a digest, until the rule has been quiet for a minute.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DigestId, FindingId, RuleName};
 
-/// What counts as one storm.
+/// Findings of one rule that come within this time are one storm.
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How many findings of one rule within a minute get messages of their own.
+/// The number of findings of one rule that get messages of their own within a minute.
 pub const SINGLES_OF_A_RULE: usize = 5;
 
-/// And how many of all rules together, in one channel.
+/// The number of findings of all rules that get messages of their own within a minute, in one channel.
 pub const SINGLES_OF_A_CHANNEL: usize = 15;
 
-/// A rule's storm is noted as going on this often, not with every finding.
+/// How often it is stored that a rule's storm goes on: not with every finding.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
-/// Where a finding is shown.
+/// The place where a finding is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// By a message of its own.
     Single,
-    /// In a digest.
+    /// A line of this digest.
     Digest(DigestId),
 }
 
-/// What a channel has had lately.
+/// The findings that a channel has had lately.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Storm {
     /// The findings that got messages of their own.
     singles: Vec<Single>,
-    /// The rules whose findings come thick and fast.
+    /// The rules whose storms go on.
     stormy: Vec<Stormy>,
     /// The digest of the newest storm.
     pub digest: Option<DigestId>,
@@ -54,7 +53,8 @@ struct Stormy {
 }
 
 impl Storm {
-    /// Where a finding goes, and what the channel has had then; `None` where that is as it was.
+    /// Chooses the place of a finding. Also returns what the channel has had after that; `None` where that is
+    /// unchanged.
     pub(crate) fn place(
         &self,
         channel: &str,
@@ -67,7 +67,7 @@ impl Storm {
         next.singles.retain(|single| recent(&single.at));
         next.stormy.retain(|stormy| recent(&stormy.at));
         if next.singles.iter().any(|single| single.finding == *finding) {
-            // Its message could not be posted, and it is tried again.
+            // Its message could not be posted, and is tried again.
             return (Place::Single, None);
         }
         let of_rule = next
@@ -87,7 +87,7 @@ impl Storm {
             });
             return (Place::Single, Some(next));
         }
-        // One storm has one digest, whichever rules it is of.
+        // A storm has one digest for all its rules.
         let known = self.digest.clone().filter(|_| !next.stormy.is_empty());
         let begins = known.is_none();
         let digest = known.unwrap_or_else(|| DigestId::of(channel, finding, now));

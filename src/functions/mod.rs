@@ -1,4 +1,4 @@
-//! What the Lambda functions do, each with what it takes from its queue or is invoked with.
+//! Lambda functions: rules and remediators.
 
 pub mod remediator;
 pub mod rule;

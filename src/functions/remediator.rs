@@ -17,25 +17,25 @@ use crate::ids::{AccountId, FindingId, Resource};
 use crate::queue::{Disposition, QueueHandler, QueueMessage, Queues};
 use crate::store::TableError;
 
-/// What a remediator calls beside its remediations' own actions.
+/// The IAM actions of a remediator, beside those of its remediations.
 pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "sqs:DeleteMessage", "sqs:SendMessage"];
 
-/// How often a remediation plans again because somebody else changed the resource meanwhile.
+/// The number of times that a remediation plans again because somebody else changed the resource meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// Why auto-response waits where AWS does not say whether something counts.
+/// The reason why auto-response waits where AWS could not be asked.
 const UNASKED: &str = "AWS could not be asked whether it is public";
 
 /// A remediator function.
 #[derive(Debug, Clone)]
 pub struct Remediator {
-    /// Whose resources it changes.
+    /// The service whose resources it changes.
     pub service: Service,
-    /// Plans and effects.
+    /// Plans and makes changes.
     pub remediations: Remediations,
-    /// Where source messages are deleted and reports go.
+    /// The client of queues: deletes requests, sends reports.
     pub queues: Queues,
-    /// Whether auto-response may (still) act.
+    /// Decides whether auto-response may (still) act.
     pub decider: Decider,
     /// The clock.
     pub clock: Clock,
@@ -44,9 +44,9 @@ pub struct Remediator {
 }
 
 impl QueueHandler for Remediator {
-    /// Permission, announcement, effect, the source message's deletion, report. A crash between two steps
-    /// leads to a redelivery that finds the resource as it is and goes on from there; what was
-    /// taken away is in the announcement.
+    /// Carries out a task: asks whether it may, announces the changes, makes them, deletes the request,
+    /// reports. After a crash between two steps the task is delivered again, finds the resource as it is, and
+    /// goes on from there; what was taken away is in the announcement.
     async fn handle(&self, message: &QueueMessage) -> Disposition {
         let task = match RemediationTask::read(&message.body, &self.home) {
             Ok(task) => task,
@@ -90,7 +90,7 @@ impl QueueHandler for Remediator {
     }
 }
 
-/// A task with what follows from it.
+/// A task, with its resource and finding.
 struct Work {
     task: RemediationTask,
     resource: Resource,
@@ -104,7 +104,7 @@ impl Work {
 }
 
 impl Remediator {
-    /// Whether the task is for us, and speaks of one thing.
+    /// Checks that a task is for this remediator, and that its parts speak of one resource.
     fn work(&self, task: RemediationTask) -> Result<Work, String> {
         let request = &task.message_body;
         let (kind, resource) = (request.violation_type, request.resource());
@@ -125,19 +125,19 @@ impl Remediator {
         })
     }
 
-    /// Why a task must not be done, though the coordinator passed it on: it may have waited, or come
-    /// a second time, while people said "off", or "ignore", or pressed **Fix** or **Undo**.
+    /// The reason why a task must not be carried out, though the coordinator passed it on: while it waited,
+    /// or came a second time, people may have said "off" or "ignore", or pressed **Fix** or **Undo**.
     async fn objection(&self, work: &Work) -> Result<Option<&'static str>, TableError> {
         let (request, now) = (work.request(), self.clock.now());
         if request
             .asked_at
             .is_some_and(|asked_at| now.duration_since(asked_at) >= FIX_TIMEOUT)
         {
-            // The finding says so, and people decide by what it says.
+            // The finding says that it was given up, and people decide by that.
             return Ok(Some("it has been given up"));
         }
         if work.task.sqs_url.is_none() {
-            // Without a plan it is not done either, and people are told so.
+            // A task without a plan is not carried out either, and people are told.
             let is_waited_for = request.plan.is_none() || self.is_waited_for(work).await?;
             return Ok((!is_waited_for).then_some("nobody waits for it any more"));
         }
@@ -172,8 +172,8 @@ impl Remediator {
         Ok(record.is_some_and(|record| record.finding.waits_for(work.request())))
     }
 
-    /// What may be changed; `None` where a person asks and it is not known to what they agreed, or where
-    /// that is a plan of something else.
+    /// The consent to the task; `None` where a person asks and the plan is not stored, or is a plan of
+    /// something else.
     async fn consent(&self, work: &Work) -> Result<Option<Consent>, TableError> {
         let (request, control) = (work.request(), work.request().violation_type.control());
         let direction = if request.undo.is_empty() {
@@ -235,9 +235,9 @@ impl Remediator {
         )?)
     }
 
-    /// What may not be changed may still be looked at: an earlier delivery may have changed it, and
-    /// died before it could report. Where there is something to do, auto-response's request stays in
-    /// its queue, and a person's is over.
+    /// Reports a resource that is clean, though the task must not be carried out: an earlier delivery may
+    /// have changed it, and died before it reported. Where there is something to do, auto-response's request
+    /// stays in its queue, and a person's is over.
     async fn report_clean(&self, work: Work) -> Result<(), AwsError> {
         match self
             .remediations
@@ -253,7 +253,8 @@ impl Remediator {
         }
     }
 
-    /// Why auto-response leaves the resource as it is. A person who asks has seen the tag's reason.
+    /// The tag's reason why auto-response leaves the resource as it is. It does not hold for a person, who
+    /// has seen the reason.
     async fn exemption(&self, work: &Work) -> Result<Option<String>, AwsError> {
         if work.request().requested_by.is_some() {
             return Ok(None);
@@ -262,8 +263,8 @@ impl Remediator {
         Ok(about.ignored_because().map(str::to_owned))
     }
 
-    /// Plans from the live resource and changes exactly that, if all of it was agreed to. When somebody
-    /// changes the resource meanwhile, plans again.
+    /// Plans from the live resource and makes exactly these changes, if all of them were agreed to. Where
+    /// somebody changes the resource meanwhile, it plans again.
     async fn remediate(
         &self,
         work: &Work,
@@ -276,7 +277,7 @@ impl Remediator {
             if own.changes().is_empty() && new.is_empty() && attempts.start == 0 {
                 return Ok(Applied::changed(Vec::new(), left));
             }
-            // Looking may have taken long, and people may have said "off", or "ignore".
+            // The look may have taken long, and people may have said "off" or "ignore" meanwhile.
             let objection = match work.request().requested_by {
                 None if consent.is_contested(&own, self.clock.now()) => Some(CONTESTED),
                 None if own.doubt().is_some() => Some(UNASKED),
@@ -289,7 +290,7 @@ impl Remediator {
             } else {
                 Vec::new()
             };
-            // After a conflict this takes our own announcement back, even if nothing is left.
+            // After a conflict this replaces the earlier announcement, also where nothing is left.
             if goes_on || attempts.start > 0 {
                 let begun = work.report(attempt.clone(), Outcome::Begun, changes, self.clock.now());
                 self.queues.send(&self.queues.events, &begun).await?;
@@ -310,8 +311,8 @@ impl Remediator {
         }
     }
 
-    /// What this task would change, and what nobody agreed to. A person's yes is to the control as a
-    /// whole: where any part of it has grown, no part is changed. What it would change is looked at last.
+    /// Looks at what the task would change, and at what nobody agreed to. A person's yes is to the control as
+    /// a whole: where one part has grown, no part is changed. The task's own part is looked at last.
     async fn look(&self, work: &Work, consent: &Consent) -> Result<Look, AwsError> {
         let kind = work.request().violation_type;
         let mut new = Vec::new();
@@ -336,9 +337,9 @@ impl Remediator {
         })
     }
 
-    /// Looks once more, for announcing took time, and changes what was announced: what somebody has
-    /// opened since is not agreed to, and what they have written must not be written over. AWS leaves a
-    /// window between this look and the change.
+    /// Looks once more, because announcing took time, and makes the changes that were announced: what
+    /// somebody has opened since was not agreed to, and what somebody has written must not be overwritten.
+    /// AWS leaves a window between this look and the change.
     async fn apply(
         &self,
         work: &Work,
@@ -368,7 +369,7 @@ impl Remediator {
         outcome: Outcome,
         changes: Vec<Change>,
     ) -> Result<(), AwsError> {
-        // It tells when it was done.
+        // The report's time is that of the change.
         let report = work.report(attempt, outcome, changes, self.clock.now());
         let stays = matches!(&report.detail, Some(detail) if detail.outcome == Outcome::NotAgreed);
         if !stays {

@@ -1,4 +1,5 @@
-//! The rule functions: AWS Config invokes, we judge, queue the violations, put the evaluation.
+//! The rule functions: AWS Config invokes one with a configuration item; it judges the item, queues the
+//! violations, and puts the evaluation.
 
 use std::sync::Arc;
 
@@ -22,32 +23,33 @@ use crate::controls::ignored_because;
 use crate::ids::{AccountId, InvalidId, Region};
 use crate::queue::{QueueUrl, Queues};
 
-/// What a rule function calls.
+/// The IAM actions of a rule function.
 pub const ACTIONS: &[&str] = &[
     "config:GetResourceConfigHistory",
     "config:PutEvaluations",
     "sqs:SendMessage",
 ];
 
-/// AWS Config tells of a change of compliance within about a second. Seconds.
+/// The delay of the job to look at a finding, so that AWS Config's notification of a change, which takes
+/// about a second, is shown first. Seconds.
 const AFTER_THE_NEWS: u32 = 2;
 
-/// A rule's function.
+/// A rule function.
 #[derive(Debug, Clone)]
 pub struct RuleFunction {
-    /// Which rule it is.
+    /// The rule.
     pub rule: RuleKind,
-    /// What the rule's parameters leave open.
+    /// The defaults of the rule's parameters.
     pub defaults: RuleDefaults,
-    /// Where violations go, unless the rule's `sqsUrl` says otherwise.
+    /// The queue of violations, unless the rule's parameter `sqsUrl` names another.
     pub remediation_queue: QueueUrl,
-    /// Where the notifier hears of resources whose tag says to leave them as they are.
+    /// The events queue, for jobs to look at a finding.
     pub events_queue: QueueUrl,
-    /// Where we run, for items that do not say where they live.
+    /// The account and region where the function runs, for items that name none.
     pub home: (AccountId, Region),
     /// The clock.
     pub clock: Clock,
-    /// AWS, to be asked of buckets that look public, and of prefix lists.
+    /// AWS's clients, which tell of buckets that look public and of prefix lists.
     pub aws: Arc<Aws>,
     /// AWS Config's client.
     pub config: aws_sdk_config::Client,
@@ -55,16 +57,16 @@ pub struct RuleFunction {
     pub sqs: aws_sdk_sqs::Client,
 }
 
-/// Why an invocation failed; Lambda tries twice more, then gives the event to the events queue.
+/// The reason why an invocation failed. Lambda tries twice more, then sends the event to the events queue.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleFunctionError {
-    /// The event is not one that we can judge.
+    /// The event cannot be judged.
     #[error(transparent)]
     Event(#[from] InvalidRuleEvent),
     /// The rule could not judge.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
-    /// The item, or what we made of it, is not JSON of the documented shape.
+    /// The item, or its completion, is not JSON of the documented shape.
     #[error("the configuration item cannot be read: {0}")]
     Json(#[from] serde_json::Error),
     /// The item names something that is no AWS id.
@@ -84,7 +86,7 @@ pub enum RuleFunctionError {
     Aws(#[from] AwsError),
 }
 
-/// Names the rule's parameters that are none of those that the rule `knows`, in the log.
+/// Logs the names of parameters that the rule does not know.
 fn warn_of_unknown(parameters: &RuleParameters, knows: &[&str]) {
     let unknown: Vec<&str> = parameters.unknown(knows).collect();
     if !unknown.is_empty() {
@@ -135,7 +137,7 @@ impl RuleFunction {
         Ok(evaluation)
     }
 
-    /// What the item says, completed by what AWS says beside it, where that matters.
+    /// Judges an item, and asks AWS where that can change the verdict.
     async fn evaluation(
         &self,
         event: &RuleEvent,
@@ -155,7 +157,7 @@ impl RuleFunction {
         let place = (&account, &region);
         let answer = rule.ask(&self.aws, place, item, &by_item).await?;
         let judged = judge(item, &answer);
-        // What was read may be excused, and the rest is not known.
+        // What was read may be no violation, and the rest is not known.
         if let Err(EvaluationError::Unread { .. }) = judged
             && let Some(live) = rule.complete(&self.aws, place, item).await?
         {
@@ -173,11 +175,11 @@ impl RuleFunction {
     ) -> Result<(), RuleFunctionError> {
         let all = || evaluation.violations.iter();
         let requests = self.requests(event, item, evaluation, all())?;
-        // Compliance may not change by what was opened beside the rest, nor by a tag, so that AWS Config has
-        // nothing to tell of: the notifier is asked to look.
+        // What is opened beside the rest, or a tag, may not change the compliance type, and AWS Config sends
+        // nothing then. So the notifier is asked to look.
         self.ask_for_a_look(&requests).await?;
         if ignored_because(&item.tags()).is_some() {
-            // What is tagged is never fixed automatically.
+            // A tagged resource is never fixed automatically.
             return Ok(());
         }
         let automatic = all().filter(|violation| !violation.is_left_to_people);
@@ -237,13 +239,13 @@ impl RuleFunction {
             finding,
             at: Some(self.clock.now()),
         };
-        // The news that it broke is shown first.
+        // The notification of AWS Config is shown first.
         Ok(queues
             .send_later(&self.events_queue, &job, AFTER_THE_NEWS)
             .await?)
     }
 
-    /// Where the item's resource lives.
+    /// The account and region of the item's resource.
     fn place(
         &self,
         event: &RuleEvent,

@@ -1,4 +1,4 @@
-//! Who opened it, found out after it was shown.
+//! Attribution: who opened a finding, which is found out after it was shown.
 
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
@@ -8,7 +8,7 @@ use crate::finding::{Finding, State};
 use crate::ids::FindingId;
 
 impl Notifier {
-    /// Asks CloudTrail, and again later while it does not know yet.
+    /// Asks CloudTrail, and sends a job to ask again while CloudTrail does not tell.
     pub(super) async fn who_opened(
         &self,
         id: &FindingId,
@@ -23,11 +23,11 @@ impl Notifier {
         if finding.episode.number != episode || finding.episode.attribution.is_some() {
             return Ok(());
         }
-        // It may have been fixed meanwhile.
+        // The finding may have been fixed meanwhile.
         let mut changes = finding.episode.removed.clone();
         changes.extend(finding.to_close().into_iter().map(|(_, change)| change));
         if changes.is_empty() {
-            // Nobody can tell which call it was.
+            // Without changes it cannot be told which call it was.
             return Ok(());
         }
         let is_last = looks + 1 >= LOOKS.len();
@@ -62,7 +62,7 @@ impl Notifier {
                 return Ok(());
             }
         }
-        // What is not open any more is nobody's concern.
+        // A finding that is fixed is not looked up again.
         let Some(pause) = LOOKS
             .get(looks + 1)
             .filter(|_| !matches!(finding.state, State::Fixed { .. }))

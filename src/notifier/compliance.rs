@@ -1,4 +1,4 @@
-//! What AWS Config reports of a resource becomes its finding.
+//! Compliance changes of AWS Config, as changes of findings.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use crate::queue::QueueMessage;
 use crate::slack::publisher::Published;
 use crate::store::{Order, Record};
 
-/// How many open findings are looked through for older ones that nobody has seen yet.
+/// The number of open findings that are searched for older ones that are not shown yet.
 const CATCH_UP: usize = 50;
 
-/// How long a message waits while others show what is older.
+/// How long a message waits until older findings are shown.
 const TURN: Duration = Duration::from_secs(5);
 
 impl Notifier {
@@ -90,14 +90,14 @@ impl Notifier {
         let changed = self.table.change(&id, |finding| match finding {
             Some(finding) => {
                 let complied = self.of_today_s_rules(finding).complied(&breach).ok_or(())?;
-                // The tag is gone with the resource.
+                // The tag does not count once the resource is gone.
                 Ok(if is_gone {
                     complied.deleted(recorded_at).unwrap_or(complied)
                 } else {
                     complied
                 })
             }
-            // The news that it broke may still be on its way: it must not open anything then.
+            // The news that the resource broke the rule may come later. It must not open a finding then.
             None if before == Some(Compliance::NonCompliant) => {
                 let earlier = Breach {
                     recorded_at: Timestamp::MIN,
@@ -110,7 +110,7 @@ impl Notifier {
                     },
                 );
                 let complied = placeholder.complied(&breach).ok_or(())?;
-                // Nobody has seen it, and there is nothing to show, unless a report comes.
+                // Nobody has seen the finding. There is nothing to show, unless a report comes.
                 let mut unseen = complied;
                 unseen.events.clear();
                 unseen.episode.thread.clear();
@@ -127,8 +127,7 @@ impl Notifier {
         finding.heard_only_from(|rule| control(rule) == finding.control)
     }
 
-    /// After an outage of Slack's, each message comes back when it happens to, and others come for
-    /// the first time: what is older is shown first.
+    /// Shows older findings first: after an outage of Slack messages come back in any order, beside new ones.
     pub(super) async fn show_older_first(&self, id: &FindingId) -> Result<(), NotifierError> {
         let open = self
             .table
@@ -138,7 +137,7 @@ impl Notifier {
             return Ok(());
         };
         if own.shown.is_some() {
-            // It has its place already.
+            // The finding has a place already.
             return Ok(());
         }
         let finding = &own.finding;
@@ -154,7 +153,7 @@ impl Notifier {
             .filter(|record| record.finding.rule == finding.rule)
             .count();
         if of_rule > SINGLES_OF_A_RULE || older.len() > SINGLES_OF_A_CHANNEL {
-            // So many become a digest; to wait for one another would only hold all of them up.
+            // So many findings become a digest, and need not wait for one another.
             return Ok(());
         }
         older.sort_by_key(|record| record.finding.episode.opened_at);
@@ -165,8 +164,8 @@ impl Notifier {
         Ok(())
     }
 
-    /// Others that came back at the same time show it too: a moment's wait, where to come back
-    /// later would let one of them through each time.
+    /// Another process shows it now. Waiting a moment is better than coming back later, which would let only
+    /// one message through each time.
     pub(super) async fn show_in_turn(
         &self,
         id: &FindingId,

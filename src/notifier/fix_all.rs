@@ -1,4 +1,4 @@
-//! Fixing all of a digest: slice by slice, each finding by the path that its own button takes.
+//! **Fix all**: asks for the fixes of a digest's findings, slice by slice, each as its own button does.
 
 use super::{Notifier, NotifierError};
 use crate::contracts::job::Job;
@@ -9,26 +9,27 @@ use crate::fix::Asked;
 use crate::ids::{DigestId, FindingId, PlanListId};
 use crate::store::TableError;
 
-/// How much later the next slice is due. Seconds.
+/// The pause before the next slice. Seconds.
 const PAUSE: u32 = 2;
 
-/// So many slices may fail one after the other, about ten minutes' worth; then it ends.
+/// The number of slices that may fail one after the other, which is about ten minutes; then **Fix all** ends.
 const FAILURES: u32 = 300;
 
-/// Where fixing all has come to.
+/// How far **Fix all** is.
 pub(super) struct Turn {
-    /// Those whose fixes are under way.
+    /// The findings whose fixes are under way.
     pub(super) under_way: Vec<FindingId>,
-    /// How many entries of the list have had their turn.
+    /// The number of entries of the list that are done.
     pub(super) done: usize,
     /// Whether there are more.
     pub(super) more: bool,
-    /// How many slices have failed, one after the other.
+    /// The number of slices that failed, one after the other.
     pub(super) failures: u32,
 }
 
 impl Notifier {
-    /// One slice. Delivered twice, it is done once: two chains of slices would pass the cap.
+    /// Does one slice. A slice that is delivered twice is done once, since two chains of slices would exceed
+    /// the cap.
     pub(super) async fn fix_slice(
         &self,
         id: &DigestId,
@@ -40,12 +41,12 @@ impl Notifier {
             return Ok(());
         };
         let Some(list) = fix_all.list.clone() else {
-            // Of version 0.1, whose yes was to no list: nothing more is done.
+            // The yes is of version 0.1, which stored no list: nothing more is done.
             self.table.end_fix_all(id, fix_all.at).await?;
             return self.ask_to_draw(id).await;
         };
         if fix_all.ended {
-            // The process that ended it may have died before it was shown.
+            // The process that ended it may have died before it drew the digest.
             return self.ask_to_draw(id).await;
         }
         let key = format!("fix all {id} {} {slice}", fix_all.at);
@@ -139,15 +140,16 @@ impl Notifier {
         Ok(fixing)
     }
 
-    /// Whether somebody can have the finding fixed this way: not where they may not act, or where it takes
-    /// two.
+    /// Whether **Fix all** may fix the finding: not in an account where the person may not act, or where it
+    /// takes two.
     fn is_meant(&self, fix_all: &FixAll, finding: &Finding) -> bool {
         let account = &finding.resource.account;
         fix_all.covers(account) && !self.two_person_accounts.contains(account)
     }
 
-    /// Whether a fix is under way now: of the plan that was listed, or of what is left of it. What has
-    /// grown since stays as it is, and open. What cannot be read is passed over.
+    /// Asks for the fix of one finding, of the plan that was listed, or of what is left of it. Returns
+    /// whether a fix is under way. A finding whose plan has grown stays open; one that cannot be read is left
+    /// out.
     async fn fix_one(
         &self,
         id: &DigestId,

@@ -1,4 +1,4 @@
-//! What the notifier does every minute, whatever happens.
+//! Housekeeping: what the notifier does every minute.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,19 @@ use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::QueueMessage;
 use crate::store::{Changed, Order, Table};
 
-/// How many findings of a state one housekeeping looks at.
+/// The number of findings of a state at which one housekeeping looks.
 const LIMIT: usize = 500;
 
-/// Until the finding says that it is not ignored any more, its requests would be let go. Seconds.
+/// The delay of a request of a finding whose ignore ends: a request that arrives before the change of state
+/// would be deleted. Seconds.
 const LATER: u32 = 5;
 
-/// How many findings of a state one housekeeping goes through, and how many of them it looks at.
+/// The number of findings of a state that one housekeeping goes through, and the number of them at which it
+/// looks.
 const AT_ONCE: usize = 200;
 const LOOKS_AT_ONCE: usize = 40;
 
-/// How old a look may be.
+/// The age of a look after which it is repeated.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 fn is_due(finding: &Finding, now: Timestamp) -> bool {
@@ -39,8 +41,8 @@ fn is_due(finding: &Finding, now: Timestamp) -> bool {
 }
 
 impl Notifier {
-    /// Each change is shown by a notice of its own, so that one that Slack will not take keeps
-    /// nothing else from being done.
+    /// Each change is shown by a job of its own, so that a message that Slack does not take holds up nothing
+    /// else.
     pub(super) async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = self.clock.now();
         self.end_ignores(now).await?;
@@ -53,7 +55,7 @@ impl Notifier {
         self.compare_switch().await?;
         self.draw_what_is_overdue(now).await?;
         self.weekly_report(now).await?;
-        // Last: where S3 Control cannot be reached it takes seconds.
+        // This comes last, because it takes seconds where S3 Control cannot be reached.
         self.judge_again(now).await?;
         *self
             .kept_house_at
@@ -73,8 +75,8 @@ impl Notifier {
             .is_some_and(|(kept_at, sent_at)| kept_at > sent_at)
     }
 
-    /// Ends the ignores whose time is over; a finding that is open again goes back to where
-    /// auto-response looks.
+    /// Ends the ignores whose time is over. A finding that is open again goes back into the remediation
+    /// queue.
     async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
         for finding in self
             .findings(StateName::Ignored, Order::OldestFirst)
@@ -94,9 +96,9 @@ impl Notifier {
             .await
     }
 
-    /// Goes through the findings of a state, some at a time: those whose plan is not known, or has not been
-    /// looked at for an hour, are looked at again, for AWS Config is silent while a resource stays
-    /// non-compliant; the ignore of a part ends; what version 0.1 kept moves under its id.
+    /// Goes through the findings of a state, some at a time. A finding whose plan is not known, or is an hour
+    /// old, is looked at again, since AWS Config sends nothing while a resource stays non-compliant. An
+    /// ignore of a part ends, and a record of version 0.1 moves to its new id.
     async fn look_after(&self, state: StateName, now: Timestamp) -> Result<(), NotifierError> {
         let place = self.table.housekeeping_place(state).await?;
         let (records, next) = self
@@ -121,7 +123,7 @@ impl Notifier {
             .await?)
     }
 
-    /// Its message is edited, so that its buttons say what they are about.
+    /// Its message is edited, so that its buttons name the new id.
     async fn move_under_new_id(&self, id: &FindingId) -> Result<(), NotifierError> {
         let finding = self.table.resolve(id, &self.remediations.rules).await?;
         Ok(self
@@ -130,8 +132,9 @@ impl Notifier {
             .await?)
     }
 
-    /// Asks again for fixes and undos that have not reported back in a minute: the process that recorded
-    /// the request may have died before it was queued. Gives up those that never do.
+    /// Sends the requests again of fixes and undos that have not reported back in a minute, since the process
+    /// that recorded them may have died before it sent them. Gives up those that have not reported back in
+    /// time.
     async fn chase(&self, now: Timestamp) -> Result<(), NotifierError> {
         for state in [StateName::Fixing, StateName::Undoing] {
             for finding in self.findings(state, Order::OldestFirst).await? {
@@ -150,7 +153,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// Once a minute; a request that comes twice finds nothing left to do.
+    /// They are sent once a minute. A request that comes twice finds nothing left to do.
     async fn ask_again(&self, finding: &Finding, now: Timestamp) -> Result<(), NotifierError> {
         let Some(since) = finding.waits_since() else {
             return Ok(());
@@ -168,8 +171,8 @@ impl Notifier {
         Ok(self.table.confirm(&key, &claim).await?)
     }
 
-    /// Looks at what was fixed but not yet seen compliant by AWS Config: were it broken again
-    /// before that, AWS Config would have no change to tell of.
+    /// Looks at resources that were fixed and that AWS Config has not found compliant yet: where one breaks
+    /// again before that, AWS Config sends nothing.
     async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
         let fixed = self.findings(StateName::Fixed, Order::NewestFirst).await?;
         let unconfirmed: Vec<_> = fixed
@@ -179,7 +182,7 @@ impl Notifier {
         self.see_all(&unconfirmed).await
     }
 
-    /// Ends the ignores whose tag is gone. While it is there AWS Config has no change to tell of.
+    /// Ends the ignores whose tag is gone: AWS Config sends nothing about it.
     async fn look_for_tags(&self, now: Timestamp) -> Result<(), NotifierError> {
         let ignored = self
             .findings(StateName::Ignored, Order::OldestFirst)
@@ -202,7 +205,7 @@ impl Notifier {
                             .await?;
                         continue;
                     }
-                    // Where it cannot be read, it stays ignored.
+                    // A resource that cannot be read stays ignored.
                     Err(_) => false,
                 };
                 if is_gone && let Some(ended) = finding.untagged(now) {
@@ -215,7 +218,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// Digests whose drawing was asked for but got lost.
+    /// Draws the digests whose job to draw them was lost.
     async fn draw_what_is_overdue(&self, now: Timestamp) -> Result<(), NotifierError> {
         let channels: BTreeSet<&str> = self
             .routing
@@ -235,8 +238,8 @@ impl Notifier {
         Ok(())
     }
 
-    /// An open finding goes back to where auto-response looks, so many seconds later. Before the
-    /// finding is changed, so that a crash in between loses nothing.
+    /// Sends the requests of a finding that opens again to the remediation queue, `delay` seconds later. It
+    /// is called before the finding is changed, so that a crash in between loses nothing.
     pub(super) async fn wait_for_auto_response(
         &self,
         finding: &Finding,

@@ -1,7 +1,7 @@
-//! What no configuration item tells of. The account's settings, or the organisation's, are lowered, and what
-//! they had made ineffective counts again: AWS Config is asked to judge all buckets anew. A prefix list gets
-//! other entries, and the groups that refer to it have no item of that: they, and the buckets, are judged
-//! again once a day, whatever is seen.
+//! Changes that no configuration item tells of. Where the account's Public Access Block, or the
+//! organisation's, is lowered, what it had made ineffective counts again: AWS Config is asked to judge all
+//! buckets again. Where a prefix list gets other entries, the groups that refer to it get no item: they, and
+//! the buckets, are judged again once a day.
 
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -13,16 +13,16 @@ use crate::controls::evaluation::RuleKind;
 use crate::ids::RuleName;
 use crate::store::JudgedAgain;
 
-/// How long until buckets and groups are judged again whatever is seen.
+/// The time after which buckets and groups are judged again in any case.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Whether something that was ineffective counts again.
+/// Whether a setting is off now that was on before.
 fn is_lowered(before: PublicAccessBlock, now: PublicAccessBlock) -> bool {
     (before.ignore_public_acls && !now.ignore_public_acls)
         || (before.restrict_public_buckets && !now.restrict_public_buckets)
 }
 
-/// What to do about a rule.
+/// The decision about a rule.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     Nothing,
@@ -46,8 +46,8 @@ fn next(last: Option<JudgedAgain>, block: Option<PublicAccessBlock>, now: Timest
 }
 
 impl Notifier {
-    /// Each of our rules by itself: AWS Config takes one such request a minute, and the others are asked in
-    /// the next ones.
+    /// Asks for one rule: AWS Config takes one such request a minute. The other rules have their turn in the
+    /// next minutes.
     pub(super) async fn judge_again(&self, now: Timestamp) -> Result<(), NotifierError> {
         let block = self.account_block().await;
         if let Err(error) = &block {
@@ -56,7 +56,7 @@ impl Notifier {
         let block = block.ok();
         let heeds = |kind: &RuleKind| kind.control().definition().heeds_account_block();
         let mut kinds = RuleKind::ALL;
-        // First those that a lowered setting concerns.
+        // Rules that a lowered setting concerns come first.
         kinds.sort_by_key(|kind| !heeds(kind));
         for kind in kinds {
             let block = match heeds(&kind) {
@@ -70,7 +70,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// The rule is asked first, and that is noted then: twice does no harm.
+    /// AWS Config is asked first, and the time is stored after that: asking twice does no harm.
     async fn judge_again_by(
         &self,
         rule: &RuleName,
@@ -97,7 +97,7 @@ impl Notifier {
         bucket::account_block(&aws.s3_control(&self.home, &region)?, &self.home).await
     }
 
-    /// A name that our rule has elsewhere is no rule here.
+    /// The rule does not exist in this account and region.
     async fn start_evaluation(&self, rule: &RuleName) -> Result<(), AwsError> {
         let start = self
             .config

@@ -40,7 +40,7 @@ use crate::slack::mark::Mark;
 use crate::slack::publisher::{PublishError, Published, Publisher};
 use crate::store::{Changed, Record, Table, TableError};
 
-/// What the notifier calls beside the plans', the table's and the secrets' actions.
+/// The IAM actions of the notifier, beside those of plans, table and secrets.
 pub const ACTIONS: &[&str] = &[
     "config:StartConfigRulesEvaluation",
     "events:DescribeRule",
@@ -50,25 +50,25 @@ pub const ACTIONS: &[&str] = &[
 /// The notifier function.
 #[derive(Debug, Clone)]
 pub struct Notifier {
-    /// Plans for the preview.
+    /// Looks at resources, and plans.
     pub remediations: Remediations,
-    /// AWS Config, to be asked to judge again.
+    /// AWS Config's client, which asks it to judge again.
     pub config: aws_sdk_config::Client,
     /// The findings.
     pub table: Table,
-    /// Where people are.
+    /// The client of Slack.
     pub slack: Slack,
-    /// For what goes back to the remediation queue.
+    /// The client of queues.
     pub queues: Queues,
-    /// Where violations wait for auto-response.
+    /// The queue whose violations wait for auto-response.
     pub remediation_queue: QueueUrl,
     /// The way of a person's fixes.
     pub fix_requests: FixRequests,
     /// Shows findings.
     pub publisher: Publisher,
-    /// Which channel, how bad.
+    /// Chooses channel and severity.
     pub routing: Routing,
-    /// Whose call it was.
+    /// Finds out whose call broke a rule.
     pub attributions: CloudTrail,
     /// Draws the report.
     pub reporter: Reporter,

@@ -1,4 +1,4 @@
-//! What people are told that is about no finding: notices and alarms.
+//! Messages about no finding: notices and alarms.
 
 use super::notification::Alarm;
 use super::{Notifier, NotifierError, alarm_message, switch};

@@ -1,5 +1,5 @@
-//! What arrives on the events queue, in whichever envelope: SNS's JSON, SNS raw delivery, an
-//! EventBridge event, a bare report, a CloudWatch alarm, a notice of our own functions.
+//! The messages of the events queue, in each of their envelopes: SNS's JSON, SNS raw delivery, an EventBridge
+//! event, a bare report, a CloudWatch alarm, a job or notice of our own functions.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -25,11 +25,11 @@ pub enum Notification {
     Job(Job),
     /// A function tells people something.
     Notice(Notice),
-    /// Well-formed, but nothing for us; why.
+    /// A well-formed message that Defendable ignores, and what it is.
     Ignored(String),
 }
 
-/// How AWS Config judges.
+/// AWS Config's compliance type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Compliance {
@@ -39,7 +39,7 @@ pub enum Compliance {
     NonCompliant,
     /// `NOT_APPLICABLE`: deleted or out of scope.
     NotApplicable,
-    /// `INSUFFICIENT_DATA`, or a word that is new to us.
+    /// `INSUFFICIENT_DATA`, or a compliance type that is not known.
     #[serde(other)]
     InsufficientData,
 }
@@ -47,11 +47,11 @@ pub enum Compliance {
 /// A compliance change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComplianceChange {
-    /// What it is about, and when it was recorded.
+    /// The resource, the rule, and the time at which the result was recorded.
     pub breach: Breach,
-    /// The opinion now.
+    /// The compliance type now.
     pub now: Compliance,
-    /// The opinion before, where there was one.
+    /// The compliance type before, where there was one.
     pub before: Option<Compliance>,
 }
 
@@ -59,20 +59,20 @@ pub struct ComplianceChange {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Alarm {
-    /// Its name.
+    /// The alarm's name.
     pub alarm_name: String,
-    /// What somebody wrote about it.
+    /// The alarm's description.
     #[serde(default)]
     pub alarm_description: Option<String>,
-    /// Its account.
+    /// The alarm's account.
     #[serde(default, rename = "AWSAccountId")]
     pub aws_account_id: Option<String>,
     /// `ALARM`, `OK`, `INSUFFICIENT_DATA`.
     pub new_state_value: String,
-    /// Why.
+    /// The reason of the state.
     #[serde(default)]
     pub new_state_reason: String,
-    /// `2017-01-12T16:30:42.236+0000`, which is not RFC 3339; kept as text.
+    /// The time of the state as text: `2017-01-12T16:30:42.236+0000`, which is not RFC 3339.
     #[serde(default)]
     pub state_change_time: String,
     /// A display name, `US East (N. Virginia)`.
@@ -80,13 +80,13 @@ pub struct Alarm {
     pub region: Option<String>,
 }
 
-/// Why a message cannot be read.
+/// The reason why a message cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
-    /// Not JSON, or not of the shape that its kind has.
+    /// The message is not JSON, or not of the shape that its kind has.
     #[error("not a notification that can be read: {0}")]
     Json(#[from] serde_json::Error),
-    /// It names something that is no AWS id.
+    /// The message names something that is no AWS id.
     #[error("the notification is wrong: {0}")]
     Id(#[from] InvalidId),
     /// A time is missing or not RFC 3339.
@@ -100,7 +100,7 @@ pub enum Malformed {
     GivenUp {
         /// The function's ARN.
         function: String,
-        /// What it said.
+        /// The function's error.
         error: String,
         /// The rule's name in AWS Config.
         rule: String,

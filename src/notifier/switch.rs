@@ -1,4 +1,4 @@
-//! What is recorded of auto-response, held against the scheduled rule.
+//! Compares the record of auto-response with the scheduled rule.
 
 use jiff::Timestamp;
 
@@ -10,19 +10,19 @@ use crate::slack::finding_words::finding_line;
 use crate::slack::{Content, notice_message};
 use crate::store::TableError;
 
-/// People are asked once for each "on".
+/// The key of the question, which is asked once for each "on".
 pub(super) fn switched_off_elsewhere_key(at: Timestamp) -> String {
     format!("switched off elsewhere {at}")
 }
 
-/// How many findings of a list the question names.
+/// The number of findings that the question names.
 const SHOWN: usize = 10;
 
 impl Notifier {
-    /// "On" is recorded and was carried out, but the rule is disabled: somebody did that elsewhere. People
-    /// are told, and asked; only they enable it. "Off" is recorded and was not known to be carried out, but
-    /// the rule is disabled: people are told. (A rule that is on against "off" runs the coordinator, which
-    /// disables it.)
+    /// Acts on a disabled rule. Where "on" is recorded and was carried out, somebody disabled the rule
+    /// elsewhere: people are asked, and only a person enables it. Where "off" is recorded and was not known
+    /// to be carried out, people are told that it is. (An enabled rule against "off" runs the coordinator,
+    /// which disables it.)
     pub(super) async fn compare_switch(&self) -> Result<(), NotifierError> {
         let recorded = match self.table.auto_response().await {
             Ok(recorded) => recorded,
@@ -40,7 +40,7 @@ impl Notifier {
         }
         match self.schedule.state().await {
             Ok(Switch::On) => Ok(()),
-            // AWS did it, though its answer was lost: no run comes that would find that out.
+            // AWS disabled the rule, but its answer was lost. No run comes that would find that out.
             Ok(Switch::Off) if wanted.switch == Switch::Off => {
                 let notice = Notice::CarriedOut {
                     at: wanted.at,
@@ -71,7 +71,7 @@ impl Notifier {
         }
     }
 
-    /// What people are asked when a run has stopped: with the first lines of what it would go on with.
+    /// The question after a run has stopped, with the first lines of the list that it would go on with.
     pub(super) async fn held(
         &self,
         at: Timestamp,

@@ -19,9 +19,10 @@ pub const ORIGINAL_ID: &str = "originalMessageId";
 /// The AWS actions of listing and retrying dead letters.
 pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"];
 
-/// For so long a listed message cannot be retried, and one that is being retried not be listed.
-/// Seconds.
+/// How long a listed dead letter is invisible, so that it cannot be retried meanwhile. Seconds.
 const LISTED: i32 = 2;
+
+/// How long a dead letter is invisible that is being retried, so that it cannot be listed meanwhile. Seconds.
 const RETRYING: i32 = 5;
 
 /// A long poll asks all of SQS's servers: a short one may miss the few that there are. Seconds.
@@ -35,13 +36,13 @@ const GRACE: Duration = Duration::from_millis(500);
 pub struct DeadLetter {
     /// The id that it had when it was first sent.
     pub id: String,
-    /// Why it lies there.
+    /// The reason why it was parked.
     pub reason: String,
     body: String,
     receipt_handle: String,
 }
 
-/// How a retry ended.
+/// The result of a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// SQS showed no more.

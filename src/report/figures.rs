@@ -12,7 +12,7 @@ use crate::ids::{FindingId, RuleName};
 /// How many days the report has.
 const DAYS: usize = 30;
 
-/// How long fixes took.
+/// How long fixes took, from when the finding opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FixTimes {
     /// The number of fixes.
@@ -23,7 +23,7 @@ pub struct FixTimes {
     pub ninetieth: SignedDuration,
 }
 
-/// By whom findings were fixed.
+/// How many findings were fixed by people, by auto-response and outside Defendable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FixedBy {
     /// By people, through Defendable.
@@ -37,7 +37,7 @@ pub struct FixedBy {
 /// The report's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figures {
-    /// Until when.
+    /// The end of the period.
     pub until: Timestamp,
     /// How many findings were open (or being fixed) at the end of each day, the oldest first; the
     /// last is now, the first 30 days ago.

@@ -28,7 +28,7 @@ pub enum ReportError {
     /// Slack did not take the picture: nobody sees anything.
     #[error(transparent)]
     Upload(SlackError),
-    /// Slack did not show it.
+    /// Slack did not take the report.
     #[error(transparent)]
     Slack(#[from] SlackError),
     /// The picture could not be drawn.

@@ -199,7 +199,7 @@ fn timed_bar(
     write(canvas, &age(time.as_secs()), 18, (end + 8, top + 1))
 }
 
-/// One bar in three parts.
+/// Draws the bar of fixes, in a part for each of those who fixed.
 fn fixed_by(canvas: &Canvas, by: &FixedBy) -> Drawn {
     write(canvas, "Fixed by", 30, (24, 8))?;
     let FixedBy {

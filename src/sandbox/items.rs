@@ -22,11 +22,11 @@ pub(super) struct Snapshot {
     pub(super) resource_id: String,
     /// The name beside the id.
     pub(super) resource_name: Option<String>,
-    /// Its tags.
+    /// The resource's tags.
     pub(super) tags: BTreeMap<String, String>,
     /// The resource's own description.
     pub(super) configuration: Value,
-    /// Its supplement.
+    /// The resource's `supplementaryConfiguration`.
     pub(super) supplementary_configuration: Value,
 }
 

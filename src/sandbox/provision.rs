@@ -34,7 +34,7 @@ const SECRETS: [(&str, &str); 3] = [
     ("DEFENDABLE_SLACK_APP_TOKEN", "/defendable/slack/app-token"),
 ];
 
-/// What the account has now.
+/// The resources of the emulated account, by which settings are made.
 pub(super) struct Provisioned {
     /// Where AWS Config publishes.
     pub(super) topic_arn: String,

@@ -13,7 +13,7 @@ use crate::wiring::Wiring;
 const WORKERS: &str = "batch-workers";
 /// Open to everybody over IPv6.
 const DESKTOPS: &str = "remote-desktops";
-/// As it should be.
+/// The name of a group that no rule complains of.
 const WEB: &str = "web";
 
 const PUBLIC_BY_ACL: &str = "defendable-demo-downloads";

@@ -26,7 +26,7 @@ impl Socket {
     }
 }
 
-/// What callbacks share.
+/// The state that all callbacks share.
 #[derive(Clone)]
 struct Shared(Arc<SlackFunction>);
 

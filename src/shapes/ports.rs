@@ -26,7 +26,7 @@ impl PortRange {
         (first <= last).then_some(Self { first, last })
     }
 
-    /// Its first port.
+    /// The first port.
     pub fn first(self) -> u16 {
         self.first
     }

@@ -20,20 +20,21 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction/#acknowledgment_response).
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// How much of that may be spent on groups: one that does not answer keeps nobody of another out.
+/// The part of that time that may be spent on groups, so that a group which Slack does not answer for keeps
+/// no member of another out.
 const FOR_GROUPS: Duration = Duration::from_millis(1000);
 
-/// Where somebody may act.
+/// The accounts where an operator may act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// In every account, and on what concerns all of them.
+    /// Every account, and what concerns all accounts.
     Everywhere,
-    /// In these only.
+    /// These accounts only.
     Accounts(BTreeSet<AccountId>),
 }
 
 impl Reach {
-    /// Whether it has the account.
+    /// Whether the account is among them.
     pub fn covers(&self, account: &AccountId) -> bool {
         match self {
             Self::Everywhere => true,
@@ -41,7 +42,7 @@ impl Reach {
         }
     }
 
-    /// The accounts, where they are not all.
+    /// The accounts; `None` for all.
     pub fn accounts(&self) -> Option<&BTreeSet<AccountId>> {
         match self {
             Self::Everywhere => None,
@@ -50,28 +51,28 @@ impl Reach {
     }
 }
 
-/// An answer to "may this person act?".
+/// The answer to the question whether a person may act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
-    /// Yes, there.
+    /// The person may act in these accounts.
     Granted(Reach),
-    /// No.
+    /// The person may not act.
     Denied,
-    /// Slack did not say who is in a group, or whether somebody is active; which means no.
+    /// Slack did not say who is in a group, or whether the person is active. It counts as no.
     Unknown {
-        /// Where they may act if they are active, as far as that is known.
+        /// The accounts where the person may act if active, as far as the list tells.
         listed: Option<Reach>,
     },
 }
 
-/// What Slack said lately.
+/// Slack's latest answers.
 #[derive(Debug, Default)]
 struct Remembered {
     members: HashMap<SlackUserGroupId, (Instant, HashSet<SlackUserId>)>,
     active: HashMap<SlackUserId, (Instant, bool)>,
 }
 
-/// Knows the operators.
+/// Decides who is an operator.
 #[derive(Debug, Clone)]
 pub struct Authoriser {
     operators: Vec<Operator>,
@@ -89,8 +90,8 @@ impl Authoriser {
         }
     }
 
-    /// Where somebody may act. Of those who are not in the list nothing is asked but who is in its
-    /// groups.
+    /// Whether a person may act, and where. Slack is asked about the members of the list's groups, and
+    /// whether a person who is in the list is active.
     pub async fn permission(&self, user: &SlackUserId) -> Permission {
         let begun = tokio::time::Instant::now();
         let listed = match self.listed(user, begun + FOR_GROUPS).await {
@@ -106,7 +107,7 @@ impl Authoriser {
         }
     }
 
-    /// Where somebody may act by the list. Users named one by one need no call.
+    /// The accounts where the person may act by the list. Users who are named themselves need no call.
     async fn listed(&self, user: &SlackUserId, until: tokio::time::Instant) -> Permission {
         let named = self
             .operators
@@ -164,7 +165,7 @@ impl Authoriser {
         Some(is_member)
     }
 
-    /// Somebody who has left is still in the list until somebody takes them out.
+    /// A person who has left the workspace stays in the list until the list is changed.
     async fn is_active(&self, user: &SlackUserId, until: tokio::time::Instant) -> Option<bool> {
         if let Some((at, is_active)) = self.remembered().active.get(user)
             && at.elapsed() < MEMORY
@@ -186,8 +187,7 @@ impl Authoriser {
     }
 }
 
-/// What Slack says by then. The call goes on where nobody waits for it any more: it is counted all
-/// the same.
+/// Slack's answer, if it comes by then. A call that comes later still ends, and is counted.
 async fn said<T: Send + 'static>(
     until: tokio::time::Instant,
     call: impl Future<Output = Result<T, SlackError>> + Send + 'static,

@@ -50,7 +50,7 @@ pub fn fields(pairs: &[(&str, String)]) -> SlackBlock {
         .into()
 }
 
-/// Small print.
+/// A context block: small print.
 pub fn context(mrkdwn: &str) -> SlackBlock {
     let text = SlackBlockMarkDownText::new(cut(mrkdwn, SECTION_LIMIT));
     SlackContextBlock::new(vec![SlackContextBlockElement::MarkDown(text)]).into()

@@ -1,4 +1,4 @@
-//! Whom a finding's message calls.
+//! Mentions of the user group for the worst findings.
 
 use jiff::Timestamp;
 use slack_morphism::prelude::{SlackChannelId, SlackTs, SlackUserGroupId};
@@ -14,7 +14,7 @@ use crate::finding::{Finding, State};
 use crate::store::Posted;
 
 impl Publisher {
-    /// The worst ones call people, when they are new.
+    /// Adds the mention to the message of a new finding that is among the worst.
     pub(super) fn calling(&self, finding: &Finding, content: Content) -> Content {
         match self.whom_to_call(finding) {
             Some(group) => mentioning(content, group),
@@ -28,7 +28,8 @@ impl Publisher {
         self.mention.as_ref().filter(|_| is_critical)
     }
 
-    /// A finding that has become one of the worst calls people: an edit calls nobody. Whether it did.
+    /// Mentions the user group in the thread of a finding that has become one of the worst, since an edit
+    /// notifies nobody. Returns whether it did.
     pub(super) async fn call_in_thread(
         &self,
         finding: &Finding,

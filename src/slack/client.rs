@@ -17,26 +17,27 @@ use super::text::without_date_tokens;
 use crate::metrics;
 use crate::secrets::{CachedSecret, Secrets};
 
-/// No call takes longer; 429 answers are waited out within it.
+/// The longest that a call takes, waits for 429 answers included.
 const DEADLINE: Duration = Duration::from_secs(25);
 
-/// The same for what somebody waits for: Slack takes an answer to a click, and a modal for it, for
+/// The longest that a call takes for which a person waits: Slack takes the answer to a click, and a modal for
+/// it, for
 /// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response).
 pub const AT_ONCE: Duration = Duration::from_millis(2500);
 
-/// How many messages one look at a channel reads.
+/// The number of messages that one search for a mark reads.
 const LOOK_BACK: u16 = 200;
 
-/// Clocks may differ from Slack's by so much.
+/// The most by which our clock is expected to differ from Slack's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How often a call is made again that Slack says is one too many.
+/// The number of times that a call is repeated after a 429 answer.
 const RETRIES: usize = 3;
 
-/// When it is made again, if Slack does not say.
+/// The pause before that, where Slack names none.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Slack, as the app.
+/// The client of Slack's Web API, with the app's token.
 #[derive(Clone)]
 pub struct Slack {
     inner: Arc<Inner>,
@@ -48,7 +49,7 @@ struct Inner {
     client: OnceCell<HyperClient>,
 }
 
-/// A call, which is counted in any case: its caller may stop waiting.
+/// A call that is counted when it is dropped, so that a call is also counted whose caller stopped waiting.
 struct Called {
     method: &'static str,
     is_ok: bool,
@@ -69,7 +70,7 @@ impl std::fmt::Debug for Slack {
 }
 
 impl Slack {
-    /// Slack by `settings`; the token is read at the first call.
+    /// A client by `settings`, which reads the token at the first call.
     pub fn new(settings: SlackSettings, secrets: Secrets) -> Self {
         let token = CachedSecret::new(settings.bot_token.clone(), secrets);
         Self {
@@ -81,7 +82,7 @@ impl Slack {
         }
     }
 
-    /// A message as this Slack can show it: not every emulator knows date tokens.
+    /// The content as this Slack can show it. An emulator that does not know date tokens gets plain times.
     pub fn fit(&self, content: &Content) -> Content {
         if !self.inner.settings.plain_dates {
             return content.clone();
@@ -181,8 +182,7 @@ impl Slack {
         Ok(posted.ts)
     }
 
-    /// What a channel, or a thread there, has had since some time: the newest
-    /// messages of a channel, the first of a thread.
+    /// Messages since a time: the newest of a channel, or the first of a thread.
     pub async fn messages_since(
         &self,
         channel: &SlackChannelId,
@@ -225,7 +225,7 @@ impl Slack {
         .map(drop)
     }
 
-    /// Shows one user something that nobody else sees.
+    /// Posts an ephemeral message, which only one user sees.
     pub async fn tell(
         &self,
         channel: &SlackChannelId,
@@ -255,7 +255,7 @@ impl Slack {
         .map(drop)
     }
 
-    /// Shows one user the app's Home tab, unless that takes too long.
+    /// Publishes the Home tab of a user, within `left`.
     pub async fn publish_home(
         &self,
         user: &SlackUserId,
@@ -340,8 +340,8 @@ impl Slack {
     }
 }
 
-/// What we read of `users.info`'s answer: of the rest, such as a profile's fields, Slack sends what
-/// the library does not read.
+/// The part of `users.info`'s answer that Defendable reads. The library fails on some of the rest, such as
+/// custom profile fields.
 #[derive(Debug, serde::Deserialize)]
 struct UserInfo {
     user: User,
@@ -352,7 +352,7 @@ struct User {
     deleted: bool,
 }
 
-/// Waits as long as Slack says, where it says that this was one call too many. Whether to call again.
+/// After a 429 answer, waits as long as Slack says, and returns whether to call again.
 async fn waited<T>(method: &'static str, answer: &ClientResult<T>) -> bool {
     let Err(SlackClientError::RateLimitError(limit)) = answer else {
         return false;

@@ -10,7 +10,7 @@ use crate::finding::digest::{Digest, Entry, FixAll, Tally, WORST};
 use crate::ids::{DigestId, PlanListId};
 use crate::text::cut;
 
-/// How many rules, and how many places, the message names.
+/// The number of rules, and of accounts and regions, that the message names.
 const NAMED: usize = 8;
 
 /// The message; `list` is the stored list to which **Fix all** says yes.
@@ -114,7 +114,7 @@ pub(super) fn entry_line(entry: &Entry) -> String {
     )
 }
 
-/// How fixing all of it goes.
+/// The line about **Fix all**: how far it is.
 fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     let FixAll { by, at, ended, .. } = fix_all;
     let tried = |state| tally.tried.get(&state).copied().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Keeps a digest's message up to date, without an edit for every finding that enters it.
+//! Draws the messages of digests: not once for every finding, but for all that came meanwhile.
 //!
-//! The process that changes a digest draws it, unless it has just been drawn: then it asks for it to be
-//! drawn a little later, by a job, if nobody has asked yet. Drawing takes that back first, so
-//! that whatever changes while it counts is asked for again: the last change is always drawn.
+//! The process that changes a digest draws it, unless it has just been drawn. Then it sends a job to draw it
+//! a little later, if none has been sent yet. A drawing takes that note back before it counts, so that a
+//! change during the counting sends a job again: the last change is always drawn.
 
 use std::time::Instant;
 
@@ -24,16 +24,16 @@ use crate::finding::plan_list;
 use crate::ids::{DigestId, PlanListId};
 use crate::store::Holder;
 
-/// How much later, at least. Seconds.
+/// The least pause before a drawing by a job. Seconds.
 const LATER: u32 = 4;
 
-/// Likewise, after what people have done. Seconds.
+/// The least pause after a person has done something. Seconds.
 const SOON: u32 = 1;
 
-/// What stands in a digest's thread beside the call.
+/// The text beside the mention in a digest's thread.
 const SOME_ARE: &str = "Among the findings of this digest there are critical ones now.";
 
-/// A digest has changed. What cannot be drawn now is asked for.
+/// Draws a digest that has changed, or sends a job that draws it later.
 pub async fn changed(
     publisher: &Publisher,
     id: &DigestId,
@@ -72,7 +72,7 @@ async fn ask(
         return Ok(());
     };
     let pause = u32::try_from(next.duration_since(now).as_secs()).unwrap_or_default();
-    // People who have done something wait for it to be seen.
+    // A person who has done something waits to see it.
     let later = if publisher.draws { LATER } else { SOON };
     let (queues, job) = (&publisher.queues, Job::Draw { digest: id.clone() });
     queues
@@ -137,7 +137,7 @@ async fn draw_message(
     let (channel, ts) = match edited(publisher, &Mark::digest(id), digest, &content).await? {
         Some((channel, ts)) => {
             if let Some(group) = call {
-                // An edit calls nobody.
+                // An edit notifies nobody.
                 publisher
                     .slack
                     .post(&channel, &mentioning(note(SOME_ARE), group), Some(&ts))
@@ -150,7 +150,7 @@ async fn draw_message(
                 || content.clone(),
                 |group| mentioning(content.clone(), group),
             );
-            // The process that drew it before may have died before that was noted.
+            // The process that drew it before may have died before it stored the message's timestamp.
             let (mark, unsure) = (
                 Mark::digest(id),
                 digest.ts.is_none().then_some(digest.begun_at),
@@ -175,7 +175,7 @@ async fn draw_message(
     })
 }
 
-/// Stores what **Fix all** would say yes to, before its button is shown.
+/// Stores the list of plans that **Fix all** agrees to, before its button is shown.
 async fn keep_list(
     publisher: &Publisher,
     digest: &Digest,
@@ -200,7 +200,7 @@ async fn keep_list(
     ))
 }
 
-/// Where the message is, edited; `None` where there is none (any more).
+/// Edits the message and returns its place; `None` where there is none (any more).
 async fn edited(
     publisher: &Publisher,
     mark: &Mark,

@@ -1,10 +1,10 @@
-//! What a failed Slack call means to its caller.
+//! Failed calls to Slack, by what the caller has to do.
 
 use slack_morphism::errors::SlackClientError;
 
 use crate::secrets::SecretError;
 
-/// In place of a code, where the library does not know what an answer says.
+/// The code of an answer that the library cannot read.
 const UNREADABLE: &str = "an answer that cannot be read";
 
 /// A failed Slack call.
@@ -15,7 +15,7 @@ pub enum SlackError {
     Api {
         /// `chat.postMessage`
         method: &'static str,
-        /// Slack's code.
+        /// Slack's error code: `channel_not_found`.
         code: String,
     },
     /// No answer in time.
@@ -34,7 +34,7 @@ impl SlackError {
         let code = match error {
             SlackClientError::ApiError(error) => error.code,
             SlackClientError::RateLimitError(_) => "ratelimited".to_owned(),
-            // Other errors may print request or response bodies; their kind says enough.
+            // Other errors may print bodies of requests or answers, so only their kind is told.
             SlackClientError::HttpError(error) => format!("HTTP {}", error.status_code),
             SlackClientError::HttpProtocolError(_) => "no connection".to_owned(),
             SlackClientError::ProtocolError(error) if error.json_error.is_data() => {
@@ -63,7 +63,7 @@ impl SlackError {
         matches!(self, Self::Api { code, .. } if gone(code))
     }
 
-    /// Whether Slack has said no for good: trying again will not help.
+    /// Whether Slack refuses for good, so that trying again does not help.
     pub fn is_refusal(&self) -> bool {
         let passing = |code: &str| {
             // What is not a code of Slack's is in words of ours.
@@ -80,7 +80,7 @@ impl SlackError {
         matches!(self, Self::Api { code, .. } if !passing(code))
     }
 
-    /// Whether Slack answered in words that the library does not know: it will not the next time either.
+    /// Whether the library cannot read Slack's answer. It cannot the next time either.
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Api { code, .. } if code == UNREADABLE)
     }

@@ -1,4 +1,4 @@
-//! What a finding's message says below its first lines: the plan, what was done, what is ignored, why.
+//! The body of a finding's message: the plan, what was done, what is ignored and why.
 
 use super::finding_words::changes_list;
 use super::text::{actor, code, escape, prose, when};
@@ -7,7 +7,7 @@ use crate::finding::contest::CONTEST_LIMIT;
 use crate::finding::{Actor, AsksAgain, Failure, Finding, Ignore, Plan, State};
 use jiff::Timestamp;
 
-/// The part that depends on the state: the plan, the failure, the reason, what was removed.
+/// The part of the body that depends on the state.
 pub(super) fn body(finding: &Finding) -> Option<String> {
     match &finding.state {
         State::Open {
@@ -71,7 +71,7 @@ pub(super) fn body(finding: &Finding) -> Option<String> {
     }
 }
 
-/// A yes that did not cover the plan.
+/// The lines about a fix that was not made because the plan had grown.
 fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> String {
     let by = actor(by);
     if new.is_empty() {
@@ -99,7 +99,7 @@ fn asks_again_text(finding: &Finding, AsksAgain { by, new, .. }: &AsksAgain) -> 
     )
 }
 
-/// The parts of what is open that are ignored.
+/// The lines about what is ignored while the rest is open.
 fn left_text(finding: &Finding) -> Option<String> {
     finding.episode.left.as_ref()?;
     let part = finding.left_alone();
@@ -111,7 +111,7 @@ fn left_text(finding: &Finding) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
-/// An ignore, with what it covers of some changes.
+/// The line of an ignore, with the changes that it covers.
 fn part_text(ignore: &Ignore, changes: &[&Change]) -> Option<String> {
     let part: Vec<&&Change> = changes
         .iter()
@@ -130,7 +130,7 @@ fn part_text(ignore: &Ignore, changes: &[&Change]) -> Option<String> {
     })
 }
 
-/// What is ignored, while nothing else is open.
+/// The lines about what is ignored while nothing else is open.
 fn ignored_text(finding: &Finding) -> Option<String> {
     match &finding.state {
         State::Ignored {
@@ -159,7 +159,7 @@ fn ignored_text(finding: &Finding) -> Option<String> {
     }
 }
 
-/// Why auto-response has stopped for it.
+/// The line about a finding that auto-response leaves to people because it is opened again and again.
 fn contest_text(finding: &Finding) -> Option<String> {
     let last = finding.repeats.iter().map(|repeat| repeat.at).max()?;
     if !finding.is_contested(last) {
@@ -206,7 +206,7 @@ fn done_text(finding: &Finding) -> Option<String> {
     (!finding.episode.removed.is_empty()).then(done)
 }
 
-/// Why a person has to see to it.
+/// The line that tells why a person has to decide.
 fn why_unsupported(finding: &Finding) -> String {
     let resource_type = &finding.resource.resource_type;
     match ViolationType::of_resource(resource_type).is_empty() {
@@ -221,7 +221,7 @@ fn why_unsupported(finding: &Finding) -> String {
     }
 }
 
-/// What to say where auto-response does not do all of a plan.
+/// The line about the part of a plan that auto-response leaves to people.
 const LEFT_TO_PEOPLE: &str =
     "\nAuto-response revokes only the group's own 0.0.0.0/0 and ::/0; the rest takes a person.";
 
@@ -259,7 +259,7 @@ fn plan_text(finding: &Finding) -> Option<String> {
     }
 }
 
-/// What takes a person, because no fix can do it.
+/// The lines about what has to be closed by hand.
 fn by_hand_text(changes: &[Change]) -> Option<String> {
     let list = || changes_list(changes.iter().map(Change::to_string));
     let why =

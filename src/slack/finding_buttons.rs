@@ -7,10 +7,10 @@ use super::text::{actor, prose};
 use crate::finding::{ActionRequest, Actor, Approval, Finding, Plan, State};
 use slack_morphism::prelude::*;
 
-/// How long the text of a confirm dialog may be, less what stands around the plan. Characters.
+/// The most that the plan may take of a confirm dialog's text. Characters.
 const CONFIRM_ROOM: usize = 180;
 
-/// What can be done about a finding now.
+/// The buttons for what can be done about a finding now.
 pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let id = finding.id.as_str();
     let answers = finding
@@ -56,15 +56,15 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     (!buttons.is_empty()).then(|| actions(buttons))
 }
 
-/// Another operator's answers. The other buttons stay beside them: a request that nobody answers must
-/// not lock a finding.
+/// **Approve** and **Decline**. The other buttons stay, so that a request that nobody answers does not lock
+/// the finding.
 fn answer_buttons(
     finding: &Finding,
     Approval { request, .. }: &Approval,
 ) -> Vec<SlackBlockButtonElement> {
     let (id, word) = (&finding.id, request.word());
     let decline = button(action::DECLINE, "Decline", id.as_str());
-    // A request of version 0.1 names no plan: it can only be declined, and asked for anew.
+    // A request of version 0.1 names no plan. It can only be declined, and made again.
     let Some(plan) = request.plan() else {
         return vec![decline];
     };
@@ -99,7 +99,7 @@ fn lists_whole(finding: &Finding, request: &ActionRequest) -> bool {
     }
 }
 
-/// Fixes what somebody wanted left as it is, after asking once more. None where no plan is known.
+/// The button that fixes an ignored finding, after a confirm dialog. None where no plan is known.
 pub fn fix_ignored_button(
     finding: &Finding,
     by: &Actor,
@@ -115,8 +115,8 @@ pub fn fix_ignored_button(
     Some(fix.with_confirm(confirm("Fix what is ignored?", &what, "Fix")))
 }
 
-/// The same under a finding's message. Where the message does not list the whole plan, the button says of
-/// none: who presses it is shown all of it first, and asked.
+/// The button under a finding's message. Where the message does not list the whole plan, the button opens a
+/// modal that does.
 fn fix_ignored_below(
     finding: &Finding,
     by: &Actor,
@@ -137,8 +137,8 @@ fn undo_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
     Some(button(action::UNDO, "Undo…", finding.id.as_str()))
 }
 
-/// Says yes to the plan, by a confirm dialog, or where the plan is too long for one, by a modal. None
-/// where no plan is known.
+/// The button that agrees to the plan, by a confirm dialog, or by a modal where the plan is too long for one.
+/// None where no plan is known.
 pub fn fix_button(finding: &Finding) -> Option<SlackBlockButtonElement> {
     let value = action::value(&finding.id, &finding.fix_plan()?.digest());
     let changes: Vec<String> = finding

@@ -1,4 +1,4 @@
-//! A finding as a Slack message: a pure projection, whatever happened to it.
+//! A finding as a Slack message: a pure function of the finding.
 
 use super::Content;
 use super::blocks::{context, fields, message, section};
@@ -78,7 +78,7 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
     message(&fallback(finding), blocks)
 }
 
-/// Whose call broke the rule.
+/// The line about the call that broke the rule.
 fn opened_by(
     Attribution {
         principal,
@@ -102,7 +102,7 @@ fn opened_by(
     )
 }
 
-/// What waits for another operator's yes, and until when.
+/// The lines about a request that waits for another operator.
 fn waiting(
     Approval {
         request,
@@ -123,7 +123,7 @@ fn waiting(
     )
 }
 
-/// The message with a call for a user group: the worst findings only.
+/// The message with a mention of a user group, for the worst findings.
 pub fn mentioning(content: Content, group: &SlackUserGroupId) -> Content {
     let id: String = group
         .0
@@ -140,14 +140,14 @@ pub fn mentioning(content: Content, group: &SlackUserGroupId) -> Content {
 
 fn resource_link(resource: &Resource) -> String {
     if resource.id.as_str().len() > 200 {
-        // A link that had to be cut would be none.
+        // A link that is too long is left out, since a part of it leads nowhere.
         return code(resource.id.as_str());
     }
     let id = escape(resource.id.as_str()).replace('|', "/");
     format!("<{}|{id}>", escape(&console_link(resource)))
 }
 
-/// What stands where a finding's message was, once it is in another channel.
+/// The text that replaces a finding's message once it has moved to another channel.
 pub fn moved_message(finding: &Finding, channel: &str, link: Option<&str>) -> Content {
     let channel: String = channel
         .chars()
@@ -165,7 +165,7 @@ pub fn moved_message(finding: &Finding, channel: &str, link: Option<&str>) -> Co
     super::blocks::note(&text)
 }
 
-/// The text for notifications and screen readers: a sentence or two, read well aloud.
+/// The text for notifications and screen readers: one or two sentences.
 fn fallback(finding: &Finding) -> String {
     let Resource {
         account, region, ..

@@ -1,14 +1,14 @@
-//! What a finding is called, and where it stands, in words.
+//! The words for a finding: its headline, its state, its changes.
 
 use super::text::{actor, code, escape, prose, when};
 use crate::controls::Control;
 use crate::finding::{Actor, AsksAgain, Failure, Finding, Plan, State};
 use crate::text::cut;
 
-/// How many changes a message lists; the thread has more, the finding itself all of them.
+/// The number of changes that a list shows.
 pub(super) const LIST_LIMIT: usize = 12;
 
-/// What is wrong, in plain words and plain text.
+/// The headline: what is wrong, as plain text.
 pub fn headline(finding: &Finding) -> String {
     let id = match &finding.resource_name {
         Some(name) => format!("{} ({})", cut(name, 80), finding.resource.id),
@@ -44,7 +44,7 @@ pub fn headline(finding: &Finding) -> String {
     }
 }
 
-/// Where it stands, and how bad it is while it is not fixed.
+/// The state, with the severity while the finding is not fixed.
 pub(super) fn status_line(finding: &Finding) -> String {
     let standing = standing(finding);
     match finding.state {
@@ -126,7 +126,7 @@ fn standing(finding: &Finding) -> String {
     }
 }
 
-/// Changes as a list, cut where it gets long.
+/// Changes as a list, which is cut after [`LIST_LIMIT`] of them.
 pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
     let more = changes.len().saturating_sub(LIST_LIMIT);
     let mut lines: Vec<String> = changes
@@ -139,12 +139,12 @@ pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
     lines.join("\n")
 }
 
-/// The resource's id, for where there is little room.
+/// The resource's id, cut for a list.
 pub(super) fn resource_name(finding: &Finding) -> String {
     escape(&cut(finding.resource.id.as_str(), 80))
 }
 
-/// One line about a finding, for lists.
+/// The line of a finding in a list.
 pub fn finding_line(finding: &Finding) -> String {
     format!(
         "{} {} · {} · {}",

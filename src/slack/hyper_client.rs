@@ -6,10 +6,10 @@ use slack_morphism::prelude::*;
 
 use super::error::SlackError;
 
-/// Slack's client over HTTPS, or HTTP where an emulator stands in.
+/// The library's client over HTTPS, or over HTTP for an emulator.
 pub type HyperClient = SlackClient<SlackClientHyperHttpsConnector>;
 
-/// Connections by HTTPS, or HTTP where an emulator stands in.
+/// The connector for HTTPS, and for HTTP to an emulator.
 pub fn https_connector() -> Result<HttpsConnector<HttpConnector>, SlackError> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let builder = hyper_rustls::HttpsConnectorBuilder::new()

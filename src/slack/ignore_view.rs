@@ -16,12 +16,12 @@ pub const CALLBACK_ID: &str = "ignore";
 
 const DURATION: &str = "duration";
 
-/// How long to ignore.
+/// How long a finding is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IgnoreDuration {
     /// 1, 7 or 30 days.
     Days(i64),
-    /// Until somebody says otherwise.
+    /// For ever, unless somebody stops ignoring it.
     Forever,
 }
 
@@ -42,7 +42,7 @@ impl IgnoreDuration {
     }
 }
 
-/// What somebody filled in.
+/// The values of a submitted modal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IgnoreSubmission {
     /// The finding.

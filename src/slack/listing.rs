@@ -1,4 +1,4 @@
-//! Findings that a digest shows.
+//! Findings that a digest lists.
 
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ impl Publisher {
         draw::changed(self, digest, &self.channel_of(finding)).await
     }
 
-    /// What waits for another operator's yes comes out of its digest, for it takes buttons.
+    /// A finding that waits for another operator leaves its digest, because it needs buttons.
     pub(super) async fn keep_listed(
         &self,
         record: &Record,

@@ -1,4 +1,4 @@
-//! Marks: how a message is found again that Slack has, but that nobody noted.
+//! Marks: they find a message again that was posted, but whose timestamp was not stored.
 //!
 //! A publisher may die, or lose Slack's answer, between the post and the note of its timestamp in
 //! the findings table. Slack takes no key that would make a second post of the same harmless, so
@@ -21,32 +21,32 @@ use crate::ids::{DigestId, FindingId};
 pub struct Mark(String);
 
 impl Mark {
-    /// Of a finding's own message, in one of its episodes.
+    /// The mark of a finding's own message in one of its episodes.
     pub fn finding(id: &FindingId, episode: u32) -> Self {
         Self(format!("{id}/{episode}"))
     }
 
-    /// Of the reply number `reply` in that message's thread.
+    /// The mark of reply number `reply` in that message's thread.
     pub fn reply(id: &FindingId, episode: u32, reply: usize) -> Self {
         Self(format!("{id}/{episode}/{reply}"))
     }
 
-    /// Of what calls people in that message's thread.
+    /// The mark of the reply that mentions the user group.
     pub fn call(id: &FindingId, episode: u32) -> Self {
         Self(format!("{id}/{episode}/call"))
     }
 
-    /// Of a digest's message.
+    /// The mark of a digest's message.
     pub fn digest(id: &DigestId) -> Self {
         Self(id.to_string())
     }
 
-    /// Of a message that belongs to no finding, by the key that it is claimed with.
+    /// The mark of a message about no finding, by the key of its claim.
     pub fn notice(key: &str) -> Self {
         Self(encode(Sha256::digest(key)))
     }
 
-    /// The content, marked.
+    /// The content with the mark as the id of its first block.
     pub fn put_on(&self, content: &Content) -> Content {
         let mut marked = content.clone();
         if let Some(first) = marked.blocks.iter_mut().flatten().next()
@@ -58,7 +58,7 @@ impl Mark {
         marked
     }
 
-    /// Whether the content is so marked.
+    /// Whether the content has this mark.
     pub fn is_on(&self, content: &Content) -> bool {
         let id =
             |block: &SlackBlock| Some(serde_json::to_value(block).ok()?.get("block_id")?.clone());
@@ -68,8 +68,8 @@ impl Mark {
 }
 
 impl Slack {
-    /// Posts marked content. Where an earlier post may have got through since `unsure`, looks for
-    /// that first, and brings it up to date; the message's timestamp.
+    /// Posts content with a mark, and returns the message's timestamp. Where an earlier publisher may have
+    /// posted it since `unsure`, looks for that message first, and edits it.
     pub async fn post_marked(
         &self,
         channel: &SlackChannelId,
@@ -83,7 +83,8 @@ impl Slack {
         {
             tracing::info!(?mark, "found a message that nobody had noted");
             if thread.is_none() {
-                // It may be of an earlier version. The mark stays: the next publisher may die too.
+                // The message may show an earlier version of the finding. Its mark stays, for the next
+                // publisher may die too.
                 self.update(channel, &ts, &mark.put_on(content)).await?;
             }
             return Ok(ts);
@@ -91,8 +92,8 @@ impl Slack {
         self.post(channel, &mark.put_on(content), thread).await
     }
 
-    /// A marked message that is there already. None, too, where we may not read the channel: then a
-    /// message may come twice.
+    /// The message that has the mark already. None also where the app may not read the channel; then a
+    /// message can be posted twice.
     async fn find(
         &self,
         channel: &SlackChannelId,

@@ -1,4 +1,4 @@
-//! What our modals have in common: each is about a finding, and asks why.
+//! The parts that modals share: each is about a finding, and most ask for a reason.
 
 use slack_morphism::prelude::*;
 
@@ -30,7 +30,7 @@ pub(super) fn input(block_id: &str, label: &str, element: SlackInputBlockElement
         .into()
 }
 
-/// Asks why.
+/// The input for a reason.
 pub(super) fn reason_input() -> SlackBlock {
     let reason = SlackBlockPlainTextInputElement::new()
         .with_action_id(REASON.into())
@@ -46,12 +46,12 @@ pub fn callback_id(view: &SlackStatefulView) -> Option<&str> {
     modal(view)?.callback_id.as_ref().map(|id| id.0.as_str())
 }
 
-/// What a submitted modal carries.
+/// The private metadata of a submitted modal.
 pub fn metadata(view: &SlackStatefulView) -> Option<&str> {
     modal(view)?.private_metadata.as_deref()
 }
 
-/// Why, as somebody wrote it; `None` where it is empty.
+/// The reason that the person typed; `None` where it is empty.
 pub(super) fn reason(view: &SlackStatefulView) -> Option<String> {
     let reason: String = value(view, REASON)?
         .value
@@ -62,7 +62,7 @@ pub(super) fn reason(view: &SlackStatefulView) -> Option<String> {
     (!reason.trim().is_empty()).then_some(reason)
 }
 
-/// What was filled in: our inputs have one name as block and as action.
+/// The value of an input, whose block id and action id are the same.
 pub(super) fn value<'a>(
     view: &'a SlackStatefulView,
     name: &str,

@@ -1,4 +1,4 @@
-//! What our own functions tell people, as Slack messages.
+//! Notices as Slack messages.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::contracts::notice::Notice;
 use crate::finding::auto_response::BY_DEPLOYMENT;
 use crate::ids::PlanListId;
 
-/// A notice.
+/// The message of a notice.
 pub fn notice(notice: &Notice) -> Content {
     match notice {
         Notice::Parked {
@@ -63,8 +63,8 @@ pub fn notice(notice: &Notice) -> Content {
     }
 }
 
-/// A run that has stopped to ask; `listed` are the first lines of what it would go on with, and how many
-/// there are in all.
+/// The message of a run of auto-response that has reached its cap. `listed` has the first lines of what the
+/// run would go on with, and their number in all.
 pub fn held(
     at: Timestamp,
     dispatched: u32,
@@ -103,7 +103,7 @@ pub fn held(
     )
 }
 
-/// Who said so: a person, or the deployment.
+/// The person who switched auto-response, or the deployment.
 fn who(by: &str) -> String {
     match by {
         BY_DEPLOYMENT => "the deployment".to_owned(),
@@ -111,7 +111,7 @@ fn who(by: &str) -> String {
     }
 }
 
-/// Everybody in the channel learns who switched auto-response.
+/// The message that tells the channel who switched auto-response.
 fn switched(switch: Switch, by: &str, carried_out: bool) -> Content {
     note(&match (switch, carried_out) {
         (Switch::On, _) => format!(
@@ -129,7 +129,7 @@ fn switched(switch: Switch, by: &str, carried_out: bool) -> Content {
     })
 }
 
-/// Everybody learns who let a stopped run go on.
+/// The message that tells the channel who let a stopped run go on.
 pub fn went_on(by: &str) -> Content {
     note(&format!(
         ":arrow_forward: {} let auto-response go on.",
@@ -137,7 +137,7 @@ pub fn went_on(by: &str) -> Content {
     ))
 }
 
-/// A report of DD-AWS, or of anybody who speaks as it does.
+/// The message of a report in DD-AWS's shape, which names no finding.
 pub fn bare_report(report: &RemediationReport) -> Content {
     note(&format!(
         ":wrench: *{}* did {} on {} {} in account {} {}.\n> {}",

@@ -1,4 +1,4 @@
-//! One entry of the list of those who may act.
+//! An entry of the list of operators.
 
 use std::str::FromStr;
 
@@ -6,25 +6,25 @@ use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
 use crate::ids::AccountId;
 
-/// Who may act, and where: `U0ALICE` and `S0SECOPS` in every account, `U0BOB@123456789012` in one.
+/// An operator: `U0ALICE` and `S0SECOPS` in every account, `U0BOB@123456789012` in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     pub(super) who: Who,
-    /// Only there; `None`: everywhere.
+    /// The account where it may act; `None` for every account.
     pub(super) account: Option<AccountId>,
 }
 
 /// A Slack user (`U0ALICE`, `W012A3CDE`) or user group (`S0SECOPS`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Who {
-    /// One person.
+    /// This user.
     User(SlackUserId),
-    /// Everybody in a group.
+    /// The members of this user group.
     Group(SlackUserGroupId),
 }
 
 impl Operator {
-    /// Who it is, where it is one person.
+    /// The user; `None` for a group.
     pub fn user(&self) -> Option<&SlackUserId> {
         match &self.who {
             Who::User(user) => Some(user),
@@ -33,7 +33,7 @@ impl Operator {
     }
 }
 
-/// Why a text names no operator.
+/// The mistake in a text that names no operator.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
     "{0:?} is neither a user id (U…, W…) nor a user group id (S…), alone or with an account's twelve digits behind an @"

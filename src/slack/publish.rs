@@ -1,5 +1,5 @@
-//! Brings a finding's Slack message up to date: posts it, edits it, replies in its thread; or its
-//! place in a digest, where there are too many for messages of their own.
+//! Brings a finding's Slack message up to date: posts it, edits it, and replies in its thread. Where there
+//! are many findings at once, it enters the finding in a digest instead.
 //!
 //! A publisher holds a lease on the finding, so that two never post it twice, and shows
 //! the newest version before giving the lease back. A publisher that dies leaves `shown` behind
@@ -28,10 +28,10 @@ use crate::metrics;
 use crate::store::Holder;
 use crate::store::{Listed, Posted, Record, Shown};
 
-/// The longest pause of a message that Slack did not take, and more.
+/// The time within which a message that Slack did not take is tried again.
 const LATELY: Duration = Duration::from_secs(300);
 
-/// When what is about to change is sure to have been written. Seconds.
+/// The time after which a change that is about to be written has been written. Seconds.
 const WRITTEN: u32 = 30;
 
 impl Publisher {
@@ -40,8 +40,7 @@ impl Publisher {
         Box::pin(self.publish_as(id, &Holder::new())).await
     }
 
-    /// The same within a time limit: what is not done by then is given up, and handed over
-    /// to the next publisher at once.
+    /// As [`Publisher::publish`], within `patience`: what is not done by then is left to the next publisher.
     pub async fn publish_within(
         &self,
         id: &FindingId,
@@ -80,8 +79,8 @@ impl Publisher {
         shown
     }
 
-    /// Has a finding shown in a while: before it is changed, for the process that changes it may die before it
-    /// is shown.
+    /// Has the notifier show the finding a little later. It is called before a change, because the process
+    /// may die between the change and its message.
     pub async fn show_later(&self, id: &FindingId) -> Result<(), AwsError> {
         let job = Job::Show {
             finding: id.clone(),
@@ -91,7 +90,7 @@ impl Publisher {
             .await
     }
 
-    /// Whether Slack has lately failed to take something: what it did not take may be waiting.
+    /// Whether Slack lately failed to take a message, so that some may be waiting to be tried again.
     pub fn has_failed_lately(&self) -> bool {
         let failed_at = *self
             .failed_at
@@ -114,7 +113,7 @@ impl Publisher {
                     .set_shown(&record.finding.id, holder, &shown)
                     .await?
                 else {
-                    // Somebody else is at it by now, and shows the newest.
+                    // Another publisher has the lease by now, and shows the newest version.
                     return Ok(Published::Busy);
                 };
                 record = newer;
@@ -130,7 +129,7 @@ impl Publisher {
         }
     }
 
-    /// One call that brings Slack closer to the finding.
+    /// Makes one call that brings Slack closer to the finding's newest version.
     async fn show_step(
         &self,
         record: &Record,
@@ -162,7 +161,8 @@ impl Publisher {
         }
     }
 
-    /// A finding that Slack does not show yet: by a message, or in a digest where there are many.
+    /// Chooses the place of a finding that Slack does not show yet: a message, or a digest where there are
+    /// many.
     async fn show_first(
         &self,
         record: &Record,
@@ -178,7 +178,7 @@ impl Publisher {
                 .await?
         };
         match place {
-            // Noted first, so that it has one place whatever fails next; entered in the next step.
+            // The place is stored first, so that the finding has one place whatever fails next.
             Place::Digest(digest) => Ok(Shown::Listed(Listed {
                 digest,
                 episode: record.finding.episode.number,
@@ -197,7 +197,7 @@ impl Publisher {
         }
     }
 
-    /// Whether its route leads to another channel than when it was posted. What is over stays where it is.
+    /// Whether the finding's route leads to another channel now. A finding that is over stays where it is.
     fn has_moved(&self, finding: &Finding, posted: &Posted) -> bool {
         let is_over = finding.state_name(Timestamp::MIN).is_over();
         !is_over
@@ -207,7 +207,7 @@ impl Publisher {
                 .is_some_and(|home| *home != self.channel_of(finding).0)
     }
 
-    /// Posts the finding in the channel to which its route leads now; its old message says where it is.
+    /// Posts the finding in the channel of its route; its old message links to the new one.
     async fn move_to_channel(
         &self,
         record: &Record,
@@ -226,7 +226,7 @@ impl Publisher {
             .await;
         let content = moved_message(&record.finding, &moved.channel, link.ok().as_deref());
         if let Err(error) = self.slack.update(&old, &ts, &content).await {
-            // People have the new one.
+            // The new message is there; the old one may stay as it is.
             tracing::warn!(%error, finding_id = %record.finding.id, "the old message does not say where the new one is");
         }
         Ok(Posted {
@@ -266,7 +266,7 @@ impl Publisher {
             let mark = Mark::finding(&finding.id, finding.episode.number);
             let content = mark.put_on(&finding_message(finding, posted.previous.as_deref()));
             return match self.slack.update(&channel, &ts, &content).await {
-                // Somebody deleted it: people need a message.
+                // Somebody deleted the message: it is posted again.
                 Err(error) if error.is_message_gone() => {
                     tracing::warn!(%error, finding_id = %finding.id, "the message is gone, posting another");
                     let home = self.channel_of(finding);
@@ -283,7 +283,7 @@ impl Publisher {
                 }
                 Err(error) => Err(error),
                 Ok(()) => {
-                    // Versions before 0.2 did not note whom they had called.
+                    // Version 0.1 did not store whether it had mentioned the user group.
                     let is_noted = posted.home.is_some();
                     let called = posted.called
                         || is_noted && self.call_in_thread(finding, posted, unsure).await?;
@@ -321,7 +321,7 @@ impl Publisher {
     ) -> Result<Posted, SlackError> {
         let finding = &record.finding;
         let previous = match previous {
-            // A missing link must not keep the news from people.
+            // Without the link the message is posted all the same.
             Some(posted) => self
                 .slack
                 .permalink(&posted.channel.clone().into(), &posted.ts.clone().into())
@@ -348,7 +348,7 @@ impl Publisher {
         })
     }
 
-    /// Nothing is lost when it cannot be asked: the message stands.
+    /// Where this fails, the message stands without the name.
     async fn ask_who_opened(&self, finding: &Finding) {
         let known = matches!(&finding.plan, Plan::Known { changes } if !changes.is_empty());
         if !known || !can_be_known(&finding.resource) {

@@ -17,11 +17,11 @@ use crate::ids::DigestId;
 use crate::queue::Queues;
 use crate::store::{Table, TableError};
 
-/// For so long after it was asked for, a drawing is sure to be yet to begin.
+/// The time for which a drawing that was asked for has surely not begun.
 const SURELY_TO_COME: Duration = Duration::from_secs(3);
 
-/// When this process asked for which digest's drawing: while that is yet to begin, whatever changes
-/// is in it, and the digest's item, which a storm makes hot enough, is spared.
+/// The digests for whose drawing this process has asked, and when. While a drawing has not begun it includes
+/// every change, so that the digest's item need not be written for each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AskedFor(Arc<Mutex<HashMap<DigestId, Instant>>>);
 
@@ -50,25 +50,25 @@ pub struct Publisher {
     pub table: Table,
     /// The client that posts and edits.
     pub slack: Slack,
-    /// For what has to be shown later.
+    /// The client of queues, for what is shown later.
     pub queues: Queues,
     /// The clock.
     pub clock: Clock,
-    /// Whom the worst findings call.
+    /// The user group that messages of the worst findings mention.
     pub mention: Option<SlackUserGroupId>,
-    /// One at a time asks where a finding goes in a channel: those of a batch would only win the
-    /// race for the channel's places one after the other.
+    /// A lock for each channel. The findings of a batch ask for a place one at a time, since their
+    /// conditional writes would fail one another.
     pub(super) placing: Arc<Mutex<HashMap<SlackChannelId, Arc<tokio::sync::Mutex<()>>>>>,
-    /// When Slack last did not take what it was given.
+    /// The time at which Slack last did not take a message.
     pub(super) failed_at: Arc<Mutex<Option<Instant>>>,
-    /// Whether it draws digests itself. Lambda freezes a function that has answered: what it goes
-    /// on with minutes later would be drawn over what is newer.
+    /// Whether it draws digests itself. Lambda freezes a function that has answered; a drawing that goes on
+    /// minutes later would replace a newer one.
     pub(super) draws: bool,
     /// Digests for whose drawing this process has just asked.
     pub(super) asked: AskedFor,
 }
 
-/// How a publication ended.
+/// The result of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
     /// Slack shows the finding as it is.
@@ -77,16 +77,16 @@ pub enum Published {
     Busy,
 }
 
-/// Why a publication failed.
+/// The reason why a publication failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The table.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// Slack.
+    /// Slack refused a call, or did not answer.
     #[error(transparent)]
     Slack(#[from] SlackError),
-    /// A queue.
+    /// SQS refused a call, or did not answer.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -114,7 +114,7 @@ impl Publisher {
         }
     }
 
-    /// One that leaves digests to the handler of the events queue.
+    /// A publisher that leaves the drawing of digests to the notifier.
     pub fn without_drawing(self) -> Self {
         Self {
             draws: false,
@@ -122,8 +122,8 @@ impl Publisher {
         }
     }
 
-    /// A channel that a route names but that Slack does not know, or where we are no member, must
-    /// not keep the news from people.
+    /// Posts in the default channel where the route's channel is not known to Slack, or the app is not a
+    /// member of it.
     pub(super) async fn post_where_it_can(
         &self,
         channel: &SlackChannelId,

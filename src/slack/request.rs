@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use slack_morphism::prelude::*;
 
-/// A request, as far as we understand it.
+/// A request of Slack's.
 #[derive(Debug)]
 pub enum SlackRequest {
-    /// Slack checks that the endpoint is ours: the challenge goes back.
+    /// Slack checks the endpoint: the challenge goes back.
     UrlVerification(String),
     /// A slash command.
     Command(Box<SlackCommandEvent>),
@@ -17,30 +17,30 @@ pub enum SlackRequest {
     ViewSubmission(Box<SlackInteractionViewSubmissionEvent>),
     /// Somebody opened the app's Home tab.
     HomeOpened(SlackUserId),
-    /// Well-formed, but nothing for us.
+    /// A well-formed request of a kind that Defendable does not serve.
     Ignored(String),
 }
 
 /// A pressed button.
 #[derive(Debug, Clone)]
 pub struct BlockAction {
-    /// Which button.
+    /// The button's action id.
     pub action_id: String,
-    /// What it carries.
+    /// The button's value.
     pub value: String,
-    /// Who pressed it.
+    /// The user who pressed it.
     pub user: SlackUserId,
-    /// Where.
+    /// The channel of the button's message; none in the Home tab.
     pub channel: Option<SlackChannelId>,
-    /// Opens a modal within three seconds.
+    /// The trigger id, which opens a modal for three seconds.
     pub trigger_id: SlackTriggerId,
-    /// Replaces the message in which it was pressed.
+    /// The address that replaces the message in which it was pressed.
     pub response_url: Option<SlackResponseUrl>,
     /// Whether it was pressed in the Home tab.
     pub in_home: bool,
 }
 
-/// Whom a request speaks for.
+/// The workspace and app that a request comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The workspace.
@@ -49,16 +49,16 @@ pub struct Origin {
     pub app: Option<String>,
 }
 
-/// Why a request cannot be read.
+/// The reason why a request cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRequest {
-    /// Neither of the two that Slack sends.
+    /// The content type is neither of the two that Slack sends.
     #[error("of the content type {0:?}: expected a form or JSON")]
     ContentType(String),
-    /// Not a form.
+    /// The body is not a form.
     #[error("not a form: {0}")]
     Form(#[from] serde_urlencoded::de::Error),
-    /// Not JSON, or not of the shape that its kind has.
+    /// The payload is not JSON, or not of the shape that its kind has.
     #[error("not of the documented shape: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -125,7 +125,7 @@ impl SlackRequest {
         Ok((origin, request))
     }
 
-    /// The app has one tab that it fills.
+    /// Home is the only tab that the app fills.
     pub fn of_home(event: SlackAppHomeOpenedEvent) -> Self {
         match event.tab.as_deref() {
             Some("home") => Self::HomeOpened(event.user),

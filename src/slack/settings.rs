@@ -1,20 +1,20 @@
-//! What is set of Slack.
+//! The settings of Slack's side.
 
 use slack_morphism::prelude::SlackChannelId;
 
 use super::operator::Operator;
 use crate::secrets::SecretSource;
 
-/// Slack's side.
+/// The settings of Slack's side.
 #[derive(Debug, Clone)]
 pub struct SlackSettings {
-    /// Where findings are posted.
+    /// The channel for findings that no route sends elsewhere.
     pub channel: SlackChannelId,
-    /// The only workspace that may speak to us.
+    /// The workspace whose requests are accepted.
     pub team: String,
-    /// The only app that may.
+    /// The app whose requests are accepted.
     pub app: String,
-    /// The Web API, where it is not Slack's own.
+    /// The address of an emulator's Web API, in place of Slack's.
     pub api_url: Option<String>,
     /// The bot's token.
     pub bot_token: SecretSource,
@@ -24,6 +24,6 @@ pub struct SlackSettings {
     pub app_token: Option<SecretSource>,
     /// The operators.
     pub operators: Vec<Operator>,
-    /// Dates without Slack's tokens, for emulators that do not know them.
+    /// Whether times are written without date tokens, for emulators that do not know them.
     pub plain_dates: bool,
 }

@@ -15,16 +15,16 @@ const MAX_AGE: i64 = 5 * 60;
 /// The header with the time at which Slack sent the request.
 pub const TIMESTAMP: &str = "x-slack-request-timestamp";
 
-/// Why a request is not from Slack, or not from now. Says nothing that helps to forge one.
+/// The reason why a request is not accepted as Slack's. It tells nothing that helps to forge one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
-    /// A header is missing, doubled, or not of its form.
+    /// A header is missing, given twice, or malformed.
     #[error("the signature headers are missing or malformed")]
     Headers,
-    /// More than five minutes off.
+    /// The timestamp is more than five minutes off.
     #[error("the request is too old or from the future")]
     Age,
-    /// Another body, or another secret.
+    /// The signature is of another body, or by another secret.
     #[error("the signature does not match")]
     Signature,
 }

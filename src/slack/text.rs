@@ -84,7 +84,7 @@ pub fn mention(user: &str) -> String {
     format!("<@{plain}>")
 }
 
-/// Who did something.
+/// An actor, for people: a mention, or the function's name.
 pub fn actor(actor: &Actor) -> String {
     match actor {
         Actor::User(id) => mention(id),

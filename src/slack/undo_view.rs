@@ -37,7 +37,7 @@ pub fn undo_view(finding: &Finding) -> SlackModalView {
     about(finding, CALLBACK_ID, "Undo a fix", "Undo", blocks).with_private_metadata(metadata)
 }
 
-/// What somebody filled in.
+/// The values of a submitted modal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UndoSubmission {
     /// The finding.

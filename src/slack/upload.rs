@@ -7,7 +7,7 @@ use super::client::Slack;
 use super::error::SlackError;
 
 impl Slack {
-    /// Uploads a PNG, which nobody sees yet; `alt` says what it shows to those who do not see it.
+    /// Uploads a PNG without showing it. `alt` is the text for screen readers.
     /// ([Uploading files](https://docs.slack.dev/messaging/working-with-files#upload))
     pub async fn upload(
         &self,
@@ -31,7 +31,7 @@ impl Slack {
         Ok(place.file_id)
     }
 
-    /// Shows what was uploaded in a channel, with words beside it.
+    /// Shows an uploaded file in a channel, with a comment.
     pub async fn share(
         &self,
         channel: &SlackChannelId,

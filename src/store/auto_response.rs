@@ -11,7 +11,7 @@ use crate::ids::PlanListId;
 const KEY: &str = "AUTO_RESPONSE";
 
 impl Table {
-    /// What is recorded; nothing, where nobody has said anything yet.
+    /// The record; an empty one where nobody has said anything yet.
     pub async fn auto_response(&self) -> Result<AutoResponse, TableError> {
         let recorded = self.get_item(KEY, KEY).await?;
         Ok(recorded.unwrap_or_default())
@@ -31,7 +31,8 @@ impl Table {
         }
     }
 
-    /// Records what somebody said, which also answers a hold. It is yet to be carried out.
+    /// Records that auto-response is wanted on or off, which also answers a hold. The scheduled rule is
+    /// switched after that.
     pub async fn want(&self, wanted: &Wanted) -> Result<(), TableError> {
         let update = self
             .auto_response_update()
@@ -41,7 +42,7 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// Records what the deployment says, where nobody has said anything; whether it was that.
+    /// Records the deployment's setting, where nobody has said anything yet. Returns whether it did.
     pub async fn want_first(&self, wanted: &Wanted) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
@@ -51,7 +52,8 @@ impl Table {
         update.make().await
     }
 
-    /// The scheduled rule is as it was wanted `at`. What is wanted since then is yet to be carried out.
+    /// Records that the scheduled rule was switched as was wanted `at`, unless something else has been wanted
+    /// since.
     pub async fn carried_out(&self, at: Timestamp) -> Result<(), TableError> {
         let update = self
             .auto_response_update()
@@ -63,7 +65,7 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// Records that a run stopped; `false` when one is recorded already.
+    /// Records a hold; `false` where one is recorded already.
     pub async fn hold(&self, hold: &Hold) -> Result<bool, TableError> {
         let update = self
             .auto_response_update()
@@ -74,8 +76,8 @@ impl Table {
         update.make().await
     }
 
-    /// Answers the hold of `at`: the next run goes on with the hold's list. `false` when it is answered
-    /// already, or is another.
+    /// Answers the hold of `at` with yes: the next run goes on with the hold's list. `false` where that hold
+    /// is answered already.
     pub async fn release_hold(
         &self,
         at: Timestamp,

@@ -12,7 +12,7 @@ use crate::finding::StateName;
 /// How many findings are read at a time.
 const PAGE: usize = 100;
 
-/// By when findings entered their state.
+/// An order by the time at which findings entered their state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The newest first.
@@ -55,7 +55,7 @@ impl Table {
         self.in_state(state, Order::OldestFirst).count().await
     }
 
-    /// How many findings are in a state since some time between two.
+    /// The number of findings that entered their state between two times.
     pub async fn count_between(
         &self,
         state: StateName,

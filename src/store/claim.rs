@@ -1,6 +1,5 @@
-//! What must not be done twice. Messages that belong to no finding (alarms, notices): each is claimed
-//! before it is posted, so that a duplicate posts nothing. Requests of Slack's that are to change
-//! something: a replay changes nothing.
+//! Claims, so that nothing is done twice. A message about no finding (an alarm, a notice) is claimed before
+//! it is posted. A request of Slack's that changes something is stored, so that a replay changes nothing.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -10,31 +9,31 @@ use super::lease::{Before, Holder};
 use super::table::{Table, TableError};
 use super::update::Update;
 
-/// How long a request is remembered: a signature is good from five minutes before its time until five
-/// minutes after.
+/// How long a request is stored: a signature is good from five minutes before its time until five minutes
+/// after.
 const REQUEST_RETENTION: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long a message is known to have been posted: as long as a queue may deliver what asks for it.
+/// How long it is stored that a message was posted: as long as a queue may deliver the notice again.
 const CLAIM_RETENTION: SignedDuration = SignedDuration::from_hours(24 * 14);
 
-/// A claim: the lease of a message that is yet to be posted.
+/// A claim: the lease for posting a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Whose it is: only they confirm it or give it back.
+    /// The holder, who alone confirms the claim or gives it back.
     holder: Holder,
     before: Before,
 }
 
 impl Claim {
-    /// Since when earlier claimants may have posted what they never confirmed.
+    /// The time since which earlier holders may have posted the message without confirming it.
     pub fn unsure_since(&self) -> Option<Timestamp> {
         self.before.unsure_since()
     }
 }
 
 impl Table {
-    /// Claims a message that belongs to no finding, so that a duplicate posts nothing. `None`
-    /// when it has been posted, or somebody is at it; a claim that was never confirmed lapses.
+    /// Claims a message about no finding. `None` where it has been posted, or another holds the claim. A
+    /// claim that is not confirmed lapses.
     pub async fn claim(&self, key: &str, now: Timestamp) -> Result<Option<Claim>, TableError> {
         let holder = Holder::new();
         let claim = self
@@ -58,7 +57,8 @@ impl Table {
         Ok(item.is_some_and(|item| item.posted))
     }
 
-    /// Gives a claim back: the message is not in Slack. One that is somebody else's by now is left to them.
+    /// Gives a claim back, because the message is not in Slack. A claim that has passed to another holder
+    /// stays.
     pub async fn unclaim(&self, key: &str, claim: &Claim) -> Result<(), TableError> {
         let update = self
             .posted_update(key)

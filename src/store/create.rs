@@ -1,4 +1,4 @@
-//! The table of an installation that has none: Terraform's is `aws_dynamodb_table.findings`.
+//! Creates the table for the sandbox. Terraform's is `aws_dynamodb_table.findings`.
 
 use aws_sdk_dynamodb::Error;
 use aws_sdk_dynamodb::error::BuildError;

@@ -31,8 +31,8 @@ fn member_key(finding: &FindingId) -> String {
 }
 
 impl Update {
-    /// Does something after which the item expires some time later, or does not while something in it is
-    /// still open: `expires` is when. `set` is what it sets beside that, `removed` what it removes.
+    /// Sets when the item expires, or that it does not (`None`, while something in it is open). `set` is the
+    /// rest of the SET clause, `removed` the names of a REMOVE clause.
     pub(super) fn does_and_expires(
         self,
         set: &str,
@@ -57,7 +57,7 @@ impl Update {
 }
 
 impl Table {
-    /// When an item expires whose findings are over now; `None` while one is not.
+    /// The time at which an item expires whose findings are over now; `None` while one is not.
     pub(super) fn expiry(&self, is_over: bool) -> Option<Timestamp> {
         is_over.then(|| self.clock.now() + RETENTION)
     }
@@ -67,8 +67,7 @@ impl Table {
         self.digest_item(id).await
     }
 
-    /// Enters a finding into a digest, or what has become of it. What is older than the entry that
-    /// is there changes nothing.
+    /// Enters a finding into a digest, or brings its entry up to date. An entry that is newer stays.
     pub async fn enter(
         &self,
         id: &DigestId,
@@ -86,7 +85,7 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// Notes that fixing all has asked for a finding's fix.
+    /// Stores that **Fix all** has asked for a member's fix.
     pub async fn tried(
         &self,
         id: &DigestId,
@@ -96,7 +95,7 @@ impl Table {
         let update = self
             .member_update(id, finding)
             .does("SET tried = :at")
-            // One that has expired meanwhile must not come back as half an item.
+            // A member that has expired meanwhile must not come back as half an item.
             .only_if("attribute_exists(entry)")
             .value("at", at);
         update.make().await.map(drop)
@@ -132,7 +131,7 @@ impl Table {
         Ok(tally)
     }
 
-    /// Somebody wants all of a digest fixed; `false` while that is under way already.
+    /// Stores that an operator wants all of a digest fixed; `false` while that is under way already.
     pub async fn ask_fix_all(&self, id: &DigestId, fix_all: &FixAll) -> Result<bool, TableError> {
         let update = self
             .digest_update(id)
@@ -143,7 +142,7 @@ impl Table {
         update.make().await
     }
 
-    /// Every finding has had its turn in the fixing of all that was asked for `at`.
+    /// Stores that **Fix all**, asked for `at`, has gone through every finding.
     pub async fn end_fix_all(&self, id: &DigestId, at: Timestamp) -> Result<(), TableError> {
         let update = self
             .digest_update(id)

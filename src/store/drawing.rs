@@ -1,4 +1,4 @@
-//! Who draws a digest's message, and when it is due.
+//! The lease for drawing a digest's message, and the time at which a drawing is due.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -8,19 +8,20 @@ use super::table::{Table, TableError};
 use crate::finding::digest::{Digest, Drawn};
 use crate::ids::DigestId;
 
-/// A digest is drawn at most this often; one that takes long to count less often.
+/// The least time between two drawings of a digest. One that takes long to count is drawn less often.
 const DRAWN_EVERY: SignedDuration = SignedDuration::from_secs(3);
 
-/// Of the time, at most this part goes into counting.
+/// The part of the time that may go into counting, at most.
 const COUNTING_SHARE: i32 = 20;
 
-/// However long it takes, a digest is drawn this often.
+/// The longest time between two drawings, however long the counting takes.
 const DRAWN_AT_LEAST_EVERY: SignedDuration = SignedDuration::from_secs(120);
 
-/// A drawing that was asked for and has not come by then is asked for again.
+/// The time after which a drawing that was asked for and did not come is asked for again.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(180);
 
-/// When a digest may be drawn again, and when a drawing was asked for that has not come.
+/// The time at which a digest may be drawn again, and the time at which a drawing was asked for that has not
+/// come.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Due {
@@ -31,8 +32,8 @@ struct Due {
 }
 
 impl Table {
-    /// Becomes the one who draws a digest's message, if nobody else is at it and, unless `at_once`,
-    /// it has not just been drawn. Whatever changes from here on is a reason to draw it again.
+    /// Takes the lease for drawing a digest, if nobody else has it and, unless `at_once`, the digest has not
+    /// just been drawn. Every change after this asks for another drawing.
     pub async fn begin_drawing(
         &self,
         id: &DigestId,
@@ -56,8 +57,8 @@ impl Table {
         update.new_item().await
     }
 
-    /// The digest's message is drawn, or could not be: somebody else may. Whose lease has passed to
-    /// another notes nothing.
+    /// Ends a drawing that was made, or failed, and gives the lease back. A holder whose lease has passed to
+    /// another stores nothing.
     pub async fn end_drawing(
         &self,
         id: &DigestId,
@@ -92,7 +93,8 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// Asks for a drawing: when it may be drawn again, where nobody else has asked.
+    /// Asks for a drawing. Returns the time from which the digest may be drawn; `None` where a drawing has
+    /// been asked for already.
     pub async fn ask_for_drawing(
         &self,
         id: &DigestId,

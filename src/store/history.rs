@@ -1,8 +1,8 @@
-//! Who did what when: every change of a finding, every switch, every refusal (by the hour, where the same
-//! person wants the same again), kept for 400 days.
+//! The history: every change of a finding, every switch and every refusal, kept for 400 days. The same
+//! refusal of the same person has one entry an hour.
 //!
-//! A finding's events are written into the finding itself, by the very write that changes it, and
-//! copied from there: by who wrote them, and, should that have died, by the next who changes it.
+//! A finding's events are written into the finding by the write that changes it, and copied from there: by
+//! the process that wrote them, or, if that died, by the next one that changes the finding.
 
 use std::ops::ControlFlow;
 
@@ -21,7 +21,7 @@ use crate::ids::FindingId;
 /// How long an entry is kept.
 const RETENTION: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// What stands for a state in the table's index.
+/// The name under which the index has the entries of the history.
 const INDEXED_AS: &str = "history";
 
 /// How many entries are read at a time.
@@ -41,9 +41,8 @@ impl From<EntryItem> for Entry {
 }
 
 impl Table {
-    /// Adds an entry that changes no finding: to the history of the one that it is about, or to what is
-    /// about none. A person who is refused the same repeatedly has one entry an hour: they must not push
-    /// out what was done.
+    /// Adds an entry that changes no finding. A person who is refused the same repeatedly has one entry an
+    /// hour, so that refusals do not push out what was done.
     pub async fn note(&self, entry: &Entry) -> Result<(), TableError> {
         decision::tell(entry);
         let mut entry = entry.clone();
@@ -66,7 +65,7 @@ impl Table {
         self.add(pk, &place, &entry).await
     }
 
-    /// Copies a finding's events into the history; once more does no harm.
+    /// Copies a finding's events into the history. Doing so again changes nothing.
     pub(super) async fn tell_history(
         &self,
         Record {
@@ -98,7 +97,7 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// Tells `each` every entry since then, the oldest first, a page at a time.
+    /// Calls `each` with every entry since a time, the oldest first.
     pub async fn history_since(
         &self,
         since: Timestamp,
@@ -112,7 +111,7 @@ impl Table {
         query.each(PAGE, None, tell).await
     }
 
-    /// The newest entries of a finding, also of the time when it had other ids, the newest first.
+    /// The newest entries of a finding, also under its older ids, the newest first.
     pub async fn history_of(&self, id: &FindingId, limit: usize) -> Result<Vec<Entry>, TableError> {
         let mut entries = self.history(Some(id), limit).await?;
         let aliases = self
@@ -141,7 +140,7 @@ impl Table {
         let page = query.backward().page(limit, None).await?;
         let (items, _) = page.first::<EntryItem>(limit)?;
         let mut entries: Vec<Entry> = items.into_iter().map(Entry::from).collect();
-        // Refusals lie at the beginning of their hour.
+        // A refusal has the beginning of its hour as its time.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         Ok(entries)
     }

@@ -1,4 +1,5 @@
-//! When a rule was last asked to judge everything again, and by which settings of the account.
+//! The last time at which AWS Config was asked to judge a rule's resources again, and the account's settings
+//! then.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,13 +12,13 @@ fn key(rule: &RuleName) -> String {
     format!("JUDGED_AGAIN#{rule}")
 }
 
-/// When a rule was last asked to judge everything again.
+/// The last time at which AWS Config was asked to judge a rule's resources again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JudgedAgain {
-    /// When the rule was asked.
+    /// The time at which AWS Config was asked.
     pub at: Timestamp,
-    /// What the account blocked when that was last looked at.
+    /// The account's Public Access Block at the last look.
     pub block: PublicAccessBlock,
 }
 
@@ -28,13 +29,13 @@ struct JudgedItem {
 }
 
 impl Table {
-    /// When that was; `None` before the first time.
+    /// The last time for a rule; `None` before the first.
     pub async fn judged_again(&self, rule: &RuleName) -> Result<Option<JudgedAgain>, TableError> {
         let item: Option<JudgedItem> = self.get_item(key(rule), "JUDGED_AGAIN").await?;
         Ok(item.map(|item| item.judged_again))
     }
 
-    /// Notes it.
+    /// Stores the last time for a rule.
     pub async fn note_judged_again(
         &self,
         rule: &RuleName,

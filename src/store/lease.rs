@@ -28,7 +28,7 @@ pub(super) const FREE: &str =
 pub struct Holder(String);
 
 impl Holder {
-    /// Unlike any other.
+    /// A new holder, unlike any other.
     pub fn new() -> Self {
         Self(Uuid::new_v4().to_string())
     }

@@ -1,9 +1,9 @@
 //! The findings table: every call to DynamoDB is made here.
 //!
-//! One table with the key `pk`/`sk` and the index `by-state` (`state`, `stateSince`). Beside a finding lies what
-//! Slack shows of it, which only [`crate::slack::publish`] writes. `update.rs` writes items, under a condition
-//! where two functions could write at once; `query.rs` reads several, a page at a time; `lease.rs` says who may
-//! work on a Slack message.
+//! One table with the key `pk`/`sk` and the index `by-state` (`state`, `stateSince`). An item has a finding
+//! and, beside it, what Slack shows of it, which only [`crate::slack::publish`] writes. `update.rs` writes
+//! items, under a condition where two functions could write at once; `query.rs` reads several items, page by
+//! page; `lease.rs` decides which process may work on a Slack message.
 
 mod alias;
 mod auto_response;

@@ -14,13 +14,13 @@ use super::table::{Item, Table, TableError, text};
 use crate::finding::{Finding, StateName};
 use crate::ids::FindingId;
 
-/// The most findings that one page looks through for those that are wanted.
+/// The number of findings that one page looks through, at most, for those that are wanted.
 const LOOKED_THROUGH: usize = 1000;
 
 /// How many findings are read at a time.
 const READ_AT_ONCE: usize = 100;
 
-/// Where a list goes on: behind a finding. Printed as `2026-01-01T00:00:00.000Z f-3fa9c01b22de`.
+/// The place where a list goes on: behind a finding. Printed as `2026-01-01T00:00:00.000Z f-3fa9c01b22de`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     since: String,
@@ -42,7 +42,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// Why a text is no cursor.
+/// The mistake in a text that is no cursor.
 #[derive(Debug, thiserror::Error)]
 #[error("not a place in a list of findings")]
 pub struct InvalidCursor;
@@ -71,13 +71,13 @@ struct PlaceItem {
 }
 
 impl Table {
-    /// Where the housekeeping goes on through the findings of a state; at the newest where nothing is noted.
+    /// The place where housekeeping goes on through the findings of a state; `None` for the newest.
     pub async fn housekeeping_place(&self, state: StateName) -> Result<Option<Cursor>, TableError> {
         let item: Option<PlaceItem> = self.get_item(place_key(state), "PLACE").await?;
         Ok(item.and_then(|item| item.place?.parse().ok()))
     }
 
-    /// Notes where the housekeeping goes on; at the newest without a place.
+    /// Stores the place where housekeeping goes on; `None` for the newest.
     pub async fn note_housekeeping_place(
         &self,
         state: StateName,
@@ -93,8 +93,8 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// The newest findings of a state that are wanted, from a place on, at most `limit`; and where
-    /// the next page begins, if there may be one.
+    /// The findings of a state that `wants` accepts, the newest first, from a place on, at most `limit`; and
+    /// the place of the next page, if there may be one.
     pub async fn page(
         &self,
         state: StateName,

@@ -1,5 +1,5 @@
-//! Plans that were shown, each stored once under its digest: a button, a request or an approval carries
-//! the digest only.
+//! Plans that were shown, each stored once under its digest. Buttons, requests and approvals carry the
+//! digest.
 
 use futures::future::try_join_all;
 use jiff::SignedDuration;
@@ -11,10 +11,11 @@ use crate::controls::AgreedPlan;
 use crate::finding::Finding;
 use crate::ids::PlanDigest;
 
-/// How long a plan is kept after a finding that shows it was last written. One that is missing asks again.
+/// How long a plan is kept after a finding that shows it was last written. Where a plan is missing, people
+/// are asked again.
 pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// So long after they were stored, plans that are still shown are stored again: for another 400 days.
+/// The time after which plans that are still shown are stored again, to be kept for another 400 days.
 const RENEWED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Deserialize)]
@@ -23,7 +24,7 @@ struct PlanItem {
 }
 
 impl Table {
-    /// A plan that was shown, if it is there still. What is stored under a digest that is not its own
+    /// The plan with a digest, if it is stored. A plan that is stored under a digest that is not its own
     /// counts as missing.
     pub async fn plan(&self, digest: &PlanDigest) -> Result<Option<AgreedPlan>, TableError> {
         let item: Option<PlanItem> = self.get_item(format!("PLAN#{digest}"), "PLAN").await?;
@@ -32,8 +33,8 @@ impl Table {
             .filter(|plan| plan.digest() == *digest))
     }
 
-    /// Stores the plans that are not among those that were `kept` lately. A stored plan is never written
-    /// over, only kept for longer.
+    /// Stores the plans that are not among those `kept` lately. A stored plan is never changed, only kept
+    /// longer.
     pub(super) async fn keep_plans(
         &self,
         plans: &[AgreedPlan],
@@ -54,7 +55,7 @@ impl Table {
         })
     }
 
-    /// Stores the plans that are about to be shown of a finding, whether or not they were stored before.
+    /// Stores the plans that a finding shows, also where they were stored before.
     pub async fn keep_shown(&self, finding: &Finding) -> Result<(), TableError> {
         self.keep_plans(&finding.plans(), None).await.map(drop)
     }

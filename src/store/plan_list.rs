@@ -9,7 +9,7 @@ use super::table::{Table, TableError};
 use crate::finding::plan_list::{Contents, Counts, Listing, PART, id_of};
 use crate::ids::{FindingId, PlanDigest, PlanListId};
 
-/// How long a list is kept: as long as a digest's message has it.
+/// How long a list is kept: as long as the digest whose message names it.
 const KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 #[derive(Deserialize)]
@@ -31,8 +31,8 @@ fn part_key(part: usize) -> String {
 }
 
 impl Table {
-    /// Stores a list, part by part, its header last: a list with a header is whole. `entries` are put in
-    /// order first.
+    /// Stores a list: its parts first, its header last, so that a list with a header is whole. Sorts
+    /// `entries` first.
     pub async fn keep_list(
         &self,
         mut entries: Vec<Listing>,
@@ -71,7 +71,7 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// What a list has; `None` where it is not there (any more).
+    /// The contents of a list; `None` where it is not stored (any more).
     pub async fn list_contents(&self, id: &PlanListId) -> Result<Option<Contents>, TableError> {
         let header: Option<HeaderItem> = self.get_item(key(id), "LIST").await?;
         Ok(header.map(|header| header.contents))

@@ -20,9 +20,9 @@ pub(super) struct Query(QueryFluentBuilder);
 /// Some of a query's items.
 #[derive(Debug)]
 pub(super) struct Page {
-    /// The items, in order, as DynamoDB has them: one that cannot be read fails who reads it.
+    /// The items, in order, as DynamoDB has them. The caller parses them.
     items: Vec<Item>,
-    /// Where the next page begins, if there may be one.
+    /// The place of the next page, if there may be one.
     pub(super) next: Option<Item>,
 }
 
@@ -80,12 +80,12 @@ impl Query {
         Self(query.expression_attribute_values(":to", text(to)))
     }
 
-    /// The other way round: what comes last first.
+    /// Reverses the order.
     pub(super) fn backward(self) -> Self {
         Self(self.0.scan_index_forward(false))
     }
 
-    /// At most `size` items.
+    /// Reads at most `size` items.
     pub(super) async fn page(&self, size: usize, from: Option<Item>) -> Result<Page, TableError> {
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         let page = send(self.0.clone().limit(size), from).boxed().await?;
@@ -95,7 +95,7 @@ impl Query {
         })
     }
 
-    /// Tells `each` item by item, read in pages of `size`, until it breaks off.
+    /// Calls `each` with item after item, read in pages of `size`, until `each` breaks off.
     pub(super) async fn each<T: DeserializeOwned>(
         &self,
         size: usize,
@@ -117,7 +117,7 @@ impl Query {
         }
     }
 
-    /// How many items there are.
+    /// The number of items.
     pub(super) async fn count(&self) -> Result<u64, TableError> {
         let (mut count, mut from) = (0, None);
         loop {

@@ -12,7 +12,7 @@ use crate::ids::{DigestId, FindingId, PlanDigest};
 pub enum Shown {
     /// By a message of its own.
     Posted(Posted),
-    /// In a digest.
+    /// By a line of a digest.
     Listed(Listed),
 }
 
@@ -20,7 +20,7 @@ pub enum Shown {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
-    /// Which digest.
+    /// The digest.
     pub digest: DigestId,
     /// The episode that it is of.
     pub episode: u32,
@@ -45,22 +45,22 @@ pub struct Posted {
     /// The link to the message of the episode before.
     #[serde(default)]
     pub previous: Option<String>,
-    /// The channel to which it was to go: where that cannot be posted in, the message is elsewhere.
+    /// The channel of the finding's route, where the message could not be posted there and is elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
-    /// Whether it has called people.
+    /// Whether it has mentioned the user group.
     #[serde(default)]
     pub called: bool,
-    /// The digest that lists it too, where it has come out of one.
+    /// The digest that lists the finding too, where the finding has left one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestId>,
 }
 
-/// Which plans have been stored for a finding.
+/// The plans that are stored for a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptPlans {
     pub(super) plans: Vec<PlanDigest>,
-    /// When the first of them was.
+    /// The time at which the first of them was stored.
     pub(super) at: Timestamp,
 }
 
@@ -70,18 +70,18 @@ pub(super) struct KeptPlans {
 pub struct Record {
     /// The finding.
     pub finding: Finding,
-    /// How often it has been written.
+    /// The number of times that it has been written.
     pub version: u64,
-    /// The version that last brought something to see.
+    /// The version that last changed what Slack shows.
     #[serde(default)]
     pub(super) news: Option<u64>,
-    /// The version that says so. Version 0.1 did not: each of its records counts as news.
+    /// The version that wrote `news`. Version 0.1 did not write it: each of its records counts as news.
     #[serde(default)]
     news_of: Option<u64>,
     /// The plans that have been stored for it.
     #[serde(default)]
     pub(super) kept_plans: Option<KeptPlans>,
-    /// The id under which versions from 0.2 on keep it, where this is the record of an older one.
+    /// The id under which version 0.2 keeps the finding, where this is the record of version 0.1.
     #[serde(default)]
     pub(super) moved_to: Option<FindingId>,
     /// What Slack shows.
@@ -90,7 +90,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The version that last brought something to see, which Slack has to show.
+    /// The version that last changed what Slack shows.
     pub fn news(&self) -> u64 {
         self.news
             .filter(|_| self.news_of == Some(self.version))
@@ -100,7 +100,7 @@ impl Record {
     /// Whether Slack shows the finding as it is.
     pub fn is_shown(&self) -> bool {
         match &self.shown {
-            // Violated and fixed before anybody could see it: nothing to show.
+            // The finding opened and was over before it was shown: there is nothing to show.
             None => matches!(
                 self.finding.state,
                 State::Fixed {

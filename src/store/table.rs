@@ -21,7 +21,7 @@ pub(super) const STATE_INDEX: &str = "by-state";
 /// How often a lost race is run again.
 pub(super) const ATTEMPTS: usize = 10;
 
-/// One attribute map.
+/// An item: its attributes by name.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The findings table.

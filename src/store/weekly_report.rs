@@ -1,4 +1,4 @@
-//! What somebody said last about the weekly report.
+//! Whether the weekly report is wanted.
 
 use serde::Deserialize;
 
@@ -14,13 +14,13 @@ struct ReportItem {
 }
 
 impl Table {
-    /// What somebody said last about the weekly report; `None` where nobody has said anything yet.
+    /// The last word on the weekly report; `None` where nobody has said anything yet.
     pub async fn weekly_report(&self) -> Result<Option<Wanted>, TableError> {
         let item: Option<ReportItem> = self.get_item(KEY, KEY).await?;
         Ok(item.and_then(|item| item.wanted))
     }
 
-    /// Records what somebody said about it.
+    /// Stores whether the report is wanted.
     pub async fn want_weekly_report(&self, wanted: &Wanted) -> Result<(), TableError> {
         let update = self
             .update(KEY, KEY)

@@ -27,7 +27,7 @@ impl BucketAnswer {
             .or(self.policy_is_public.failure())
     }
 
-    /// Asks for both.
+    /// Asks for the account's block and for the policy's status.
     pub async fn of_bucket(aws: &Aws, account: &AccountId, region: &Region, bucket: &str) -> Self {
         let (account_block, policy_is_public) = tokio::join!(
             account_block(aws, account, region),

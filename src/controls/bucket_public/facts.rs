@@ -119,7 +119,7 @@ impl ChangeFacts for WholePolicy {
         "deleted the bucket policy, in which no other statement is left".to_owned()
     }
 
-    /// Its statements tell.
+    /// Low: the changes that remove its statements tell how bad these are.
     fn severity(&self) -> Severity {
         Severity::Low
     }

@@ -10,7 +10,7 @@ use crate::aws::{Aws, AwsError, AwsErrorKind};
 use crate::controls::evaluation::ConfigurationItem;
 use crate::ids::{AccountId, Region};
 
-/// What reading it calls.
+/// The IAM actions of reading a bucket.
 pub(super) const ACTIONS: &[&str] = &[
     "s3:GetBucketAcl",
     "s3:GetBucketPolicy",

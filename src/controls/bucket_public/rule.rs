@@ -16,7 +16,7 @@ use crate::controls::evaluation::{
 use crate::controls::kind::ViolationType;
 use crate::shapes::bucket_policy::BucketPolicy;
 
-/// What the rule is told.
+/// The rule with its parameters.
 #[derive(Debug, Clone, Default)]
 pub struct S3PublicAccess {
     /// `bucketWhitelist` (DD-AWS's name): buckets that may be public, `assets,downloads`.
@@ -107,7 +107,7 @@ struct Exposure {
     excused_by: Option<Excuse>,
 }
 
-/// What makes public access none.
+/// A setting that makes public access ineffective.
 #[derive(Clone, Copy)]
 enum Excuse {
     /// A setting of the bucket's Public Access Block.

@@ -29,7 +29,7 @@ pub enum ComplianceType {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
-    /// Which remediation closes it.
+    /// The kind of violation, which has one remediation.
     pub violation_type: ViolationType,
     /// The offending part: a permission, grants, statements.
     pub details: Value,
@@ -61,7 +61,7 @@ pub(in crate::controls) fn annotation(said: &str, notices: &str) -> String {
 }
 
 impl Verdict {
-    /// It keeps the rule.
+    /// The verdict about a resource that keeps the rule.
     pub(in crate::controls) fn compliant(annotation: &str) -> Self {
         Self {
             compliance_type: ComplianceType::Compliant,
@@ -100,9 +100,9 @@ pub enum EvaluationError {
     /// The item is not of the shape that its type has.
     #[error("the configuration item of {resource_id} cannot be read: {source}")]
     Item {
-        /// Whose item it is.
+        /// The resource of the item.
         resource_id: String,
-        /// What is wrong with it.
+        /// The mistake in the item.
         source: serde_json::Error,
     },
     /// The item lacks a part, which AWS Config could not read.
@@ -110,7 +110,7 @@ pub enum EvaluationError {
         "the configuration item of {resource_id} does not say what the bucket's {part} is, so that nothing can be said of it"
     )]
     Unread {
-        /// Whose item it is.
+        /// The resource of the item.
         resource_id: String,
         /// `ACL`, `policy`, `ACL and policy`
         part: &'static str,

@@ -150,7 +150,7 @@ fn opens_just(permission: &Value, rule: &IngressRule) -> bool {
     })
 }
 
-/// What a rule opens.
+/// The traffic that a rule opens.
 fn wanted(rule: &IngressRule) -> Opened<'_> {
     let (IngressSource::Cidr(source) | IngressSource::PrefixList(PrefixList { id: source, .. })) =
         &rule.source;

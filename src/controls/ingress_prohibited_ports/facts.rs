@@ -30,7 +30,7 @@ static LOGINS: LazyLock<ProhibitedPorts> = LazyLock::new(|| {
         .expect("constant ports are valid")
 });
 
-/// Where web servers listen.
+/// The ports of web servers.
 const WEB: [&str; 4] = ["80", "443", "8080", "8443"];
 
 impl ChangeFacts for IngressRule {

@@ -25,7 +25,7 @@ pub struct IngressRule {
     /// The source that the rule lets in.
     #[serde(flatten)]
     pub source: IngressSource,
-    /// What somebody wrote beside it.
+    /// The rule's description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether auto-response leaves it to people.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::aws::answer::Answer;
 use crate::aws::{AwsError, AwsErrorKind, prefix_list};
 
-/// What asking calls.
+/// The IAM actions of reading prefix lists.
 pub const ACTIONS: &[&str] = &["ec2:GetManagedPrefixListEntries"];
 
 /// Prefix lists by their ids, `pl-0123456789abcdef0`, with their entries as far as they are known.

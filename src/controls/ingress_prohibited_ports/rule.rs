@@ -18,7 +18,7 @@ use crate::shapes::ingress::{opens_prohibited, traffic};
 use crate::shapes::openings::{Source, open};
 use crate::shapes::ports::ProhibitedPorts;
 
-/// What the rule is told.
+/// The rule with its parameters.
 #[derive(Debug, Clone, Default)]
 pub struct RestrictedPorts {
     /// `prohibitedPorts`: `22, 3389, 5432-5433`.

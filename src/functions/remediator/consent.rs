@@ -1,20 +1,19 @@
-//! What a task may change, and what a look at the resource says to that.
+//! Consent: what a task may change, compared with the resource.
 
 use jiff::Timestamp;
 
 use crate::controls::{AgreedPlan, Change, Prepared};
 use crate::finding::{Covers, Finding};
 
-/// What may be changed.
+/// The consent to a task.
 pub(super) struct Consent {
-    /// The plan to which somebody said yes. None: all that violates, which is auto-response's standing
-    /// consent.
+    /// The plan that was agreed to. `None` for auto-response's standing consent: all that violates.
     pub(super) agreed: Option<AgreedPlan>,
-    /// Whether nobody asked for this fix.
+    /// Whether auto-response asks, and no person.
     pub(super) is_automatic: bool,
-    /// What is ignored, and stays.
+    /// What is ignored, which a fix leaves.
     pub(super) left: Option<Covers>,
-    /// The finding as it is on record, if there is one.
+    /// The finding, if it is stored.
     pub(super) finding: Option<Finding>,
 }
 
@@ -23,14 +22,15 @@ impl Consent {
         !self.leaves_to_people(change) && self.left.as_ref().is_none_or(|left| !left.covers(change))
     }
 
-    /// Whether it takes a person's own hands, or one who asks for this fix: auto-response's standing consent
-    /// does not cover it, nor does a yes to go on, which names findings and not what is left out of them.
+    /// Whether a change is left to people: because only a person can make it, or because auto-response's
+    /// consent does not cover it. A yes to a hold does not cover it either, since the question did not show
+    /// it.
     pub(super) fn leaves_to_people(&self, change: &Change) -> bool {
         change.is_by_hand() || (self.is_automatic && change.is_left_to_people())
     }
 
-    /// Whether auto-response is to leave this to people: the finding may not know yet that it is open
-    /// again.
+    /// Whether auto-response leaves the changes to people because they were opened again and again. The
+    /// finding may not show yet that it is open again.
     pub(super) fn is_contested(&self, prepared: &Prepared, now: Timestamp) -> bool {
         self.finding
             .as_ref()
@@ -46,12 +46,12 @@ impl Consent {
     }
 }
 
-/// What a look showed.
+/// The result of a look.
 pub(super) struct Look {
-    /// What the task would change.
+    /// The changes that the task would make.
     pub(super) own: Prepared,
-    /// What nobody agreed to.
+    /// The changes that nobody agreed to.
     pub(super) new: Vec<Change>,
-    /// What beside that is left to people.
+    /// The other changes, which are left to people.
     pub(super) left: Vec<Change>,
 }

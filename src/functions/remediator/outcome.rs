@@ -1,4 +1,4 @@
-//! How an attempt ended: what is reported, or why the task comes back.
+//! The end of an attempt: the outcome that is reported, or the reason why the task comes back.
 
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::contracts::Outcome;
@@ -6,7 +6,7 @@ use crate::controls::{Change, UndoError};
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::store::TableError;
 
-/// Why a task is not done now. It comes back, and the resource is looked at anew.
+/// The reason why a task is not carried out now. It comes back, and the resource is looked at again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotNow {
     /// AWS refused a call, or did not answer.
@@ -15,7 +15,7 @@ pub(super) enum NotNow {
     /// The findings table could not be read.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// What keeps auto-response from the change that it has prepared.
+    /// An objection to a change that auto-response has prepared.
     #[error("it may not: {0}")]
     Objection(&'static str),
     /// Somebody else changed the resource between the look and the change.
@@ -34,13 +34,13 @@ impl NotNow {
     }
 }
 
-/// How an attempt to fix ended.
+/// The result of an attempt to fix.
 pub(super) enum Applied {
-    /// These were changed, or none needed to be.
+    /// These changes were made; none where none was needed.
     Changed(Vec<Change>),
-    /// Nothing was, for these were not agreed to.
+    /// No change was made, because these were not agreed to.
     NotAgreed(Vec<Change>),
-    /// Nothing was, for these are left to people.
+    /// No change was made, because these are left to people.
     LeftToPeople(Vec<Change>),
 }
 
@@ -54,7 +54,7 @@ impl Applied {
     }
 }
 
-/// What an attempt means: an end to report, or an error after which to try again.
+/// The outcome of an attempt, or the reason to try again.
 pub(super) fn settle(applied: Result<Applied, NotNow>) -> Result<(Outcome, Vec<Change>), NotNow> {
     match applied {
         Ok(Applied::LeftToPeople(left)) => Ok((Outcome::LeftToPeople, left)),
@@ -94,7 +94,7 @@ pub(super) fn settle(applied: Result<Applied, NotNow>) -> Result<(Outcome, Vec<C
     }
 }
 
-/// What an attempt to put back means, likewise.
+/// The outcome of an attempt to undo, or the reason to try again.
 pub(super) fn settle_undo(
     (in_place, put_back): (Vec<Change>, Result<(), UndoError>),
 ) -> Result<(Outcome, Vec<Change>), AwsError> {

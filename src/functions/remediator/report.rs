@@ -1,4 +1,4 @@
-//! What a remediator reports of a task.
+//! Reports of a remediator.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, 
 use crate::controls::{Change, IGNORE_TAG};
 
 impl Work {
-    /// The report of an attempt that ended so, or has begun.
+    /// The report of an attempt with an outcome.
     pub(super) fn report(
         &self,
         attempt: Attempt,
