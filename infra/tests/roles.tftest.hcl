@@ -4,6 +4,25 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+run "rights_are_on_resources_of_the_partition" {
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-us-gov" }
+  }
+
+  # ARNs of resources that Terraform makes are told by AWS; the mocks' begin otherwise.
+  assert {
+    condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
+    [for resource in statement.resources : !startswith(resource, "arn:") || startswith(resource, "arn:aws-us-gov:")]]]))
+    error_message = "Every ARN that is put together here has the partition of the account."
+  }
+
+  assert {
+    condition     = length([for arn in flatten([for statements in local.permissions : statements[*].resources]) : arn if startswith(arn, "arn:aws-us-gov:s3:::")]) > 0
+    error_message = "The remediators' buckets are among them."
+  }
+}
+
 run "rights_are_on_named_resources" {
   # All that AWS offers no resources for.
   variables {
