@@ -3,8 +3,8 @@
 locals {
   custom_rules = {
     restricted-ports = {
-      description   = "Security groups that open prohibited ports to the internet"
-      resource_type = "AWS::EC2::SecurityGroup"
+      description    = "Security groups that open prohibited ports to the internet"
+      resource_types = ["AWS::EC2::SecurityGroup"]
       parameters = {
         prohibitedPorts      = join(",", var.prohibited_ports)
         exemptSecurityGroups = join(",", var.exempt_security_groups)
@@ -13,9 +13,10 @@ locals {
       }
     }
     s3-public-access = {
-      description   = "Buckets that are public by their ACL or policy"
-      resource_type = "AWS::S3::Bucket"
-      parameters    = { bucketWhitelist = join(",", var.bucket_whitelist) }
+      description = "Buckets that are public by their ACL or policy"
+      # A lowered block of the account makes buckets public that have no item of that.
+      resource_types = ["AWS::S3::Bucket", "AWS::S3::AccountPublicAccessBlock"]
+      parameters     = { bucketWhitelist = join(",", var.bucket_whitelist) }
     }
   }
 
@@ -55,7 +56,7 @@ resource "aws_config_config_rule" "custom" {
   input_parameters = jsonencode({ for name, value in each.value.parameters : name => value if value != "" })
 
   scope {
-    compliance_resource_types = [each.value.resource_type]
+    compliance_resource_types = each.value.resource_types
   }
 
   source {

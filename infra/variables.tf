@@ -82,7 +82,7 @@ variable "config_topic_arn" {
 }
 
 variable "recorded_resource_types" {
-  description = "The resource types that our recorder records, such as AWS::EC2::SecurityGroup and AWS::S3::Bucket; all that AWS Config supports where empty. AWS Config's price is per recorded change."
+  description = "The resource types that our recorder records, such as AWS::EC2::SecurityGroup, AWS::S3::Bucket and AWS::S3::AccountPublicAccessBlock (without the last a lowered block is noticed a minute later); all that AWS Config supports where empty. AWS Config's price is per recorded change."
   type        = list(string)
   default     = []
 

@@ -144,6 +144,8 @@ impl ResourceType {
     pub const SECURITY_GROUP: &str = "AWS::EC2::SecurityGroup";
     /// `AWS::S3::Bucket`
     pub const BUCKET: &str = "AWS::S3::Bucket";
+    /// `AWS::S3::AccountPublicAccessBlock`, whose id is the account's.
+    pub const ACCOUNT_BLOCK: &str = "AWS::S3::AccountPublicAccessBlock";
 }
 
 id! {

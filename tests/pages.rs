@@ -121,3 +121,22 @@ fn every_rule_is_in_the_readme_and_on_the_page_of_controls() {
         );
     }
 }
+
+#[test]
+fn every_rule_has_its_scope_in_terraform() {
+    let terraform = read("infra/rules.tf");
+    for rule in RuleKind::ALL {
+        let types: Vec<String> = rule
+            .control()
+            .scope()
+            .iter()
+            .map(|of| format!("{of:?}"))
+            .collect();
+        let (_, of_rule) = terraform
+            .split_once(&format!("    {} = {{", rule.name()))
+            .unwrap();
+        let (_, scope) = of_rule.split_once("resource_types = ").unwrap();
+        let begin = format!("[{}]\n", types.join(", "));
+        assert!(scope.starts_with(&begin), "{}: {begin}", rule.name());
+    }
+}

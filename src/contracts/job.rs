@@ -72,12 +72,14 @@ pub enum Job {
         /// The id of the channel where it is posted.
         channel: String,
     },
+    /// Compare the account's Public Access Block, and have AWS Config judge buckets again where it was lowered.
+    JudgeAgain {},
     /// Keep house, every minute: end ignores, look after fixes.
     Housekeeping {},
 }
 
 /// The tags of jobs.
-const TAGS: [&str; 8] = [
+const TAGS: [&str; 9] = [
     "show",
     "draw",
     "fixAll",
@@ -85,6 +87,7 @@ const TAGS: [&str; 8] = [
     "undoGivenUp",
     "whoOpened",
     "report",
+    "judgeAgain",
     "housekeeping",
 ];
 

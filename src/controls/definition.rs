@@ -23,10 +23,10 @@ pub trait Definition: Sync {
     /// What is said of a resource that had such violations: `is no longer public`.
     fn kept_again(&self) -> &'static str;
 
-    /// Whether settings of the account's Public Access Block excuse its violations, so that resources are to
-    /// be judged again when these are lowered.
-    fn heeds_account_block(&self) -> bool {
-        false
+    /// The types of other resources whose settings excuse violations: where such a setting is lowered, the
+    /// control's resources are judged again. `AWS::S3::AccountPublicAccessBlock`
+    fn excused_by(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// The page of a resource below the region's console, `ec2/home?region=…`; the id can stand in an address.

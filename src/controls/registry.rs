@@ -29,6 +29,11 @@ impl Control {
         self.definition().resource_type()
     }
 
+    /// The types of resources in the scope of its rule: its own, and those whose settings excuse violations.
+    pub fn scope(self) -> Vec<&'static str> {
+        [&[self.resource_type()], self.definition().excused_by()].concat()
+    }
+
     /// The controls about a type of resource.
     pub fn of_resource(resource_type: &ResourceType) -> impl Iterator<Item = Self> {
         Self::ALL

@@ -123,6 +123,12 @@ impl RuleFunction {
             .result_token
             .as_deref()
             .ok_or(RuleFunctionError::NoResultToken)?;
+        let excuses = self.rule.control().definition().excused_by();
+        if excuses.contains(&item.resource_type.as_ref()) {
+            self.queues()
+                .send(&self.events_queue, &Job::JudgeAgain {})
+                .await?;
+        }
         let evaluation = self.evaluation(event, parameters, item).await?;
         self.queue_violations(event, parameters, item, &evaluation)
             .await?;
@@ -221,6 +227,13 @@ impl RuleFunction {
         Ok(())
     }
 
+    fn queues(&self) -> Queues {
+        Queues {
+            sqs: self.sqs.clone(),
+            events: self.events_queue.clone(),
+        }
+    }
+
     async fn ask_for_a_look(
         &self,
         requests: &[RemediationRequest],
@@ -231,16 +244,13 @@ impl RuleFunction {
         let Ok(finding) = request.finding() else {
             return Ok(());
         };
-        let queues = Queues {
-            sqs: self.sqs.clone(),
-            events: self.events_queue.clone(),
-        };
         let job = Job::Look {
             finding,
             at: Some(self.clock.now()),
         };
         // The notification of AWS Config is shown first.
-        Ok(queues
+        Ok(self
+            .queues()
             .send_later(&self.events_queue, &job, AFTER_THE_NEWS)
             .await?)
     }

@@ -47,6 +47,7 @@ impl Notifier {
                 looks,
             } => self.who_opened(finding, *episode, *looks).await,
             Job::Report { at, by, channel } => self.asked_report(*at, by, channel).await,
+            Job::JudgeAgain {} => self.judge_again(self.clock.now()).await,
             Job::Housekeeping {} => self.keep_house().await,
         }
     }

@@ -1,6 +1,7 @@
-//! Changes that no configuration item tells of. Where the account's Public Access Block, or the
+//! Changes that no item of a bucket or group tells of. Where the account's Public Access Block, or the
 //! organisation's, is lowered, what it had made ineffective counts again: AWS Config is asked to judge all
-//! buckets again. Where a prefix list gets other entries, the groups that refer to it get no item: they, and
+//! buckets again. It is compared every minute, and at once when the rule is invoked with the account's item,
+//! which tells nothing of the organisation's policy. Where a prefix list gets other entries, the groups that refer to it get no item: they, and
 //! the buckets, are judged again once a day.
 
 use futures::FutureExt;
@@ -10,7 +11,7 @@ use super::{Notifier, NotifierError};
 use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::controls::evaluation::RuleKind;
-use crate::ids::RuleName;
+use crate::ids::{ResourceType, RuleName};
 use crate::store::JudgedAgain;
 
 /// The time after which buckets and groups are judged again in any case.
@@ -54,7 +55,11 @@ impl Notifier {
             tracing::warn!(%error, "the account's Public Access Block cannot be read");
         }
         let block = block.ok();
-        let heeds = |kind: &RuleKind| kind.control().definition().heeds_account_block();
+        let heeds = |kind: &RuleKind| {
+            kind.control()
+                .scope()
+                .contains(&ResourceType::ACCOUNT_BLOCK)
+        };
         let mut kinds = RuleKind::ALL;
         // Rules that a lowered setting concerns come first.
         kinds.sort_by_key(|kind| !heeds(kind));

@@ -10,8 +10,9 @@ use futures::FutureExt;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
+use crate::aws::bucket;
 use crate::controls::Control;
-use crate::ids::ResourceType;
+use crate::ids::{AccountId, ResourceType};
 
 /// A resource's state: what of its item does not depend on when it was seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,24 @@ pub(super) async fn of(
         Control::IngressProhibitedPorts => security_groups(ec2).await,
         Control::BucketPublic => buckets(s3).await,
     }
+}
+
+/// The account's Public Access Block.
+pub(super) async fn account_block(
+    s3_control: &aws_sdk_s3control::Client,
+    account: &AccountId,
+) -> Result<Snapshot> {
+    let block = bucket::account_block(s3_control, account).await?;
+    Ok(Snapshot {
+        resource_type: ResourceType::ACCOUNT_BLOCK,
+        resource_id: account.to_string(),
+        resource_name: None,
+        tags: BTreeMap::new(),
+        configuration: json!({
+            "ignorePublicAcls": block.ignore_public_acls, "restrictPublicBuckets": block.restrict_public_buckets,
+        }),
+        supplementary_configuration: json!({}),
+    })
 }
 
 /// Every security group.
@@ -108,12 +127,12 @@ async fn buckets(s3: &aws_sdk_s3::Client) -> Result<Vec<Snapshot>> {
             .buckets()
             .iter()
             .filter_map(|bucket| bucket.name())
-            .map(|name| bucket(s3, name)),
+            .map(|name| one_bucket(s3, name)),
     )
     .await
 }
 
-async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
+async fn one_bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Snapshot> {
     let (acl, policy, block, tagging) = tokio::join!(
         s3.get_bucket_acl().bucket(name).send().boxed(),
         s3.get_bucket_policy().bucket(name).send().boxed(),
@@ -206,7 +225,7 @@ mod tests {
         });
         let account = "123456789012".parse()?;
         let s3 = client.aws(&account).s3(&account, &"us-east-1".parse()?)?;
-        bucket(&s3, "logs").await
+        one_bucket(&s3, "logs").await
     }
 
     #[tokio::test]

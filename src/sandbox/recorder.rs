@@ -17,6 +17,7 @@ use crate::controls::Control;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::evaluation::rule_event::RuleEvent;
 use crate::functions::rule::RuleFunction;
+use crate::ids::AccountId;
 use crate::wiring::Wiring;
 
 /// How often the account is looked at.
@@ -36,7 +37,8 @@ pub(super) struct Recorder {
     service: Arc<ConfigService>,
     ec2: aws_sdk_ec2::Client,
     s3: aws_sdk_s3::Client,
-    account: String,
+    s3_control: aws_sdk_s3control::Client,
+    account: AccountId,
     region: String,
     rules: Vec<(String, RuleFunction, Value)>,
     oversized_above: usize,
@@ -73,7 +75,8 @@ impl Recorder {
             service,
             ec2: wiring.aws.ec2(home.0, home.1)?,
             s3: wiring.aws.s3(home.0, home.1)?,
-            account: settings.account.to_string(),
+            s3_control: wiring.aws.s3_control(home.0, home.1)?,
+            account: settings.account.clone(),
             region,
             rules: RuleKind::ALL.into_iter().map(rule).collect::<Result<_>>()?,
             oversized_above,
@@ -106,7 +109,11 @@ impl Recorder {
 
     async fn seen(&self) -> Result<HashMap<Key, Snapshot>> {
         let seen = Control::ALL.map(|control| items::of(control, &self.ec2, &self.s3));
-        let seen = try_join_all(seen).await?.into_iter().flatten();
+        let (seen, block) = tokio::try_join!(
+            try_join_all(seen),
+            items::account_block(&self.s3_control, &self.account)
+        )?;
+        let seen = seen.into_iter().flatten().chain([block]);
         let key = |snapshot: &Snapshot| (snapshot.resource_type, snapshot.resource_id.clone());
         Ok(seen.map(|snapshot| (key(&snapshot), snapshot)).collect())
     }
@@ -131,7 +138,7 @@ impl Recorder {
             .rules
             .iter()
             .filter(|(name, ..)| again.contains(name))
-            .map(|(_, function, _)| function.rule.resource_type())
+            .flat_map(|(_, function, _)| function.rule.control().scope())
             .collect();
         let changed = seen
             .into_iter()
@@ -170,7 +177,12 @@ impl Recorder {
         self.service.record(&item);
         let mut judged = true;
         for (name, function, parameters) in &self.rules {
-            if function.rule.resource_type() != snapshot.resource_type {
+            if !function
+                .rule
+                .control()
+                .scope()
+                .contains(&snapshot.resource_type)
+            {
                 continue;
             }
             let event = self.rule_event(name, parameters, &item);

@@ -270,14 +270,14 @@ async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned
     world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
 }
 
-#[tokio::test]
-async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
-    let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
-    let world = Installation::start(&[], every_second).await;
+/// A bucket that is public, and excused by the account's block, which Defendable has seen.
+async fn excused(schedule_seconds: &str) -> Installation {
+    let schedule = vec![("DEFENDABLE_SCHEDULE_SECONDS", schedule_seconds.to_owned())];
+    let world = Installation::start(&[], schedule).await;
     world.aws.block_account(true).await;
     publish(&world, "excused", PUBLIC_POLICY).await;
     judged(&world, "excused", "of the account's Public Access Block").await;
-    eventually("housekeeping has seen the block", async || {
+    eventually("the notifier has seen the block", async || {
         let noted = world
             .aws
             .item("JUDGED_AGAIN#defendable-s3-public-access", "JUDGED_AGAIN")
@@ -288,19 +288,37 @@ async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
     })
     .await;
     assert!(world.slack.findings().await.is_empty());
+    world
+}
+
+#[tokio::test]
+async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
+    let world = excused("1").await;
     world.aws.block_account(false).await;
     // Nobody touches the bucket.
     world
         .slack
         .finding_says("excused", "• remove the statement \"Everybody\"")
         .await;
-    assert_eq!(
-        world
-            .rules_to_config
-            .calls("config:StartConfigRulesEvaluation")
-            .len(),
-        1
-    );
+    // Housekeeping and the rule's job may both see it, and AWS Config takes one such request a minute.
+    let asked = world
+        .rules_to_config
+        .calls("config:StartConfigRulesEvaluation");
+    assert!((1..=2).contains(&asked.len()), "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_rule_runs_on_the_account_s_block_and_waits_for_no_housekeeping() {
+    let world = excused("600").await;
+    world.aws.block_account(false).await;
+    world
+        .slack
+        .finding_says("excused", "• remove the statement \"Everybody\"")
+        .await;
+    let asked = world
+        .rules_to_config
+        .calls("config:StartConfigRulesEvaluation");
+    assert_eq!(asked.len(), 1);
 }
 
 /// An event about a bucket whose ACL and policy AWS Config could not read.

@@ -56,8 +56,8 @@ impl Definition for BucketPublic {
         "is no longer public"
     }
 
-    fn heeds_account_block(&self) -> bool {
-        true
+    fn excused_by(&self) -> &'static [&'static str] {
+        &[ResourceType::ACCOUNT_BLOCK]
     }
 
     fn console_page(&self, region: &Region, id: &str) -> String {
