@@ -49,6 +49,9 @@ pub(super) trait ChangeFacts {
         false
     }
 
+    /// Takes it as confirmed by AWS.
+    fn confirm(&mut self) {}
+
     /// Calls that name another resource and can bring it about, beside those that name its own:
     /// `ModifyManagedPrefixList`.
     fn calls_on_others(&self) -> &'static [&'static str] {
@@ -56,30 +59,49 @@ pub(super) trait ChangeFacts {
     }
 }
 
-/// One thing that a fix takes away, with all that is needed to put it back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "camelCase")]
-pub enum Change {
-    /// One ingress rule of a security group.
-    RevokeIngress(IngressRule),
-    /// One grant of a bucket's ACL.
-    RemoveGrant(Grant),
-    /// One statement of a bucket policy.
-    RemoveStatement(PolicyStatement),
-    /// The whole bucket policy, in which no other statement is left.
-    DeletePolicy(WholePolicy),
+/// An enum of changes, each of which says of itself what [`ChangeFacts`] asks.
+macro_rules! changes {
+    ($(#[$about:meta])* pub enum Change {
+        $($(#[$what:meta])* $change:ident($facts:ty),)+
+    }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "change", rename_all = "camelCase")]
+        pub enum Change {
+            $($(#[$what])* $change($facts),)+
+        }
+
+        impl Change {
+            fn facts(&self) -> &dyn ChangeFacts {
+                match self {
+                    $(Self::$change(facts) => facts,)+
+                }
+            }
+
+            fn facts_mut(&mut self) -> &mut dyn ChangeFacts {
+                match self {
+                    $(Self::$change(facts) => facts,)+
+                }
+            }
+        }
+    };
+}
+
+changes! {
+    /// One thing that a fix takes away, with all that is needed to put it back.
+    pub enum Change {
+        /// One ingress rule of a security group.
+        RevokeIngress(IngressRule),
+        /// One grant of a bucket's ACL.
+        RemoveGrant(Grant),
+        /// One statement of a bucket policy.
+        RemoveStatement(PolicyStatement),
+        /// The whole bucket policy, in which no other statement is left.
+        DeletePolicy(WholePolicy),
+    }
 }
 
 impl Change {
-    fn facts(&self) -> &dyn ChangeFacts {
-        match self {
-            Self::RevokeIngress(rule) => rule,
-            Self::RemoveGrant(grant) => grant,
-            Self::RemoveStatement(statement) => statement,
-            Self::DeletePolicy(policy) => policy,
-        }
-    }
-
     /// The kind of violation that it fixes.
     pub fn kind(&self) -> ViolationType {
         self.facts().kind()
@@ -124,11 +146,7 @@ impl Change {
     /// The same change, as if AWS could have been asked.
     pub(super) fn confirmed(&self) -> Self {
         let mut change = self.clone();
-        match &mut change {
-            Self::RemoveGrant(grant) => grant.is_unconfirmed = false,
-            Self::RemoveStatement(statement) => statement.is_unconfirmed = false,
-            Self::RevokeIngress(_) | Self::DeletePolicy(_) => {}
-        }
+        change.facts_mut().confirm();
         change
     }
 

@@ -1,7 +1,8 @@
 //! What a control says of itself: the resources that it is about, and the words for them.
 
-use async_trait::async_trait;
 use std::collections::BTreeSet;
+
+use async_trait::async_trait;
 
 use super::about::About;
 use super::kind::ViolationType;

@@ -85,7 +85,7 @@ impl Exposure {
                 prefix_list: Some(prefix_list),
                 ranges: open.iter().map(String::as_str).collect(),
             }),
-            Self::Grant { .. } | Self::Statement { .. } => None,
+            _ => None,
         }
     }
 
@@ -113,14 +113,7 @@ impl Exposure {
                 (everybody || grantee == other_grantee)
                     && (permission == "FULL_CONTROL" || permission == other_permission)
             }
-            (Self::Statement { json }, Self::Statement { json: other }) => json == other,
-            (
-                Self::Ingress { .. }
-                | Self::PrefixList { .. }
-                | Self::Grant { .. }
-                | Self::Statement { .. },
-                _,
-            ) => false,
+            (one, other) => one == other,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The registry: which definition a control has, and which remediation a kind of violation has. A control is
 //! added by its line in [`kind`](super::kind), its folder, and the lines that the compiler then asks for here.
 
+use std::collections::BTreeSet;
+
 use super::bucket_public::{BucketPublic, PublicAcl, PublicPolicy};
 use super::definition::Definition;
 use super::ingress_prohibited_ports::{IngressProhibitedPorts, ProhibitedPort};
@@ -27,6 +29,11 @@ impl Control {
     /// The type of resource that it is about.
     pub fn resource_type(self) -> &'static str {
         self.definition().resource_type()
+    }
+
+    /// The types of resources that controls are about, each once.
+    pub fn resource_types() -> BTreeSet<&'static str> {
+        Self::ALL.into_iter().map(Self::resource_type).collect()
     }
 
     /// The types of resources in the scope of its rule: its own, and those whose settings excuse violations.

@@ -1,8 +1,9 @@
 //! How one kind of violation is fixed: planned from the live resource, applied as planned, and undone.
 
-use async_trait::async_trait;
 use std::any::Any;
 use std::fmt::Debug;
+
+use async_trait::async_trait;
 
 use super::change::Change;
 use super::evaluation::RuleDefaults;

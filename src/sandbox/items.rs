@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{Grant, Owner};
@@ -11,7 +11,6 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::aws::bucket;
-use crate::controls::Control;
 use crate::ids::{AccountId, ResourceType};
 
 /// A resource's state: what of its item does not depend on when it was seen.
@@ -31,15 +30,16 @@ pub(super) struct Snapshot {
     pub(super) supplementary_configuration: Value,
 }
 
-/// Every resource that a control is about.
+/// Every resource of a type.
 pub(super) async fn of(
-    control: Control,
+    resource_type: &str,
     ec2: &aws_sdk_ec2::Client,
     s3: &aws_sdk_s3::Client,
 ) -> Result<Vec<Snapshot>> {
-    match control {
-        Control::IngressProhibitedPorts => security_groups(ec2).await,
-        Control::BucketPublic => buckets(s3).await,
+    match resource_type {
+        ResourceType::SECURITY_GROUP => security_groups(ec2).await,
+        ResourceType::BUCKET => buckets(s3).await,
+        other => bail!("the sandbox cannot read resources of type {other}"),
     }
 }
 
@@ -212,6 +212,7 @@ fn grant(grant: &Grant) -> Value {
 mod tests {
     use super::*;
     use crate::aws::test_client::TestClient;
+    use crate::controls::Control;
 
     /// What is read of a bucket whose policy is asked for with this answer.
     async fn bucket_where(policy: (u16, &'static str)) -> Result<Snapshot> {
@@ -226,6 +227,27 @@ mod tests {
         let account = "123456789012".parse()?;
         let s3 = client.aws(&account).s3(&account, &"us-east-1".parse()?)?;
         one_bucket(&s3, "logs").await
+    }
+
+    #[tokio::test]
+    async fn resources_of_every_control_can_be_read() {
+        const BUCKETS: &str = "<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>";
+        const GROUPS: &str =
+            "<DescribeSecurityGroupsResponse><securityGroupInfo/></DescribeSecurityGroupsResponse>";
+        let client = TestClient::new(|asked| match asked.host.starts_with("ec2") {
+            true => (200, GROUPS.to_owned()),
+            false => (200, BUCKETS.to_owned()),
+        });
+        let (account, region) = (
+            "123456789012".parse().unwrap(),
+            "us-east-1".parse().unwrap(),
+        );
+        let aws = client.aws(&account);
+        let ec2 = aws.ec2(&account, &region).unwrap();
+        let s3 = aws.s3(&account, &region).unwrap();
+        for resource_type in Control::resource_types() {
+            assert_eq!(of(resource_type, &ec2, &s3).await.unwrap(), []);
+        }
     }
 
     #[tokio::test]

@@ -108,7 +108,8 @@ impl Recorder {
     }
 
     async fn seen(&self) -> Result<HashMap<Key, Snapshot>> {
-        let seen = Control::ALL.map(|control| items::of(control, &self.ec2, &self.s3));
+        let types = Control::resource_types().into_iter();
+        let seen = types.map(|of_type| items::of(of_type, &self.ec2, &self.s3));
         let (seen, block) = tokio::try_join!(
             try_join_all(seen),
             items::account_block(&self.s3_control, &self.account)

@@ -34,6 +34,10 @@ impl ChangeFacts for Grant {
         self.is_unconfirmed
     }
 
+    fn confirm(&mut self) {
+        self.is_unconfirmed = false;
+    }
+
     fn severity(&self) -> Severity {
         match self.permission.starts_with("READ") {
             true => Severity::High,
@@ -78,6 +82,10 @@ impl ChangeFacts for PolicyStatement {
 
     fn is_unconfirmed(&self) -> bool {
         self.is_unconfirmed
+    }
+
+    fn confirm(&mut self) {
+        self.is_unconfirmed = false;
     }
 
     fn severity(&self) -> Severity {

@@ -11,8 +11,9 @@ mod policy;
 mod rule;
 mod statement;
 
-use async_trait::async_trait;
 use std::collections::BTreeSet;
+
+use async_trait::async_trait;
 
 pub(super) use acl::PublicAcl;
 pub use grant::{Grant, Grantee};

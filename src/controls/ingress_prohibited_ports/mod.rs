@@ -11,8 +11,9 @@ mod ranges;
 mod remediation;
 mod rule;
 
-use async_trait::async_trait;
 use std::collections::BTreeSet;
+
+use async_trait::async_trait;
 
 pub use ingress_rule::{IngressRule, IngressSource, PrefixList};
 pub(super) use opened::Opened;

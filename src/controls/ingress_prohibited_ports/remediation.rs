@@ -1,8 +1,8 @@
 //! `EC2_SG_PROHIBITED_PORT`: revoke, by rule id, exactly the open rules on prohibited ports.
 
-use async_trait::async_trait;
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
