@@ -20,7 +20,8 @@ pub use session::{OneAccount, Sessions};
 
 use crate::ids::{AccountId, Region};
 
-/// S3 Control puts the account before the host's name, which leads nowhere where that is an address.
+/// The endpoint of an emulator. S3 Control puts the account before the host's name, which does not work for
+/// an address.
 #[derive(Debug)]
 struct Emulator(String);
 
@@ -92,7 +93,7 @@ impl Aws {
         Self::with_sessions(config, Arc::new(sessions))
     }
 
-    /// Clients by `config` for what Defendable itself consists of, and by `sessions` for resources.
+    /// Clients by `config` for Defendable's own queues, table and rules, and by `sessions` for resources.
     pub fn with_sessions(config: SdkConfig, sessions: Arc<dyn Sessions>) -> Self {
         Self {
             config,

@@ -26,21 +26,21 @@ use crate::queue::dead_letters::ORIGINAL_ID;
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues};
 use crate::wiring::Wiring;
 
-/// How long before Lambda's deadline a scheduled run stops.
+/// The time before Lambda's deadline at which a scheduled run stops.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// The functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
-    /// Slack's requests, by HTTPS.
+    /// Takes Slack's requests, by HTTPS.
     Slack,
-    /// What arrives on the events queue.
+    /// Takes the events queue.
     Notifier,
-    /// The schedule and the fix queue.
+    /// Takes the schedule and the fix queue.
     Coordinator,
-    /// Fixes and undoes, of the resources of one service.
+    /// Makes fixes and undos of the resources of one service.
     Remediator(Service),
-    /// A rule of ours.
+    /// Judges by a rule of ours.
     Rule(RuleKind),
 }
 
@@ -53,7 +53,7 @@ impl Function {
             .chain(RuleKind::ALL.map(Self::Rule))
     }
 
-    /// Its name, which `_HANDLER` has: `ec2-remediator`.
+    /// The name, as `_HANDLER` has it: `ec2-remediator`.
     pub fn name(self) -> String {
         match self {
             Self::Slack => "slack".to_owned(),
@@ -64,7 +64,7 @@ impl Function {
         }
     }
 
-    /// Whether it has the name, or had it in version 0.1.
+    /// Whether the function has the name, or had it in version 0.1.
     fn is_called(self, name: &str) -> bool {
         let older = |service: Service| format!("{}-remediator", service.older_name());
         self.name() == name || matches!(self, Self::Remediator(service) if older(service) == name)
@@ -211,8 +211,8 @@ enum CoordinatorEvent {
 impl TryFrom<Value> for CoordinatorEvent {
     type Error = serde_json::Error;
 
-    /// A batch that cannot be read is an error, so that it comes again: taken for the schedule, it
-    /// would be answered, and lost.
+    /// A batch that cannot be read is an error, so that it comes again. Were it taken for the schedule, it
+    /// would be lost.
     fn try_from(event: Value) -> Result<Self, serde_json::Error> {
         match event.get("Records") {
             Some(_) => serde_json::from_value(event).map(Self::FixQueue),

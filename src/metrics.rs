@@ -13,37 +13,38 @@ use jiff::{SignedDuration, Timestamp};
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
-/// Findings that were opened: by AWS Config, or by a fix that was quicker.
+/// Findings that were opened, by AWS Config or by the report of a fix that came before it.
 pub const FINDINGS_OPENED: &str = "FindingsOpened";
-/// Removals of what broke a rule, by people and by auto-response.
+/// Fixes, by people and by auto-response.
 pub const FINDINGS_FIXED: &str = "FindingsFixed";
-/// Findings that people, or a tag, said to leave.
+/// Findings that were ignored, by people or by a tag.
 pub const FINDINGS_IGNORED: &str = "FindingsIgnored";
-/// Fixes that did not work.
+/// Fixes that failed.
 pub const FIXES_FAILED: &str = "FixesFailed";
-/// The same, by `Reason`: an alarm cannot add up what is told apart.
+/// Fixes that failed, by `Reason`. They are counted twice because an alarm cannot add up the values of a
+/// dimension.
 pub const FIXES_FAILED_BY_REASON: &str = "FixesFailedByReason";
-/// From AWS Config's record of a breach until Slack has its message. Milliseconds.
+/// The time from AWS Config's record of a breach until Slack has its message. Milliseconds.
 pub const CHANGE_TO_MESSAGE: &str = "ChangeToMessage";
-/// From a click on **Fix** until the finding is fixed. Milliseconds.
+/// The time from a click on **Fix** until the finding is fixed. Milliseconds.
 pub const CLICK_TO_FIXED: &str = "ClickToFixed";
-/// Calls of Slack's Web API, by `Method`.
+/// Calls to Slack's Web API, by `Method`.
 pub const SLACK_CALLS: &str = "SlackCalls";
-/// Calls that did not work.
+/// Calls to Slack's Web API that failed.
 pub const SLACK_ERRORS: &str = "SlackErrors";
-/// Answers 429 of Slack's.
+/// Slack's answers 429.
 pub const SLACK_RATE_LIMITS: &str = "SlackRateLimits";
-/// How long a message had waited when it was done with, by `Queue`. Milliseconds.
+/// The time that a message had waited when it was handled, by `Queue`. Milliseconds.
 pub const MESSAGE_AGE: &str = "MessageAge";
 /// Runs of auto-response that finished.
 pub const SCHEDULED_RUNS: &str = "ScheduledRuns";
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// How often `serve` writes what it has counted.
+/// The interval at which `serve` writes metrics.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Collects from now on, under `namespace`: `Defendable/defendable`.
+/// Begins to collect metrics of the namespace `namespace`: `Defendable/defendable`.
 pub fn start(namespace: &str) {
     match Builder::new()
         .cloudwatch_namespace(namespace.to_owned())
@@ -75,7 +76,7 @@ fn describe() {
     }
 }
 
-/// Writes what has been counted since the last time. Lambda's functions do so before they answer.
+/// Writes the metrics since the last time. Lambda functions do so before they answer.
 pub fn flush() {
     if let Some(collector) = COLLECTOR.get()
         && let Err(error) = collector.flush(std::io::stdout().lock())
@@ -101,7 +102,7 @@ pub(crate) fn count_finding(counted: Counted) {
     }
 }
 
-/// What is counted of findings.
+/// The events of findings that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
     /// It was found.
@@ -112,8 +113,8 @@ pub(crate) enum Counted {
     Ignored,
 }
 
-/// Why a fix did not work, in as many words as a dimension may have values: these names are the
-/// metric's reasons, and those of `infra/dashboard.tf`.
+/// The reasons of failed fixes. Their names are the values of the metric's dimension, and stand in
+/// `infra/dashboard.tf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FixFailure {
     /// The remediator may not: a role or a policy lacks something.

@@ -1,5 +1,5 @@
-//! Which channel a finding goes to, how bad it is, and whom the worst ones call: a small table in
-//! TOML, read once at the start. (Terraform, which cannot write TOML, gives the same as JSON.)
+//! The routing table: the channels and severities of findings, and the user group that critical ones mention.
+//! It is TOML, read once at the start. (Terraform, which cannot write TOML, gives the same as JSON.)
 //!
 //! ```toml
 //! mention = "S0ONCALL"          # a user group, called by critical findings only
@@ -31,18 +31,18 @@ use crate::ids::{AccountId, Region, Resource, RuleName};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Routing {
-    /// Whom critical findings call; nobody by default.
+    /// The user group that critical findings mention; none by default.
     #[serde(default)]
     pub mention: Option<SlackUserGroupId>,
-    /// How bad the findings of a rule are at least.
+    /// The least severity of a rule's findings.
     #[serde(default)]
     severities: BTreeMap<RuleName, Severity>,
-    /// In order: the first that fits wins.
+    /// The routes in order: the first that fits wins.
     #[serde(default)]
     routes: Vec<Route>,
 }
 
-/// One way: every condition that it has must hold.
+/// A route. All of its conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Route {
@@ -59,16 +59,16 @@ struct Route {
     tags: BTreeMap<String, String>,
 }
 
-/// Why a text is no such table.
+/// The mistake in a text that is no routing table.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRouting {
-    /// Not TOML, or not of the shape.
+    /// It is not TOML, or not of the table's shape.
     #[error("TOML with mention, [severities] and [[routes]]: {0}")]
     Toml(#[from] toml::de::Error),
-    /// Likewise, of JSON.
+    /// It is not JSON, or not of the table's shape.
     #[error("JSON with mention, severities and routes: {0}")]
     Json(#[from] serde_json::Error),
-    /// A channel, or whom to mention, is not an id.
+    /// A channel or user group is not an id.
     #[error("{what} to be {expected}, not {found:?}")]
     Id {
         /// The key: `"routes[1].severity"`.
@@ -180,20 +180,20 @@ impl Route {
 }
 
 impl Routing {
-    /// How bad a finding is: by what it exposes, and at least as bad as its rule is said to be. While what
-    /// it exposes is being found out, the worst is assumed.
+    /// The severity of a finding: that of what it exposes, and at least that of its rule. While what it
+    /// exposes is being looked at, it is critical.
     pub fn severity(&self, rule: &RuleName, plan: &Plan) -> Severity {
         let (said, exposed) = (self.severities.get(rule).copied(), plan.severity());
         said.max(exposed).unwrap_or_default()
     }
 
-    /// A severity that is known, or what the rule is said to be at least.
+    /// A known severity, but at least that of the rule.
     pub fn at_least(&self, rule: &RuleName, severity: Severity) -> Severity {
         let said = self.severities.get(rule).copied();
         said.map_or(severity, |said| said.max(severity))
     }
 
-    /// The channel of a finding; `None`: the default one.
+    /// The channel of a finding; `None` for the default one.
     pub fn channel(&self, facts: Facts) -> Option<&SlackChannelId> {
         self.routes
             .iter()

@@ -8,33 +8,33 @@ use tokio::sync::Mutex;
 
 use crate::aws::AwsError;
 
-/// What reading secrets calls: SSM decrypts in the caller's name.
+/// The IAM actions of reading secrets: SSM decrypts in the caller's name.
 pub const ACTIONS: &[&str] = &["kms:Decrypt", "ssm:GetParameter"];
 
-/// How long until a secret that proves wrong again is read again: forged requests must not
-/// become calls.
+/// The least time between two readings of a secret that proves wrong, so that forged requests do not each
+/// make a call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a secret is used before it is read anew: one that was rotated out stops working by then.
+/// The time after which a secret is read again: one that was rotated out stops working by then.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// How much longer it is used while it cannot be read anew.
+/// How much longer a secret is used while it cannot be read again.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// How long until reading it is tried again after it failed.
+/// The time after a failed reading until the next one.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// How long reading it may take: where the last value still serves, and where there is none. Slack waits
-/// for three seconds.
+/// The time that a reading may take, where the last value can still be used and where it cannot. Slack waits
+/// three seconds.
 const READING_ANEW: Duration = Duration::from_secs(1);
 const READING: Duration = Duration::from_secs(2);
 
 /// The place of a secret.
 #[derive(Debug, Clone)]
 pub enum SecretSource {
-    /// Here.
+    /// The secret itself.
     Value(SecretString),
-    /// In the Parameter Store, as a SecureString of this name.
+    /// The name of a SecureString in the Parameter Store.
     Parameter(String),
 }
 
@@ -45,7 +45,7 @@ pub struct Secrets {
     pub ssm: aws_sdk_ssm::Client,
 }
 
-/// Why a secret cannot be read.
+/// The reason why a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The Parameter Store refused, or did not answer.
@@ -59,7 +59,7 @@ pub enum SecretError {
     /// Reading took too long.
     #[error("the secret could not be read in time")]
     Slow,
-    /// It could not be read a few seconds ago, and is not asked for at every request.
+    /// A reading failed a few seconds ago, and is not repeated at every request.
     #[error("the secret could not be read a few seconds ago; it is read again {} seconds after that", PAUSE.as_secs())]
     JustFailed,
     /// The parameter has no value.
@@ -112,18 +112,18 @@ struct Cached {
     read_at: Option<Instant>,
     /// The time at which reading last failed.
     failed_at: Option<Instant>,
-    /// When a value that proved wrong was last read again.
+    /// The time at which a value that proved wrong was last read again.
     read_again_at: Option<Instant>,
 }
 
-/// What a cached value is good for.
+/// The use of a cached value, by its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// It is used as it is.
     Fresh,
     /// It is read again; if that fails the old value is used.
     Stale,
-    /// It is read anew, or there is none.
+    /// It is not used: it is read again, or there is none.
     Expired,
 }
 
@@ -134,7 +134,7 @@ impl Cached {
             None => Standing::Expired,
             Some(age) if age < FRESH => Standing::Fresh,
             Some(age) if age >= FRESH + KEPT => Standing::Expired,
-            // While the store fails, not every request waits for it.
+            // While the Parameter Store fails, not every request waits for it.
             Some(_) if self.has_just_failed(now) => Standing::Fresh,
             Some(_) => Standing::Stale,
         }
@@ -160,8 +160,8 @@ impl CachedSecret {
         }
     }
 
-    /// The secret, as it was read within the last minute; where it cannot be read anew, within the last
-    /// six.
+    /// The secret, as it was read within the last minute, or within the last six where it cannot be read
+    /// again.
     pub async fn get(&self) -> Result<SecretString, SecretError> {
         self.get_at(Instant::now()).await
     }
@@ -175,7 +175,7 @@ impl CachedSecret {
             _ if cached.has_just_failed(now) => return Err(SecretError::JustFailed),
             _ => None,
         };
-        // Requests wait behind this one.
+        // Other requests wait for this reading.
         let patience = if last.is_some() {
             READING_ANEW
         } else {

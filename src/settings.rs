@@ -1,4 +1,4 @@
-//! Settings, from the environment, parsed once. Every mistake is reported at once.
+//! Settings: the environment, parsed once. All mistakes are reported together.
 
 mod queues;
 
@@ -21,37 +21,37 @@ use crate::shapes::address_block::Broadest;
 use crate::shapes::ports::ProhibitedPorts;
 use crate::slack::settings::SlackSettings;
 
-/// One route, and whom critical findings call.
+/// An example of a routing table: one route, and the user group that critical findings mention.
 const ROUTING_EXAMPLE: &str = "mention = \"S0ONCALL\" and, below it, [[routes]] with channel = \"C0PAYMENTS\" and accounts = [\"123456789012\"]";
 
-/// All settings. On Lambda every function has the same; secrets are names of parameters there.
+/// All settings. On Lambda all functions have the same, with names of parameters in place of secrets.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The account that we run in.
+    /// The account where Defendable runs.
     pub account: AccountId,
     /// The queues.
     pub queues: QueueSettings,
     /// The findings table's name.
     pub findings_table: String,
-    /// The name of the EventBridge rule that is auto-response's switch.
+    /// The name of the EventBridge rule that switches auto-response.
     pub schedule_rule: String,
     /// The settings of Slack's side.
     pub slack: SlackSettings,
-    /// What the rules are told where their own parameters say nothing.
+    /// The defaults of the rules' parameters.
     pub rules: RuleDefaults,
-    /// Whether auto-response was deployed switched on: it counts until somebody says otherwise.
+    /// Whether auto-response is on until somebody switches it for the first time.
     pub enable_auto_response: bool,
-    /// The most requests that one scheduled run passes on before it asks.
+    /// The number of requests that one scheduled run passes on before it asks.
     pub blast_radius: u32,
-    /// Which channel a finding goes to, how bad it is, whom the worst ones call.
+    /// The routing table: channels, severities, and the user group that critical findings mention.
     pub routing: Routing,
-    /// Where a fix or an undo by one operator waits for another's yes.
+    /// The accounts where a fix or an undo needs the approval of a second operator.
     pub two_person_accounts: BTreeSet<AccountId>,
-    /// Under which namespace CloudWatch keeps the metrics; without one there are none.
+    /// The namespace of the metrics in CloudWatch; `None` for no metrics.
     pub metrics_namespace: Option<String>,
-    /// How often `serve` runs auto-response.
+    /// The interval at which `serve` runs auto-response.
     pub schedule_interval: Duration,
-    /// Where `serve` listens.
+    /// The address on which `serve` listens.
     pub listen: SocketAddr,
 }
 
@@ -64,7 +64,7 @@ pub struct Problem {
     example: &'static str,
 }
 
-/// Everything that is wrong with the settings.
+/// All mistakes in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidSettings(Vec<Problem>);
 
@@ -90,7 +90,7 @@ impl Display for InvalidSettings {
     }
 }
 
-/// Reads variables and collects what is wrong with them.
+/// Reads variables and collects the mistakes in them.
 struct Reader<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<Problem>,

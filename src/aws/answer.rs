@@ -1,4 +1,4 @@
-//! A question to AWS that need not be asked, and may fail without failing what is done.
+//! A question to AWS that is not always asked, and whose failure is no error of the caller.
 
 use super::AwsError;
 
@@ -10,12 +10,12 @@ pub enum Answer<T> {
     NotAsked,
     /// AWS gave this answer.
     Given(T),
-    /// It could not be asked: why.
+    /// AWS could not be asked, for this reason.
     Failed(String),
 }
 
 impl<T> Answer<T> {
-    /// The answer, if AWS gave one.
+    /// AWS's answer, if it gave one.
     pub fn given(&self) -> Option<&T> {
         match self {
             Self::Given(answer) => Some(answer),
@@ -23,7 +23,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Why it could not be asked.
+    /// The reason why AWS could not be asked.
     pub fn failure(&self) -> Option<&str> {
         match self {
             Self::Failed(reason) => Some(reason),

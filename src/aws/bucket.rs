@@ -1,4 +1,4 @@
-//! What S3 says of a bucket and of its account.
+//! What S3 tells of a bucket and of its account.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::AwsError;
 use crate::ids::AccountId;
 
-/// What S3 answers where a block was never set.
+/// S3's error code where no block was set.
 const NO_BLOCK: &str = "NoSuchPublicAccessBlockConfiguration";
 
-/// What S3 answers where there is no policy.
+/// S3's error code where there is no policy.
 const NO_POLICY: &str = "NoSuchBucketPolicy";
 
 /// The two of the four [Public Access Block](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html)
@@ -47,7 +47,7 @@ pub async fn policy(s3: &Client, bucket: &str) -> Result<Option<String>, AwsErro
     }
 }
 
-/// Whether AWS calls a bucket's policy public; one that is not there is not.
+/// Whether AWS calls a bucket's policy public; `false` where there is no policy.
 /// ([GetBucketPolicyStatus](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html))
 pub async fn policy_is_public(s3: &Client, bucket: &str) -> Result<bool, AwsError> {
     let status = s3
@@ -72,7 +72,7 @@ pub async fn policy_is_public(s3: &Client, bucket: &str) -> Result<bool, AwsErro
     }
 }
 
-/// What is on of IgnorePublicAcls and RestrictPublicBuckets.
+/// Reads IgnorePublicAcls and RestrictPublicBuckets; absent settings are off.
 fn settings(block: Option<(Option<bool>, Option<bool>)>) -> PublicAccessBlock {
     let (ignore, restrict) = block.unwrap_or_default();
     PublicAccessBlock {

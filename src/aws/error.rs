@@ -3,18 +3,18 @@
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-/// What the caller of a failed AWS call has to decide by.
+/// The kinds of failures, by what the caller can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AwsErrorKind {
-    /// We may not: a person must change a policy.
+    /// Access is denied: a person must change a policy.
     AccessDenied,
-    /// What the call names is not there (any more).
+    /// The resource is not there (any more).
     NotFound,
-    /// Somebody changed it meanwhile: look again.
+    /// Somebody changed the resource meanwhile: look again.
     Conflict,
-    /// Throttled, timed out, unreachable: later it may work.
+    /// Throttled, timed out, unreachable: a later try may succeed.
     Transient,
-    /// Anything else; trying again will not help.
+    /// Anything else: trying again does not help.
     Other,
 }
 
@@ -28,12 +28,12 @@ pub struct AwsError {
     pub kind: AwsErrorKind,
     /// AWS's code, `InvalidGroup.NotFound`.
     pub code: String,
-    /// AWS's words.
+    /// AWS's message.
     pub message: String,
 }
 
 impl AwsError {
-    /// Sorts what the SDK returned, after its own retries.
+    /// Sorts an error of the SDK, which has made its retries already.
     pub fn from_sdk<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -43,7 +43,7 @@ impl AwsError {
             .raw_response()
             .map(|response| response.status().as_u16());
         let kind = match &error {
-            // It was done, and its answer cannot be read.
+            // AWS did it, but its answer cannot be read.
             SdkError::ServiceError(_) if status.is_some_and(|status| status < 300) => {
                 AwsErrorKind::Transient
             }
@@ -72,7 +72,7 @@ impl AwsError {
         }
     }
 
-    /// A failure that a later try may not meet.
+    /// A failure that may pass.
     pub fn transient(operation: &'static str, code: Option<&str>, message: &str) -> Self {
         let code = code.unwrap_or("Failed").to_owned();
         Self {
@@ -83,7 +83,7 @@ impl AwsError {
         }
     }
 
-    /// Somebody changed the resource meanwhile.
+    /// A failure because somebody changed the resource meanwhile.
     pub fn conflict(operation: &'static str, message: &str) -> Self {
         Self {
             operation,
@@ -93,7 +93,7 @@ impl AwsError {
         }
     }
 
-    /// A failure that every later try will meet.
+    /// A failure that does not pass.
     pub fn other(operation: &'static str, code: &str, message: impl Into<String>) -> Self {
         Self {
             operation,

@@ -9,9 +9,9 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-/// The SDK's own client, with one pool of connections for all services. Left to itself it reads
-/// the machine's hundreds of certificate files whenever an AWS client is made; a Lambda function
-/// that starts has no time for that before its first request.
+/// The SDK's own client, with one pool of connections for all services. By itself it would read the machine's
+/// hundreds of certificate files whenever an AWS client is made, for which a Lambda function has no time
+/// before its first request.
 #[derive(Debug)]
 struct OnFirstUse(SharedHttpClient);
 

@@ -1,4 +1,4 @@
-//! What EC2 says of a prefix list.
+//! What EC2 tells of a prefix list.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::AwsError;
 
-/// The ranges in a prefix list, of one's own, of AWS's, or shared by another account.
+/// The ranges in a prefix list: one of the account, of AWS, or shared by another account.
 /// ([GetManagedPrefixListEntries](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetManagedPrefixListEntries.html))
 pub async fn entries(ec2: &Client, id: &str) -> Result<BTreeSet<IpNet>, AwsError> {
     let entries = ec2

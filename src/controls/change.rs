@@ -11,7 +11,7 @@ use super::ingress_prohibited_ports::IngressRule;
 use super::kind::ViolationType;
 use super::severity::Severity;
 
-/// What is said of a change, and how it counts.
+/// What a type of change tells: its words, severity, exposure, and the calls that cause it.
 pub(super) trait ChangeFacts {
     /// The kind of violation that it fixes.
     fn kind(&self) -> ViolationType;
@@ -25,26 +25,26 @@ pub(super) trait ChangeFacts {
     /// What making it did, likewise: "revoked tcp 22 from …".
     fn done(&self) -> String;
 
-    /// How bad what it takes away is.
+    /// The severity of what it takes away.
     fn severity(&self) -> Severity;
 
-    /// What it closes, as people agree to it; none where it closes nothing by itself.
+    /// The exposure that it closes, to which people agree; `None` where it closes nothing by itself.
     fn exposure(&self) -> Option<Exposure>;
 
-    /// What a call did to the things that decide whether it is open, by their names.
+    /// The effects of a call on the settings that decide whether it is open, by their names.
     fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)>;
 
-    /// Whether auto-response leaves it to people.
+    /// Whether auto-response leaves the change to people.
     fn is_left_to_people(&self) -> bool {
         false
     }
 
-    /// Whether no remediation makes it: a person has to.
+    /// Whether only a person can make the change.
     fn is_by_hand(&self) -> bool {
         false
     }
 
-    /// Whether AWS could not be asked if it is needed: people may go on, auto-response waits.
+    /// Whether AWS could not be asked whether the change is needed: people may go on, auto-response waits.
     fn is_unconfirmed(&self) -> bool {
         false
     }
@@ -107,32 +107,32 @@ impl Change {
         self.facts().kind()
     }
 
-    /// How bad what it takes away is.
+    /// The severity of what it takes away.
     pub fn severity(&self) -> Severity {
         self.facts().severity()
     }
 
-    /// What it closes, as people agree to it; none where it closes nothing by itself.
+    /// The exposure that it closes, to which people agree; `None` where it closes nothing by itself.
     pub fn exposure(&self) -> Option<Exposure> {
         self.facts().exposure()
     }
 
-    /// What a call did to the things that decide whether it is open, by their names.
+    /// The effects of a call on the settings that decide whether it is open, by their names.
     pub fn effects(&self, call: &Call) -> Vec<(&'static str, Effect)> {
         self.facts().effects(call)
     }
 
-    /// Whether auto-response leaves it to people.
+    /// Whether auto-response leaves the change to people.
     pub fn is_left_to_people(&self) -> bool {
         self.facts().is_left_to_people()
     }
 
-    /// Whether no remediation makes it: a person has to.
+    /// Whether only a person can make the change.
     pub fn is_by_hand(&self) -> bool {
         self.facts().is_by_hand()
     }
 
-    /// Whether AWS could not be asked if it is needed: people may go on, auto-response waits.
+    /// Whether AWS could not be asked whether the change is needed: people may go on, auto-response waits.
     pub fn is_unconfirmed(&self) -> bool {
         self.facts().is_unconfirmed()
     }

@@ -1,8 +1,8 @@
-//! Why an undo does nothing.
+//! The reasons why an undo does nothing.
 
 use crate::aws::AwsError;
 
-/// Why something was not put back.
+/// The reason why something was not put back.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoError {
     /// The resource is not as it was left: how it differs, as the end of a sentence.

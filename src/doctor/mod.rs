@@ -9,20 +9,20 @@ use std::io::{self, Write};
 
 use crate::wiring::Wiring;
 
-/// What the doctor calls beside what the functions may: it runs with a person's credentials.
+/// The IAM actions of the doctor, beside those of the functions. It runs with a person's credentials.
 pub const ACTIONS: &[&str] = &[
     "config:DescribeConfigurationRecorderStatus",
     "sts:GetCallerIdentity",
 ];
 
-/// What is found of one part.
+/// The finding about one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Diagnosis {
-    /// It is well: a few words about it.
+    /// The part is well: a few words about it.
     Well(String),
     /// Something is unusual, and Defendable works.
     Odd {
-        /// What is unusual: `"2 dead letters in defendable-events-dead-letters"`.
+        /// The unusual thing: `"2 dead letters in defendable-events-dead-letters"`.
         problem: String,
         /// The step that the operator should take next.
         next: String,
@@ -36,7 +36,7 @@ pub enum Diagnosis {
     },
 }
 
-/// One part and what is found of it.
+/// One part and its diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     /// The part: `queue defendable-events`.
@@ -85,13 +85,13 @@ impl fmt::Display for Examined {
     }
 }
 
-/// Looks at everything, side by side.
+/// Checks all parts at once.
 pub async fn examine(wiring: &Wiring) -> Vec<Examined> {
     let (aws, slack) = tokio::join!(aws::examine(wiring), slack::examine(wiring));
     aws.into_iter().chain(slack).collect()
 }
 
-/// Prints what was found, a part a line; whether Defendable can work.
+/// Prints the diagnoses, a line each. Returns whether Defendable can work.
 pub fn print(found: &[Examined], mut output: impl Write) -> io::Result<bool> {
     for examined in found {
         writeln!(output, "{examined}")?;

@@ -1,5 +1,5 @@
-//! What each function may do on AWS: what the code beside its handlers declares, put together. The
-//! roles of `infra/permissions.tf` allow exactly this.
+//! The IAM actions of each function, put together from what the code declares. The roles of
+//! `infra/permissions.tf` allow exactly these.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ impl Function {
     }
 }
 
-/// Beside its own actions, what looking at resources takes.
+/// The function's own actions, and those of looking at resources.
 fn planning(own: &[&'static [&'static str]]) -> Vec<&'static [&'static str]> {
     own.iter()
         .copied()
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::controls::actions;
 
-    /// What SSM does in our name is no call of ours.
+    /// SSM decrypts in our name, which is no call of ours.
     const INDIRECT: &str = "kms:Decrypt";
 
     /// The actions that statements name, wherever they are in an expression. What is taken from controls.json

@@ -9,7 +9,7 @@ use crate::finding::event::{Entry, HistoryEvent};
 use crate::finding::{Actor, StateName};
 use crate::ids::{FindingId, RuleName};
 
-/// How many days the report has.
+/// The number of days of the report.
 const DAYS: usize = 30;
 
 /// How long fixes took, from when the finding opened.
@@ -39,8 +39,8 @@ pub struct FixedBy {
 pub struct Figures {
     /// The end of the period.
     pub until: Timestamp,
-    /// How many findings were open (or being fixed) at the end of each day, the oldest first; the
-    /// last is now, the first 30 days ago.
+    /// The number of findings that were open (or being fixed) at the end of each day, from 30 days ago until
+    /// now.
     pub open: Vec<u64>,
     /// How long fixes took, from the finding to the fix.
     pub times: BTreeMap<RuleName, FixTimes>,
@@ -52,9 +52,9 @@ pub struct Figures {
 #[derive(Debug)]
 pub(super) struct Counting {
     until: Timestamp,
-    /// By how much the open findings grew in each of the last days.
+    /// The growth of the number of open findings on each of the last days.
     growth: [i64; DAYS],
-    /// Whether a finding was open when last heard of.
+    /// Whether a finding was open after its last entry.
     open: HashMap<FindingId, bool>,
     times: BTreeMap<RuleName, Vec<SignedDuration>>,
     fixed_by: FixedBy,
@@ -71,7 +71,7 @@ impl Counting {
         }
     }
 
-    /// What tells not where a finding stood, or since when, counts for nothing.
+    /// An entry without the finding's state, or without its time, does not count.
     pub(super) fn add(&mut self, entry: &Entry) {
         let (Some(id), Some(standing)) = (&entry.finding, &entry.standing) else {
             return;
@@ -110,7 +110,7 @@ impl Counting {
             .map(|day| day.min(DAYS - 1))
     }
 
-    /// The figures, given how many are open now.
+    /// The figures, by the number of findings that are open now.
     pub(super) fn end(self, open_now: u64) -> Figures {
         let mut open = vec![open_now];
         for growth in self.growth.iter().rev() {
@@ -132,7 +132,7 @@ impl Counting {
     }
 }
 
-/// Where a finding stood before the first that we hear of it.
+/// Whether a finding was open before its first entry.
 fn was_open_before(event: &HistoryEvent) -> bool {
     match event {
         HistoryEvent::Found
@@ -164,7 +164,7 @@ fn was_open_before(event: &HistoryEvent) -> bool {
 
 fn fix_times(mut times: Vec<SignedDuration>) -> FixTimes {
     times.sort_unstable();
-    // The nearest rank: the smallest that so many are no longer than.
+    // A percentile by the nearest rank.
     let rank = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
     FixTimes {
         fixes: times.len(),

@@ -1,13 +1,13 @@
-//! The report in words: beside the picture, and for those who do not see it.
+//! The texts of the report: beside the picture, and for screen readers.
 
 use super::{Figures, FixedBy};
 use crate::slack::text::{age, code, count, when};
 use crate::text::cut;
 
-/// How many rules are told of.
+/// The number of rules that the text names.
 const RULES: usize = 10;
 
-/// What stands above the picture, as mrkdwn.
+/// The text above the picture, as mrkdwn.
 pub(super) fn words(figures: &Figures) -> String {
     let now = figures.open.last().copied().unwrap_or_default();
     let before = figures.open.first().copied().unwrap_or_default();
@@ -38,7 +38,7 @@ pub(super) fn words(figures: &Figures) -> String {
     lines.join("\n")
 }
 
-/// What a screen reader says of the picture. Slack takes 1,000 characters
+/// The text for screen readers, of at most 1,000 characters
 /// ([files.getUploadURLExternal](https://docs.slack.dev/reference/methods/files.getUploadURLExternal)).
 pub(super) fn alt(figures: &Figures) -> String {
     let FixedBy {

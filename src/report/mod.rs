@@ -16,16 +16,16 @@ use crate::slack::client::Slack;
 use crate::slack::error::SlackError;
 use crate::store::{Table, TableError};
 
-/// How far back the report looks.
+/// The period of the report.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Why a report could not be made, or not be posted.
+/// The reason why a report could not be made or posted.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The findings table.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// Slack did not take the picture: nobody sees anything.
+    /// Slack did not take the picture, so that nothing was posted.
     #[error(transparent)]
     Upload(SlackError),
     /// Slack did not take the report.
@@ -37,7 +37,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// What Slack has said no to for good.
+    /// Whether Slack refuses for good.
     pub fn refusal(&self) -> Option<&SlackError> {
         match self {
             Self::Upload(error) | Self::Slack(error) if error.is_refusal() => Some(error),

@@ -1,4 +1,4 @@
-//! The weekly report: whether somebody wants it, and when it is due.
+//! The weekly report: whether it is wanted, and when it is due.
 
 use jiff::Timestamp;
 use jiff::civil::{Weekday, time};
@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use crate::contracts::Switch;
 use crate::finding::auto_response::Wanted;
 
-/// The report that is due now, by when it fell due: on a Monday at 08:00 UTC, after somebody wanted it.
+/// The time at which a report fell due that has not been posted: a Monday at 08:00 UTC, after the report was
+/// wanted.
 pub fn due(wanted: Option<&Wanted>, now: Timestamp) -> Option<Timestamp> {
     let wanted = wanted.filter(|wanted| wanted.switch == Switch::On)?;
     let due = due_at(now)?;

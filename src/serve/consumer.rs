@@ -1,4 +1,4 @@
-//! A consumer: what Lambda's event source mapping does for a queue.
+//! A consumer of a queue, in place of Lambda's event source mapping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{QueueHandler, QueueMessage, QueueUrl, Queues, Receive};
 
-/// How long SQS lets an empty queue wait. Seconds. Short, because a stop waits for it: were the
-/// call dropped, a message that it brings would be unseen until its visibility timeout.
+/// How long SQS waits for a message of an empty queue. Seconds. It is short, because a stop waits for it:
+/// were the call dropped, a message that it brings would be invisible until its visibility timeout.
 const LONG_POLL: i32 = 3;
 
 /// The most messages that SQS gives at once.

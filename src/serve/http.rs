@@ -1,4 +1,4 @@
-//! The HTTP server: as axum's own, with limits that strangers' connections cannot pass.
+//! The HTTP server: axum's own, with limits for the connections of strangers.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,16 +13,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How many connections are open at a time; others wait to be taken.
+/// The number of connections that are open at a time. Others wait to be accepted.
 const CONNECTIONS: usize = 4096;
 
-/// What a connection is read into: request line and headers must fit, which Slack's do many times. Bytes.
+/// The size of a connection's buffer, into which request line and headers have to fit. Slack's are much
+/// smaller. Bytes.
 const BUFFER: usize = 32 * 1024;
 
-/// How long a connection may take to say, or go on to say, what it wants. Slack waits three seconds.
+/// The time in which a connection has to send its request's head. Slack waits three seconds.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// After a failed accept, for example for want of file descriptors.
+/// The pause after a failed accept, for example for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown`, then finishes what has begun.

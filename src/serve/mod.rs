@@ -23,13 +23,13 @@ use crate::queue::Queues;
 use crate::schedule::ScheduledRule;
 use crate::wiring::Wiring;
 
-/// The most that one scheduled run takes.
+/// The longest that one scheduled run takes.
 const RUN_BUDGET: Duration = Duration::from_secs(50);
 
-/// After a signal to stop, what is in hand has this long to finish.
+/// The time that running handlers have to finish after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How Slack reaches us.
+/// The way of Slack's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// Slack calls `POST /slack/events`.
@@ -99,8 +99,8 @@ fn spawn_consumers(wiring: &Wiring, tasks: &TaskTracker, shutdown: &Cancellation
     }
 }
 
-/// What EventBridge does on AWS: at every interval the coordinator runs if the rule is enabled,
-/// and the notifier keeps house.
+/// The schedule, as EventBridge has it on AWS: at every interval the coordinator runs, if the rule is
+/// enabled, and the notifier keeps house.
 async fn schedule(wiring: Wiring, shutdown: CancellationToken) {
     let (rule, coordinator, queues) = (wiring.schedule(), wiring.coordinator(), wiring.queues());
     let mut ticks = tokio::time::interval(wiring.settings.schedule_interval);
@@ -111,7 +111,7 @@ async fn schedule(wiring: Wiring, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => tokio::select! {
                 () = tick(&rule, &coordinator, &queues, &shutdown) => {}
-                // What a run had in hand is visible again after a while.
+                // Messages that a run had received become visible again.
                 () = grace(&shutdown) => return,
             },
         }
@@ -148,7 +148,7 @@ async fn tick(
     }
 }
 
-/// Over when what was in hand at a signal to stop has had its time to finish.
+/// Ends when the running handlers have had their time to finish after a signal to stop.
 async fn grace(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(GRACE).await;

@@ -20,7 +20,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Closes it.
+    /// Closes the socket.
     pub(super) async fn shutdown(&self) {
         self.listener.shutdown().await;
     }
@@ -39,7 +39,7 @@ pub(super) async fn start(wiring: &Wiring) -> Result<Socket> {
     )?;
     let token = wiring.secrets().read(source).await?;
     let token = SlackApiToken::new(token.expose_secret().to_owned().into());
-    // tungstenite takes the process's TLS provider.
+    // tungstenite uses the TLS provider of the process.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
     let callbacks = SlackSocketModeListenerCallbacks::new()
@@ -67,7 +67,7 @@ async fn function(states: &SlackClientEventsUserState) -> Option<Shared> {
     states.read().await.get_user_state::<Shared>().cloned()
 }
 
-/// The id of a request in the log: the library keeps that of Slack's envelope to itself.
+/// The id of a request in the log. The library does not tell the id of Slack's envelope.
 fn span() -> Span {
     tracing::info_span!("request", request_id = %Uuid::new_v4())
 }

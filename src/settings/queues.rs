@@ -1,4 +1,4 @@
-//! The queues.
+//! The settings of queues.
 
 use std::collections::BTreeMap;
 
@@ -6,36 +6,36 @@ use super::Reader;
 use crate::controls::Service;
 use crate::queue::QueueUrl;
 
-/// What a queue's variable is to be, with an example.
+/// What the variable of a queue has to be, with an example.
 const QUEUE: (&str, &str) = (
     "an SQS queue's URL",
     "https://sqs.us-east-1.amazonaws.com/123456789012/defendable-events",
 );
 
-/// The queues, by what is in them.
+/// The URLs of the queues.
 #[derive(Debug, Clone)]
 pub struct QueueSettings {
-    /// Notifications, alarms, reports.
+    /// The events queue: notifications, alarms, reports, jobs and notices.
     pub events: QueueUrl,
-    /// Violations that wait for auto-response.
+    /// The remediation queue: violations that wait for auto-response.
     pub remediation: QueueUrl,
-    /// Fixes that people asked for.
+    /// The fix queue: fixes and undos that people asked for.
     pub fix: QueueUrl,
-    /// Tasks for the remediators, by the service whose resources they change.
+    /// The queues of the remediators, by the service whose resources they change.
     pub remediators: BTreeMap<Service, RemediatorQueues>,
 }
 
 /// The queues of a remediator.
 #[derive(Debug, Clone)]
 pub struct RemediatorQueues {
-    /// Tasks.
+    /// The queue of tasks.
     pub tasks: QueueUrl,
     /// The queue to which version 0.1 sent tasks, beside the other until an upgrade is over.
     pub older: Option<QueueUrl>,
 }
 
 impl RemediatorQueues {
-    /// Those that may hold tasks.
+    /// The queues that may have tasks.
     pub fn all(&self) -> impl Iterator<Item = &QueueUrl> {
         std::iter::once(&self.tasks).chain(&self.older)
     }

@@ -1,4 +1,4 @@
-//! What a rule says of a resource.
+//! Verdicts and evaluations of a rule.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ pub struct Violation {
     pub is_left_to_people: bool,
 }
 
-/// What a rule says of a resource that exists.
+/// The verdict about a resource that exists.
 #[derive(Debug)]
 pub struct Verdict {
     pub(in crate::controls) compliance_type: ComplianceType,
@@ -91,7 +91,7 @@ pub struct Evaluation {
     pub prefix_lists: BTreeSet<String>,
 }
 
-/// Why a rule could not judge an item.
+/// The reason why a rule could not judge an item.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
     /// The rule's own parameters are wrong.
