@@ -126,7 +126,7 @@ fn standing(finding: &Finding) -> String {
     }
 }
 
-/// Changes as a list, which is cut after [`LIST_LIMIT`] of them.
+/// Changes as a list, cut after a dozen.
 pub fn changes_list(changes: impl ExactSizeIterator<Item = String>) -> String {
     let more = changes.len().saturating_sub(LIST_LIMIT);
     let mut lines: Vec<String> = changes

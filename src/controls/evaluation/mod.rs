@@ -1,4 +1,4 @@
-//! Rules: a configuration item in, an evaluation out. Pure, but for what a [`Rule`](judge::Rule) asks AWS.
+//! Rules: a configuration item in, an evaluation out. Pure, but for what a [`Rule`] asks AWS.
 
 pub mod aws_answer;
 mod configuration_item;
