@@ -4,7 +4,7 @@ locals {
   queues = merge(local.own_queues, local.task_queues)
 
   own_queues = {
-    # Notifications, alarms, reports, notices: what becomes Slack messages.
+    # Notifications, alarms, reports, notices and jobs, all for the notifier.
     events = { visibility_timeout = 6 * local.own_functions["notifier"].timeout, retention_days = 10, max_age_seconds = 900 }
     # Violations wait here while auto-response is off. Nothing is triggered by it: each run of the
     # coordinator receives.

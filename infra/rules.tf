@@ -81,9 +81,11 @@ resource "aws_config_config_rule" "custom" {
     }
   }
 
+  # AWS Config invokes a rule when its scope changes, and the rule's jobs are for the notifier's newest code.
   depends_on = [
     aws_config_configuration_recorder_status.this,
     aws_lambda_permission.config,
+    module.function,
   ]
 }
 

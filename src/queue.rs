@@ -79,7 +79,7 @@ pub struct QueueMessage {
     pub original_id: Option<String>,
     /// The text that was sent.
     pub body: String,
-    /// The time at which the message was first sent.
+    /// The time at which this message was sent: a dead letter that is retried is sent again.
     pub sent_at: Option<Timestamp>,
     /// The number of deliveries, this one included.
     pub receive_count: u32,
@@ -379,7 +379,7 @@ fn pause(disposition: &Disposition, receive_count: u32) -> i32 {
 }
 
 /// Keeps the panic of a handler to its message, so that the rest of the batch is handled. Handlers share
-/// clients only, which survive a panic.
+/// clients, and small states whose locks nothing panics with.
 async fn isolated(handled: impl Future<Output = Disposition>) -> Disposition {
     let handled = AssertUnwindSafe(handled).catch_unwind().await;
     handled.unwrap_or_else(|_| {

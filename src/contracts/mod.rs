@@ -268,9 +268,9 @@ impl RemediationReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
-    /// On: violations are fixed every minute.
+    /// On: violations are fixed every minute, or the report comes every week.
     On,
-    /// Off: violations wait.
+    /// Off: violations wait, or no report comes by itself.
     Off,
 }
 

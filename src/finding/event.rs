@@ -96,12 +96,12 @@ pub enum HistoryEvent {
     },
     /// The weekly report was switched.
     WeeklyReport {
-        /// The state to which auto-response was switched.
+        /// Whether the report comes every week from then on.
         switch: Switch,
     },
     /// Auto-response was switched.
     Switched {
-        /// Whether the report comes every week from then on.
+        /// The state to which auto-response was switched.
         switch: Switch,
     },
     /// A run that had stopped at its cap was told to go on.

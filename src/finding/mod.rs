@@ -148,7 +148,7 @@ pub struct Finding {
     pub episode: Episode,
     /// The time at which AWS Config recorded the newest known result.
     pub recorded_at: Timestamp,
-    /// The time of the last undo: results that were recorded before it are of the resource as it was before.
+    /// The time of the last undo: results that were recorded until then are of the resource as it was before.
     #[serde(default)]
     pub settled_at: Option<Timestamp>,
     /// The time at which a fix last took something away.

@@ -1,8 +1,8 @@
 //! Changes that no item of a bucket or group tells of. Where the account's Public Access Block, or the
 //! organisation's, is lowered, what it had made ineffective counts again: AWS Config is asked to judge all
-//! buckets again. It is compared every minute, and at once when the rule is invoked with the account's item,
-//! which tells nothing of the organisation's policy. Where a prefix list gets other entries, the groups that refer to it get no item: they, and
-//! the buckets, are judged again once a day.
+//! buckets again. The block is compared every minute, and at once when the rule is invoked with the account's
+//! item, which tells nothing of the organisation's policy. Where a prefix list gets other entries, the groups
+//! that refer to it get no item: they, and the buckets, are judged again once a day.
 
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -47,8 +47,8 @@ fn next(last: Option<JudgedAgain>, block: Option<PublicAccessBlock>, now: Timest
 }
 
 impl Notifier {
-    /// Asks for one rule: AWS Config takes one such request a minute. The other rules have their turn in the
-    /// next minutes.
+    /// Asks for each rule by itself: AWS Config takes one such request a minute, and a rule that it refuses is
+    /// asked for again in the next ones.
     pub(super) async fn judge_again(&self, now: Timestamp) -> Result<(), NotifierError> {
         let block = self.account_block().await;
         if let Err(error) = &block {
@@ -102,7 +102,7 @@ impl Notifier {
         bucket::account_block(&aws.s3_control(&self.home, &region)?, &self.home).await
     }
 
-    /// The rule does not exist in this account and region.
+    /// Asks AWS Config to judge all resources of a rule. A rule that does not exist here counts as asked.
     async fn start_evaluation(&self, rule: &RuleName) -> Result<(), AwsError> {
         let start = self
             .config

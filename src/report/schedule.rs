@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use crate::contracts::Switch;
 use crate::finding::auto_response::Wanted;
 
-/// The time at which a report fell due that has not been posted: a Monday at 08:00 UTC, after the report was
-/// wanted.
+/// The time at which a report last fell due: on a Monday at 08:00 UTC, after the report was wanted. Whether it
+/// was posted is not known here.
 pub fn due(wanted: Option<&Wanted>, now: Timestamp) -> Option<Timestamp> {
     let wanted = wanted.filter(|wanted| wanted.switch == Switch::On)?;
     let due = due_at(now)?;

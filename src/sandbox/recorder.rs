@@ -17,7 +17,7 @@ use crate::controls::Control;
 use crate::controls::evaluation::RuleKind;
 use crate::controls::evaluation::rule_event::RuleEvent;
 use crate::functions::rule::RuleFunction;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ResourceType};
 use crate::wiring::Wiring;
 
 /// How often the account is looked at.
@@ -110,11 +110,19 @@ impl Recorder {
     async fn seen(&self) -> Result<HashMap<Key, Snapshot>> {
         let types = Control::resource_types().into_iter();
         let seen = types.map(|of_type| items::of(of_type, &self.ec2, &self.s3));
-        let (seen, block) = tokio::try_join!(
+        let (seen, block) = tokio::join!(
             try_join_all(seen),
             items::account_block(&self.s3_control, &self.account)
-        )?;
-        let seen = seen.into_iter().flatten().chain([block]);
+        );
+        let block = match block {
+            Ok(block) => Some(block),
+            Err(error) => {
+                tracing::warn!("the recorder could not look at the account's block: {error:#}");
+                let key = (ResourceType::ACCOUNT_BLOCK, self.account.to_string());
+                self.known.get(&key).cloned()
+            }
+        };
+        let seen = seen?.into_iter().flatten().chain(block);
         let key = |snapshot: &Snapshot| (snapshot.resource_type, snapshot.resource_id.clone());
         Ok(seen.map(|snapshot| (key(&snapshot), snapshot)).collect())
     }

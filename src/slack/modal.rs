@@ -1,4 +1,4 @@
-//! The parts that modals share: each is about a finding, and most ask for a reason.
+//! The parts that modals share. Most are about a finding; those to ignore and to undo ask for a reason.
 
 use slack_morphism::prelude::*;
 

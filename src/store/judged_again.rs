@@ -16,7 +16,7 @@ fn key(rule: &RuleName) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JudgedAgain {
-    /// The time at which AWS Config was asked.
+    /// The time at which AWS Config was asked, or at which the rule was first seen.
     pub at: Timestamp,
     /// The account's Public Access Block at the last look.
     pub block: PublicAccessBlock,

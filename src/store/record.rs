@@ -45,7 +45,8 @@ pub struct Posted {
     /// The link to the message of the episode before.
     #[serde(default)]
     pub previous: Option<String>,
-    /// The channel of the finding's route, where the message could not be posted there and is elsewhere.
+    /// The channel of the finding's route when it was posted. The message is elsewhere where the app could not
+    /// post there. Absent in records of version 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
     /// Whether it has mentioned the user group.
