@@ -353,6 +353,64 @@ fn each_ignore_covers_its_own_part_until_its_own_end() {
 }
 
 #[test]
+fn what_is_ignored_in_part_is_ignored_again_once_only_that_part_is_open() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let ignored = group(std::slice::from_ref(&ssh))
+        .ignored_as_planned(alice(), at(1), None)
+        .unwrap();
+    let both = known(&[ssh.clone(), mysql]);
+    let opened = ignored.looked_at(&both, at(2)).unwrap();
+    assert_eq!(opened.state_name(at(2)), StateName::Open);
+    let state = |plan: &Plan| opened.looked_at(plan, at(3)).unwrap().state_name(at(3));
+    assert_eq!(state(&known(&[ssh])), StateName::Ignored);
+    assert_eq!(state(&both), StateName::Open, "the rest is open yet");
+    assert_eq!(state(&known(&[])), StateName::Open, "nothing is ignored");
+    let unignored = opened.unignored(&alice(), at(4)).unwrap();
+    assert_eq!(
+        (unignored.state_name(at(4)), unignored.episode.left),
+        (StateName::Open, None)
+    );
+}
+
+#[test]
+fn an_ignore_that_lasts_takes_the_place_of_the_one_that_has_ended() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let longer = group(std::slice::from_ref(&mysql))
+        .ignored_as_planned(alice(), at(1), Some(at(1000)))
+        .unwrap();
+    let opened = longer
+        .looked_at(&known(&[ssh, mysql.clone()]), at(2))
+        .unwrap();
+    let bob = Actor::User("U0BOB".to_owned());
+    let both = opened
+        .ignored_as_planned(bob, at(3), Some(at(100)))
+        .unwrap();
+    let closed = both.looked_at(&known(&[mysql]), at(4)).unwrap();
+    let ended = closed.ignore_expired(at(100)).unwrap();
+    assert!(
+        matches!(&ended.state, State::Ignored { by, until, .. }
+            if *by == alice() && *until == Some(at(1000))),
+        "{:?}",
+        ended.state
+    );
+    assert_eq!((ended.episode.left, ended.episode.beside), (None, vec![]));
+}
+
+#[test]
+fn a_tag_of_version_0_1_covers_the_resource_too() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let mut old = group(std::slice::from_ref(&ssh))
+        .tagged("by design", at(1))
+        .unwrap();
+    let State::Ignored { covers, .. } = &mut old.state else {
+        panic!()
+    };
+    *covers = None;
+    let worse = old.looked_at(&known(&[ssh, mysql]), at(2)).unwrap();
+    assert_eq!(worse.state_name(at(2)), StateName::Ignored);
+}
+
+#[test]
 fn an_ignore_without_a_plan_covers_what_is_ignored_already_and_no_more() {
     let ssh = ingress(22, "tcp");
     let shown = group(std::slice::from_ref(&ssh));
@@ -370,6 +428,11 @@ fn an_ignore_without_a_plan_covers_what_is_ignored_already_and_no_more() {
         ..shown.clone()
     };
     assert_eq!(unseen.covers_unseen(), Ok(Covers::Resource));
+    let clean = Finding {
+        plan: known(&[]),
+        ..shown.clone()
+    };
+    assert_eq!(clean.covers_unseen(), Err(Refusal::NothingToFix));
     let ignored = shown.ignored_as_planned(alice(), at(1), None).unwrap();
     assert_eq!(ignored.covers_unseen(), Ok(Covers::of(&[ssh.1])));
 }
