@@ -362,6 +362,7 @@ mod tests {
         );
         let open_again = tagged.untagged(at(4)).unwrap();
         assert_eq!(open_again.state_name(at(4)), StateName::Open);
+        assert!(tagged.told_severity.is_some() && open_again.told_severity.is_none());
         assert_eq!(open_again.untagged(at(5)), None);
 
         let by_alice = open().ignored_as_planned(alice(), at(1), None).unwrap();
