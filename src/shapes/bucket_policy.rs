@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::deny;
-use super::statement::Statement;
+use super::statement::{self, Statement};
 
 /// A bucket policy over its own text, so that statements can be taken out and everything
 /// beside them stays byte for byte.
@@ -51,6 +51,25 @@ pub struct PublicStatement {
     pub limited_by: Vec<String>,
 }
 
+impl PublicStatement {
+    /// `"Read"`, or `number 2`.
+    pub fn name(&self) -> String {
+        statement::name(self.sid.as_deref(), self.index)
+    }
+}
+
+/// What AWS calls a policy, as far as its documentation says so.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PolicyStatus {
+    /// No statement lets everybody in.
+    Private,
+    /// These are public.
+    Public(Vec<PublicStatement>),
+    /// These are for everybody who names a certain KMS key, which callers choose. AWS's documentation has called
+    /// such a policy private, and does not say so any more: only AWS's own answer tells.
+    ForAwsToSay(Vec<PublicStatement>),
+}
+
 #[derive(Deserialize)]
 struct Document<'a> {
     #[serde(rename = "Statement", borrow)]
@@ -88,15 +107,40 @@ impl<'a> BucketPolicy<'a> {
         })
     }
 
+    /// Whether the policy is public, and by which statements.
+    pub fn status(&self) -> serde_json::Result<PolicyStatus> {
+        let public = self.public_statements()?;
+        if !public.is_empty() {
+            return Ok(PolicyStatus::Public(public));
+        }
+        let by_callers_choice = self.limited_by_callers_choice()?;
+        Ok(match by_callers_choice.is_empty() {
+            true => PolicyStatus::Private,
+            false => PolicyStatus::ForAwsToSay(by_callers_choice),
+        })
+    }
+
     /// The statements that AWS calls public, in their order. One that a Deny leaves to one's own alone is
     /// none.
     pub fn public_statements(&self) -> serde_json::Result<Vec<PublicStatement>> {
+        self.statements_for_everybody(Statement::is_public)
+    }
+
+    /// The statements for everybody that only a KMS key limits, which callers choose.
+    pub fn limited_by_callers_choice(&self) -> serde_json::Result<Vec<PublicStatement>> {
+        self.statements_for_everybody(Statement::is_for_callers_choice)
+    }
+
+    fn statements_for_everybody(
+        &self,
+        is_open: fn(&Statement) -> bool,
+    ) -> serde_json::Result<Vec<PublicStatement>> {
         let statements: Vec<Statement> = self
             .statements
             .iter()
             .map(|text| serde_json::from_str(text))
             .collect::<Result<_, _>>()?;
-        if !statements.iter().any(Statement::is_public) {
+        if !statements.iter().any(is_open) {
             return Ok(Vec::new());
         }
         let limiting: Vec<(usize, &Statement)> = statements
@@ -113,7 +157,7 @@ impl<'a> BucketPolicy<'a> {
         let public = statements
             .iter()
             .enumerate()
-            .filter(|(_, statement)| statement.is_public() && !deny::cover(&limiting, statement))
+            .filter(|(_, statement)| is_open(statement) && !deny::cover(&limiting, statement))
             .map(|(index, statement)| PublicStatement {
                 index,
                 sid: statement.sid.clone(),
@@ -123,11 +167,12 @@ impl<'a> BucketPolicy<'a> {
         Ok(public.collect())
     }
 
-    /// Whether one of the public statements lets everybody do all that `statement` does, or is that statement but
+    /// Whether one of the statements for everybody lets everybody do all that `statement` does, or is that statement but
     /// for its `Sid`.
     pub fn lets_everybody_do(&self, statement: &str) -> serde_json::Result<bool> {
         let (wanted, inner) = (without_sid(statement)?, serde_json::from_str(statement)?);
-        for public in self.public_statements()? {
+        let public = self.public_statements()?;
+        for public in public.into_iter().chain(self.limited_by_callers_choice()?) {
             let outer = serde_json::from_str(&public.text)?;
             let is_wider = public.limited_by.is_empty() && deny::is_within(&outer, &inner);
             if is_wider || without_sid(&public.text)? == wanted {
@@ -135,17 +180,6 @@ impl<'a> BucketPolicy<'a> {
             }
         }
         Ok(false)
-    }
-
-    /// The statements for everybody, by `Sid` or number, that only a KMS key limits, which callers choose.
-    pub fn limited_by_callers_choice(&self) -> serde_json::Result<Vec<String>> {
-        let statements = self.statements.iter().enumerate().map(|(index, text)| {
-            let statement: Statement = serde_json::from_str(text)?;
-            Ok(statement
-                .is_for_callers_choice()
-                .then(|| statement.name(index)))
-        });
-        statements.filter_map(Result::transpose).collect()
     }
 
     /// The policy's text without some statements; `None` when none is left.

@@ -37,7 +37,8 @@ impl OneOrMany {
     }
 }
 
-/// A key whose value callers choose themselves: AWS's page counts it nevertheless.
+/// A key whose value callers choose themselves. AWS's page has counted it nevertheless; whether AWS still does, its
+/// answer tells: [`PolicyStatus::ForAwsToSay`](super::bucket_policy::PolicyStatus::ForAwsToSay).
 const CALLERS_CHOICE: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
 
 /// Conditions are joined by "and": one that narrows is enough.

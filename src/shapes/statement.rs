@@ -42,9 +42,7 @@ impl Statement {
 
     /// `"Read"`, or `number 2`.
     pub(super) fn name(&self, index: usize) -> String {
-        self.sid
-            .as_ref()
-            .map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
+        name(self.sid.as_deref(), index)
     }
 
     /// Principals that are not named one by one may be anybody.
@@ -78,6 +76,11 @@ impl Statement {
                 }),
             })
     }
+}
+
+/// `"Read"`, or `number 2`.
+pub(super) fn name(sid: Option<&str>, index: usize) -> String {
+    sid.map_or_else(|| format!("number {}", index + 1), |sid| format!("{sid:?}"))
 }
 
 /// `accounts.google.com`, and not `arn:aws:iam::123456789012:saml-provider/own`.

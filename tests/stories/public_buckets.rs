@@ -4,7 +4,7 @@ use aws_sdk_s3::types::BucketCannedAcl;
 use serde_json::{Value, json};
 
 use crate::faults::cell::{PUBLIC_POLICY, create_bucket};
-use crate::support::fault_proxy::Fault;
+use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::installation::Installation;
 use crate::support::lambda::{config_service, function_command, runtime_api};
 use crate::support::payload::{click, interact};
@@ -75,6 +75,44 @@ async fn what_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
             .await
             .unwrap()
             .contains("Everybody")
+    );
+}
+
+/// Anybody may write who names one KMS key: AWS's documentation does not say any more whether that is public.
+const LIMITED_BY_KMS_KEY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Upload","Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*","Condition":{"StringEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:us-east-1:123456789012:key/1"}}}]}"#;
+
+const PUBLIC_STATUS: &str = "<PolicyStatus><IsPublic>true</IsPublic></PolicyStatus>";
+
+#[tokio::test]
+async fn aws_says_whether_a_kms_key_that_callers_choose_keeps_a_bucket_private() {
+    let world = Installation::start(&[], Vec::new()).await;
+    publish(&world, "by-key", LIMITED_BY_KMS_KEY).await;
+    let warning = "which AWS itself does not call public. Statement \\\"Upload\\\" is limited only by a KMS key";
+    let said = judged(&world, "by-key", warning).await;
+    assert!(said.contains("\"COMPLIANT\""), "{said}");
+
+    let bucket = "public-by-key";
+    let says = |proxy: &FaultProxy| {
+        let status = Fault::Says(PUBLIC_STATUS);
+        proxy.inject("s3:GET policyStatus", bucket, status, 0, 100)
+    };
+    says(&world.rules_to_aws);
+    let asked = says(&world.to_aws);
+    publish(&world, bucket, LIMITED_BY_KMS_KEY).await;
+    let plan = "• remove the statement \"Upload\"";
+    let message = world.slack.finding_says(bucket, plan).await;
+    assert!(message.words().contains("KMS key"), "{}", message.words());
+    world.slack.click(ALICE, &message, "fix").await;
+    world
+        .slack
+        .finding_says(bucket, "Fixed by <@U0ALICE>")
+        .await;
+    assert!(world.to_aws.hits(asked) > 0);
+    assert_eq!(world.aws.policy(bucket).await, None);
+    assert_eq!(
+        world.slack.findings().await.len(),
+        1,
+        "nothing is said of the other"
     );
 }
 

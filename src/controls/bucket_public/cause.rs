@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::grant::{Grant, Grantee};
 use crate::controls::cause::{Call, Effect};
-use crate::shapes::bucket_policy::BucketPolicy;
+use crate::shapes::bucket_policy::{BucketPolicy, PolicyStatus};
 
 /// The calls that change the account's block, which name no bucket.
 pub(super) const OF_ACCOUNTS: &[&str] = &[
@@ -112,7 +112,7 @@ fn policy(call: &Call, statement: Option<&str>) -> Option<Effect> {
     let policy = BucketPolicy::parse(&policy).ok()?;
     Some(Effect::of(match statement {
         Some(statement) => policy.lets_everybody_do(statement).ok()?,
-        None => !policy.public_statements().ok()?.is_empty(),
+        None => policy.status().ok()? != PolicyStatus::Private,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! Judges buckets by their items, and by what AWS says of what looks public. An item that lacks the ACL or the
+//! Judges buckets by their items, and by what AWS says of what looks public or may be. An item that lacks the ACL or the
 //! policy is completed from the live bucket.
 
 use async_trait::async_trait;
@@ -55,7 +55,7 @@ impl Rule for S3PublicAccess {
 
     fn has_to_ask(&self, by_item: &Result<Evaluation, EvaluationError>) -> bool {
         match by_item {
-            Ok(evaluation) => !evaluation.violations.is_empty(),
+            Ok(evaluation) => !evaluation.violations.is_empty() || evaluation.is_for_aws_to_say,
             Err(error) => matches!(error, EvaluationError::Unread { .. }),
         }
     }

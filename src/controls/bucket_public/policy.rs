@@ -19,7 +19,7 @@ use crate::controls::kind::{Control, Service};
 use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
-use crate::shapes::bucket_policy::BucketPolicy;
+use crate::shapes::bucket_policy::{BucketPolicy, PolicyStatus};
 
 /// The remediation.
 pub(in crate::controls) struct PublicPolicy;
@@ -142,8 +142,8 @@ async fn read(s3: &Client, id: &ResourceId) -> Result<LivePolicy, AwsError> {
     })
 }
 
-/// The public statements that have an effect, with the deletion of the policy when no other is
-/// left.
+/// The statements that are public, or that AWS may call so, where they have an effect, with the deletion of the
+/// policy when no other is left.
 fn plan(
     id: &ResourceId,
     live: &LivePolicy,
@@ -163,8 +163,11 @@ fn plan(
         )
     };
     let policy = BucketPolicy::parse(text).map_err(unreadable)?;
-    let public = policy.public_statements().map_err(unreadable)?;
-    let statements = public.into_iter().map(|public| {
+    let statements = match policy.status().map_err(unreadable)? {
+        PolicyStatus::Private => Vec::new(),
+        PolicyStatus::Public(statements) | PolicyStatus::ForAwsToSay(statements) => statements,
+    };
+    let statements = statements.into_iter().map(|public| {
         Change::RemoveStatement(PolicyStatement {
             index: public.index,
             sid: public.sid,
@@ -408,6 +411,45 @@ mod tests {
         assert_eq!(
             refused,
             "the bucket has another policy now, where it had none"
+        );
+    }
+
+    #[test]
+    fn what_only_a_kms_key_limits_is_taken_out_unless_aws_calls_it_private() {
+        let key = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+        let by_key = OPEN.replacen(
+            '{',
+            &format!(
+                r#"{{"Condition":{{"StringEquals":{{"{key}":"arn:aws:kms:us-east-1:1:key/1"}}}},"#
+            ),
+            1,
+        );
+        let live = LivePolicy {
+            policy: Some(format!(r#"{{"Statement":[{by_key},{CLOSED}]}}"#)),
+            block: PublicAccessBlock::default(),
+            unread: None,
+        };
+        let of_answer = |policy_is_public: Answer<bool>| {
+            let changes = plan(&"b".parse().unwrap(), &live, &S3PublicAccess::default()).unwrap();
+            let answer = BucketAnswer {
+                policy_is_public,
+                ..BucketAnswer::default()
+            };
+            let changes = by_answer(changes, &answer, answer.failure().is_some());
+            changes.iter().map(Change::to_string).collect::<Vec<_>>()
+        };
+        let removal = "remove the statement \"Open\" from the bucket policy";
+        assert_eq!(of_answer(Answer::Given(true)), [removal]);
+        assert_eq!(of_answer(Answer::Given(false)), [""; 0]);
+        let unconfirmed = format!("{removal} (AWS could not be asked whether it is public)");
+        assert_eq!(
+            of_answer(Answer::Failed("why".to_owned())),
+            [unconfirmed.as_str()]
+        );
+        // Beside a public statement it stays, until AWS is asked of it alone.
+        assert_eq!(
+            planned(&[&by_key, OPEN, CLOSED], PublicAccessBlock::default()),
+            [removal]
         );
     }
 

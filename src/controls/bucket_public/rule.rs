@@ -14,7 +14,7 @@ use crate::controls::evaluation::{
     stringified,
 };
 use crate::controls::kind::ViolationType;
-use crate::shapes::bucket_policy::BucketPolicy;
+use crate::shapes::bucket_policy::{BucketPolicy, PolicyStatus, PublicStatement};
 
 /// The rule with its parameters.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +108,7 @@ struct Exposure {
 }
 
 /// A setting that makes public access ineffective.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Excuse {
     /// A setting of the bucket's Public Access Block.
     Bucket(&'static str),
@@ -116,6 +116,8 @@ enum Excuse {
     Account(&'static str),
     /// AWS does not call it public.
     Aws,
+    /// AWS's documentation does not, and AWS has not been asked.
+    Documentation,
 }
 
 impl fmt::Display for Excuse {
@@ -134,6 +136,7 @@ impl fmt::Display for Excuse {
                 )
             }
             Self::Aws => f.write_str("which AWS itself does not call public"),
+            Self::Documentation => f.write_str("which AWS's documentation does not call public"),
         }
     }
 }
@@ -191,7 +194,8 @@ impl S3PublicAccess {
             .collect();
         let mut verdict = verdict(exposures);
         let is_public = verdict.compliance_type == ComplianceType::NonCompliant;
-        let unasked = answer.failure().filter(|_| is_public);
+        let is_in_doubt = is_public || verdict.is_for_aws_to_say;
+        let unasked = answer.failure().filter(|_| is_in_doubt);
         let mut notices = unasked.map_or_else(String::new, |reason| {
             format!(" AWS could not be asked: {reason}.")
         });
@@ -252,12 +256,13 @@ impl Supplement {
     }
 }
 
-/// What to say of statements that AWS does not call public, though anybody can meet their condition.
+/// What to say of statements whose condition anybody can meet.
 fn callers_choice(supplement: &Supplement) -> serde_json::Result<String> {
     let Some(policy) = supplement.policy()? else {
         return Ok(String::new());
     };
     let statements = policy.limited_by_callers_choice()?;
+    let statements: Vec<String> = statements.iter().map(PublicStatement::name).collect();
     Ok(match statements.is_empty() {
         true => String::new(),
         false => format!(
@@ -274,27 +279,21 @@ fn policy_exposure(
     let Some(policy) = supplement.policy()? else {
         return Ok(None);
     };
-    let public = policy.public_statements()?;
-    if public.is_empty() {
-        return Ok(None);
-    }
-    let names = public.iter().map(|statement| {
-        let name = match &statement.sid {
-            Some(sid) => format!("{sid:?}"),
-            None => format!("number {}", statement.index + 1),
-        };
-        match statement.limited_by.is_empty() {
-            true => name,
-            false => format!(
-                "{name}, which the Deny {} limits",
-                statement.limited_by.join(" and ")
-            ),
-        }
-    });
-    let statements = public
-        .iter()
-        .map(|statement| serde_json::from_str(&statement.text));
+    let (statements, documentation) = match policy.status()? {
+        PolicyStatus::Private => return Ok(None),
+        PolicyStatus::Public(statements) => (statements, None),
+        PolicyStatus::ForAwsToSay(statements) => (statements, Some(Excuse::Documentation)),
+    };
     let block = supplement.public_access_block_configuration;
+    let by_block = blocked(block, answer, "RestrictPublicBuckets", |block| {
+        block.restrict_public_buckets
+    });
+    let by_aws = match &answer.policy_is_public {
+        Answer::Given(true) => None,
+        Answer::Given(false) => Some(Excuse::Aws),
+        Answer::NotAsked | Answer::Failed(_) => documentation,
+    };
+    let names = statements.iter().map(named);
     Ok(Some(Exposure {
         what: format!(
             "the policy allows everybody (statement {})",
@@ -302,14 +301,30 @@ fn policy_exposure(
         ),
         violation: Violation {
             violation_type: ViolationType::S3BucketPublicPolicy,
-            details: Value::Array(statements.collect::<Result<_, _>>()?),
+            details: details(&statements)?,
             is_left_to_people: false,
         },
-        excused_by: blocked(block, answer, "RestrictPublicBuckets", |block| {
-            block.restrict_public_buckets
-        })
-        .or((answer.policy_is_public == Answer::Given(false)).then_some(Excuse::Aws)),
+        excused_by: by_block.or(by_aws),
     }))
+}
+
+/// A statement's name, and the Denies that limit it.
+fn named(statement: &PublicStatement) -> String {
+    let name = statement.name();
+    match statement.limited_by.is_empty() {
+        true => name,
+        false => format!(
+            "{name}, which the Deny {} limits",
+            statement.limited_by.join(" and ")
+        ),
+    }
+}
+
+fn details(statements: &[PublicStatement]) -> serde_json::Result<Value> {
+    let statements = statements.iter();
+    statements
+        .map(|statement| serde_json::from_str::<Value>(&statement.text))
+        .collect()
 }
 
 fn verdict(exposures: Vec<Exposure>) -> Verdict {
@@ -318,6 +333,9 @@ fn verdict(exposures: Vec<Exposure>) -> Verdict {
         None => exposure.what.clone(),
     };
     let annotation = exposures.iter().map(say).collect::<Vec<_>>().join("; ");
+    let is_for_aws_to_say = exposures
+        .iter()
+        .any(|exposure| exposure.excused_by == Some(Excuse::Documentation));
     let violations: Vec<Violation> = exposures
         .into_iter()
         .filter(|exposure| exposure.excused_by.is_none())
@@ -325,7 +343,10 @@ fn verdict(exposures: Vec<Exposure>) -> Verdict {
         .collect();
     match (violations.is_empty(), annotation.is_empty()) {
         (true, true) => Verdict::compliant("Neither the ACL nor the policy is public."),
-        (true, false) => Verdict::compliant(&format!("Not public: {annotation}.")),
+        (true, false) => Verdict {
+            is_for_aws_to_say,
+            ..Verdict::compliant(&format!("Not public: {annotation}."))
+        },
         (false, _) => Verdict {
             compliance_type: ComplianceType::NonCompliant,
             violations,
@@ -431,8 +452,52 @@ mod tests {
             "{}",
             verdict.annotation
         );
+        assert!(
+            verdict.annotation.contains("AWS's documentation does not"),
+            "{}",
+            verdict.annotation
+        );
+        assert!(verdict.is_for_aws_to_say);
         let vpc = json!({"s3:x-amz-server-side-encryption-aws-kms-key-id": key, "aws:SourceVpc": "vpc-1"});
         assert!(!by_key(&vpc).annotation.contains("KMS"));
+        assert!(!by_key(&vpc).is_for_aws_to_say);
+    }
+
+    #[test]
+    fn aws_says_whether_a_kms_key_that_callers_choose_keeps_strangers_out() {
+        let supplement = json!({"AccessControlList": {"grantList": []}, "BucketPolicy": {"policyText":
+            PUBLIC_POLICY.replace("\"Action\"", "\"Condition\": {\"StringEquals\": {\"s3:x-amz-server-side-encryption-aws-kms-key-id\": \"arn:aws:kms:us-east-1:1:key/1\"}}, \"Action\"")}});
+        let judged = |policy_is_public: Answer<bool>| {
+            let account_block = Answer::Given(PublicAccessBlock::default());
+            let answer = BucketAnswer {
+                account_block,
+                policy_is_public,
+            };
+            let verdict = judge_by(&supplement, &answer).unwrap();
+            assert!(
+                verdict.annotation.contains("limited only by a KMS key"),
+                "{}",
+                verdict.annotation
+            );
+            verdict
+        };
+        let public = judged(Answer::Given(true));
+        assert_eq!(public.compliance_type, ComplianceType::NonCompliant);
+        assert_eq!(public.violations[0].details[0]["Sid"], "Open");
+        let private = judged(Answer::Given(false));
+        assert_eq!(private.compliance_type, ComplianceType::Compliant);
+        assert!(
+            private
+                .annotation
+                .contains("which AWS itself does not call public")
+        );
+        let unasked = judged(Answer::Failed("why".to_owned()));
+        assert_eq!(unasked.compliance_type, ComplianceType::Compliant);
+        assert!(
+            unasked.annotation.ends_with("AWS could not be asked: why. Statement \"Open\" is limited only by a KMS key, which callers choose themselves."),
+            "{}",
+            unasked.annotation
+        );
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl RuleDefaults {
             annotation: verdict::annotation(&verdict.annotation, ""),
             violations: verdict.violations,
             prefix_lists: verdict.prefix_lists,
+            is_for_aws_to_say: verdict.is_for_aws_to_say,
         })
     }
 }

@@ -46,6 +46,8 @@ pub struct Verdict {
     pub(in crate::controls) violations: Vec<Violation>,
     /// The prefix lists that matter for it, whether they were looked into or not.
     pub(in crate::controls) prefix_lists: BTreeSet<String>,
+    /// Whether it is compliant unless AWS says otherwise, and AWS has not said.
+    pub(in crate::controls) is_for_aws_to_say: bool,
 }
 
 /// The most that notices take of a long annotation, in characters.
@@ -68,6 +70,7 @@ impl Verdict {
             annotation: annotation.to_owned(),
             violations: Vec::new(),
             prefix_lists: BTreeSet::new(),
+            is_for_aws_to_say: false,
         }
     }
 }
@@ -89,6 +92,9 @@ pub struct Evaluation {
     /// The ids of the prefix lists that matter for it, whether they were looked into or not.
     #[serde(skip)]
     pub prefix_lists: BTreeSet<String>,
+    /// Whether it is compliant unless AWS says otherwise, and AWS has not said.
+    #[serde(skip)]
+    pub is_for_aws_to_say: bool,
 }
 
 /// The reason why a rule could not judge an item.

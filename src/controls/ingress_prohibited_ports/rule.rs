@@ -90,6 +90,7 @@ impl RestrictedPorts {
             ),
             violations: open.iter().map(|source| self.violation(source)).collect(),
             prefix_lists,
+            is_for_aws_to_say: false,
         })
     }
 

@@ -263,5 +263,6 @@ pub fn is_telling(boundary: &Boundary, fault: Fault) -> bool {
         }
         Fault::AnswerLost => !reads,
         Fault::Refused | Fault::Denied => true,
+        Fault::Says(_) => false,
     }
 }

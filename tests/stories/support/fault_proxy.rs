@@ -42,6 +42,8 @@ pub enum Fault {
     Denied,
     /// It was done, and the answer breaks off.
     Garbled,
+    /// 200 with this body; nothing was done.
+    Says(&'static str),
 }
 
 impl Fault {
@@ -307,6 +309,7 @@ async fn pass(
             let body = body.collect().await.expect("it has come whole").to_bytes();
             Ok(Response::from_parts(parts, Full::from(cut_off(&body))))
         }
+        Some(Fault::Says(body)) => Ok(Response::new(Full::from(body))),
         Some(said) => Ok(refusal(said, &operation)),
     }
 }
