@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_that_cannot_be_read_is_not_taken_for_the_schedule() {
+    fn an_unreadable_batch_is_not_taken_for_the_schedule() {
         let read = |event: Value| serde_json::from_value::<CoordinatorEvent>(event);
         let scheduled =
             json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});

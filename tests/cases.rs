@@ -1,5 +1,5 @@
-//! Cases from public bug reports of people who do the same job: what a rule says of an item, and who
-//! opened it. Accounts and names are replaced; `cases.json` has each one's source, and why it is right.
+//! Cases from public bug reports of comparable tools: how a rule judges an item, and who opened it. Accounts
+//! and names are replaced; `cases.json` has the source of each, and why the expected answer is right.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,9 +18,9 @@ struct Case {
     rule: String,
     parameters: BTreeMap<String, String>,
     what: String,
-    /// The compliance type of each line; none where the lines are refused.
+    /// The compliance type of each line; empty where the lines are refused.
     expected: Vec<String>,
-    /// What is said of them.
+    /// Texts that the answer contains.
     says: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ fn evaluate_says_that_aws_was_not_asked() {
 }
 
 #[test]
-fn who_opened_it_is_named_and_nobody_else() {
+fn attribution_names_only_the_person_who_opened_it() {
     let range = |port: i32, cidr: &str| {
         Change::RevokeIngress(IngressRule {
             rule_id: "sgr-0a1b2c3d4e5f60718".to_owned(),

@@ -1,5 +1,5 @@
-//! The fuzzers' corpus, as it is and damaged: cut off anywhere, with bytes of other files, with
-//! bytes that mean something in JSON and forms.
+//! Every parser reads the fuzzers' corpus, whole and damaged: truncated, with bytes of other files, and with
+//! bytes that have a meaning in JSON and forms.
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
@@ -20,7 +20,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_corpus_and_its_ruins_break_nothing() {
+fn parsers_survive_the_corpus_and_its_damaged_copies() {
     for (name, target) in TARGETS {
         let corpus = corpus(name);
         assert!(!corpus.is_empty(), "{name} has no corpus");

@@ -1,5 +1,5 @@
-//! The modules of the crate are layers, and each uses only those below it. This reads every path in `src`, and
-//! fails on one that leads upwards.
+//! The modules of the crate are layers, and each uses only those below it. The test reads every path in `src`,
+//! and fails on one that leads upwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -43,9 +43,9 @@ const LAYERS: &[&str] = &[
 /// The files of the binary, and the list of modules.
 const ABOVE_ALL: [&str; 3] = ["cli", "lib", "main"];
 
-/// The modules that a file uses, each by its first name below the crate.
+/// The modules that a file uses, by their names in the crate's root.
 struct Uses {
-    /// Where the file is: `["remediation", "plan"]`.
+    /// The module path of the file: `["remediation", "plan"]`.
     here: Vec<String>,
     used: BTreeSet<String>,
 }
@@ -61,7 +61,7 @@ impl Uses {
         uses.used
     }
 
-    /// A path by its names, as far as it says where it begins.
+    /// Records the module that a path leads to, where the path begins at the crate or at a parent.
     fn path(&mut self, names: &[String]) {
         let mut at = match names.first().map(String::as_str) {
             Some("crate") => Vec::new(),
@@ -90,7 +90,7 @@ impl Uses {
         }
     }
 
-    /// The paths in what a macro is given.
+    /// Records the paths among a macro's tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut names: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -143,11 +143,11 @@ impl<'ast> Visit<'ast> for Uses {
     }
 
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {
-        // `pub(crate)` and `pub(super)` use nothing.
+        // `pub(crate)` and `pub(super)` are visibilities, not uses.
     }
 
     fn visit_item_mod(&mut self, module: &'ast ItemMod) {
-        // Tests may ask above for what makes a story.
+        // Unit tests may use modules above theirs to set up their input.
         if module.ident == "tests" {
             return;
         }
@@ -157,14 +157,14 @@ impl<'ast> Visit<'ast> for Uses {
     }
 }
 
-/// Every source file with its place in the crate.
+/// Every source file with its module path.
 fn sources(folder: &Path, here: &[String], found: &mut Vec<(Vec<String>, PathBuf)>) {
     for entry in std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
     {
         let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
-        // Tests may ask above for what makes a story.
+        // Unit tests may use modules above theirs to set up their input.
         if name == "tests" {
             continue;
         }
@@ -181,7 +181,7 @@ fn sources(folder: &Path, here: &[String], found: &mut Vec<(Vec<String>, PathBuf
     }
 }
 
-/// From which module to which.
+/// The modules that each module uses.
 fn used_by_module() -> BTreeMap<String, BTreeSet<String>> {
     let mut files = Vec::new();
     sources(
@@ -199,13 +199,13 @@ fn used_by_module() -> BTreeMap<String, BTreeSet<String>> {
     used
 }
 
-/// The uses that lead to a module that is not below.
+/// The uses of a module that is not below the user.
 fn upwards(used: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<(String, String)> {
     let height = |name: &str| LAYERS.iter().position(|layer| *layer == name);
     let all = used
         .iter()
         .flat_map(|(from, to)| to.iter().map(move |to| (from.clone(), to.clone())));
-    // What has no height is no module of ours, or stands above all.
+    // A name that is not in the list is no module of the crate, or may use all of them.
     let is_upwards = |(from, to): &(String, String)| {
         from != to
             && height(from)
@@ -299,7 +299,7 @@ fn only_the_store_calls_dynamodb() {
 }
 
 #[test]
-fn no_file_is_longer_than_one_can_read_at_a_time() {
+fn no_file_is_too_long() {
     let mut found = Vec::new();
     sources(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
@@ -325,7 +325,7 @@ fn no_file_is_longer_than_one_can_read_at_a_time() {
 }
 
 #[test]
-fn what_a_finding_is_asks_nobody() {
+fn the_pure_layers_call_nobody() {
     let used = used_by_module();
     for of_the_world in ["aws", "queue", "secrets"] {
         assert!(!used["finding"].contains(of_the_world), "{of_the_world}");
@@ -333,7 +333,7 @@ fn what_a_finding_is_asks_nobody() {
 }
 
 #[test]
-fn what_is_pure_is_told_the_time() {
+fn the_pure_layers_do_not_read_the_clock() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for layer in ["finding", "contracts", "shapes", "controls"] {
         let mut found = Vec::new();
@@ -346,7 +346,7 @@ fn what_is_pure_is_told_the_time() {
     }
 }
 
-/// What stands between backticks in a text.
+/// The texts between backticks.
 fn code(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }

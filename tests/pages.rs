@@ -12,7 +12,7 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The texts of all files of a kind in a folder, and in those below it where these are wanted.
+/// The texts of all files with an extension in a folder, with its subfolders if `below`.
 fn texts(folder: &Path, extension: &str, below: bool) -> Vec<String> {
     let mut texts = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -26,7 +26,7 @@ fn texts(folder: &Path, extension: &str, below: bool) -> Vec<String> {
     texts
 }
 
-/// The words of a text that begin so: names of settings.
+/// The words of a text that begin with `begin`: names of settings.
 fn words(text: &str, begin: &str) -> BTreeSet<String> {
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     text.split(|letter| !is_of_name(letter))
@@ -35,7 +35,7 @@ fn words(text: &str, begin: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What stands between backticks in a text.
+/// The texts between backticks.
 fn code(text: &str) -> BTreeSet<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
@@ -49,7 +49,8 @@ fn every_setting_is_on_its_page_and_every_setting_there_is_read() {
         true,
     )
     .join("\n");
-    // What is read has its name in quotation marks; `_PARAMETER` and `_QUEUE_URL` are put behind some.
+    // The code has the names that it reads in quotation marks; it appends `_PARAMETER` and `_QUEUE_URL` to
+    // some.
     let read: BTreeSet<String> = source
         .split('"')
         .filter(|text| words(text, "DEFENDABLE_").contains(*text))
@@ -71,7 +72,7 @@ fn every_setting_is_on_its_page_and_every_setting_there_is_read() {
 #[test]
 fn every_variable_of_terraform_is_on_its_page() {
     let page = read("docs/deploying.md");
-    // A module's own variables are nobody's to set.
+    // The variables of inner modules are not set by an installation.
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("infra");
     let infra = texts(&infra, "tf", false).join("\n");
     let declared = infra.lines().filter_map(|line| {

@@ -9,7 +9,7 @@ use defendable::shapes::bucket_policy::BucketPolicy;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The oracle, asked over a pipe.
+/// The oracle's process, asked by lines on its standard input.
 struct Oracle {
     child: Child,
     questions: ChildStdin,
@@ -167,9 +167,10 @@ fn allows_are_public_where_a_request_of_a_stranger_is_allowed() {
 }
 
 #[test]
-fn what_denies_leave_to_strangers_is_never_called_private() {
+fn a_policy_that_lets_strangers_in_despite_its_denies_is_public() {
     let oracle = RefCell::new(Oracle::start());
-    // What is private, though the analyser cannot prove it, stays public: it must be the less usual case.
+    // The analyser calls a policy public where it cannot prove that it is private. That must be the rarer
+    // case.
     let unproved = RefCell::new((0, 0));
     proptest!(ProptestConfig::with_cases(1000), |(policy in policy(1..3))| {
         let (ours, theirs) = (is_public(&policy), oracle.borrow_mut().is_public(&policy));

@@ -44,7 +44,7 @@ fn found(records: &[String], change: Change) -> Option<String> {
 }
 
 #[test]
-fn the_newest_call_that_opened_just_that_is_it() {
+fn the_newest_call_that_opened_it_is_named() {
     const ALLOW: &str = "AuthorizeSecurityGroupIngress";
     let records = [
         record(ALLOW, "2026-01-01T00:04:30Z", "web-team", 443, "0.0.0.0/0"),
@@ -201,7 +201,7 @@ fn grant() -> Change {
 }
 
 #[test]
-fn who_answers_with_a_policy_that_is_not_public_did_not_open_the_bucket() {
+fn a_call_that_puts_a_private_policy_did_not_open_the_bucket() {
     let service = json!({"Sid": "Trail", "Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"},
         "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/AWSLogs/*"});
     let opened = put_policy(2, "opener", &[everybody()]);
@@ -486,7 +486,7 @@ async fn calls_of_others_are_read_as_far_back_as_those_of_the_resource() {
 }
 
 #[tokio::test]
-async fn only_the_last_look_makes_do_with_what_was_read_in_time() {
+async fn only_the_last_search_of_cloudtrail_may_be_incomplete() {
     const NEVER: u16 = 0;
     let early = look(&cloudtrail(NEVER), false).await.unwrap_err();
     assert_eq!(early.kind, AwsErrorKind::Transient, "{early}");

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_sorted_by_what_to_do() {
+    fn errors_are_sorted_by_their_remedy() {
         assert_eq!(
             kind_of("UnauthorizedOperation", 403),
             AwsErrorKind::AccessDenied

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_command_gets_the_nearest_one_suggested() {
+    fn an_unknown_command_gets_the_nearest_one_suggested() {
         for (typed, suggestion) in [
             ("staus", "`/dd status`"),
             ("autorespons on", "`/dd autoresponse`"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_usage_says_is_understood_and_is_for_whom_it_says() {
+    fn every_usage_parses_and_names_who_may() {
         for definition in COMMANDS {
             let plain = definition.usage.replace("] [words]", "]");
             let commands: Vec<Command> = written(&plain)

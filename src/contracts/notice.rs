@@ -94,7 +94,7 @@ mod tests {
 
     /// Queues stand below what functions tell each other, and write this notice themselves.
     #[test]
-    fn what_a_queue_says_of_a_parked_message_is_a_notice() {
+    fn a_report_of_a_parked_message_is_a_notice() {
         for parked_as in [None, Some("second".to_owned())] {
             let (queue, message_id, reason) =
                 ("events".to_owned(), "first".to_owned(), "why".to_owned());

@@ -303,7 +303,7 @@ mod tests {
     proptest! {
         /// Containment is an order: everything covers itself, and what covers what covers covers.
         #[test]
-        fn covering_is_an_order(a in any_ingress(), b in any_ingress(), c in any_ingress()) {
+        fn covering_is_reflexive_and_transitive(a in any_ingress(), b in any_ingress(), c in any_ingress()) {
             prop_assert!(a.covers(&a));
             prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c));
             prop_assert!(!(a.covers(&b) && b.covers(&a)) || a == b);
@@ -311,7 +311,7 @@ mod tests {
 
         /// However a statement's keys and lists are ordered, it is the same.
         #[test]
-        fn order_means_nothing(mut actions in prop::collection::vec("[a-c]{1,2}", 1..5), swap in any::<bool>()) {
+        fn the_order_of_changes_does_not_matter(mut actions in prop::collection::vec("[a-c]{1,2}", 1..5), swap in any::<bool>()) {
             let before = statement(&json!({"Effect": "Allow", "Principal": "*", "Action": actions}).to_string());
             actions.reverse();
             if swap {

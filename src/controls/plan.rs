@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_of_what_is_exposed_and_of_nothing_else() {
+    fn the_digest_of_a_plan_depends_on_the_exposure_only() {
         let first = plan(vec![range("sgr-1", 22), range("sgr-2", 3389)]);
         let second = plan(vec![
             range("sgr-9", 3389),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_beyond_a_plan_is_what_it_does_not_have() {
+    fn changes_beyond_a_plan_are_those_it_lacks() {
         let agreed = plan(vec![range("sgr-1", 22)]);
         assert_eq!(agreed.beyond(&[range("sgr-5", 22)]), []);
         assert_eq!(agreed.beyond(&[]), []);

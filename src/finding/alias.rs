@@ -87,7 +87,7 @@ mod tests {
     use crate::finding::tests::{at, open};
 
     #[test]
-    fn of_two_findings_about_the_same_what_is_open_stays_open_and_what_was_taken_can_be_put_back() {
+    fn two_findings_of_one_resource_merge_without_losing_what_is_open_or_removed() {
         let taken = |policy: &str| {
             Change::DeletePolicy(WholePolicy {
                 policy: policy.to_owned(),

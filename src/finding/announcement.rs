@@ -215,7 +215,7 @@ mod tests {
     use crate::controls::WholePolicy;
 
     #[test]
-    fn what_older_versions_wrote_is_read() {
+    fn messages_of_version_0_1_are_read() {
         let change = Change::DeletePolicy(WholePolicy {
             policy: "{}".to_owned(),
         });

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_declined_overtaken_or_is_a_day_old_does_not_wait() {
+    fn declined_replaced_and_expired_requests_do_not_wait() {
         let waiting = asked(&open(), alice(), fix(false), 0).unwrap();
         let declined = waiting.declined(&alice(), at(1)).unwrap();
         assert_eq!(approved(&declined, &carol(), 2), Err(Refusal::NotWaiting));
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_done_cannot_wait() {
+    fn a_request_that_failed_does_not_wait() {
         let undo = ActionRequest::Undo {
             plan: Some(plan().digest()),
             reason: "because".to_owned(),

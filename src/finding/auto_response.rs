@@ -85,7 +85,7 @@ mod tests {
     use crate::finding::tests::at;
 
     #[test]
-    fn a_yes_to_going_on_lasts_for_a_day() {
+    fn consent_to_go_on_lasts_for_a_day() {
         let list = format!("l-{}", "0".repeat(64)).parse().unwrap();
         let yes = GoesOn {
             list,

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_could_not_be_asked_of_is_counted_among_those_to_fix() {
+    fn unconfirmed_findings_count_among_those_to_fix() {
         let mut tally = Tally::default();
         for number in 0..5 {
             let mut member = member(number, Severity::High, StateName::Open);

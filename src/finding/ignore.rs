@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_fixed_can_be_ignored_after_fifteen_minutes() {
+    fn a_finding_under_a_fix_can_be_ignored_after_fifteen_minutes() {
         const GIVEN_UP: i64 = 10 + 15 * 60;
         let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
         let ignored = |second| fixing.ignored_as_planned(alice(), at(second), None);

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_another_when_one_plan_of_it_is() {
+    fn the_id_of_a_list_changes_with_each_plan() {
         let entry = |number: usize, plan: &str| Listing {
             finding: format!("f-{number:012x}").parse().unwrap(),
             plan: PlanDigest::of(plan),

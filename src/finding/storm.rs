@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_that_is_tried_again_has_its_place() {
+    fn a_retried_finding_keeps_its_place() {
         let (rule, mut storm) = ("r".parse().unwrap(), Storm::default());
         for number in [0, 1, 2, 3, 4, 0] {
             let (place, next) = storm.place("C1", &rule, &finding(number), at(0));

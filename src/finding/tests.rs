@@ -321,7 +321,7 @@ fn a_report_may_come_before_the_notification() {
 }
 
 #[test]
-fn what_was_announced_before_the_notification_is_open_and_then_explained() {
+fn an_announcement_before_the_notification_opens_the_finding() {
     let kind = ViolationType::S3BucketPublicAcl;
     let begun = report(&open(), kind, None, 5, Outcome::Begun, vec![grant()]);
     let begun = Finding::fixed_at_once(&begun).unwrap();
@@ -365,7 +365,7 @@ fn what_was_announced_before_the_notification_is_open_and_then_explained() {
 }
 
 #[test]
-fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
+fn older_results_change_nothing_and_a_new_violation_begins_an_episode() {
     let fixed = open().complied_at(10).unwrap();
     assert_eq!(
         fixed.state,
@@ -389,7 +389,7 @@ fn old_news_changes_nothing_and_a_new_breach_begins_an_episode() {
 }
 
 #[test]
-fn what_a_report_of_an_ended_episode_tells_is_on_record_and_can_be_put_back() {
+fn a_report_of_an_ended_episode_is_recorded_and_can_be_undone() {
     let again = open()
         .complied_at(10)
         .unwrap()
@@ -531,7 +531,7 @@ fn a_violation_before_config_saw_the_fix_is_a_new_episode() {
 }
 
 #[test]
-fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_report() {
+fn removed_changes_are_known_though_the_remediator_died_before_its_report() {
     let begun = |finding: &Finding| {
         report(
             finding,
@@ -563,7 +563,7 @@ fn what_was_taken_away_is_known_though_the_remediator_died_before_it_could_repor
 }
 
 #[test]
-fn what_is_only_noted_for_later_is_no_news() {
+fn recording_without_a_change_is_no_news() {
     let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let kind = ViolationType::S3BucketPublicAcl;
     let begun = report(
@@ -590,7 +590,7 @@ fn what_is_only_noted_for_later_is_no_news() {
 }
 
 #[test]
-fn who_takes_back_an_announcement_takes_back_no_other_s() {
+fn a_withdrawn_announcement_leaves_those_of_others() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known {
         changes: vec![(kind, grant())],
@@ -655,7 +655,7 @@ fn who_takes_back_an_announcement_takes_back_no_other_s() {
 }
 
 #[test]
-fn who_finds_nothing_to_do_has_done_nothing_itself_whenever_it_says_so() {
+fn a_report_of_nothing_to_do_counts_for_no_fix() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known {
         changes: vec![(kind, grant())],
@@ -687,7 +687,7 @@ fn who_finds_nothing_to_do_has_done_nothing_itself_whenever_it_says_so() {
 }
 
 #[test]
-fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
+fn changes_of_a_dead_attempt_stay_known_after_the_next_attempt() {
     let kind = ViolationType::S3BucketPublicAcl;
     let fixing = Finding::open(breach(0), plan())
         .agreed_fix(alice(), false, at(10))
@@ -722,7 +722,7 @@ fn what_a_dead_attempt_took_is_known_once_the_next_has_taken_something_else() {
 }
 
 #[test]
-fn what_was_reported_twice_and_late_is_not_taken_away_again_after_an_undo() {
+fn a_late_second_report_is_not_recorded_again_after_an_undo() {
     let kind = ViolationType::S3BucketPublicAcl;
     let plan = Plan::Known {
         changes: vec![(kind, grant())],
@@ -847,7 +847,7 @@ fn a_fix_that_finds_nothing_to_change_claims_nothing() {
 }
 
 #[test]
-fn what_cannot_be_fixed_is_refused() {
+fn a_finding_without_a_remediation_is_refused() {
     let mut finding = open();
     finding.resource.resource_type = "AWS::::Account".parse().unwrap();
     finding.plan = Plan::Unsupported;
@@ -990,7 +990,7 @@ fn only_what_we_fixed_within_a_week_can_be_undone() {
 }
 
 #[test]
-fn while_an_undo_is_on_its_way_nothing_else_happens_to_the_finding() {
+fn nothing_else_happens_to_a_finding_during_an_undo() {
     assert!(matches!(
         undoing().agreed_fix(alice(), false, at(21)),
         Err(Refusal::Undoing { .. })
@@ -1116,7 +1116,7 @@ fn a_report_counts_for_the_undo_that_it_is_of_and_no_other() {
 }
 
 #[test]
-fn a_look_that_comes_too_soon_does_not_empty_the_plan_of_what_is_open_again() {
+fn an_early_look_does_not_empty_the_plan_of_a_reopened_finding() {
     let report = undo_report(&undoing(), 21, Outcome::Undone, vec![grant(), statement()]);
     let undone = undoing()
         .undo_reported(
@@ -1151,7 +1151,7 @@ fn a_fix_of_what_is_ignored_leaves_it_ignored_when_it_fails() {
 }
 
 #[test]
-fn a_fix_that_was_sooner_than_an_ignore_leaves_it_ignored_and_can_be_undone() {
+fn a_fix_before_an_ignore_leaves_it_ignored_and_can_be_undone() {
     let ignored = open().ignored_as_planned(alice(), at(10), None).unwrap();
     let half = ignored.reported(&acl_fixed(&ignored, None, 9)).unwrap();
     let remediated = half.reported(&policy_fixed(&half, None, 9)).unwrap();

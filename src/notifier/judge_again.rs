@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lowered_is_judged_at_once_and_everything_once_a_day() {
+    fn lowered_blocks_are_judged_at_once_and_everything_once_a_day() {
         let block = |is_on| PublicAccessBlock {
             ignore_public_acls: is_on,
             restrict_public_buckets: is_on,

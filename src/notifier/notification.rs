@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_a_rule_could_not_judge_says_what_to_do() {
+    fn an_event_that_a_rule_could_not_judge_names_a_remedy() {
         let record = json!({"version": "1.0", "timestamp": "2026-01-01T00:00:00.000Z",
             "requestContext": {"requestId": "r", "condition": "RetriesExhausted", "approximateInvokeCount": 3,
                 "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:defendable-restricted-ports-rule:$LATEST"},

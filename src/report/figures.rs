@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_counted_back_from_now() {
+    fn open_findings_are_counted_back_from_now() {
         let alice = Actor::User("U0ALICE".to_owned());
         let figures = figures(
             fixed(1, 49, alice)
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fix_in_two_steps_and_its_echoes_count_once() {
+    fn a_fix_in_two_steps_counts_once_despite_repeated_reports() {
         let alice = Actor::User("U0ALICE".to_owned());
         let [found, done] = fixed(1, 2, alice.clone());
         let half = entry(

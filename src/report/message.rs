@@ -64,7 +64,7 @@ mod tests {
     use crate::report::FixTimes;
 
     #[test]
-    fn the_words_have_the_picture_s_figures() {
+    fn the_text_of_the_report_has_the_figures_of_its_picture() {
         let times = FixTimes {
             fixes: 1,
             median: SignedDuration::from_mins(7),

@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn it_falls_due_on_mondays_after_it_was_wanted() {
+    fn the_report_is_due_on_the_monday_after_it_was_requested() {
         // The 5th of January 2026 is a Monday.
         let due = |wanted: &str, now: &str| {
             let wanted = Wanted {

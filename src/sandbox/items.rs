@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_there_is_none_is_an_item_without_a_policy() {
+    async fn only_a_missing_policy_makes_an_item_without_one() {
         const NONE: &str = "<Error><Code>NoSuchBucketPolicy</Code></Error>";
         const DENIED: &str = "<Error><Code>AccessDenied</Code></Error>";
         let without = bucket_where((404, NONE)).await.unwrap();

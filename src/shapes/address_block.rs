@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_open_block_the_broadest_ranges_go_until_it_is_none() {
+    fn the_broadest_ranges_of_an_open_block_are_removed_first() {
         assert_eq!(
             gone(&["0.0.0.0/0", "198.51.0.0/16", "::/0"]),
             ["0.0.0.0/0", "::/0"]
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_private_or_reserved_is_not_the_internet() {
+    fn private_and_reserved_ranges_are_not_the_internet() {
         for ranges in [
             &["10.0.0.0/8", "11.0.0.0/8"][..],
             &["240.0.0.0/4"],
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_make_a_whole() {
+    fn halves_merge_into_a_whole() {
         for ranges in [
             &["0.0.0.0/0"][..],
             &["0.0.0.0/1", "128.0.0.0/1"],
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_touch_is_never_summed_up() {
+    fn separate_ranges_are_not_summed() {
         for ranges in [
             &[][..],
             &["10.0.0.0/8"],

@@ -597,7 +597,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn what_is_public_is_what_lets_a_stranger_in(statement in any_statement()) {
+        fn a_policy_is_public_when_it_lets_a_stranger_in(statement in any_statement()) {
             prop_assert_eq!(public(statement.clone()), lets_a_stranger_in(&statement), "{}", statement);
         }
     }

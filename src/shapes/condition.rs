@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_does_not() {
+    fn other_conditions_do_not_narrow() {
         for condition in [
             json!({"StringLike": {"aws:SourceVpc": "vpc-*"}}),
             json!({"StringLike": {"aws:SourceVpc": ["vpc-1", "vpc-*"]}}),

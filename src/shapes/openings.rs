@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn two_halves_of_the_internet_on_one_port_count_in_one_rule_or_in_two() {
+    fn halves_of_the_internet_are_merged_over_rules() {
         assert_eq!(
             gone(&[("tcp", 22, 22, "0.0.0.0/1"), ("tcp", 22, 22, "128.0.0.0/1")]),
             [0, 1]
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ports_and_protocols_are_other_doors() {
+    fn other_ports_and_protocols_are_not_covered() {
         assert_eq!(
             gone(&[("tcp", 22, 22, "64.0.0.0/8"), ("udp", 22, 22, "65.0.0.0/8")]),
             [0; 0]
@@ -231,7 +231,7 @@ mod tests {
         /// What has to go is nothing exactly where no run is longer than the bound allows, and enough where
         /// one is; of two ranges that are open for the same, the narrower goes only after the broader.
         #[test]
-        fn what_is_left_opens_no_prohibited_port_to_more_than_the_bound(
+        fn the_rules_that_stay_open_no_prohibited_port_beyond_the_bound(
             openings in prop::collection::vec(opening(), 0..10),
             first in 0u16..14,
             width in 0u16..4,

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_port_is_refused() {
+    fn values_that_are_no_port_are_refused() {
         for text in ["", "22,", "ssh", "70000", "10-5", "-1", "1-2-3"] {
             assert!(text.parse::<ProhibitedPorts>().is_err(), "{text:?}");
         }
@@ -150,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn touching_is_what_trying_every_port_says(
+        fn ranges_touch_when_a_port_is_in_both(
             prohibited in prop::collection::vec((0u16..200, 0u16..20), 1..5),
             first in 0u16..200,
             width in 0u16..50,

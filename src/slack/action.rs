@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_carries_a_finding_and_a_plan_or_of_older_versions_a_finding() {
+    fn a_button_value_carries_a_finding_and_since_0_2_a_plan() {
         let (finding, plan) = ("f-3fa9c01b22de".parse().unwrap(), PlanDigest::of("a plan"));
         assert_eq!(
             read_value(&value(&finding, &plan)),

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_may_come_whole_the_next_time() {
+    fn a_truncated_answer_is_retried() {
         for broken_off in ["[1, 2", "<html>bad gateway</html>", ""] {
             let error = answered(broken_off);
             assert!(

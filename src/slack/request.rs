@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_read_and_nonsense_is_refused() {
+    fn events_are_read_and_others_refused() {
         let verification = json!({"type": "url_verification", "challenge": "c"}).to_string();
         let (_, request) =
             SlackRequest::parse("application/json; charset=utf-8", verification.as_bytes())

@@ -1,19 +1,19 @@
-//! People who may not, and values that nobody was given: nothing changes.
+//! People who may not act, and made-up values: nothing changes.
 
 use serde_json::Value;
 
 use crate::support::payload::{self, click, submission};
 use crate::support::{BOB, CAROL, Options, World};
 
-/// Somebody whom the workspace does not have (any more).
+/// A user who is not in the workspace any more.
 const DAVE: &str = "U0DAVE";
 
-/// Sends a signed interaction, as Slack would; its answer's status.
+/// Sends a signed interaction, as Slack does; returns the status of the answer.
 async fn interact(world: &World, payload: &Value) -> u16 {
     payload::interact(&world.app_url, payload).await.unwrap()
 }
 
-/// What must not change, but for the history.
+/// Everything that must stay the same, except for the history.
 async fn standing(world: &World) -> (Vec<String>, Option<String>, bool, u32, Vec<Value>) {
     let group = world.aws.group_id("batch-workers").await;
     let messages = world
@@ -32,7 +32,7 @@ async fn standing(world: &World) -> (Vec<String>, Option<String>, bool, u32, Vec
     )
 }
 
-/// Every button that changes something, and what it carries of a finding.
+/// Every button that changes something, with the value that it carries for a finding.
 fn mutations(finding: &str) -> Vec<(&'static str, String)> {
     let of_finding = [
         "fix",
@@ -59,7 +59,7 @@ fn mutations(finding: &str) -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn a_non_operator_changes_nothing_by_any_button_or_modal() {
-    // Alice may act elsewhere, Bob nowhere, and Dave left the workspace.
+    // Alice may act in another account only, Bob in none, and Dave left the workspace.
     let variables = &[(
         "DEFENDABLE_OPERATORS",
         "U0ALICE@999999999999,U0CAROL,U0DAVE",
@@ -81,8 +81,8 @@ async fn a_non_operator_changes_nothing_by_any_button_or_modal() {
                 200,
                 "{user} {action}"
             );
-            // Who may act somewhere is asked by a digest's question which accounts are meant: here
-            // it is of a digest that does not exist.
+            // An operator of any account may open the question of **Fix all**, which then looks at the
+            // accounts. This digest does not exist.
             refusals += usize::from(!(user == "U0ALICE" && action == "fix_all"));
         }
         for (callback, metadata) in [
@@ -112,7 +112,7 @@ async fn a_non_operator_changes_nothing_by_any_button_or_modal() {
     assert_eq!(standing(&world).await, before);
     assert_eq!(world.slack.modal().await, "");
 
-    // The same click by somebody who may: the test could have failed.
+    // The same click by an operator has an effect, so that the test can fail.
     assert_eq!(interact(&world, &click(CAROL, "fix", &yes)).await, 200);
     world
         .slack
@@ -169,7 +169,7 @@ async fn a_non_operator_changes_nothing_by_any_command() {
         .iter()
         .filter(|line| line.contains("was refused, not being an operator of it"));
     assert_eq!((theirs.len(), refused.count()), (15, 15), "{history}");
-    // However often they try, what was done stays in sight.
+    // Many refusals do not push other entries out of the history.
     for number in 0..30 {
         let (verb, spaces) = (
             ["fix", "FIX", "Fix"][number % 3],
@@ -201,7 +201,7 @@ async fn a_non_operator_changes_nothing_by_any_command() {
 }
 
 #[tokio::test]
-async fn values_that_nobody_was_given_change_nothing() {
+async fn made_up_button_values_change_nothing() {
     let world = World::seeded().await;
     let before = standing(&world).await;
     let long = "x".repeat(10_000);
@@ -218,7 +218,7 @@ async fn values_that_nobody_was_given_change_nothing() {
     for value in values {
         for (action, _) in mutations("") {
             if action.starts_with("autoresponse") {
-                // These carry nothing that is looked up.
+                // These buttons carry no value that is looked up.
                 continue;
             }
             assert_eq!(

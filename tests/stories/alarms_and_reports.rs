@@ -1,4 +1,4 @@
-//! What others send: DD-AWS's bare reports and CloudWatch's alarms, once each.
+//! Messages of others: DD-AWS's bare reports and CloudWatch's alarms are posted once each.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! People: operators of some accounts, and accounts where it takes two.
+//! Operators of some accounts, and accounts in which a second operator approves.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{ALICE, BOB, CAROL, Options, World, because, eventually};
 const HERE: &str = "123456789012";
 
 #[tokio::test]
-async fn a_fix_waits_for_another_operator_s_yes_and_so_does_its_undo() {
+async fn a_fix_and_its_undo_wait_for_a_second_operator() {
     let variables = &[
         ("DEFENDABLE_TWO_PERSON_ACCOUNTS", HERE),
         ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL"),
@@ -189,7 +189,7 @@ async fn operators_of_other_accounts_change_nothing_here() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_yes_comes_out_of_its_digest() {
+async fn a_finding_that_waits_for_approval_leaves_its_digest() {
     let variables = &[
         ("DEFENDABLE_TWO_PERSON_ACCOUNTS", HERE),
         ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL"),

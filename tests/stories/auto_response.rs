@@ -1,4 +1,4 @@
-//! Auto-response: on schedule, within its cap, and off when people said off.
+//! Auto-response: it runs on schedule, keeps its cap, and stops at "off".
 
 use defendable::controls::ViolationType;
 use defendable::finding::{Actor, Finding, State};
@@ -48,7 +48,7 @@ async fn a_run_stops_at_its_cap_and_asks() {
 }
 
 #[tokio::test]
-async fn a_rule_that_is_switched_on_behind_our_back_is_switched_off_again() {
+async fn a_rule_that_was_enabled_elsewhere_is_disabled_again() {
     let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "1")];
     let world = World::seeded_with(Options {
         variables,
@@ -77,7 +77,7 @@ async fn a_rule_that_is_switched_on_behind_our_back_is_switched_off_again() {
 }
 
 #[tokio::test]
-async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
+async fn an_unusable_message_is_parked_and_reported_while_the_rest_goes_on() {
     let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "1")];
     let world = World::seeded_with(Options {
         variables,
@@ -130,7 +130,7 @@ async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
         words.contains("not JSON") || words.contains("not a notification"),
         "{words}"
     );
-    // A listed message is unseen for two seconds.
+    // SQS hides a listed message for two seconds.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert!(
         world
@@ -176,7 +176,7 @@ async fn what_nobody_can_use_is_parked_and_told_of_while_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_delivered_twice_outlives_a_fix_that_fails() {
+async fn a_request_that_is_delivered_twice_survives_a_failed_fix() {
     let world =
         Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())]).await;
     world
@@ -187,7 +187,7 @@ async fn a_request_that_is_delivered_twice_outlives_a_fix_that_fails() {
     world.aws.open_port(&group, 443).await;
     world.aws.open_port(&group, 22).await;
     let id = finding_of_group(&group);
-    // What takes something away is never repeated blindly: each run tries once.
+    // A removal is not retried within a run: each run tries once.
     let down = world.to_aws.inject(
         "ec2:RevokeSecurityGroupIngress",
         &group,
@@ -214,7 +214,7 @@ async fn a_request_that_is_delivered_twice_outlives_a_fix_that_fails() {
 }
 
 #[tokio::test]
-async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
+async fn a_fix_of_auto_response_is_not_requested_again_once_it_is_off() {
     let world = World::seeded().await;
     world.slack.command(ALICE, "autoresponse off").await;
     let group = world.aws.create_group("begun").await;
@@ -222,7 +222,7 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
     let mut request = json!({"raisedByRule": "defendable-restricted-ports", "awsRegion": "us-east-1",
         "targetResourceType": "AWS::EC2::SecurityGroup", "targetResourceId": group, "violationDetails": {},
         "violationType": "EC2_SG_PROHIBITED_PORT", "findingId": id});
-    // A remediator said what it would do, sooner than AWS Config said why, and was heard of no more.
+    // A remediator announced its changes before AWS Config's notification, and then died.
     let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 22, "toPort": 22,
         "cidr": "0.0.0.0/0", "description": null});
     let begun = json!({"remediationSource": "ec2-remediator", "resourceId": group, "action": "None",
@@ -242,7 +242,7 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
         finding.button("fix").is_some(),
         "nobody is at it, and people may ask for it"
     );
-    // Older versions took that for a fix that is under way, and asked for it again after a minute.
+    // Version 0.1 took that for a fix under way, and requested it again after a minute.
     let since = jiff::Timestamp::now();
     let being_fixed = |finding: Option<&Finding>| {
         let waiting_for = [ViolationType::Ec2SgProhibitedPort].into();
@@ -290,7 +290,7 @@ async fn what_auto_response_had_begun_is_not_asked_for_again_once_it_is_off() {
 }
 
 #[tokio::test]
-async fn off_holds_for_what_is_being_looked_at() {
+async fn off_stops_a_remediator_that_is_reading_the_resource() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start(&[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 3);
@@ -310,7 +310,7 @@ async fn off_holds_for_what_is_being_looked_at() {
         let recorded = async || (world.aws.auto_response_wanted().await? == to).then_some(());
         eventually("it is switched", recorded).await;
     };
-    // The remediator asked whether it may, and takes long to look at the group.
+    // The remediator has read that auto-response is on, and reading the group takes long.
     let slow = world
         .to_aws
         .inject("ec2:DescribeSecurityGroupRules", &group, Fault::Hangs, 0, 1);
@@ -345,7 +345,7 @@ async fn off_holds_for_what_is_being_looked_at() {
 }
 
 #[tokio::test]
-async fn ranges_that_are_the_internet_together_are_for_people_unless_a_setting_says_otherwise() {
+async fn merged_ranges_are_left_to_people_unless_a_setting_allows_them() {
     let world = World::seeded_with(FAST).await;
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
@@ -368,7 +368,7 @@ async fn ranges_that_are_the_internet_together_are_for_people_unless_a_setting_s
         words.contains("the rest takes a person") && !words.contains("198.51.100.7"),
         "{words}"
     );
-    // Beside them, what everybody would see at once.
+    // Beside the merged range, port 3306 is open to everybody.
     world.aws.open_port(&group, 3306).await;
     eventually("auto-response takes what is for everybody", async || {
         (world.aws.ingress(&group).await == halves).then_some(())
@@ -436,7 +436,7 @@ async fn a_setting_lets_auto_response_take_broad_ranges() {
 }
 
 #[tokio::test]
-async fn what_was_taken_beside_what_is_left_to_people_is_on_record_though_nobody_heard_of_it() {
+async fn changes_beside_what_is_left_to_people_are_recorded_though_the_report_is_lost() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 2);

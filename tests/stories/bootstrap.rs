@@ -1,4 +1,4 @@
-//! The same binary as a Lambda bootstrap, against a Runtime API of this test's own.
+//! The same binary as a Lambda bootstrap, against a Runtime API of the test.
 
 use std::process::Command;
 
@@ -45,7 +45,7 @@ fn url_request(headers: &serde_json::Map<String, Value>, body: &str) -> Value {
 
 const HELP: &str = "team_id=T0DEMO&channel_id=C0ALERTS&user_id=U0ALICE&command=%2Fdd&text=help&api_app_id=A0DEFENDABLE&response_url=http%3A%2F%2Flocalhost%2Fr&trigger_id=1.2";
 
-/// The same in base64.
+/// `/dd help` in base64.
 const HELP_IN_BASE64: &str = "dGVhbV9pZD1UMERFTU8mY2hhbm5lbF9pZD1DMEFMRVJUUyZ1c2VyX2lkPVUwQUxJQ0UmY29tbWFuZD0lMkZkZCZ0ZXh0PWhlbHAmYXBpX2FwcF9pZD1BMERFRkVOREFCTEUmcmVzcG9uc2VfdXJsPWh0dHAlM0ElMkYlMkZsb2NhbGhvc3QlMkZyJnRyaWdnZXJfaWQ9MS4y";
 
 #[tokio::test]
@@ -74,8 +74,8 @@ async fn the_slack_function_answers_a_function_url() {
     );
 }
 
-/// `slackapi/java-slack-sdk#1015`, `slackapi/python-slack-sdk#859`: a function URL gives forms as base64, and
-/// the signature is over the bytes behind it. `slackapi/python-slack-events-api#102`: a challenge is answered.
+/// `slackapi/java-slack-sdk#1015`, `slackapi/python-slack-sdk#859`: a function URL passes forms on in base64,
+/// and Slack signs the decoded bytes. `slackapi/python-slack-events-api#102`: a challenge is answered.
 #[tokio::test]
 async fn bodies_in_base64_and_challenges_are_understood() {
     let world = World::seeded().await;
@@ -117,7 +117,7 @@ async fn queue_functions_and_the_schedule_run_on_lambda() {
             .await
             .remove(0)
     );
-    // Lambda's coordinator takes the fix; the sandbox's own remediator and notifier do the rest.
+    // The coordinator on Lambda takes the fix; the remediator and notifier of the sandbox do the rest.
     let (runtime, shared) = runtime_api([sqs(&[request.to_string(), "poison".to_owned()])]).await;
     let mut command = function_command(&world, "coordinator", &runtime);
     let _function = Process::spawn(command.env("DEFENDABLE_ENABLE_AUTO_RESPONSE", "true"));
@@ -205,7 +205,7 @@ async fn tasks_in_a_queue_of_version_0_1_are_done_by_the_new_remediator() {
             json!("arn:aws:sqs:us-east-1:123456789012:defendable-security-group");
     }
     let (runtime, remediated) = runtime_api([event]).await;
-    // Lambda may run the new code before it knows the new name.
+    // Lambda may run the new code while the function still has the old handler's name.
     let mut command = function_command(&world, "security-group-remediator", &runtime);
     let older = world.aws.queue("security-group");
     command.env("DEFENDABLE_SECURITY_GROUP_QUEUE_URL", older.as_str());
@@ -268,12 +268,13 @@ async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the
         let put = puts.lock().unwrap().remove(0);
         assert_eq!(put["Evaluations"][0]["ComplianceType"], "NON_COMPLIANT");
         puts.lock().unwrap().clear();
-        // Queued before the evaluation was refused: nothing is lost, and Config asks again.
+        // The requests were queued before PutEvaluations was refused. Nothing is lost, and AWS Config invokes
+        // the rule again.
         assert_eq!(world.aws.messages_in("remediation").await, waiting + 2);
     }
 }
 
-/// `cloud-custodian/cloud-custodian#4514`: many breaches at once run into AWS's sizes.
+/// `cloud-custodian/cloud-custodian#4514`: many violations of one resource exceed AWS's size limits.
 #[tokio::test]
 async fn many_breaches_are_one_evaluation_with_a_short_annotation_and_all_are_queued() {
     let world = World::seeded().await;
@@ -311,7 +312,7 @@ async fn many_breaches_are_one_evaluation_with_a_short_annotation_and_all_are_qu
 #[tokio::test]
 async fn a_message_that_fails_comes_back_alone_and_soon() {
     let world = World::seeded().await;
-    // A queue without dead letters: what cannot be parked must stay.
+    // The queue has no dead-letter queue, so that a message that cannot be parked stays in it.
     let queue = world.aws.create_queue("fix-on-lambda").await;
     world.slack.finding("defendable-demo-website").await;
     let id = finding_of_bucket("defendable-demo-website");
@@ -338,7 +339,7 @@ async fn a_message_that_fails_comes_back_alone_and_soon() {
         .finding_says("defendable-demo-website", "Fixed by <@U0ALICE>")
         .await;
 
-    // Long before its visibility timeout of half an hour.
+    // The message is visible again long before its visibility timeout of half an hour.
     let again = world.aws.receive("fix-on-lambda", 1).await;
     assert_eq!(
         (&again[0]["messageId"], &again[0]["body"]),
@@ -397,7 +398,7 @@ async fn a_signing_secret_that_was_rotated_out_stops_working_within_a_minute() {
     let (runtime, shared) = runtime_api([by_the_old()]).await;
     let _function = function(&world, "slack", &runtime);
     assert_eq!(answers(&shared, 1).await[0]["statusCode"], 200);
-    // Nobody signs with the new one: nothing proves the old one wrong.
+    // No request is signed with the new secret, so that none proves the old one wrong.
     world
         .aws
         .put_secret("/defendable/slack/signing-secret", "the-new-secret")

@@ -1,4 +1,4 @@
-//! The command line: `evaluate`, and errors that say what to mend.
+//! The command line: `evaluate`, and errors that say what to correct.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -1,4 +1,4 @@
-//! A yes is to the plan that was shown: what is done is in it, or nothing is done and it asks again.
+//! Consent is to the plan that was shown: a fix does what is in that plan, or does nothing and asks again.
 
 mod growth;
 mod ids;
@@ -23,7 +23,7 @@ use crate::support::{
 const SSH: &str = "tcp 22-22 0.0.0.0/0";
 const MYSQL: &str = "tcp 3306-3306 0.0.0.0/0";
 
-/// A group that is open on port 22, shown as such.
+/// A group that is open on port 22, with its message.
 async fn open_group(world: &World, name: &str) -> (String, FindingId, Message) {
     let group = world.aws.open_group(name).await;
     let message = world
@@ -34,7 +34,7 @@ async fn open_group(world: &World, name: &str) -> (String, FindingId, Message) {
     (group, id, message)
 }
 
-/// Sends what somebody has asked for, as if it had been on its way all the time.
+/// Puts the requests of a click into the queue later than the click.
 async fn send(world: &World, requests: Vec<defendable::contracts::RemediationRequest>) {
     for request in requests {
         world.aws.send("fix", &json!(request)).await;
@@ -73,11 +73,11 @@ async fn close_port(world: &World, group: &str, port: i32) {
 }
 
 #[tokio::test]
-async fn a_yes_to_less_than_a_fix_would_change_now_changes_nothing_and_asks_again() {
+async fn a_fix_of_a_plan_that_has_grown_changes_nothing_and_asks_again() {
     let world = World::seeded().await;
     let (group, _, seen) = open_group(&world, "grows").await;
     world.aws.open_port(&group, 3306).await;
-    // AWS Config says nothing of it, for the group stays non-compliant: the rule's function does.
+    // AWS Config sends nothing while the group stays non-compliant; the rule function asks for the look.
     let grown = world
         .slack
         .finding_says(&group, "• revoke tcp 3306 from 0.0.0.0/0")
@@ -128,7 +128,7 @@ async fn a_yes_to_less_than_a_fix_would_change_now_changes_nothing_and_asks_agai
 }
 
 #[tokio::test]
-async fn growth_between_the_yes_and_the_act_changes_nothing() {
+async fn a_plan_that_grows_after_the_click_is_not_carried_out() {
     let world = World::seeded().await;
     let (group, id, _) = open_group(&world, "grows").await;
     let requests = world.aws.asked(&id, ALICE).await;
@@ -153,9 +153,9 @@ async fn growth_between_the_yes_and_the_act_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_has_gone_is_left_out_and_what_came_back_the_same_is_done() {
+async fn a_fix_skips_what_has_gone_and_takes_what_came_back_unchanged() {
     let world = World::seeded().await;
-    // Another rule that opens the same: another id, the same exposure.
+    // Another security group rule opens the same: another id, the same exposure.
     let (same, id, _) = open_group(&world, "same-again").await;
     let requests = world.aws.asked(&id, ALICE).await;
     close_port(&world, &same, 22).await;
@@ -202,7 +202,7 @@ async fn what_has_gone_is_left_out_and_what_came_back_the_same_is_done() {
 }
 
 #[tokio::test]
-async fn a_bucket_of_which_one_part_has_grown_keeps_both() {
+async fn a_bucket_whose_acl_or_policy_has_grown_keeps_both() {
     let world = World::seeded().await;
     let bucket = "defendable-demo-downloads";
     let (id, grants) = (finding_of_bucket(bucket), world.aws.grants(bucket).await);
@@ -223,7 +223,7 @@ async fn a_bucket_of_which_one_part_has_grown_keeps_both() {
 }
 
 #[tokio::test]
-async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
+async fn a_request_without_a_plan_changes_nothing_and_asks() {
     let world = World::seeded().await;
     let (group, id, _) = open_group(&world, "old-style").await;
     let mut request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
@@ -235,7 +235,7 @@ async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
         .finding_says(&group, "did not say which plan was agreed to")
         .await;
     assert!(asks.button("fix").is_some() && asks.words().contains("• revoke tcp 22"));
-    // A plan of another resource, or one that is not kept: the same.
+    // The plan of another resource, and a plan that is not stored, change nothing either.
     let (other, other_id, _) = open_group(&world, "another").await;
     let plan_of_other = world
         .aws
@@ -249,7 +249,7 @@ async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
         .into_iter()
         .enumerate()
     {
-        // The finding waits for this very request: only its plan is wrong.
+        // The finding waits for this request; only its plan is wrong.
         let fixing = world.aws.asked(&id, ALICE).await.remove(0);
         let digest: PlanDigest = plan.parse().unwrap();
         let waits_for_it = |finding: &Finding| {
@@ -294,7 +294,7 @@ async fn a_request_that_says_of_no_plan_changes_nothing_and_asks() {
 }
 
 #[tokio::test]
-async fn the_second_person_s_yes_to_a_plan_that_has_grown_changes_nothing() {
+async fn an_approval_of_a_plan_that_has_grown_changes_nothing() {
     let variables = &[
         ("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012"),
         ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL"),
@@ -327,7 +327,7 @@ async fn the_second_person_s_yes_to_a_plan_that_has_grown_changes_nothing() {
 }
 
 #[tokio::test]
-async fn of_fifty_that_are_fixed_at_once_the_three_that_grew_stay_and_are_listed() {
+async fn of_fifty_fixed_at_once_the_three_that_grew_are_left_and_listed() {
     let world = World::seeded().await;
     let mut groups = Vec::new();
     for number in 0..53 {
@@ -336,7 +336,7 @@ async fn of_fifty_that_are_fixed_at_once_the_three_that_grew_stay_and_are_listed
     for group in &groups {
         world.aws.open_port(group, 22).await;
     }
-    // Two of the rule are there already, so that three more come singly.
+    // The channel shows five findings of a rule singly within a minute, and has two already.
     let digest = world
         .slack
         .channel_says("*50 more findings within a short time*")
@@ -362,7 +362,7 @@ async fn of_fifty_that_are_fixed_at_once_the_three_that_grew_stay_and_are_listed
     for group in &listed[..3] {
         world.aws.open_port(group, 3306).await;
     }
-    // The question was of the list as the digest showed it.
+    // The question was about the list that the digest showed.
     let (id, list) = value.split_once(' ').unwrap();
     let yes = crate::support::payload::submission(ALICE, "fix_all", &format!("{id} {list}"));
     assert_eq!(interact(&world.app_url, &yes).await, Some(200));
@@ -394,7 +394,7 @@ async fn of_fifty_that_are_fixed_at_once_the_three_that_grew_stay_and_are_listed
 }
 
 #[tokio::test]
-async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
+async fn go_on_after_a_hold_agrees_to_the_list_that_was_shown() {
     let variables = &[
         ("DEFENDABLE_SCHEDULE_SECONDS", "1"),
         ("DEFENDABLE_BLAST_RADIUS", "2"),
@@ -424,7 +424,7 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
     for number in 0..3 {
         later.push(world.aws.open_group(&format!("later-{number}")).await);
     }
-    // What is fixed and opened again is not what they said yes to either.
+    // A finding that was fixed and opened again is not in the agreed list either.
     close_port(&world, &groups[0], 22).await;
     let id = finding_of_group(&groups[0]);
     eventually("it is compliant again", async || {
@@ -448,8 +448,8 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
         "{value}"
     );
     world.slack.click(ALICE, &question, "autoresponse_on").await;
-    // Those of the list at once, though two are the most: people have said yes to them. What came later
-    // counts: two of those four, and a question.
+    // The findings of the list are fixed at once, though the cap is two, because people agreed to them. Later
+    // findings count towards the cap: two of the four are fixed, and a question follows.
     let closed = async |groups: &[String]| {
         let mut closed = 0;
         for group in groups {
@@ -461,7 +461,7 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
         (closed(&groups).await == groups.len()).then_some(())
     })
     .await;
-    // The first question has its answer in its place.
+    // The answer replaces the first question.
     world
         .slack
         .channel_says("<@U0ALICE> let auto-response go on")
@@ -479,7 +479,7 @@ async fn go_on_after_a_hold_is_a_yes_to_the_list_that_it_showed() {
     );
 }
 
-/// Opens eight ports, each by a rule of its own: to one range, or to two.
+/// Opens eight ports, each by a security group rule of its own: to one range, or to two.
 async fn open_widely(world: &World, group: &str, everybody: bool) {
     for port in [22, 1433, 3306, 3389] {
         for protocol in ["tcp", "udp"] {
@@ -507,7 +507,7 @@ async fn open_widely(world: &World, group: &str, everybody: bool) {
 }
 
 #[tokio::test]
-async fn a_plan_too_long_for_a_dialog_is_shown_in_a_window() {
+async fn a_plan_too_long_for_a_dialog_opens_a_modal() {
     let world = World::seeded().await;
     let group = world.aws.create_group("long").await;
     open_widely(&world, &group, false).await;
@@ -526,7 +526,7 @@ async fn a_plan_too_long_for_a_dialog_is_shown_in_a_window() {
 }
 
 #[tokio::test]
-async fn a_plan_too_long_for_the_message_is_approved_and_undone_in_windows_that_list_it_whole() {
+async fn a_plan_too_long_for_the_message_is_approved_and_undone_in_modals_that_list_all_of_it() {
     let variables = &[
         ("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012"),
         ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL"),

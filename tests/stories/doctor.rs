@@ -6,7 +6,7 @@ use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::lambda::function_command;
 use crate::support::{APP_TOKEN, Options, World, eventually, free_ports};
 
-/// A world whose AWS Config listens where the doctor will look for it.
+/// An installation whose AWS Config listens where the doctor looks for it.
 async fn world() -> (World, String) {
     let [port] = free_ports();
     let address = format!("127.0.0.1:{port}");
@@ -23,9 +23,9 @@ async fn world() -> (World, String) {
     (world, format!("http://{address}"))
 }
 
-/// What the doctor says, and whether all is well.
+/// The doctor's output, and whether it found no fault.
 fn doctor(world: &World, config: &str, change: impl FnOnce(&mut Command)) -> (String, bool) {
-    // A function's settings are a person's too.
+    // A person runs the doctor with the settings of a function.
     let mut command = function_command(world, "", "");
     command.env_remove("AWS_LAMBDA_RUNTIME_API").arg("doctor");
     command.env("AWS_ENDPOINT_URL_CONFIG_SERVICE", config);
@@ -37,7 +37,7 @@ fn doctor(world: &World, config: &str, change: impl FnOnce(&mut Command)) -> (St
 }
 
 #[tokio::test]
-async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
+async fn doctor_passes_a_sound_installation_and_warns_of_dead_letters() {
     let (world, config) = world().await;
     let (said, well) = doctor(&world, &config, |command| {
         command.env("DEFENDABLE_SLACK_APP_TOKEN", APP_TOKEN);
@@ -67,7 +67,7 @@ async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
         .slack
         .channel_says("dead-letter queue of `defendable-events`")
         .await;
-    // Of a finding that was just shown something may wait a moment still.
+    // A job about the new finding may wait for a moment.
     let (said, well) = eventually("the queue says so", async || {
         let answer = doctor(&world, &config, |_| {});
         answer
@@ -80,7 +80,7 @@ async fn a_sound_installation_is_well_and_dead_letters_are_odd() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_with_what_to_do() {
+async fn doctor_names_each_fault_and_its_remedy() {
     let (world, config) = world().await;
     let (said, well) = doctor(&world, &config, |command| {
         command
@@ -126,9 +126,9 @@ async fn what_is_wrong_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_lost_after_the_installation_is_named_too() {
+async fn doctor_names_what_was_removed_after_the_installation() {
     let (world, config) = world().await;
-    // Moto's AWS Config has no recorder, and then one that was never started.
+    // Moto's AWS Config has no recorder at first, then one that was never started.
     let (said, well) = doctor(&world, world.aws.url(), |_| {});
     assert!(
         !well && said.contains("ILL   AWS Config's recorder: there is none in this region"),
@@ -146,7 +146,7 @@ async fn what_is_lost_after_the_installation_is_named_too() {
     );
 
     world.aws.delete_queue("fix-dead-letters").await;
-    // Local-slack takes any token.
+    // Local-slack accepts any token, so that the proxy refuses.
     let slack = FaultProxy::before(world.slack.url()).await;
     for method in ["slack:auth.test", "slack:apps.connections.open"] {
         slack.inject(method, "", Fault::Denied, 0, 1);

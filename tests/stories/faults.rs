@@ -1,5 +1,5 @@
-//! Every boundary of the flow, and every way in which it can go wrong: whatever happens once, a
-//! finding is shown once, fixed once, with undo data, and nothing beside it is touched.
+//! Every call of the flow fails in every way. Still each finding is shown once and fixed once, its undo data
+//! is kept, and nothing else is changed.
 
 mod actions;
 mod boundary;
@@ -24,11 +24,11 @@ use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
 use crate::support::{finding_of_group, within};
 
-/// How long Slack waits for an answer.
+/// Slack's time limit for an answer.
 const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn every_boundary_stands_every_fault() {
+async fn every_call_survives_every_fault() {
     let at_length = is_at_length();
     let grid: Vec<(Boundary, Fault)> = BOUNDARIES
         .iter()
@@ -40,13 +40,13 @@ async fn every_boundary_stands_every_fault() {
     let channels: BTreeSet<String> = (0..grid.len()).map(channel).collect();
     let channels: Vec<String> = channels.into_iter().collect();
     let routing = routing(&channels);
-    // A fast schedule, for the housekeeping.
+    // Housekeeping runs often.
     let variables = vec![
         ("DEFENDABLE_ROUTING", routing),
         ("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned()),
     ];
     let mut world = Installation::start(&channels, variables).await;
-    // One process posts a message a second, which is what Slack takes.
+    // A process posts one message a second per channel, which is Slack's limit.
     world.spawn_helpers(5);
     let mut cells = Vec::new();
     for (number, (boundary, fault)) in grid.into_iter().enumerate() {
@@ -93,7 +93,7 @@ async fn every_boundary_stands_every_fault() {
             "{queue}"
         );
     }
-    // Each has been queued for auto-response: whatever AWS Config saw of it before it was fixed.
+    // Each violation was queued for auto-response, whatever AWS Config saw before the fix.
     let queued = world.rules_to_aws.calls("sqs:SendMessageBatch");
     for cell in &cells {
         assert!(
@@ -105,14 +105,15 @@ async fn every_boundary_stands_every_fault() {
     assert!(world.aws.messages_in("remediation").await as usize >= cells.len());
 }
 
-/// How long Slack is down: long enough for each finding to have been tried a few times, or as somebody
-/// wants to see it.
+/// How long Slack is down: long enough that each finding is tried several times, or as long as the environment
+/// says.
 fn outage() -> Duration {
     let seconds = std::env::var("DEFENDABLE_OUTAGE_SECONDS");
     Duration::from_secs(seconds.map_or(14, |seconds| seconds.parse().unwrap()))
 }
 
-/// How soon after it everything is there: what has waited for long looks for Slack every two minutes only.
+/// How soon afterwards everything must be shown: a message that has waited for long is tried every two
+/// minutes.
 fn back() -> Duration {
     let soon = Duration::from_secs(60);
     if outage() > soon {
@@ -127,7 +128,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
     let world =
         Installation::start(&[], vec![("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned())]).await;
     world.to_slack.set_down(true);
-    // Four of each rule, by turns.
+    // Four findings of each rule, alternating.
     for number in 0..4 {
         world.aws.open_group(&format!("quiet-{number}")).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -146,7 +147,7 @@ async fn while_slack_is_down_findings_wait_and_then_come_in_order_or_as_a_digest
         Some(world.slack.findings().await).filter(|shown| shown.len() == 8)
     })
     .await;
-    // AWS Config may see two at once, in any order: what counts is when it says that they broke.
+    // AWS Config may see two groups at the same time, in any order. The order of its notifications counts.
     let mut opened_at = Vec::new();
     for message in &shown {
         let record = world

@@ -1,4 +1,4 @@
-//! What is wrong appears in Slack, once, with what a fix would change.
+//! Violations are posted in Slack once, with the plan of a fix.
 
 use aws_sdk_s3::types::BucketCannedAcl;
 use jiff::Timestamp;
@@ -129,7 +129,7 @@ async fn oversized_items_are_fetched_from_the_history() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_planned_or_fixed_is_shown_all_the_same() {
+async fn findings_without_a_plan_or_a_fix_are_shown_too() {
     let world = World::seeded().await;
     let breach = |account: &str, rule: &str, resource_type: &str, resource_id: &str| {
         json!({"awsAccountId": account, "configRuleName": rule, "resourceType": resource_type,

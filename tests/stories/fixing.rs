@@ -1,4 +1,4 @@
-//! Fix: exactly what was announced, once, by whoever may.
+//! A fix makes exactly the announced changes, once, for operators only.
 
 use aws_sdk_s3::types::BucketCannedAcl;
 use serde_json::json;
@@ -17,7 +17,7 @@ async fn a_fix_closes_only_the_open_range_and_the_message_says_so() {
         .slack
         .finding_says(&group, "Fixed by <@U0ALICE>")
         .await;
-    // AWS Config may have said so before the report of what was taken away.
+    // AWS Config may have reported the compliance before the remediator's report.
     let fixed = world.slack.finding_says(&group, "*What was done*").await;
 
     let open = "tcp 1024-65535 0.0.0.0/0";
@@ -128,7 +128,7 @@ async fn two_clicks_make_one_fix() {
     let world = World::seeded().await;
     let group = world.aws.group_id("remote-desktops").await;
     let message = world.slack.finding(&group).await;
-    // Close together, but not at once: moto's conditional writes are not atomic.
+    // The clicks are a moment apart, because moto's conditional writes are not atomic.
     let second = async {
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
         world.slack.click(ALICE, &message, "fix").await;
@@ -172,7 +172,7 @@ async fn socket_mode_works_as_http_does() {
 }
 
 #[tokio::test]
-async fn what_was_announced_is_shown_even_where_the_announcement_comes_last() {
+async fn a_late_announcement_is_shown_too() {
     let world = World::seeded().await;
     let bucket = "defendable-demo-downloads";
     world.slack.finding(bucket).await;
@@ -185,7 +185,7 @@ async fn what_was_announced_is_shown_even_where_the_announcement_comes_last() {
             "action": "PutBucketAcl", "actionCompleteTime": format!("2100-01-01T00:00:{second:02}Z"),
             "awsAccountId": "123456789012", "message": "", "outcome": outcome, "changes": changes, "request": request})
     };
-    // A remediator mends it and dies; its second delivery finds nothing to do, and says so first.
+    // A remediator fixes the bucket and dies; the second delivery finds nothing to do, and reports first.
     world.aws.set_acl(bucket, BucketCannedAcl::Private).await;
     world
         .aws
@@ -196,7 +196,7 @@ async fn what_was_announced_is_shown_even_where_the_announcement_comes_last() {
         (!record["finding"]["mended"].as_array()?.is_empty()).then_some(())
     })
     .await;
-    // AWS Config has noticed by then, too: nothing else comes that would show it.
+    // AWS Config has reported the compliance by then, so that no later message shows the fix.
     several_ticks().await;
     let grant = json!({"change": "removeGrant", "permission": "READ", "grantee": everybody});
     world

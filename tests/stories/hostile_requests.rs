@@ -1,4 +1,4 @@
-//! Requests that nobody honest sends: a status, an id, and nothing else; and no effect.
+//! Requests that Slack does not send get a status and an id, and have no effect.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{ALICE, World, eventually, memory, request, signed, slash_co
 
 type Headers = Vec<(&'static str, String)>;
 
-/// A command that would be answered.
+/// A command that gets an answer when it is genuine.
 fn command() -> String {
     slash_command("autoresponse off")
 }
@@ -31,7 +31,7 @@ fn without(mut headers: Headers, name: &str) -> Headers {
 const STAMP: &str = "x-slack-request-timestamp";
 const SIGNATURE: &str = "x-slack-signature";
 
-/// Not from Slack, or not from now.
+/// Requests that are not signed by Slack, or not within five minutes.
 fn unverified(body: &str, now: i64) -> Vec<Headers> {
     let genuine = || signed(body, now);
     let [_, (_, stamp), (_, signature)] = genuine().try_into().unwrap();
@@ -82,14 +82,14 @@ fn unverified(body: &str, now: i64) -> Vec<Headers> {
         "99999999999999999999999999",
     ];
     all.extend(stamps.iter().map(|stamp| with(genuine(), STAMP, stamp)));
-    // Signed as they should be, but not now.
+    // The signature is right, and the time is not.
     all.extend([-301, -3600, 330, 86_400, -(now + 5)].map(|off| signed(body, now + off)));
     all.push(signed(body.replace("off", "on"), now));
     all
 }
 
 #[tokio::test]
-async fn what_is_not_slack_s_gets_a_status_and_an_id() {
+async fn a_request_that_is_not_from_slack_gets_a_status_and_an_id() {
     let world = World::seeded().await;
     let url = format!("{}/slack/events", world.app_url);
     let (body, now) = (command(), Timestamp::now().as_second());
@@ -126,7 +126,7 @@ async fn what_is_not_slack_s_gets_a_status_and_an_id() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_gets_a_status_and_an_id() {
+async fn a_request_that_cannot_be_read_gets_a_status_and_an_id() {
     let world = World::seeded().await;
     let url = format!("{}/slack/events", world.app_url);
     let deep = "[".repeat(100_000);
@@ -148,7 +148,7 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
         (form, "\u{0}\u{1}".to_owned(), 400),
         ("application/json", deep.clone(), 400),
         ("application/json", "{\"type\":".to_owned(), 400),
-        // What would be done, were it said to be what it is.
+        // The command would be carried out with its right content type.
         ("text/plain", command(), 400),
         ("application/json", command(), 400),
         ("multipart/form-data; boundary=x", command(), 400),
@@ -181,7 +181,7 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
             "content-type",
             content_type,
         );
-        // A server that has refused a large body may close before it has read it.
+        // A server that refuses a large body may close the connection before it has read the body.
         let Some((status, answer)) = request("POST", &url, &headers, &body).await else {
             assert_eq!(expected, 413, "{body:.60}");
             continue;
@@ -210,7 +210,7 @@ async fn what_cannot_be_read_gets_a_status_and_an_id() {
             "{answer}"
         );
     }
-    // One that says beforehand how large it will be is refused unread.
+    // A request that announces too large a body is refused unread.
     let address = world.app_url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -262,7 +262,7 @@ async fn a_genuine_click_that_is_replayed_has_one_effect() {
     assert_eq!(history.matches("revoked tcp 3389").count(), 1, "{history}");
 }
 
-/// A request of Alice's as Slack has sent it, which somebody sends again.
+/// A genuine request of Alice's, which somebody records and sends again.
 struct Genuine {
     url: String,
     headers: Headers,
@@ -309,7 +309,7 @@ impl Genuine {
 }
 
 #[tokio::test]
-async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
+async fn a_replay_does_not_change_what_people_decided_since() {
     let world = World::seeded().await;
     let on = Genuine::interaction(&world, &click(ALICE, "autoresponse_on", "on"));
     let off = Genuine::new(&world, slash_command("autoresponse off"));
@@ -366,7 +366,7 @@ async fn a_replay_takes_back_nothing_that_people_have_decided_since() {
 }
 
 #[tokio::test]
-async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
+async fn slow_bodies_time_out_and_others_are_served_meanwhile() {
     let world = World::seeded().await;
     let address = world.app_url.strip_prefix("http://").unwrap();
     let head = format!(
@@ -378,7 +378,7 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
     }
-    // While these are waited for, others are served.
+    // Other requests are served meanwhile.
     assert_eq!(
         status(&format!("{}/healthz", world.app_url)).await,
         Some(200)
@@ -406,7 +406,7 @@ async fn slow_bodies_are_given_up_and_others_are_served_meanwhile() {
 }
 
 #[tokio::test]
-async fn large_bodies_that_never_end_take_little_memory_and_keep_nobody_out() {
+async fn unfinished_large_bodies_use_little_memory_and_block_nobody() {
     let world = World::seeded().await;
     let address = world.app_url.strip_prefix("http://").unwrap();
     let head = format!(
@@ -416,7 +416,7 @@ async fn large_bodies_that_never_end_take_little_memory_and_keep_nobody_out() {
     let sending = (0..300).map(async |_| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // Who waits for their turn is not read.
+        // A connection that waits for its turn is not read.
         _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&part)).await;
         stream
     });
@@ -438,13 +438,13 @@ async fn large_bodies_that_never_end_take_little_memory_and_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn thousands_of_silent_connections_keep_nobody_out_and_are_closed() {
+async fn thousands_of_silent_connections_block_nobody_and_are_closed() {
     let world = World::seeded().await;
     let address = world.app_url.strip_prefix("http://").unwrap();
     let before = memory(world.app.0.id());
     let mut silent = Vec::new();
     for _ in 0..5000 {
-        // As many as this process may have open.
+        // Opens as many connections as this process may have.
         let Ok(stream) = TcpStream::connect(address).await else {
             break;
         };
@@ -456,7 +456,7 @@ async fn thousands_of_silent_connections_keep_nobody_out_and_are_closed() {
         silent.len()
     );
     let all = silent.len();
-    // The first must go, so that this process can open another.
+    // Closes some, so that this process can open another.
     drop(silent.split_off(all - 50));
     assert!(
         world

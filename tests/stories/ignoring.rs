@@ -1,4 +1,4 @@
-//! Ignore: by modal, with a reason and an end; auto-response keeps off.
+//! Ignore: by a modal, with a reason and an end; auto-response leaves the finding alone.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub fn filled_in(duration: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_off() {
+async fn auto_response_fixes_findings_that_are_not_ignored_until_it_is_off() {
     let world = World::seeded_with(FAST).await;
     let kept = world.slack.finding("defendable-demo-downloads").await;
     let grants = world.aws.grants("defendable-demo-downloads").await;
@@ -106,7 +106,7 @@ async fn the_ignored_one_stays_while_auto_response_fixes_the_other_until_it_is_o
 }
 
 #[tokio::test]
-async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all() {
+async fn an_ignored_finding_is_fixed_after_a_second_confirmation() {
     let world = World::seeded().await;
     let message = world.slack.finding("defendable-demo-downloads").await;
     let (id, grants) = (
@@ -192,14 +192,14 @@ async fn what_is_ignored_is_fixed_after_a_second_yes_and_the_history_tells_all()
 }
 
 #[tokio::test]
-async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
+async fn a_tag_ignores_a_resource_while_it_is_there() {
     let world = World::seeded_with(FAST).await;
     let (workers, desktops) = (
         world.aws.group_id("batch-workers").await,
         world.aws.group_id("remote-desktops").await,
     );
     let before = world.aws.ingress(&workers).await;
-    // Known already when it is tagged.
+    // The finding was open before it is tagged.
     world
         .aws
         .tag(
@@ -218,7 +218,7 @@ async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
             .contains("*Reason:* public by design, ticket 42 &lt;!channel&gt;")
     );
 
-    // Tagged before anything is wrong with it.
+    // The group is tagged before anything is wrong with it.
     let born = world.aws.create_group("meant-to-be-open").await;
     world.aws.tag(&born, "defendable:ignore", "").await;
     world.aws.open_port(&born, 22).await;
@@ -239,7 +239,7 @@ async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
         "auto-response leaves it alone"
     );
 
-    // A person's fix asks once more, as of everything that is ignored.
+    // A fix by a person asks once more, as for every ignored finding.
     let asked = world
         .slack
         .command(ALICE, &format!("fix {}", ignored.finding_id()))
@@ -279,7 +279,7 @@ async fn a_tag_keeps_a_resource_as_it_is_while_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_tag_that_nobody_has_seen_yet_stops_the_remediator_itself() {
+async fn a_new_tag_stops_the_remediator() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let mut world = Installation::start(&[], every_second).await;
     let group = world.aws.open_group("tagged").await;
@@ -288,7 +288,7 @@ async fn a_tag_that_nobody_has_seen_yet_stops_the_remediator_itself() {
         world.aws.is_shown(&id).await.then_some(())
     })
     .await;
-    // AWS Config says nothing of the tag: the coordinator passes the request on.
+    // AWS Config does not report the tag: the coordinator passes the request on.
     world.silence_config();
     world
         .aws

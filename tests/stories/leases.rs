@@ -1,4 +1,4 @@
-//! Who holds a message, and what the next one is told of those who died with it.
+//! Leases: who may edit a message, and how the next holder learns what dead ones may have posted.
 
 use defendable::store::Holder;
 use defendable::store::{Posted, Shown};
@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::support::installation::Installation;
 use crate::support::{eventually, finding_of_group};
 
-/// Longer than a lease, or a claim.
+/// Longer than a lease or a claim lasts.
 const LATER: SignedDuration = SignedDuration::from_secs(90);
 
-/// Times are kept in milliseconds.
+/// The table keeps times in milliseconds.
 fn now() -> Timestamp {
     Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap()
 }
 
 #[tokio::test]
-async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first() {
+async fn a_message_whose_senders_died_is_searched_for_since_the_first_attempt() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("held").await;
     let id = finding_of_group(&group);
@@ -28,7 +28,7 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
 
     let first = now();
     let holder = std::cell::RefCell::new(Holder::new());
-    // Each time somebody else.
+    // Each lease has another holder.
     let lease = async |at| {
         let next = Holder::new();
         let leased = table.lease(&id, &next, at).await.unwrap();
@@ -45,7 +45,7 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
             Some(first)
         );
     }
-    // An edit is noted, and then it dies too: a reply of the first one's may still be there unnoted.
+    // The holder records an edit and dies. A reply of the first holder may exist without a record.
     let Some(Shown::Posted(posted)) = table.get(&id).await.unwrap().unwrap().shown else {
         panic!()
     };
@@ -78,7 +78,7 @@ async fn however_many_die_with_a_message_in_hand_the_next_looks_since_the_first(
 }
 
 #[tokio::test]
-async fn who_was_frozen_writes_nothing_over_their_successor() {
+async fn a_frozen_process_does_not_overwrite_the_edits_of_the_next_one() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("frozen").await;
     let id = finding_of_group(&group);

@@ -1,4 +1,4 @@
-//! Cases from public bug reports of people who do the same job, on live resources.
+//! Cases from public bug reports of comparable tools, on live resources.
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::support::{ALICE, World};
 /// for all traffic from a group and from an office. And `mondoohq/cnspec#3675`: revoking port 3389 by its
 /// properties does nothing where the rule is wider.
 #[tokio::test]
-async fn of_a_group_what_is_open_goes_by_rule_id_and_what_stands_beside_it_stays() {
+async fn a_fix_revokes_the_open_rules_of_a_group_by_id_and_keeps_the_others() {
     let world = World::seeded().await;
     let (other, group) = (
         world.aws.create_group("other").await,
@@ -69,10 +69,10 @@ async fn of_a_group_what_is_open_goes_by_rule_id_and_what_stands_beside_it_stays
     assert_eq!(world.aws.ingress(&group).await, left);
 }
 
-/// A bucket that is named like a host, as those of static websites are; and
-/// `Netflix-Skunkworks/policyuniverse#161`: a bucket that a Deny leaves to a network.
+/// A bucket whose name has dots, as buckets of static websites have; and
+/// `Netflix-Skunkworks/policyuniverse#161`: a bucket that a Deny limits to a network.
 #[tokio::test]
-async fn of_a_bucket_with_dots_one_s_own_statement_stays_and_one_of_a_network_is_left_alone() {
+async fn a_fix_keeps_statements_of_the_own_account_and_of_a_network() {
     let world = World::seeded().await;
     let statement = |sid: &str, principal: serde_json::Value, bucket: &str| {
         json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
@@ -121,7 +121,7 @@ async fn of_a_bucket_with_dots_one_s_own_statement_stays_and_one_of_a_network_is
         policy.contains("Own") && !policy.contains("Everybody"),
         "{policy}"
     );
-    // It was made public before the other was.
+    // This bucket was made public first, so that its finding comes first.
     let findings = world.slack.findings().await;
     assert!(
         !findings
@@ -131,9 +131,9 @@ async fn of_a_bucket_with_dots_one_s_own_statement_stays_and_one_of_a_network_is
     );
 }
 
-/// A topic of a whole organisation: the finding is another account's, where we have no rights.
+/// An organisation's SNS topic also carries events of other accounts, in which the installation has no rights.
 #[tokio::test]
-async fn what_another_account_s_rule_finds_is_shown_and_says_that_it_is_out_of_reach() {
+async fn a_finding_of_another_account_is_shown_without_a_fix() {
     let world = World::seeded().await;
     let group = "sg-0ffff000011112222";
     let result = json!({"complianceType": "NON_COMPLIANT", "resultRecordedTime": "2026-11-27T21:08:12.332Z",

@@ -1,5 +1,5 @@
-//! The stories that Defendable promises, told to the real binary: moto is AWS, local-slack is
-//! Slack, and everything enters where the world does. `scripts/test` installs the two.
+//! Stories against the real binary. Moto stands in for AWS and local-slack for Slack; each story begins with a
+//! signed request, a queue message or an AWS Config event. `scripts/test` installs both.
 
 mod abuse;
 mod alarms_and_reports;

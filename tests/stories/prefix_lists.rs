@@ -1,4 +1,5 @@
-//! A group that lets in a prefix list lets in what is in the list, of which its configuration item says nothing.
+//! Prefix lists: a group that references a list allows the list's entries, which its configuration item does
+//! not contain.
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::support::{ALICE, because, eventually, finding_of_group, several_ticks
 
 const RULE: &str = "JUDGED_AGAIN#defendable-restricted-ports";
 
-/// A group that lets a new prefix list log in.
+/// A group that allows port 22 from a new prefix list.
 async fn group_for_list(world: &Installation, name: &str, ranges: &[&str]) -> (String, String) {
     let list = world.aws.create_prefix_list(name, ranges).await;
     let group = world.aws.create_group(name).await;
@@ -18,7 +19,7 @@ async fn group_for_list(world: &Installation, name: &str, ranges: &[&str]) -> (S
     (group, list)
 }
 
-/// Has AWS Config judge all groups, as it does once a day.
+/// AWS Config judges all groups, as it does once a day.
 async fn a_day_goes_by(world: &Installation) {
     eventually("housekeeping knows the rule", async || {
         world.aws.item(RULE, "JUDGED_AGAIN").await
@@ -63,7 +64,7 @@ async fn a_reference_to_a_list_of_open_ranges_is_fixed_by_people_and_can_be_undo
         "auto-response leaves it"
     );
 
-    // A list that gets more between the look and the yes is another plan.
+    // A list that grows between the look and the click makes another plan.
     world
         .aws
         .change_prefix_list(&list, &["128.0.0.0/1"], &[])
@@ -90,7 +91,7 @@ async fn a_reference_to_a_list_of_open_ranges_is_fixed_by_people_and_can_be_undo
         [format!("tcp 22-22 {office}")]
     );
 
-    // It comes back only as it was.
+    // An undo restores the reference as it was.
     world
         .aws
         .change_prefix_list(&list, &["8.8.8.8/32"], &[])
@@ -126,7 +127,7 @@ async fn a_reference_to_a_list_of_open_ranges_is_fixed_by_people_and_can_be_undo
 }
 
 #[tokio::test]
-async fn of_a_list_that_is_open_in_part_people_take_out_the_part_by_hand() {
+async fn the_open_part_of_a_prefix_list_is_removed_by_hand() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start(&[], every_second).await;
     let (group, list) = group_for_list(&world, "mixed", &["0.0.0.0/0", "198.51.100.7/32"]).await;
@@ -148,7 +149,7 @@ async fn of_a_list_that_is_open_in_part_people_take_out_the_part_by_hand() {
         answer.words()
     );
 
-    // What is open beside it is fixed, and the finding stays open for the rest.
+    // Port 3306 is fixed, and the finding stays open for the list.
     world.aws.open_port(&group, 3306).await;
     let both = world
         .slack
@@ -175,7 +176,7 @@ async fn of_a_list_that_is_open_in_part_people_take_out_the_part_by_hand() {
         "open"
     );
 
-    // No item tells that the list is in order again.
+    // AWS Config sends no item when only the list changes.
     world
         .aws
         .change_prefix_list(&list, &[], &["0.0.0.0/0"])
@@ -189,7 +190,7 @@ async fn of_a_list_that_is_open_in_part_people_take_out_the_part_by_hand() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_done_by_hand_can_be_ignored_until_the_list_gets_more() {
+async fn work_by_hand_can_be_ignored_until_the_list_grows() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start(&[], every_second).await;
     let (group, list) = group_for_list(&world, "left", &["64.0.0.0/7", "198.51.100.7/32"]).await;

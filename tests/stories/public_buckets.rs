@@ -1,4 +1,4 @@
-//! AWS is the judge of what is public: what it does not call so, or what the account blocks, is left alone.
+//! AWS decides what is public: what AWS does not call public, or the account blocks, is not a violation.
 
 use aws_sdk_s3::types::BucketCannedAcl;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::support::lambda::{config_service, function_command, runtime_api};
 use crate::support::payload::{click, interact};
 use crate::support::{ALICE, Process, World, eventually, finding_of_bucket, removed};
 
-/// Whatever is not written, strangers are denied; no reader of patterns can prove that this leaves nothing.
+/// A Deny of everything but writing covers the Allow, which the analyser cannot prove.
 const UNPROVABLY_PRIVATE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"},{"Sid":"Network","Effect":"Deny","Principal":"*","NotAction":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpc":"vpc-1"}}}]}"#;
 
 async fn publish(world: &Installation, bucket: &str, policy: &str) {
@@ -21,7 +21,7 @@ async fn publish(world: &Installation, bucket: &str, policy: &str) {
         .await;
 }
 
-/// What the rule has told AWS Config of a bucket last.
+/// The last evaluation of a bucket that the rule has put.
 async fn judged(world: &Installation, bucket: &str, words: &str) -> String {
     eventually(&format!("{bucket} is judged: {words}"), async || {
         let calls = world
@@ -36,7 +36,7 @@ async fn judged(world: &Installation, bucket: &str, words: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
+async fn a_policy_that_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
     let world = Installation::start(&[], Vec::new()).await;
     publish(&world, "network-only", UNPROVABLY_PRIVATE).await;
     let said = judged(
@@ -56,7 +56,7 @@ async fn what_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
         1,
         "nothing is said of the other"
     );
-    // Nor is it changed by a request of the version before, which complains of it.
+    // A request of version 0.1 about the bucket changes nothing either.
     let request = json!({"raisedByRule": "defendable-s3-public-access", "targetResourceId": "network-only",
         "targetResourceType": "AWS::S3::Bucket", "awsRegion": "us-east-1",
         "violationType": "S3_BUCKET_PUBLIC_POLICY", "violationDetails": []});
@@ -78,7 +78,7 @@ async fn what_aws_does_not_call_public_is_compliant_and_says_why_we_would() {
     );
 }
 
-/// Anybody may write who names one KMS key: AWS's documentation does not say any more whether that is public.
+/// Everybody who names one KMS key may write. AWS's documentation does not say whether that is public.
 const LIMITED_BY_KMS_KEY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Upload","Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*","Condition":{"StringEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:us-east-1:123456789012:key/1"}}}]}"#;
 
 const PUBLIC_STATUS: &str = "<PolicyStatus><IsPublic>true</IsPublic></PolicyStatus>";
@@ -117,7 +117,7 @@ async fn aws_says_whether_a_kms_key_that_callers_choose_keeps_a_bucket_private()
 }
 
 #[tokio::test]
-async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
+async fn access_that_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
     let world = Installation::start(&[], Vec::new()).await;
     world.aws.block_account(true).await;
     publish(&world, "blocked", PUBLIC_POLICY).await;
@@ -136,7 +136,7 @@ async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
         "{said}"
     );
     world.aws.block_account(false).await;
-    // AWS Config judges the bucket again.
+    // The new tag makes AWS Config judge the bucket again.
     world.aws.tag_bucket("blocked", &[("seen", "again")]).await;
     let open = world
         .slack
@@ -149,7 +149,7 @@ async fn what_the_account_blocks_is_no_violation_until_the_block_is_lifted() {
         open.words()
     );
 
-    // What was shown as public is not taken away once the account blocks it.
+    // A fix removes nothing once the account blocks the access.
     world.aws.block_account(true).await;
     world.slack.click(ALICE, &open, "fix").await;
     eventually("there was nothing to fix", async || {
@@ -213,7 +213,7 @@ async fn where_aws_cannot_be_asked_people_are_warned_and_auto_response_waits() {
         fixed.words()
     );
 
-    // A person need not wait.
+    // A person can fix it nevertheless.
     let other = "unasked-too";
     world
         .to_aws
@@ -241,7 +241,7 @@ async fn auto_response_waits_where_aws_cannot_be_asked_at_the_last_look() {
         .slack
         .finding_says(bucket, "• remove the statement \"Everybody\"")
         .await;
-    // The first look is confirmed, and the one before the change is not.
+    // AWS answers at the first look, and not at the one before the change.
     let last = world
         .to_aws
         .inject("s3:GET policyStatus", bucket, Fault::Denied, 1, 1);
@@ -261,7 +261,7 @@ async fn auto_response_waits_where_aws_cannot_be_asked_at_the_last_look() {
 }
 
 #[tokio::test]
-async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned() {
+async fn a_grant_that_the_account_may_block_is_removed_by_people_after_a_warning() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 2);
@@ -291,7 +291,7 @@ async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned
         .await;
     assert_eq!(world.aws.grants(bucket).await.len(), 1);
 
-    // So it is with a block of the bucket's own.
+    // A bucket's own block that may not be read is treated in the same way.
     interact(&world.app_url, &click(ALICE, "autoresponse_off", "off"))
         .await
         .unwrap();
@@ -308,7 +308,7 @@ async fn a_grant_that_the_account_may_block_is_removed_by_people_who_were_warned
     world.slack.finding_says(other, "Fixed by <@U0ALICE>").await;
 }
 
-/// A bucket that is public, and excused by the account's block, which Defendable has seen.
+/// A public bucket that the account's block excuses; Defendable has seen the block.
 async fn excused(schedule_seconds: &str) -> Installation {
     let schedule = vec![("DEFENDABLE_SCHEDULE_SECONDS", schedule_seconds.to_owned())];
     let world = Installation::start(&[], schedule).await;
@@ -329,7 +329,7 @@ async fn excused(schedule_seconds: &str) -> Installation {
     world
 }
 
-/// The account's block is lifted, nobody touches the bucket, and AWS Config is asked once to judge again.
+/// Lifts the account's block. Nobody changes the bucket, and AWS Config is asked once to judge again.
 async fn lifted_block_opens_the_finding(world: &Installation) {
     world.aws.block_account(false).await;
     world
@@ -342,11 +342,11 @@ async fn lifted_block_opens_the_finding(world: &Installation) {
     assert_eq!(asked.len(), 1);
 }
 
-/// As where the organisation's policy is lifted, of which the account has no item.
+/// The same happens when an organisation's policy is lifted, of which the account has no item.
 #[tokio::test]
-async fn once_the_account_s_block_is_lifted_what_it_excused_opens_by_itself() {
+async fn a_bucket_that_the_account_s_block_excused_opens_once_the_block_is_lifted() {
     let world = excused("1").await;
-    // The recorder sees no change of the block any more, so that the rule is not invoked with it.
+    // The recorder cannot read the block any more, so that the rule is not invoked with it.
     let blinded = world.rules_to_aws.inject(
         "s3:GET ",
         "configuration/publicAccessBlock",
@@ -364,12 +364,12 @@ async fn the_rule_runs_on_the_account_s_block_and_waits_for_no_housekeeping() {
     lifted_block_opens_the_finding(&world).await;
 }
 
-/// An event about a bucket whose ACL and policy AWS Config could not read.
+/// A rule event of a bucket whose ACL and policy AWS Config could not read.
 fn unread(bucket: &str, account: &str) -> Value {
     half_read(bucket, account, &json!({}))
 }
 
-/// The same of one whose supplement has a part.
+/// The same with a part of the supplement.
 fn half_read(bucket: &str, account: &str, supplement: &Value) -> Value {
     let item = json!({"resourceType": "AWS::S3::Bucket", "resourceId": bucket, "awsAccountId": account,
         "awsRegion": "us-east-1", "configurationItemStatus": "OK",
@@ -381,7 +381,7 @@ fn half_read(bucket: &str, account: &str, supplement: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
+async fn a_bucket_that_aws_config_could_not_read_is_read_live_or_not_judged() {
     let world = World::seeded().await;
     for bucket in ["private", "network-only"] {
         world
@@ -403,7 +403,7 @@ async fn what_aws_config_could_not_read_is_read_now_or_not_judged() {
         unread("defendable-demo-downloads", ours),
         unread("private", ours),
         unread("not-there-any-more", ours),
-        // What was read is excused by AWS, and the rest is not known.
+        // AWS does not call the policy public, and the ACL is not known.
         half_read("network-only", ours, &only_policy),
         unread("of-others", "999999999999"),
     ];

@@ -1,4 +1,4 @@
-//! Where findings go, how bad they are, and whom they call.
+//! The channel, severity and mention of a finding.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
         ..Options::default()
     })
     .await;
-    // A route that leads nowhere keeps nothing from people.
+    // A route to a channel that does not exist does not hide the finding.
     world
         .slack
         .finding_says("defendable-demo-website", "high")
@@ -41,7 +41,7 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
         "{}",
         desktops.words()
     );
-    // Every port from 1024 on holds those of databases.
+    // The range of ports from 1024 on contains those of databases.
     let workers = world
         .slack
         .finding(&world.aws.group_id("batch-workers").await)
@@ -101,8 +101,8 @@ async fn findings_go_where_their_tags_say_and_the_worst_call_people() {
     .await;
 }
 
-/// What AWS Config tells of a group, by the compliance before and now. It is newer than what the sandbox's
-/// recorder says of the group, which is compliant.
+/// A compliance change of a group. It is newer than the result of the sandbox's recorder, which says
+/// compliant.
 fn notification(group: &str, before: Option<&str>, now: &str) -> Value {
     let recorded_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let old = before.map(|before| json!({"complianceType": before}));
@@ -113,7 +113,7 @@ fn notification(group: &str, before: Option<&str>, now: &str) -> Value {
                                 "annotation": "Open to the internet: tcp 3306 from 0.0.0.0/0."}})
 }
 
-/// A report of auto-response's, whose fix closed a database's port.
+/// A report of auto-response that closed a database's port.
 fn report(group: &str) -> Value {
     let range = json!({"change": "revokeIngress", "ruleId": "sgr-1", "protocol": "tcp", "fromPort": 3306,
         "toPort": 3306, "cidr": "0.0.0.0/0", "description": null});
@@ -126,7 +126,7 @@ fn report(group: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
+async fn a_finding_that_was_fixed_before_its_notification_is_posted_in_its_channel() {
     let world = World::start(Options {
         variables: &[("DEFENDABLE_ROUTING", ROUTING)],
         ..Options::default()
@@ -143,7 +143,7 @@ async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
             |message: &Message| message.text().contains(group) && message.words().contains(words);
         messages.into_iter().find(is_it)
     };
-    // It broke, and was fixed when that was heard.
+    // The report comes first: the group opened and was fixed before its notification.
     let ledger = tagged("ledger").await;
     let broke = notification(&ledger, None, "NON_COMPLIANT");
     world.aws.send("events", &broke).await;
@@ -151,7 +151,7 @@ async fn what_was_fixed_before_its_notification_came_is_in_its_channel_too() {
         in_channel(&ledger, "medium severity").await
     })
     .await;
-    // It is compliant again, which is heard first.
+    // The newer notification, which says compliant, comes first.
     let wages = tagged("wages").await;
     let complied = notification(&wages, Some("NON_COMPLIANT"), "COMPLIANT");
     world.aws.send("events", &complied).await;

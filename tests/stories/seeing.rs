@@ -1,4 +1,4 @@
-//! What people can see: who opened it, what auto-response would do, the report.
+//! What people can see: who opened it, what auto-response would do, and the report.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::{
     ALICE, BOB, BOT_TOKEN, FAST, Options, World, eventually, request, several_ticks,
 };
 
-/// An account whose CloudTrail is this one.
+/// An installation that uses a certain CloudTrail.
 async fn seeded_with(trail: &CloudTrail) -> World {
     let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
     World::seeded_with(Options {
@@ -36,7 +36,7 @@ async fn the_message_says_who_opened_it_once_cloudtrail_does() {
         words.contains("by `AuthorizeSecurityGroupIngress` from `203.0.113.7`"),
         "{words}"
     );
-    // Nobody knows who opened the others; their messages stand.
+    // CloudTrail does not know who opened the others; their messages stay as they are.
     assert!(
         !world
             .slack
@@ -65,7 +65,7 @@ async fn the_person_who_opened_a_prefix_list_is_named() {
 }
 
 #[tokio::test]
-async fn what_auto_response_would_do_is_told_finding_by_finding_and_not_done() {
+async fn the_queue_lists_what_auto_response_would_do_and_does_nothing() {
     let world = World::seeded().await;
     let group = world.aws.group_id("batch-workers").await;
     let before = world.aws.ingress(&group).await;
@@ -89,7 +89,7 @@ async fn what_auto_response_would_do_is_told_finding_by_finding_and_not_done() {
         .slack
         .finding_says("defendable-demo-downloads", "Ignored by")
         .await;
-    // Mended meanwhile, by somebody else: its request is stale.
+    // Somebody else has fixed this one, so that its request has no work left.
     world
         .aws
         .s3
@@ -221,7 +221,7 @@ async fn the_weekly_report_comes_once_a_week() {
         0,
         "no Monday has passed since"
     );
-    // As if somebody had wanted it two weeks ago.
+    // The report was requested two weeks ago.
     let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 14);
     world
         .aws

@@ -1,5 +1,5 @@
 //! `serve` is killed by SIGKILL hundreds of times while resources break and people click.
-//! `scripts/soak` kills it more often (`DEFENDABLE_SOAK_KILLS`).
+//! `DEFENDABLE_SOAK_KILLS` sets the number, which is higher in `scripts/soak`.
 
 mod subject;
 
@@ -16,21 +16,21 @@ use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, Aws, BOT_TOKEN, SIGNING_SECRET, memory};
 
-/// How long it may take until everything has settled after 200 kills: a lease is 80 seconds, and a
-/// message that has come back often comes back after two minutes.
+/// The time in which everything must have settled after 200 kills: a lease lasts 80 seconds, and a message
+/// that was delivered often comes back after two minutes.
 const SETTLES: Duration = Duration::from_secs(420);
 
-/// The same after those that there are: the emulator has one thread for all.
+/// The same for the number of kills of this run; the emulator has one thread.
 fn patience() -> Duration {
     SETTLES.max(SETTLES.mul_f64(kills() as f64 / 200.0))
 }
 
-/// Findings of one rule that a channel shows singly within a minute.
+/// The number of findings of one rule that a channel shows singly within a minute.
 const SINGLE: usize = 5;
 
 const QUEUES: [&str; 4] = ["events", "fix", "ec2", "s3"];
 
-/// How deliveries go wrong, by the queue.
+/// How the deliveries of each queue are disturbed.
 const TAMPERING: [(&str, Tampering); 5] = [
     ("defendable-ec2", Tampering::Duplicate),
     ("defendable-s3", Tampering::Duplicate),
@@ -42,7 +42,7 @@ const TAMPERING: [(&str, Tampering); 5] = [
     ("defendable-remediation", Tampering::Duplicate),
 ];
 
-/// When auto-response may have been on: from when "on" was first said until "off" was recorded.
+/// A time in which auto-response may have been on: from the first request of "on" to the record of "off".
 #[derive(Debug, Clone, Copy)]
 struct Window {
     from: Instant,
@@ -52,16 +52,17 @@ struct Window {
 #[derive(Default)]
 pub struct Notes {
     subjects: Vec<Subject>,
-    /// When somebody first asked to change which resource: it may have been heard though nobody said so.
+    /// When a person first requested a change of each resource: the request may have arrived without an
+    /// acknowledgement.
     change_asked: BTreeMap<String, Instant>,
-    /// What was asked for of which resource, and acknowledged at last.
+    /// When a request about a resource was acknowledged.
     acknowledged: BTreeMap<(String, ActionRequest), Instant>,
     windows: Vec<Window>,
     killed: usize,
 }
 
 impl Notes {
-    /// Whether auto-response may have been on at a moment, or so shortly before.
+    /// Whether auto-response may have been on at a moment, or up to `in_flight` before.
     fn may_be_on(&self, at: Instant, in_flight: Duration) -> bool {
         let within = |window: &Window| {
             window.from <= at && window.until.is_none_or(|until| at < until + in_flight)
@@ -72,7 +73,7 @@ impl Notes {
 
 type Shared = Arc<Mutex<Notes>>;
 
-/// Something below `limit`; a kill comes at no moment that could be repeated anyway.
+/// A number below `limit`. It need not be repeatable, because the moment of a kill is not either.
 fn random(limit: u64) -> u64 {
     (uuid::Uuid::new_v4().as_u128() % u128::from(limit)) as u64
 }
@@ -86,11 +87,11 @@ fn channel(number: usize) -> String {
     format!("C0SOAK{:03}", number / SINGLE % 60)
 }
 
-/// Somebody asks for what they want of something.
+/// A person requests what they want of some resource.
 async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     let subject = {
         let notes = notes.lock().unwrap();
-        // Some press again what has been taken over already.
+        // Some people click again on what was acknowledged already.
         let again = random(4) == 0;
         let wanted = |subject: &&Subject| {
             let last = subject
@@ -110,7 +111,7 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
         return;
     };
     let acknowledged = ask(aws, app_url, notes, &subject, request).await;
-    // Before there is a finding Alice is told that there is none, and nothing is promised.
+    // Before the finding exists, Alice is told that there is none, and nothing is promised.
     if acknowledged && existed {
         notes
             .lock()
@@ -120,7 +121,7 @@ async fn ask_for_something(aws: &Aws, app_url: &str, notes: &Shared) {
     }
 }
 
-/// Whether Defendable has taken it over.
+/// Makes a request; returns whether Defendable has acknowledged it.
 async fn ask(
     aws: &Aws,
     app_url: &str,
@@ -138,7 +139,7 @@ async fn ask(
             .or_insert_with(Instant::now);
     }
     match request {
-        // By a button, which is answered whether or not anything came of it; the table says what did.
+        // A click is answered in any case; the table says whether it had an effect.
         ActionRequest::Fix => {
             let pressed = interact(app_url, &click(ALICE, "fix", &aws.fix_value(&id).await)).await;
             let now = aws.finding(&id).await.unwrap_or_default();
@@ -153,7 +154,7 @@ async fn ask(
     }
 }
 
-/// A modal's answer says nothing of what came of it: the table does.
+/// A view submission is answered in any case; the table says whether it had an effect.
 async fn sent_off(aws: &Aws, app_url: &str, id: &FindingId, modal: &str, metadata: &str) -> bool {
     let sent = interact(app_url, &submission(ALICE, modal, metadata)).await == Some(200);
     sent && matches!(
@@ -162,7 +163,7 @@ async fn sent_off(aws: &Aws, app_url: &str, id: &FindingId, modal: &str, metadat
     )
 }
 
-/// Switches auto-response until that is recorded. `serve` may be killed meanwhile.
+/// Switches auto-response until the switch is recorded. `serve` may be killed meanwhile.
 async fn switch(aws: Aws, app_url: String, notes: Shared, on: bool) {
     if on {
         notes.lock().unwrap().windows.push(Window {
@@ -172,7 +173,7 @@ async fn switch(aws: Aws, app_url: String, notes: Shared, on: bool) {
     }
     let wanted = if on { "on" } else { "off" };
     loop {
-        // A click is answered whether or not it could be done.
+        // A click is answered in any case.
         _ = interact(
             &app_url,
             &click(ALICE, &format!("autoresponse_{wanted}"), wanted),
@@ -191,8 +192,8 @@ async fn switch(aws: Aws, app_url: String, notes: Shared, on: bool) {
     }
 }
 
-/// Kills and starts `serve` again and again, while two others break and click; a third of the time
-/// auto-response is on.
+/// Kills and starts `serve` again and again, while resources break and people click. Auto-response is on for a
+/// third of the time.
 async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
     let (aws, app_url) = (Aws::new(world.aws.url()), world.app_url.clone());
     let shared = notes.clone();
@@ -219,14 +220,14 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
             switched.await.unwrap();
             switched = switching(false);
         }
-        // Some live long enough for a scheduled run, above all where it may do something.
+        // Some processes live long enough for a scheduled run, most of them while auto-response is on.
         let is_on = (kills / 3..kills * 2 / 3).contains(&kill);
         let longest = if kill % if is_on { 3 } else { 6 } == 0 {
             2500
         } else {
             450
         };
-        // And a few for a whole fix: the coordinator, the remediator's looks, the report.
+        // A few live long enough for a whole fix: the coordinator, the remediator's looks, and the report.
         let at_least = if is_on && kill % 9 == 0 { 8000 } else { 80 };
         tokio::time::sleep(Duration::from_millis(at_least + random(longest))).await;
         world.kill();
@@ -237,8 +238,8 @@ async fn turmoil(world: &mut Installation, notes: &Shared, kills: usize) {
     switched.await.unwrap();
 }
 
-/// Auto-response fixes everything that was left to it: no request has been lost. What it has not
-/// fixed when patience ends.
+/// Auto-response fixes everything that was left to it, so that no request was lost. Returns what is not fixed
+/// when the time is over.
 async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String> {
     switch(
         Aws::new(world.aws.url()),
@@ -253,7 +254,7 @@ async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String
         let mut open = Vec::new();
         for subject in subjects.iter().filter(|subject| subject.fate == Fate::Left) {
             let id = subject.finding_id();
-            // The report, and its reply in the thread, come after the change.
+            // The report and its reply in the thread come after the change.
             let record = world.aws.finding(&id).await.unwrap_or_default();
             if subject.is_open(world).await
                 || state(&record) != "fixed"
@@ -272,14 +273,14 @@ async fn let_it_fix_the_rest(world: &Installation, notes: &Shared) -> Vec<String
             );
             return open;
         }
-        // It may have stopped to ask, where it is so many.
+        // A run with many findings stops to ask.
         _ = interact(&world.app_url, &click(ALICE, "autoresponse_on", "on")).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// People ask again for what is open still, until all is as they want it and nothing waits. What is
-/// yet to be done when patience ends.
+/// People repeat their requests until every resource is as they want it and no message waits. Returns what is
+/// not finished when the time is over.
 async fn settle(world: &Installation, notes: &Shared) -> Vec<String> {
     let begun = Instant::now();
     let subjects = notes.lock().unwrap().subjects.clone();
@@ -345,7 +346,7 @@ async fn nothing_is_lost_however_often_it_is_killed() {
         ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),
         ("DEFENDABLE_LOG", "defendable=debug,info".to_owned()),
     ];
-    // What a killed process had in hand is seen again after ten seconds, not after minutes.
+    // The message of a killed process is visible again after ten seconds, not after minutes.
     let mut world = Installation::start_with_unseen(10, &channels, variables).await;
     world.to_aws.set_unseen("defendable-remediation", 10);
     for (queue, tampering) in TAMPERING {
@@ -353,7 +354,7 @@ async fn nothing_is_lost_however_often_it_is_killed() {
     }
     let notes = Shared::default();
     turmoil(&mut world, &notes, kills).await;
-    // Whoever lives long needs no schedule of seconds.
+    // A process that lives long needs no schedule of seconds.
     world.kill();
     world.set_schedule(10);
     world.serve().await;
@@ -375,7 +376,7 @@ async fn nothing_is_lost_however_often_it_is_killed() {
     for subject in &notes.subjects {
         wrong.extend(subject.check(&world, &notes, &shown).await);
     }
-    // It was put to the test at all.
+    // Each kind of request was made at least once.
     let asked = |request| {
         notes
             .acknowledged

@@ -1,4 +1,4 @@
-//! Stopping: what is in hand is finished or given back.
+//! Stopping: messages in hand are finished or returned.
 
 use crate::support::{ALICE, Options, World, eventually};
 
@@ -25,7 +25,7 @@ async fn ends_cleanly(mut world: World) {
     world.slack.click(ALICE, &message, "fix").await;
     let status = world.app.terminate().await;
     assert!(status.success(), "{status}");
-    // Wherever the fix was, it is done or waits in a queue, visible or not.
+    // At every step of the fix, the fix is done or its message is in a queue, visible or not.
     let open = world
         .aws
         .ingress(&group)

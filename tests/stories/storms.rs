@@ -7,7 +7,7 @@ use crate::support::peers::BusySlack;
 use crate::support::slack::Message;
 use crate::support::{ALICE, BOB, CAROL, FAST, Options, World, eventually};
 
-/// A compliance change of a rule that nobody can fix.
+/// A compliance change of a rule without a control.
 fn change(rule: &str, number: usize) -> Value {
     let region = ["us-east-1", "eu-west-1"][number % 2];
     json!({"awsAccountId": "123456789012", "configRuleName": rule, "resourceType": "AWS::IAM::User",
@@ -37,7 +37,7 @@ async fn a_storm_is_one_digest_and_nothing_is_lost() {
         .map(|number| change("no-old-keys", number))
         .collect();
     world.aws.send_all("events", &changes).await;
-    // Everything is delivered twice.
+    // Every message is delivered twice.
     world.aws.send_all("events", &changes).await;
     let digest = digest_says(&world, "*115 more findings within a short time*").await;
     let words = digest.words();
@@ -80,7 +80,7 @@ async fn a_storm_is_one_digest_and_nothing_is_lost() {
     let ids = |modal: &str| modal.matches("`f-").count();
     assert_eq!((ids(&first), ids(&second)), (30, 30));
 
-    // One of them is ignored by its id: the digest follows.
+    // One finding is ignored by its id, and the digest shows that.
     let id = second
         .split('`')
         .find(|part| part.starts_with("f-"))
@@ -100,7 +100,7 @@ async fn a_storm_is_one_digest_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn all_of_a_digest_is_fixed_slice_by_slice_by_operators_only() {
+async fn operators_fix_all_of_a_digest_in_parts() {
     let variables = &[
         ("DEFENDABLE_BLAST_RADIUS", "3"),
         ("DEFENDABLE_OPERATORS", "U0ALICE,U0CAROL@999999999999"),
@@ -117,7 +117,7 @@ async fn all_of_a_digest_is_fixed_slice_by_slice_by_operators_only() {
     for group in &groups {
         world.aws.open_port(group, 22).await;
     }
-    // Three of a rule of which two are there already.
+    // Three findings of a rule of which the channel shows two already.
     let digest = digest_says(&world, "*9 more findings within a short time*").await;
     assert!(
         digest.words().contains("open · *high* · `f-") && digest.words().contains("9 open"),

@@ -1,4 +1,4 @@
-//! The switch: what is recorded, what AWS obeys, and who is told where the two differ.
+//! The switch: the record, what AWS does, and what people are told when the two differ.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::payload::{click, interact};
 use crate::support::{ALICE, FAST, Options, World, eventually, several_ticks};
 
 #[tokio::test]
-async fn off_that_aws_does_not_carry_out_holds_is_told_as_such_and_retried() {
+async fn off_holds_and_is_retried_when_aws_does_not_disable_the_rule() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start(&[], every_second).await;
     interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
@@ -47,7 +47,7 @@ async fn off_that_aws_does_not_carry_out_holds_is_told_as_such_and_retried() {
 
 #[tokio::test]
 async fn a_first_run_records_what_was_deployed_and_only_that_is_obeyed() {
-    // Deployed off, and switched on in the console: nobody has said "on".
+    // The rule is deployed as off and enabled in the console: nobody has said "on".
     let world = World::seeded_with(FAST).await;
     world
         .aws
@@ -109,7 +109,7 @@ async fn deployed_on_it_fixes_from_the_first_run() {
 }
 
 #[tokio::test]
-async fn a_rule_that_is_switched_off_behind_our_back_stays_off_and_people_are_asked() {
+async fn a_rule_that_was_disabled_elsewhere_stays_off_and_people_are_asked() {
     let world = World::seeded_with(FAST).await;
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
@@ -148,7 +148,7 @@ async fn a_rule_that_is_switched_off_behind_our_back_stays_off_and_people_are_as
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_off_and_changes_no_rule() {
+async fn an_unreadable_switch_counts_as_off_and_changes_no_rule() {
     let world = World::seeded_with(FAST).await;
     let item = json!({"pk": "AUTO_RESPONSE", "sk": "AUTO_RESPONSE", "wanted": "on, I think"});
     world.aws.put_item(&item).await;

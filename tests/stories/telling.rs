@@ -1,4 +1,4 @@
-//! What the log and the metrics tell of what was done.
+//! Log lines and metrics of what was done.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::support::{
     ALICE, APP_TOKEN, BOB, BOT_TOKEN, SIGNING_SECRET, eventually, finding_of_group,
 };
 
-/// A group that is open to the internet, and shown.
+/// A group that is open to the internet, with its message.
 async fn open_group(world: &Installation, name: &str) -> String {
     let group = world.aws.open_group(name).await;
     let id = finding_of_group(&group);
@@ -31,8 +31,8 @@ async fn is_in(world: &Installation, group: &str, state: &str) {
     .await;
 }
 
-/// What is done so that there is something to tell: a fix that was refused and then done, one that AWS
-/// does not allow, one by auto-response, an ignore, and a Slack that says "slower".
+/// Makes events to report: a fix that was refused and then done, one that AWS does not allow, one by
+/// auto-response, an ignore, and a Slack that throttles.
 async fn live_through(world: &Installation) -> [String; 3] {
     let fixed = open_group(world, "fixed").await;
     let id = finding_of_group(&fixed);
@@ -88,7 +88,7 @@ async fn live_through(world: &Installation) -> [String; 3] {
 }
 
 #[tokio::test]
-async fn every_decision_is_a_line_of_the_log_and_every_figure_a_metric() {
+async fn decisions_are_log_lines_and_figures_are_metrics() {
     let variables = vec![
         ("DEFENDABLE_METRICS_NAMESPACE", "Defendable/test".to_owned()),
         ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned()),

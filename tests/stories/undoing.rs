@@ -1,4 +1,4 @@
-//! Undo: exactly what was taken away comes back, or nothing does.
+//! Undo: what was removed is put back exactly, or nothing is.
 
 use defendable::finding::{Actor, Finding};
 use defendable::ids::FindingId;
@@ -21,7 +21,7 @@ async fn fix(world: &World, resource: &str) -> Message {
         .slack
         .finding_says(resource, "Fixed by <@U0ALICE>")
         .await;
-    // AWS Config may have said so before the report of what was taken away.
+    // AWS Config may have reported the compliance before the remediator's report.
     world.slack.finding_says(resource, "*What was done*").await
 }
 
@@ -184,7 +184,7 @@ async fn a_sender_to_a_queue_cannot_open_anything() {
     world.slack.click(ALICE, &asked, "autoresponse_on").await;
     world.aws.send("remediation", &request).await;
     world.slack.channel_says("only people may undo").await;
-    // Auto-response fixes the other group meanwhile.
+    // Auto-response fixes the other group in the meantime.
     eventually("the queues are empty", async || {
         let waiting = world.aws.messages_in("fix").await + world.aws.messages_in("ec2").await;
         (waiting == 0).then_some(())
@@ -192,7 +192,7 @@ async fn a_sender_to_a_queue_cannot_open_anything() {
     .await;
     assert_eq!(world.aws.ingress(&group).await, closed);
 
-    // Nor by naming the plan of what could be put back, while somebody wants that put back.
+    // A request that names the plan of the undo opens nothing either, even while a person waits for that undo.
     let id = finding_of_group(&group);
     let undo = |finding: &Finding| {
         let plan = finding.undo_plan().unwrap().digest();
@@ -325,7 +325,7 @@ async fn an_undo_that_fails_in_a_digest_is_told_to_the_person_who_asked() {
 }
 
 #[tokio::test]
-async fn an_undo_that_puts_back_a_part_says_what_is_open_again_and_what_is_not() {
+async fn a_partial_undo_says_what_is_open_again_and_what_is_not() {
     let world = Installation::start(&[], Vec::new()).await;
     let bucket = "half";
     publish(&world, bucket).await;

@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_everybody_can_change_outranks_what_everybody_can_read() {
+    fn public_write_outranks_public_read() {
         let grant = |permission: &str| {
             let grantee =
                 Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());

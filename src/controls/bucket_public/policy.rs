@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_kms_key_limits_is_taken_out_unless_aws_calls_it_private() {
+    fn a_statement_that_only_a_kms_key_limits_is_removed_unless_aws_calls_it_private() {
         let key = "s3:x-amz-server-side-encryption-aws-kms-key-id";
         let by_key = OPEN.replacen(
             '{',

@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_statement_that_only_a_kms_key_limits_people_are_warned() {
+    fn a_statement_that_only_a_kms_key_limits_gets_a_warning() {
         let by_key = |condition: &Value| {
             let statement = json!({"Sid": "Upload", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject",
                 "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": condition}});
@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_says_outranks_our_reading() {
+    fn the_answer_of_aws_outranks_the_analysis() {
         let supplement = json!({"AccessControlList": acl(&json!("AllUsers")),
             "BucketPolicy": {"policyText": PUBLIC_POLICY}});
         let judged = |answer: &BucketAnswer| judge_by(&supplement, answer).unwrap();
@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_public_access_block_makes_ineffective_is_compliant_and_says_why() {
+    fn blocked_access_is_compliant_and_says_by_which_setting() {
         let verdict = bucket(json!({
             "BucketPolicy": {"policyText": PUBLIC_POLICY},
             "PublicAccessBlockConfiguration": {"restrictPublicBuckets": true, "blockPublicPolicy": false},
@@ -587,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_could_not_be_asked_is_said_however_long_the_rest_is() {
+    fn a_long_annotation_keeps_what_aws_could_not_be_asked() {
         let sids = "Everybody ".repeat(40);
         let policy = PUBLIC_POLICY.replace("Open", &sids);
         let supplement = json!({"BucketPolicy": {"policyText": policy}});
@@ -604,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_config_could_not_read_is_not_called_private() {
+    fn an_item_without_acl_or_policy_is_not_called_private() {
         let (no_grants, no_policy) = (json!({"grantList": []}), json!({"policyText": null}));
         for (supplement, unread) in [
             (json!({}), "ACL and policy"),

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_rule_knows_is_named() {
+    fn unknown_parameters_are_named() {
         let parameters = read(r#"{"prohibitedPort": "22", "sqsUrl": "https://sqs"}"#);
         assert_eq!(
             parameters

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_are_the_internet_together_are_a_violation_that_auto_response_leaves() {
+    fn merged_ranges_that_are_the_internet_are_a_violation_left_to_people() {
         let halves = json!([
             tcp(22, 22, &["0.0.0.0/1", "8.8.8.8/32"]),
             tcp(20, 25, &["128.0.0.0/1"])
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_and_a_range_may_be_the_internet_together() {
+    fn a_prefix_list_and_a_range_are_merged() {
         let permissions = json!([to_list(22), tcp(22, 22, &["128.0.0.0/1"])]);
         let verdict = evaluate_with(&[], permissions, &holding(&["0.0.0.0/1"]));
         assert!(

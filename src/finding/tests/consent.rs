@@ -86,7 +86,7 @@ fn an_ignore_covers_what_was_ignored_and_no_more() {
 }
 
 #[test]
-fn what_the_rule_said_is_shown_until_something_else_is_open() {
+fn the_annotation_is_shown_until_something_else_is_open() {
     let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
     let said = Some("Open to the internet: tcp 22".to_owned());
     let finding = Finding {
@@ -108,7 +108,7 @@ fn what_the_rule_said_is_shown_until_something_else_is_open() {
 }
 
 #[test]
-fn what_was_ignored_by_an_older_version_is_what_its_plan_said() {
+fn an_ignore_of_version_0_1_covers_what_its_plan_said() {
     let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
     let mut old = group(std::slice::from_ref(&ssh))
         .ignored_as_planned(alice(), at(1), None)
@@ -127,7 +127,7 @@ fn what_was_ignored_by_an_older_version_is_what_its_plan_said() {
 }
 
 #[test]
-fn a_tag_covers_the_resource_whole_and_its_thread_tells_once_that_it_is_worse() {
+fn a_tag_covers_the_resource_and_its_thread_tells_once_that_it_is_worse() {
     let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
     let tagged = group(std::slice::from_ref(&ssh))
         .tagged("by design", at(1))
@@ -196,7 +196,7 @@ fn after_three_fixes_within_a_day_of_the_same_exposure_people_are_asked() {
 }
 
 #[test]
-fn a_yes_that_does_not_cover_the_plan_changes_nothing_and_asks_again() {
+fn consent_to_less_than_the_plan_changes_nothing_and_asks_again() {
     let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
     let seen = group(std::slice::from_ref(&ssh)).fix_plan().unwrap();
     let grown = group(&[ssh.clone(), mysql.clone()]);
@@ -353,7 +353,7 @@ fn each_ignore_covers_its_own_part_until_its_own_end() {
 }
 
 #[test]
-fn what_is_ignored_in_part_is_ignored_again_once_only_that_part_is_open() {
+fn a_finding_is_ignored_again_once_only_its_ignored_part_is_open() {
     let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
     let ignored = group(std::slice::from_ref(&ssh))
         .ignored_as_planned(alice(), at(1), None)
@@ -438,7 +438,7 @@ fn an_ignore_without_a_plan_covers_what_is_ignored_already_and_no_more() {
 }
 
 #[test]
-fn what_another_request_was_told_does_not_end_what_somebody_agreed_to() {
+fn a_report_of_another_request_does_not_end_an_agreed_fix() {
     let mysql = ingress(3306, "tcp");
     let fixing = group(&[ingress(22, "tcp")])
         .agreed_fix(alice(), false, at(10))
@@ -490,7 +490,7 @@ fn what_another_request_was_told_does_not_end_what_somebody_agreed_to() {
 }
 
 #[test]
-fn compliance_heard_during_a_fix_holds_though_the_fix_fails() {
+fn compliance_reported_during_a_fix_holds_though_the_fix_fails() {
     let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
     let failed = |finding: &Finding| finding.fix_timed_out(at(10 + 15 * 60)).unwrap();
     let remediated = failed(&fixing.complied_at(11).unwrap());
@@ -528,7 +528,7 @@ fn compliance_heard_during_a_fix_holds_though_the_fix_fails() {
 }
 
 #[test]
-fn a_rule_that_speaks_of_it_no_more_complains_no_more() {
+fn a_rule_without_a_result_does_not_complain() {
     let of = |rule: &str, second| Breach {
         rule: rule.parse().unwrap(),
         ..breach(second)
@@ -549,7 +549,7 @@ fn a_rule_that_speaks_of_it_no_more_complains_no_more() {
 }
 
 #[test]
-fn what_is_known_late_can_be_put_back_as_long_as_the_newest_and_no_longer() {
+fn late_changes_can_be_undone_as_long_as_the_newest() {
     let removed = fixed();
     let week = SignedDuration::from_hours(7 * 24);
     let late = |at| LateRemoval {

@@ -166,7 +166,7 @@ fn a_plan_that_has_grown_asks_again_and_says_what_is_new() {
 }
 
 #[test]
-fn what_is_opened_beyond_an_ignore_is_open_and_the_rest_is_left() {
+fn a_finding_opens_again_beyond_its_ignore() {
     let ignored = ignored_by_alice(&group(1), at(60), Some(at(86460)), "Ticket 42").unwrap();
     let live = Plan::Known {
         changes: vec![revoke(1), revoke_port(3306)],
@@ -200,7 +200,7 @@ fn revoke_list(has_others: bool) -> (ViolationType, Change) {
 }
 
 #[test]
-fn what_takes_a_person_is_said_beside_what_a_fix_will_do() {
+fn the_plan_lists_work_by_hand_beside_the_fix() {
     let changes = vec![revoke(1), revoke_list(true)];
     let finding = finding_of(
         ResourceType::SECURITY_GROUP,
@@ -252,7 +252,7 @@ fn a_plan_too_long_for_a_dialog_is_shown_in_a_modal() {
 }
 
 #[test]
-fn what_is_not_known_is_looked_at_again_and_cannot_be_fixed() {
+fn a_finding_without_a_plan_is_read_again_and_cannot_be_fixed() {
     let plan = Plan::Unknown {
         reason: "ec2:DescribeSecurityGroups failed: throttled".to_owned(),
         looking: true,
@@ -649,7 +649,7 @@ proptest! {
 
     /// A change that is no news is not shown: so it must not be visible.
     #[test]
-    fn what_looks_alike_is_shown_alike(finding in hostile_finding(), state in 0usize..7) {
+    fn equal_findings_are_grouped(finding in hostile_finding(), state in 0usize..7) {
         let finding = in_state(finding, state, "words");
         let kind = ViolationType::Ec2SgProhibitedPort;
         let episode = Episode {

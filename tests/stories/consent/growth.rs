@@ -1,5 +1,5 @@
-//! Whatever is opened between any two of the remediator's calls to AWS: what it takes away is in the plan
-//! that was agreed to, and what somebody has written beside it stays.
+//! Something is opened between any two of the remediator's calls to AWS. The remediator removes only what is
+//! in the agreed plan, and keeps what others have written beside it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -27,10 +27,10 @@ use crate::support::fault_proxy::FaultProxy;
 use crate::support::installation::spawn_bare_account;
 use crate::support::{Aws, resource};
 
-/// Everything that can be opened in this test, as it would be agreed to.
+/// The ports that the test opens.
 const PORTS: [i32; 4] = [22, 1433, 3306, 3389];
 
-/// The calls before which something must have been opened in one run or another.
+/// The calls before which the growth must have happened in some run.
 const TOLD: [&str; 8] = [
     "dynamodb:GetItem",
     "ec2:DescribeSecurityGroupRules",
@@ -42,12 +42,12 @@ const TOLD: [&str; 8] = [
     "s3:DELETE policy",
 ];
 
-/// Whether a call takes something away.
+/// Whether a call removes something.
 fn is_write(call: &str) -> bool {
     call.starts_with("s3:PUT") || call.starts_with("s3:DELETE") || call.starts_with("ec2:Revoke")
 }
 
-/// What is open at first, what of it is agreed to, what is opened meanwhile.
+/// What is open at first, which part of it is agreed to, and what is opened during the run.
 #[derive(Debug, Clone)]
 struct Run {
     control: Control,
@@ -57,7 +57,7 @@ struct Run {
 }
 
 impl Run {
-    /// All of two that are open is agreed to, and a third thing is opened.
+    /// Two things are open and agreed to, and a third is opened.
     fn of(control: Control) -> Self {
         Self {
             control,
@@ -76,7 +76,7 @@ impl Run {
         }
     }
 
-    /// The call that sees the growth.
+    /// The call by which the remediator sees the growth.
     fn look(&self) -> String {
         match self.control {
             Control::IngressProhibitedPorts => "ec2:DescribeSecurityGroupRules".to_owned(),
@@ -102,17 +102,17 @@ fn run() -> impl Strategy<Value = Run> {
     })
 }
 
-/// What came of a run.
+/// The result of a run.
 struct Seen {
     agreed: BTreeSet<Exposure>,
     taken: BTreeSet<Exposure>,
-    /// Whether more than what was agreed to was to be seen before anything was changed.
+    /// Whether the remediator could see the growth before its first change.
     had_grown: bool,
-    /// The call before which something was opened; none where the remediator makes fewer calls.
+    /// The call before which the growth happened; none where the remediator makes fewer calls.
     grew_before: Option<String>,
 }
 
-/// Opens one thing: a port of a group; a grant (even numbers) or a statement (odd) of a bucket.
+/// Opens one thing: a port of a group, a grant (even numbers) or a statement (odd numbers) of a bucket.
 async fn open(aws: &Aws, resource: &Resource, control: Control, number: usize) {
     let id = resource.id.as_str();
     match control {
@@ -182,7 +182,7 @@ fn remediations(url: &str) -> Remediations {
     }
 }
 
-/// The account, beside the proxy that the remediator's calls go through.
+/// The account, and the proxy for the remediator's calls.
 struct Bench {
     aws: Aws,
     proxy: FaultProxy,
@@ -201,7 +201,7 @@ impl Bench {
         }
     }
 
-    /// What a fix would change now.
+    /// What a fix would change.
     async fn changes(&self, resource: &Resource, control: Control) -> Vec<Change> {
         let prepared = self.direct.prepare_all(control, resource).await.unwrap();
         prepared
@@ -214,14 +214,14 @@ impl Bench {
         exposures(&self.changes(resource, control).await)
     }
 
-    /// What the growth of a run exposes, seen at a resource that has nothing else.
+    /// The exposure that the growth of a run adds, seen at a resource that has nothing else open.
     async fn grown(&mut self, run: &Run) -> BTreeSet<Exposure> {
         let other = self.resource(run.control).await;
         open(&self.aws, &other, run.control, run.growth).await;
         let seen = self.exposed(&other, run.control).await;
         let name = other.id.as_str();
         let resource = format!("growth-{}", self.number - 1);
-        // A statement names its bucket.
+        // A statement contains the name of its bucket.
         seen.into_iter()
             .map(|exposure| renamed(exposure, name, &resource))
             .collect()
@@ -247,7 +247,7 @@ impl Bench {
         }
     }
 
-    /// Runs the remediator for each kind of the control, as for a person who had agreed to `plan`.
+    /// Runs the remediator for each kind of violation of the control, for a person who agreed to `plan`.
     async fn remediate(&self, resource: &Resource, plan: &AgreedPlan) {
         let (table, watched) = (self.aws.table(), Aws::new(&self.proxy.url));
         let remediator = Remediator {
@@ -310,11 +310,11 @@ impl Bench {
             );
         }
     }
-    /// One run, in which something is opened before one of the remediator's calls.
+    /// One run: something is opened before the remediator's call with the number `before_call`.
     async fn see(&mut self, run: &Run, before_call: usize) -> Seen {
         let (resource, control, growth) =
             (self.resource(run.control).await, run.control, run.growth);
-        // What is agreed to, which may be more than what is open, or less.
+        // The agreed plan may have more than what is open, or less.
         for number in &run.agreed {
             open(&self.aws, &resource, control, *number).await;
         }
@@ -349,8 +349,8 @@ impl Bench {
                 .take_while(|call| !is_write(call))
                 .any(|call| *call == run.look())
         };
-        // What was opened meanwhile must be there still, but where it fell into the window that AWS
-        // leaves between the last look and a call that writes a whole document.
+        // The growth must still be there, unless it happened between the last look and a call that writes a
+        // whole document: AWS leaves that window.
         let writes_it = |call: &str| is_write(call) && call.ends_with(run.document());
         if control == Control::IngressProhibitedPorts
             || is_seen_until(&writes_it)
@@ -358,7 +358,7 @@ impl Bench {
         {
             before.extend(grown.iter().cloned());
         }
-        // What is looked at once more before anything is changed is seen in time.
+        // The remediator looks once more before it changes anything, and sees growth up to then.
         let in_time = is_seen_until(&is_write) && !earlier.iter().any(|call| is_write(call));
         Seen {
             had_grown: had_grown || in_time && !grown.is_subset(&agreed),
@@ -369,7 +369,7 @@ impl Bench {
     }
 }
 
-/// How often something came of it.
+/// How often each result occurred.
 #[derive(Debug, Default)]
 struct Tally {
     fixed: usize,
@@ -378,7 +378,7 @@ struct Tally {
 }
 
 #[test]
-fn nothing_is_removed_without_consent_though_something_opens_between_any_two_calls() {
+fn nothing_is_removed_without_consent_whatever_opens_between_two_calls() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

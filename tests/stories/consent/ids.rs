@@ -1,5 +1,5 @@
-//! Ids: a request or a report speaks of the finding that follows from it, and what older versions kept
-//! goes on under its new id.
+//! Ids: a request or report names the finding that its resource determines, and records of version 0.1
+//! continue under their new ids.
 
 use defendable::controls::Control;
 use defendable::ids::{FindingId, RuleName};
@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
+async fn a_request_with_a_wrong_finding_id_is_parked_and_changes_nothing() {
     let world = World::seeded().await;
     let (ignored, id, message) = open_group(&world, "ignored").await;
     world.slack.click(ALICE, &message, "ignore").await;
@@ -62,7 +62,7 @@ async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
             "it names the finding {stranger}, but is about {id}"
         ))
         .await;
-    // A report of one resource that answers a request for another.
+    // A report about one resource that answers a request about another.
     let mut report = report;
     report["resourceId"] = json!("sg-elsewhere");
     report["request"]
@@ -94,7 +94,7 @@ async fn what_names_a_stranger_s_finding_is_parked_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stranger_s_finding_in_the_remediation_queue_is_parked_too() {
+async fn a_wrong_finding_id_in_the_remediation_queue_is_parked_too() {
     let world = World::seeded_with(FAST).await;
     let (group, _, _) = open_group(&world, "strange").await;
     let request = json!({"raisedByRule": "defendable-restricted-ports", "targetResourceId": group,
@@ -112,7 +112,7 @@ async fn a_stranger_s_finding_in_the_remediation_queue_is_parked_too() {
 
 const RULE: &str = "defendable-restricted-ports";
 
-/// A finding as the version before this one kept it, with its message and the buttons of that time.
+/// A finding as version 0.1 stored it, with its message and buttons.
 struct Old {
     group: String,
     id: FindingId,
@@ -137,12 +137,12 @@ async fn slack_api(world: &World, method: &str, body: &Value) -> Value {
 }
 
 impl Old {
-    /// `state` as that version wrote it, and `removed` what it had taken away.
+    /// Stores a finding with `state` and `removed` as version 0.1 wrote them.
     async fn kept(world: &World, name: &str, state: Value, removed: Value) -> Self {
         let group = world.aws.create_group(name).await;
         let is_open = removed == json!([]);
         if is_open {
-            // At once: AWS Config would call it compliant first.
+            // The group opens at once; otherwise AWS Config would report it as compliant first.
             world.aws.open_port(&group, 22).await;
         }
         let address = resource(Control::IngressProhibitedPorts, &group);
@@ -191,8 +191,8 @@ impl Old {
 }
 
 #[tokio::test]
-async fn what_the_version_before_kept_goes_on_under_its_new_id() {
-    // No housekeeping looks between a record and what it tells of.
+async fn a_finding_of_the_previous_version_continues_under_its_new_id() {
+    // Housekeeping must not run between a record and its check.
     let variables = &[("DEFENDABLE_SCHEDULE_SECONDS", "15")];
     let world = World::seeded_with(Options {
         variables,
@@ -213,7 +213,7 @@ async fn what_the_version_before_kept_goes_on_under_its_new_id() {
     let queued = Old::kept(&world, "queued", open.clone(), json!([])).await;
     let pressed = Old::kept(&world, "pressed", open, json!([])).await;
 
-    // Ignored: it stays so, for what was ignored.
+    // Ignored: it stays ignored, for what its plan said.
     let message = world
         .slack
         .finding_says(&ignored.group, "Ignored by <@U0ALICE>")
@@ -223,7 +223,7 @@ async fn what_the_version_before_kept_goes_on_under_its_new_id() {
         message.finding_id(),
         finding_of_group(&ignored.group).as_str()
     );
-    // Fixing: its request does not say which plan was agreed to.
+    // Fixing: the request does not say which plan was agreed to.
     let request = json!({"raisedByRule": RULE, "targetResourceId": fixing.group, "findingId": fixing.id,
         "targetResourceType": "AWS::EC2::SecurityGroup", "awsRegion": "us-east-1", "askedAt": now,
         "violationType": "EC2_SG_PROHIBITED_PORT", "violationDetails": {}, "requestedBy": ALICE});
@@ -238,7 +238,7 @@ async fn what_the_version_before_kept_goes_on_under_its_new_id() {
             .unwrap()
             .contains(" p-")
     );
-    // An old button: it shows the plan, and asks.
+    // A button of version 0.1 shows the plan, and asks.
     world.slack.click(ALICE, &pressed.message, "fix").await;
     let asked = world.slack.is_told(ALICE, "will\n• revoke tcp 22").await;
     several_ticks().await;
@@ -279,7 +279,7 @@ async fn what_the_version_before_kept_goes_on_under_its_new_id() {
         story.contains("undid the fix") && story.contains(finding_of_group(&fixed.group).as_str())
     );
 
-    // A request with the old derivation is accepted.
+    // A request with the old id is accepted.
     let mut request = request;
     (request["targetResourceId"], request["findingId"]) = (json!(queued.group), json!(queued.id));
     world.aws.send("remediation", &request).await;

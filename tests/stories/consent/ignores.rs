@@ -1,4 +1,4 @@
-//! An ignore covers what was ignored, and auto-response fights nobody's code.
+//! An ignore covers what was ignored, and auto-response does not compete with a program that opens things.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn ignore(world: &World, message: &Message) {
 }
 
 #[tokio::test]
-async fn a_group_opened_beyond_what_is_ignored_is_open_again_and_the_rest_is_left() {
+async fn a_group_that_opens_beyond_an_ignore_is_open_again_and_the_ignored_part_stays() {
     let world = World::seeded().await;
     let (group, _, message) = open_group(&world, "ignored").await;
     ignore(&world, &message).await;
@@ -66,12 +66,12 @@ async fn a_group_opened_beyond_what_is_ignored_is_open_again_and_the_rest_is_lef
         [SSH],
         "what is ignored is left by a fix of the rest"
     );
-    // And the fix can be undone, though the rest is ignored.
+    // The fix can be undone, though the rest is ignored.
     assert!(left.button("undo").is_some() && left.button("unignore").is_some());
 }
 
 #[tokio::test]
-async fn auto_response_takes_what_is_beyond_an_ignore_and_leaves_the_rest() {
+async fn auto_response_fixes_only_what_is_beyond_an_ignore() {
     let world = World::seeded_with(FAST).await;
     let (group, _, message) = open_group(&world, "ignored").await;
     ignore(&world, &message).await;
@@ -99,7 +99,7 @@ async fn auto_response_takes_what_is_beyond_an_ignore_and_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn what_an_undo_has_put_back_is_ignored_and_nothing_beyond_it() {
+async fn an_undo_ignores_what_it_put_back_and_nothing_more() {
     let world = World::seeded().await;
     let (group, _, message) = open_group(&world, "undone").await;
     world.slack.click(ALICE, &message, "fix").await;
@@ -135,7 +135,7 @@ async fn what_an_undo_has_put_back_is_ignored_and_nothing_beyond_it() {
 }
 
 #[tokio::test]
-async fn a_yes_to_a_fix_of_what_is_ignored_does_not_cover_what_came_since() {
+async fn a_fix_of_an_ignored_finding_does_not_take_what_was_opened_since() {
     let world = World::seeded().await;
     let (group, id, message) = open_group(&world, "ignored").await;
     ignore(&world, &message).await;
@@ -175,7 +175,7 @@ async fn a_yes_to_a_fix_of_what_is_ignored_does_not_cover_what_came_since() {
 }
 
 #[tokio::test]
-async fn a_tag_covers_all_and_its_thread_says_once_that_it_is_worse() {
+async fn a_tag_covers_the_resource_and_its_thread_says_once_that_it_is_worse() {
     let world = World::seeded().await;
     let group = world.aws.create_group("tagged").await;
     world
@@ -210,7 +210,7 @@ async fn a_tag_covers_all_and_its_thread_says_once_that_it_is_worse() {
 }
 
 #[tokio::test]
-async fn what_somebody_s_code_opens_again_and_again_is_left_to_people_by_its_name() {
+async fn auto_response_leaves_an_exposure_that_a_program_keeps_opening_and_names_the_program() {
     let trail = CloudTrail::start().await;
     let arguments: &'static [&str] = Box::leak(vec!["--cloudtrail", trail.url].into_boxed_slice());
     let world = World::seeded_with(Options { arguments, ..FAST }).await;
@@ -228,7 +228,7 @@ async fn what_somebody_s_code_opens_again_and_again_is_left_to_people_by_its_nam
             .slack
             .finding_says(&group, "Fixed by auto-response")
             .await;
-        // AWS Config sees that it is compliant before it is opened again.
+        // AWS Config must see the group as compliant before it opens again.
         several_ticks().await;
     }
     world.aws.open_port(&group, 22).await;

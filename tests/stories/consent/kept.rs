@@ -1,4 +1,4 @@
-//! Plans that are shown are kept, as they were shown: one that is missing, or is another, asks again.
+//! Plans are stored as they were shown. A plan that is missing or changed asks again.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn digest_in(message: &Message, button: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_not_kept_any_more_asks_again_and_can_be_agreed_to_then() {
+async fn a_plan_that_has_expired_asks_again() {
     let world = World::seeded().await;
     let (group, _, message) = open_group(&world, "forgotten").await;
     let digest = digest_in(&message, "fix");
@@ -40,7 +40,7 @@ async fn a_plan_that_is_not_kept_any_more_asks_again_and_can_be_agreed_to_then()
 }
 
 #[tokio::test]
-async fn a_kept_plan_is_never_written_over_and_one_that_was_is_not_believed() {
+async fn a_stored_plan_is_not_overwritten_and_a_changed_one_is_refused() {
     let world = World::seeded().await;
     let (group, id, message) = open_group(&world, "kept").await;
     let (key, shown) = (
@@ -48,10 +48,10 @@ async fn a_kept_plan_is_never_written_over_and_one_that_was_is_not_believed() {
         digest_in(&message, "fix"),
     );
     let kept = world.aws.item(&key, "PLAN").await.unwrap()["plan"].clone();
-    // What is shown again is stored again, and stays as it is.
+    // A plan that is shown again is stored again, unchanged.
     world.slack.command(ALICE, &format!("fix {id}")).await;
     assert_eq!(world.aws.item(&key, "PLAN").await.unwrap()["plan"], kept);
-    // What grows has a plan of its own beside it.
+    // A plan that has grown is stored beside it.
     world.aws.open_port(&group, 3306).await;
     let grown = world.slack.finding_says(&group, "• revoke tcp 3306").await;
     let wider = world
@@ -60,7 +60,7 @@ async fn a_kept_plan_is_never_written_over_and_one_that_was_is_not_believed() {
         .await
         .unwrap();
     assert_eq!(world.aws.item(&key, "PLAN").await.unwrap()["plan"], kept);
-    // Somebody who may write to the table puts more under the digest that was agreed to.
+    // A writer of the table changes the plan under the digest that was agreed to.
     world
         .aws
         .put_item(&json!({"pk": key, "sk": "PLAN", "plan": wider["plan"]}))
@@ -77,7 +77,7 @@ async fn a_kept_plan_is_never_written_over_and_one_that_was_is_not_believed() {
 }
 
 #[tokio::test]
-async fn an_undo_s_plan_is_kept_too() {
+async fn the_plan_of_an_undo_is_stored_too() {
     let world = World::seeded().await;
     let bucket = "defendable-demo-downloads";
     let message = world.slack.finding(bucket).await;

@@ -1,4 +1,4 @@
-//! What is shown is so now: looks that fail, routes and mentions that follow, who is credited.
+//! Messages show the present state: failed looks, channels and mentions that follow, and the right names.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ severity = "critical"
 "#;
 
 #[tokio::test]
-async fn the_route_and_the_mention_follow_what_is_exposed() {
+async fn the_channel_and_the_mention_follow_the_exposure() {
     let variables = &[("DEFENDABLE_ROUTING", ROUTING)];
     let world = World::start(Options {
         variables,
@@ -58,7 +58,7 @@ async fn the_route_and_the_mention_follow_what_is_exposed() {
 }
 
 #[tokio::test]
-async fn a_person_who_presses_look_again_need_not_wait() {
+async fn look_again_reads_the_resource_at_once() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.create_group("unseen").await;
     let denied = world.to_aws.inject(
@@ -79,7 +79,8 @@ async fn a_person_who_presses_look_again_need_not_wait() {
         world.aws.is_shown(&id).await.then_some(())
     })
     .await;
-    // The violation is told twice: by AWS Config, and by its rule. What AWS denies is not asked for again.
+    // AWS Config and the rule function both report the violation. After a denied look no further one is made
+    // at once.
     eventually("it is denied twice", async || {
         (world.to_aws.hits(denied) == 2).then_some(())
     })
@@ -92,11 +93,11 @@ async fn a_person_who_presses_look_again_need_not_wait() {
 }
 
 #[tokio::test]
-async fn a_plan_that_cannot_be_made_now_is_made_soon_and_the_worst_is_assumed_meanwhile() {
+async fn a_plan_that_fails_is_made_later_and_the_severity_is_critical_meanwhile() {
     let routing = ("DEFENDABLE_ROUTING", ROUTING.to_owned());
     let world = Installation::start(&[], vec![routing]).await;
     let group = world.aws.create_group("unseen").await;
-    // As often as it takes until the AWS SDK gives up, and once more.
+    // All attempts of the AWS SDK fail, and those of the next look.
     let injected = world.to_aws.inject(
         "ec2:DescribeSecurityGroupRules",
         &group,
@@ -127,7 +128,7 @@ async fn a_plan_that_cannot_be_made_now_is_made_soon_and_the_worst_is_assumed_me
 }
 
 #[tokio::test]
-async fn compliance_during_a_fix_credits_nobody_before_the_report_says_who() {
+async fn compliance_during_a_fix_names_nobody_before_the_report() {
     let world = World::seeded().await;
     let (group, id, _) = open_group(&world, "mended-elsewhere").await;
     let requests = world.aws.asked(&id, ALICE).await;
@@ -147,7 +148,7 @@ async fn compliance_during_a_fix_credits_nobody_before_the_report_says_who() {
 }
 
 #[tokio::test]
-async fn a_deleted_resource_ends_its_finding_tag_or_no_tag() {
+async fn a_deleted_resource_closes_its_finding_with_or_without_a_tag() {
     let world = World::seeded().await;
     let tagged = world.aws.create_group("tagged").await;
     world
@@ -183,7 +184,7 @@ async fn a_deleted_resource_ends_its_finding_tag_or_no_tag() {
 }
 
 #[tokio::test]
-async fn an_edit_that_is_not_done_in_time_is_handed_over_at_once() {
+async fn an_edit_that_takes_too_long_is_passed_to_the_next_process() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("slow-slack").await;
     let id = finding_of_group(&group);
@@ -191,13 +192,13 @@ async fn an_edit_that_is_not_done_in_time_is_handed_over_at_once() {
         world.aws.is_shown(&id).await.then_some(())
     })
     .await;
-    // The click's own edit never ends.
+    // The edit after the click never ends.
     let hangs = world
         .to_slack
         .inject("slack:chat.update", id.as_str(), Fault::Hangs, 0, 1);
     let pressed = click(ALICE, "fix", &world.aws.fix_value(&id).await);
     assert_eq!(interact(&world.app_url, &pressed).await, Some(200));
-    // Where somebody had to wait for the lease of 80 seconds, the story would lose its patience.
+    // The lease lasts 80 seconds: a story that waited for it would time out.
     world
         .slack
         .finding_says(&group, "Fixed by <@U0ALICE>")
@@ -249,7 +250,7 @@ async fn a_message_that_was_found_by_its_mark_keeps_the_mark_too() {
 }
 
 #[tokio::test]
-async fn the_person_who_asked_for_an_undo_is_told_its_result_also_in_a_digest() {
+async fn the_result_of_an_undo_in_a_digest_is_told_to_the_person_who_asked() {
     let world = World::seeded().await;
     for number in 0..6 {
         world.aws.open_group(&format!("storm-{number}")).await;
@@ -317,8 +318,8 @@ async fn the_person_who_asked_for_an_undo_is_told_its_result_also_in_a_digest() 
     );
 }
 
-/// A group that is open on port 22 and shown as such, and on 3306, of which nobody tells: AWS Config is
-/// silent while the compliance stays.
+/// A group whose message shows port 22. Port 3306 was opened later, which AWS Config does not report, because
+/// the compliance type stays.
 async fn grown_in_silence(world: &mut Installation, name: &str) -> String {
     let group = world.aws.open_group(name).await;
     let id = finding_of_group(&group);
@@ -333,14 +334,14 @@ async fn grown_in_silence(world: &mut Installation, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn housekeeping_looks_at_what_was_last_looked_at_an_hour_ago() {
+async fn housekeeping_reads_resources_again_after_an_hour() {
     let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
     let mut world = Installation::start(&[], vec![schedule]).await;
     let group = grown_in_silence(&mut world, "unwatched").await;
     let looks = || world.to_aws.calls("ec2:DescribeSecurityGroupRules").len();
     let before = looks();
     let kept_house = async |times: usize| {
-        // A place is noted each time.
+        // Counts the recorded looks.
         let count = || {
             world
                 .to_aws
@@ -364,7 +365,7 @@ async fn housekeeping_looks_at_what_was_last_looked_at_an_hour_ago() {
         if message.words().contains("• revoke tcp 3306") {
             return Some(message);
         }
-        // Another write may come between, and bring back what was read before.
+        // Another write may come between and restore the earlier plan.
         world
             .aws
             .set_text(&key, "FINDING", "finding.checkedAt", &hour_ago)
@@ -380,7 +381,7 @@ async fn housekeeping_looks_at_what_was_last_looked_at_an_hour_ago() {
 }
 
 #[tokio::test]
-async fn a_click_on_a_message_that_is_old_brings_it_up_to_date() {
+async fn a_click_on_an_outdated_message_updates_it() {
     let mut world = Installation::start(&[], Vec::new()).await;
     let group = grown_in_silence(&mut world, "clicked").await;
     let message = world.slack.finding(&group).await;
@@ -390,11 +391,11 @@ async fn a_click_on_a_message_that_is_old_brings_it_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_plan_about_what_nobody_has_heard_of_is_shown_and_asks() {
+async fn a_request_of_an_unknown_resource_without_a_plan_is_posted_and_asks() {
     let mut world = Installation::start(&[], Vec::new()).await;
     world.silence_config();
     let group = world.aws.open_group("unheard-of").await;
-    // The look that it takes fails at first.
+    // The first look after the click fails.
     let fails = world.to_aws.inject(
         "ec2:DescribeSecurityGroupRules",
         &group,
@@ -425,13 +426,13 @@ async fn a_request_without_a_plan_about_what_nobody_has_heard_of_is_shown_and_as
         .slack
         .finding_says(&group, "Fixed by <@U0ALICE>")
         .await;
-    // The rule has never spoken: its word is no old news.
+    // The rule has sent no result yet, so that its first one is not old.
     let record = world.aws.finding(&finding_of_group(&group)).await.unwrap();
     assert_eq!(record["finding"]["sources"], json!({}));
 }
 
 #[tokio::test]
-async fn the_person_who_asked_for_an_undo_is_told_that_it_is_given_up() {
+async fn the_person_who_asked_for_an_undo_is_told_when_it_is_abandoned() {
     let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
     let world = Installation::start(&[], vec![schedule]).await;
     let group = world.aws.open_group("given-up").await;
@@ -439,7 +440,7 @@ async fn the_person_who_asked_for_an_undo_is_told_that_it_is_given_up() {
     let message = world.slack.finding_says(&group, "• revoke tcp 22").await;
     world.slack.click(ALICE, &message, "fix").await;
     world.slack.finding_says(&group, "*What was done*").await;
-    // No remediator ever answers.
+    // No remediator answers.
     let mute = world.to_aws.inject(
         "ec2:AuthorizeSecurityGroupIngress",
         &group,
@@ -454,7 +455,7 @@ async fn the_person_who_asked_for_an_undo_is_told_that_it_is_given_up() {
     })
     .await;
     let long_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(16)).to_string();
-    // Another write may come between, and bring back what was read before.
+    // Another write may come between and restore the earlier state.
     eventually("it is given up", async || {
         if world.aws.finding(&id).await?["state"] != "undoing" {
             return Some(());

@@ -1,5 +1,4 @@
-//! What else people and the schedule do, and every way in which it can go wrong: a scheduled run,
-//! the switch, an undo.
+//! A scheduled run, the switch and undos, with every fault.
 
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, eventually, finding_of_bucket, finding_of_group, removed};
 
-/// A scheduled run with what comes before and after it, and the calls by which it may stumble.
+/// The calls of a scheduled run and of the deliveries around it, which fail one at a time.
 const OF_A_RUN: [(&str, &str); 8] = [
     ("events:DescribeRule", ""),
     ("dynamodb:GetItem", "AUTO_RESPONSE"),
@@ -26,9 +25,9 @@ const OF_A_RUN: [(&str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn auto_response_stands_every_fault() {
+async fn auto_response_survives_every_fault() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
-    // A delivery that gets lost is unseen for so long.
+    // A lost delivery is visible again after five seconds.
     let mut world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 5);
     world.spawn_helpers(1);
@@ -45,7 +44,8 @@ async fn auto_response_stands_every_fault() {
         world.aws.open_port(&group, 22).await;
         let id = finding_of_group(&group);
         let fixed = async || {
-            // AWS Config may tell before the report does that it is fixed; what was taken away must come.
+            // AWS Config may report the group as compliant before the remediator's report; the removed changes
+            // must follow.
             let record = world.aws.finding(&id).await?;
             (record["state"] == "fixed" && removed(&record) == 1 && world.aws.is_shown(&id).await)
                 .then_some(())
@@ -62,7 +62,7 @@ async fn auto_response_stands_every_fault() {
     }
 }
 
-/// The ways to go wrong that differ to the AWS SDK; at length all of them.
+/// The faults that differ for the AWS SDK; in `scripts/soak` all of them.
 pub fn telling() -> Vec<Fault> {
     let alike = |fault: &Fault| {
         use Fault::{ThrottledWait, TooMany, TooManyWait, Unavailable, UnavailableWait};
@@ -77,7 +77,7 @@ pub fn telling() -> Vec<Fault> {
         .collect()
 }
 
-/// From now on a call goes wrong, as often as it takes until the AWS SDK gives up.
+/// A call fails until the AWS SDK gives up.
 fn inject(world: &Installation, operation: &str, about: &str, fault: Fault) -> Injected {
     world
         .to_aws
@@ -85,7 +85,7 @@ fn inject(world: &Installation, operation: &str, about: &str, fault: Fault) -> I
 }
 
 #[tokio::test]
-async fn the_switch_stands_every_fault() {
+async fn the_switch_survives_every_fault() {
     let world = Installation::start(&[], Vec::new()).await;
     for fault in telling() {
         for (wanted, operation) in [("on", "events:EnableRule"), ("off", "events:DisableRule")] {
@@ -94,7 +94,7 @@ async fn the_switch_stands_every_fault() {
                 inject(&world, "dynamodb:UpdateItem", "AUTO_RESPONSE", fault),
             ];
             let pressed = async || {
-                // A click is answered whether or not it could be done: then they press again.
+                // A click is answered whether or not it could be carried out, so that a person clicks again.
                 interact(
                     &world.app_url,
                     &click(ALICE, &format!("autoresponse_{wanted}"), wanted),
@@ -102,7 +102,7 @@ async fn the_switch_stands_every_fault() {
                 .await?;
                 let recorded = world.aws.auto_response_wanted().await?;
                 let enabled = world.aws.rule_is_enabled().await;
-                // Whatever went wrong: what is not recorded as off is not switched off either.
+                // A switch that is not recorded as off is not disabled either.
                 assert!(enabled || recorded == "off" || wanted == "on", "{fault:?}");
                 let hits = injected
                     .iter()
@@ -115,7 +115,7 @@ async fn the_switch_stands_every_fault() {
 }
 
 #[tokio::test]
-async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it_did() {
+async fn two_simultaneous_deliveries_lose_no_undo_data_though_one_gets_no_answer() {
     let world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     world.to_aws.tamper("defendable-ec2", Tampering::Duplicate);
     for number in 0..4 {
@@ -150,7 +150,7 @@ async fn two_deliveries_at_once_lose_no_undo_data_though_one_never_hears_what_it
 }
 
 #[tokio::test]
-async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
+async fn a_fix_that_is_delivered_again_after_its_undo_changes_nothing() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("wanted").await;
     let id = finding_of_group(&group);
@@ -183,15 +183,15 @@ async fn a_fix_that_is_delivered_again_after_its_undo_takes_nothing_away() {
     }
     let done = async || (world.aws.messages_in("ec2").await == 0).then_some(());
     eventually("the fix and the undo have been delivered again", done).await;
-    // As for a report, should there be one.
+    // No report may be on its way.
     let told = async || world.aws.waits_in("events").await.is_none().then_some(());
     eventually("everything has been told", told).await;
     assert_eq!(world.aws.ingress(&group).await, ["tcp 22-22 0.0.0.0/0"]);
-    // AWS Config may have seen the undo meanwhile, and Slack told of it; nothing else has been done.
+    // AWS Config may have seen the undo, and Slack have shown it; nothing else has happened.
     assert_eq!(events().await, before);
 }
 
-/// An undo of a group, or of a bucket, and the calls by which it may stumble.
+/// The calls of an undo of a group or bucket, which fail one at a time.
 const OF_AN_UNDO: [(bool, &str); 9] = [
     (false, "ec2:AuthorizeSecurityGroupIngress"),
     (false, "ec2:DescribeSecurityGroupRules"),
@@ -204,7 +204,7 @@ const OF_AN_UNDO: [(bool, &str); 9] = [
     (true, "s3:GET policy"),
 ];
 
-/// Deliveries of what people ask for.
+/// The deliveries of requests by people.
 const DELIVERIES: [(&str, &str); 4] = [
     ("sqs:ReceiveMessage", "defendable-fix"),
     ("sqs:DeleteMessage", "defendable-fix"),
@@ -212,7 +212,7 @@ const DELIVERIES: [(&str, &str); 4] = [
     ("sqs:DeleteMessage", "defendable-s3"),
 ];
 
-/// The state in which the table has a finding.
+/// The state of a finding in the table, with its record.
 async fn state(world: &Installation, group: &str) -> Option<(String, Value)> {
     let record = world.aws.finding(&finding_of_group(group)).await?;
     Some((
@@ -221,13 +221,13 @@ async fn state(world: &Installation, group: &str) -> Option<(String, Value)> {
     ))
 }
 
-/// Whether the fix has told what it took away; AWS Config may tell before that it is fixed.
+/// Whether the report of the fix has come; AWS Config may report the finding as fixed before.
 async fn is_reported(world: &Installation, group: &str) -> bool {
     let id = finding_of_group(group);
     removed(&world.aws.finding(&id).await.unwrap_or_default()) > 0 && world.aws.is_shown(&id).await
 }
 
-/// A resource that breaks a rule, and is to do so again after a fix and an undo.
+/// A resource that breaks a rule, and must do so again after a fix and an undo.
 struct Wanted {
     resource: String,
     is_bucket: bool,
@@ -285,7 +285,7 @@ impl Wanted {
         }
     }
 
-    /// What lets whom in.
+    /// The open ports, grants and statements.
     async fn opened(&self, world: &Installation) -> Vec<String> {
         let mut opened = if self.is_bucket {
             let policy = world.aws.policy(&self.resource).await.unwrap_or_default();
@@ -309,12 +309,12 @@ impl Wanted {
         opened
     }
 
-    /// Whether it was fixed and is as it was.
+    /// Whether it was fixed and is restored.
     async fn is_undone(&self, world: &Installation, record: &Value) -> bool {
         record["state"] == "ignored" && self.opened(world).await == self.before
     }
 
-    /// What somebody presses next who wants it fixed, and then as it was.
+    /// The next click of a person who wants it fixed, and then restored.
     async fn press(&mut self, world: &Installation, record: &Value) -> Option<Value> {
         let id = self.id();
         let all_told = removed(record) == if self.is_bucket { 2 } else { 1 };
@@ -326,7 +326,7 @@ impl Wanted {
                     .get_or_insert_with(|| inject(world, self.operation, about, self.fault));
                 Some(submission(ALICE, "undo", &world.aws.undo_value(&id).await))
             }
-            // A part could not be put back: all of it once more.
+            // A part could not be put back: the person repeats the fix and the undo.
             "ignored" => Some(click(ALICE, "fix_ignored", &world.aws.fix_value(&id).await)),
             _ => None,
         }
@@ -334,11 +334,11 @@ impl Wanted {
 }
 
 #[tokio::test]
-async fn fixes_and_their_undos_stand_every_fault() {
+async fn fixes_and_undos_survive_every_fault() {
     let variables = vec![("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned())];
     let mut world = Installation::start_with_unseen(5, &[], variables).await;
     world.spawn_helpers(1);
-    // One after the other.
+    // The faults are tried one after the other.
     let late = telling()
         .into_iter()
         .flat_map(|fault| DELIVERIES.map(|call| (fault, call)));

@@ -1,19 +1,19 @@
-//! The calls between the boxes of the flow picture.
+//! The calls between the functions and their peers.
 
 use crate::support::fault_proxy::Fault;
 
-/// Whose call it is.
+/// The peer that is called, and the caller where it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     Aws,
     Slack,
-    /// AWS, called by a rule's function.
+    /// AWS, called by a rule function.
     AwsByRule,
-    /// AWS Config, called by a rule's function.
+    /// AWS Config, called by a rule function.
     Config,
 }
 
-/// What the request of the call has in it.
+/// The text by which a request of the resource is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     Resource,
@@ -21,7 +21,7 @@ pub enum Names {
     Channel,
 }
 
-/// A call between two boxes of the flow picture.
+/// One call between a function and its peer.
 #[derive(Debug, Clone, Copy)]
 pub struct Boundary {
     pub what: &'static str,
@@ -29,7 +29,7 @@ pub struct Boundary {
     pub operation: &'static str,
     pub names: Names,
     pub is_bucket: bool,
-    /// How many such calls come before it in a finding's life.
+    /// The number of earlier calls of the same kind in the finding's life.
     pub skip: usize,
 }
 
@@ -116,10 +116,10 @@ pub const REVOKE: Boundary = boundary(
 
 pub const PUT_ACL: Boundary = bucket("remediator → S3: ACL", "s3:PUT acl");
 pub const PUT_POLICY: Boundary = bucket("remediator → S3: policy", "s3:PUT policy");
-/// Of a policy that has nothing but what breaks the rule.
+/// The policy has only the statement that breaks the rule.
 pub const DELETE_POLICY: Boundary = bucket("remediator → S3: whole policy", "s3:DELETE policy");
 
-/// After a post whose answer was lost.
+/// The notifier looks for a post whose answer was lost.
 pub const LOOK_BACK: Boundary = boundary(
     "notifier: look for its post",
     Peer::Slack,
@@ -127,7 +127,7 @@ pub const LOOK_BACK: Boundary = boundary(
     Names::Channel,
 );
 
-/// After a reply whose answer was lost.
+/// The notifier looks for a reply whose answer was lost.
 pub const LOOK_FOR_REPLY: Boundary = boundary(
     "notifier: look for its reply",
     Peer::Slack,
@@ -135,7 +135,7 @@ pub const LOOK_FOR_REPLY: Boundary = boundary(
     Names::Channel,
 );
 
-/// Of a group whose configuration item is too large for the rule's event.
+/// The configuration item of the group is too large for the rule's event.
 pub const HISTORY: Boundary = boundary(
     "rule → AWS Config: history",
     Peer::Config,
@@ -209,7 +209,7 @@ pub const BOUNDARIES: &[Boundary] = &[
     LOOK_FOR_REPLY,
 ];
 
-/// Later calls of the same kinds: `scripts/soak` has these too.
+/// Later calls of the same kinds, only in `scripts/soak`.
 pub const AT_LENGTH: &[Boundary] = &[
     later(READ, 2),
     later(READ, 3),
@@ -229,7 +229,8 @@ pub const AT_LENGTH: &[Boundary] = &[
     ),
 ];
 
-/// The SDK tries three times: what gives up at once goes wrong once, the rest as often as it takes.
+/// The AWS SDK tries three times. A fault that makes the SDK give up at once occurs once, another one as often
+/// as the SDK tries.
 pub fn times(boundary: Boundary, fault: Fault) -> usize {
     match fault {
         Fault::AnswerLost | Fault::Garbled | Fault::Denied | Fault::Hangs => 1,
@@ -238,7 +239,7 @@ pub fn times(boundary: Boundary, fault: Fault) -> usize {
     }
 }
 
-/// Where we may not read a channel, what was posted there may come twice.
+/// Whether the promise of one message holds: a channel whose history may not be read can get a message twice.
 pub fn is_promised(boundary: &Boundary, fault: Fault) -> bool {
     let looks = [LOOK_BACK, LOOK_FOR_REPLY]
         .iter()
@@ -246,8 +247,8 @@ pub fn is_promised(boundary: &Boundary, fault: Fault) -> bool {
     !looks || fault != Fault::Denied
 }
 
-/// Whether `scripts/test` has this cell too. To the AWS SDK the ways to say "slower" are alike, and so are
-/// a group and a bucket where nothing was done; what only reads does nothing that could get lost.
+/// Whether `scripts/test` has this cell. For the AWS SDK the ways to say "slower" are alike; so are a group
+/// and a bucket where nothing was done; a call that only reads cannot lose work.
 pub fn is_telling(boundary: &Boundary, fault: Fault) -> bool {
     let reads = ["preview", "plan", "read"]
         .iter()

@@ -1,5 +1,4 @@
-//! A resource of its own for each cell of the table, and the operator who presses **Fix** until it
-//! is fixed.
+//! Each cell of the table has a resource of its own, and an operator clicks **Fix** until it is fixed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -16,34 +15,34 @@ use crate::support::installation::Installation;
 use crate::support::slack::Message;
 use crate::support::{ALICE, finding_of_bucket, finding_of_group, removed};
 
-/// Until when a person has to press **Fix**, at most, before all is fixed; four times as long where
-/// every boundary has every fault.
+/// The time in which an operator must have fixed everything; four times as long with every call and every
+/// fault.
 pub fn patience() -> Duration {
     Duration::from_secs(if is_at_length() { 1920 } else { 480 })
 }
 
-/// Whether this is `scripts/soak`.
+/// Whether `scripts/soak` runs.
 pub fn is_at_length() -> bool {
     std::env::var_os("DEFENDABLE_EVERY_FAULT").is_some()
 }
 
-/// How often a person looks, and so how long they wait before they press again.
+/// How often the operator looks at the channels.
 pub const LOOK: Duration = Duration::from_millis(400);
 const PRESS_AGAIN: Duration = Duration::from_secs(3);
 
-/// Where a finding goes whose tags say nothing.
+/// The channel of findings whose tags name none.
 const DEFAULT: &str = "C0ALERTS";
 
-/// Findings of one rule that a channel shows singly within a minute.
+/// The number of findings of one rule that a channel shows singly within a minute.
 const SINGLE: usize = 5;
 
-/// One statement for the account, one for everybody.
+/// One statement for the account, and one for everybody.
 pub const PUBLIC_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Team","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"},{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}]}"#;
 
-/// One statement, for everybody: without it there is no policy.
+/// One statement, for everybody: a fix deletes the policy.
 const ALL_PUBLIC_POLICY: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}}"#;
 
-/// One cell of the table: a resource of its own, on whose way one call goes wrong.
+/// One cell of the table: a resource, a call, and how the call fails.
 pub struct Cell {
     pub boundary: Boundary,
     pub fault: Fault,
@@ -54,13 +53,13 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// How often the call has gone wrong.
+    /// How often the call has failed.
     pub fn hits(&self, world: &Installation) -> usize {
         self.injected
             .map_or(0, |injected| proxy(world, self.boundary).hits(injected))
     }
 
-    /// Edits that follow each other closely are made as one: then there is no later one to go wrong.
+    /// Edits in quick succession are merged into one: then the later call does not occur.
     pub fn is_never_due(&self, world: &Installation) -> bool {
         let edits = || {
             let calls = proxy(world, self.boundary)
@@ -98,7 +97,7 @@ pub async fn create_bucket(world: &Installation, name: &str, tags: &[(&str, &str
     world.aws.tag_bucket(name, tags).await;
 }
 
-/// Makes a group's configuration item too large for a rule's event, by half of the tags that it may have.
+/// Makes a group's configuration item too large for a rule's event, by many long tags.
 async fn enlarge(world: &Installation, group: &str) {
     for number in 0..25 {
         world
@@ -144,7 +143,7 @@ pub async fn prepare(
     }
 }
 
-/// From now on a call on its way goes wrong. What has been judged before breaks no rule.
+/// Arms the fault of a cell. The rule has judged the resource as compliant before.
 fn inject(world: &Installation, cell: &mut Cell) {
     let Boundary {
         operation,
@@ -157,7 +156,7 @@ fn inject(world: &Installation, cell: &mut Cell) {
         Names::Finding => cell.id.to_string(),
         Names::Channel => cell.channel.clone(),
     };
-    // What somebody looks for has been posted, and nobody has heard so.
+    // The post or reply has been made, and its answer was lost.
     let lost = [(LOOK_BACK, 0), (LOOK_FOR_REPLY, 1)].into_iter();
     for (_, skip) in lost.filter(|(look, _)| look.operation == operation) {
         world
@@ -178,7 +177,7 @@ fn proxy(world: &Installation, boundary: Boundary) -> &FaultProxy {
     }
 }
 
-/// Breaks its rule, while the fault waits for it.
+/// Makes a resource break its rule, with its fault armed.
 pub async fn break_open(world: &Installation, cell: &mut Cell) {
     inject(world, cell);
     if cell.boundary.is_bucket {
@@ -207,7 +206,7 @@ pub fn channel(number: usize) -> String {
     format!("C0CELL{:03}", number / SINGLE)
 }
 
-/// Routes by the tag `channel`.
+/// A routing table by the tag `channel`.
 pub fn routing(channels: &[String]) -> String {
     let route = |channel: &String| {
         format!("[[routes]]\nchannel = \"{channel}\"\ntags = {{ channel = \"{channel}\" }}\n")
@@ -215,7 +214,7 @@ pub fn routing(channels: &[String]) -> String {
     channels.iter().map(route).collect()
 }
 
-/// Messages outside threads that are of a finding.
+/// The messages of a finding outside threads.
 fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
     let top = messages
         .iter()
@@ -224,7 +223,7 @@ fn of_finding<'a>(messages: &'a [Message], id: &str) -> Vec<&'a Message> {
         .collect()
 }
 
-/// What is said in a message's thread.
+/// The replies in a message's thread.
 pub fn replies_to<'a>(message: &Message, all: &'a [Message]) -> Vec<&'a Message> {
     let to_it = |reply: &&Message| {
         reply.0["thread_ts"] == message.0["ts"] && reply.0["ephemeral_to"].is_null()
@@ -232,7 +231,7 @@ pub fn replies_to<'a>(message: &Message, all: &'a [Message]) -> Vec<&'a Message>
     all.iter().filter(to_it).collect()
 }
 
-/// A patient operator: looks at every channel, and presses **Fix** until everything is fixed.
+/// An operator looks at every channel, and clicks **Fix** until everything is fixed.
 pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
     let begun = Instant::now();
     let mut open: Vec<&Cell> = cells.iter().collect();
@@ -261,7 +260,7 @@ pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
             if message.words().contains("Fixed by <@U0ALICE>") {
                 return false;
             }
-            // Nobody presses again what is not answered yet.
+            // The operator waits for the answer to an earlier click.
             let may_press = |(at, answered): &(Instant, JoinHandle<()>)| {
                 answered.is_finished() && at.elapsed() > PRESS_AGAIN
             };
@@ -301,7 +300,7 @@ pub async fn fix_everything(world: &Installation, cells: &[Cell]) {
     }
 }
 
-/// What must hold of a cell in the end.
+/// What does not hold of a cell in the end.
 pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     let mut broken = Vec::new();
     let mut must = |holds: bool, what: String| {
@@ -313,7 +312,7 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
         cell.hits(world) > 0 || cell.is_never_due(world),
         "the fault never came".to_owned(),
     );
-    // Where its tags cannot be read it goes to the default channel: better there than nowhere.
+    // A finding whose tags cannot be read is posted in the default channel.
     let mut all = world.slack.messages_of(&cell.channel).await;
     all.extend(world.slack.messages().await);
     let shown = of_finding(&all, cell.id.as_str());
@@ -340,7 +339,7 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
             Some(policy) => policy.contains("Team") && !policy.contains("Everybody"),
         };
         must(is_remediated, format!("policy {policy:?}"));
-        // The grant, the statement, and the policy where it goes.
+        // The grant, the statement, and in some cells the policy.
         let expected = if cell.is_all_public() { 3 } else { 2 };
         must(
             removed == expected,
@@ -357,7 +356,7 @@ pub async fn check(world: &Installation, cell: &Cell) -> Vec<String> {
     broken
 }
 
-/// What is yet to be done.
+/// What is not finished yet.
 pub async fn waiting(world: &Installation, cells: &[Cell]) -> Option<String> {
     for queue in ["events", "fix", "ec2", "s3"] {
         if let Some(waiting) = world.aws.waits_in(queue).await {

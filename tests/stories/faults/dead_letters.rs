@@ -1,5 +1,4 @@
-//! What nobody can use, and every way in which parking it, telling of it, listing it and sending it
-//! back can go wrong.
+//! Dead letters with every fault: parking, reporting, listing and retrying them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,23 +13,23 @@ use crate::support::installation::Installation;
 use crate::support::payload::{click, command, interact};
 use crate::support::{ALICE, eventually, within};
 
-/// Read by the notifier, by the coordinator in two ways, and by a remediator.
+/// The queues of the notifier, the coordinator (two) and a remediator.
 const QUEUES: [&str; 4] = ["events", "fix", "remediation", "ec2"];
 
-/// So long until a message is delivered, for its accidents to be prepared. Seconds.
+/// The delay of a message, in seconds, in which its faults are armed.
 const LATER: i32 = 3;
 
-/// How long a person waits before they press **Retry** again.
+/// How long an operator waits before clicking **Retry** again.
 const PRESS_AGAIN: Duration = Duration::from_secs(4);
 
-/// What may have been told is told again after eighty seconds, where it is not found.
+/// A report whose answer was lost is posted again after eighty seconds, unless it is found.
 const TOLD: Duration = Duration::from_secs(240);
 
 fn body(fault: Fault) -> String {
     format!("what nobody can use: {fault:?}")
 }
 
-/// Sends a message that is to come; its id.
+/// Sends a message that cannot be handled, with a delay; returns its id.
 async fn send(world: &Installation, queue: &str, fault: Fault) -> String {
     let url = format!("{}/123456789012/defendable-{queue}", world.aws.url());
     let send = world
@@ -43,7 +42,7 @@ async fn send(world: &Installation, queue: &str, fault: Fault) -> String {
     send.send().await.unwrap().message_id.unwrap()
 }
 
-/// How often the channel is told of a message.
+/// How often the channel has a report of a message.
 async fn told(world: &Installation, id: &str) -> usize {
     let channel = world.slack.channel().await;
     channel
@@ -52,7 +51,7 @@ async fn told(world: &Installation, id: &str) -> usize {
         .count()
 }
 
-/// How often AWS took a message that has something in it.
+/// How often SQS accepted a message that contains a text.
 fn sent(world: &Installation, queue: &str, about: &str) -> usize {
     let calls = world
         .to_aws
@@ -63,7 +62,7 @@ fn sent(world: &Installation, queue: &str, about: &str) -> usize {
         .count()
 }
 
-/// Parks one message, and sends it back, while all that can go wrong does.
+/// Parks one message and sends it back, with every fault on the way.
 async fn is_parked_and_retried(
     world: &Installation,
     queue: &str,
@@ -126,7 +125,7 @@ async fn is_parked_and_retried(
     (id, body(fault))
 }
 
-/// All dead letters of a queue: their first ids and bodies.
+/// All dead letters of a queue: first ids and bodies.
 async fn letters(world: &Installation, queue: &str) -> BTreeMap<String, String> {
     let url = format!(
         "{}/123456789012/defendable-{queue}-dead-letters",
@@ -157,7 +156,7 @@ async fn letters(world: &Installation, queue: &str) -> BTreeMap<String, String> 
 }
 
 #[tokio::test]
-async fn what_nobody_can_use_is_parked_told_of_listed_and_retried_in_spite_of_every_fault() {
+async fn dead_letters_are_parked_reported_listed_and_retried_despite_every_fault() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let world = Installation::start_with_unseen(5, &[], every_second).await;
     world.to_aws.set_unseen("defendable-remediation", 5);
@@ -206,7 +205,7 @@ async fn what_nobody_can_use_is_parked_told_of_listed_and_retried_in_spite_of_ev
             listed.iter().all(|id| words.contains(id)).then_some(())
         })
         .await;
-        // What was listed comes back.
+        // Listed messages are visible again after two seconds.
         tokio::time::sleep(Duration::from_secs(3)).await;
         let expected = all
             .iter()

@@ -1,5 +1,4 @@
-//! What people see and are told at once, and the secrets without which they are told nothing; and
-//! every way in which it can go wrong.
+//! Answers, modals and refusals, and the secrets that they need, with every fault.
 
 use std::time::Instant;
 
@@ -15,14 +14,14 @@ use crate::support::{
     ALICE, BOB, BOT_TOKEN, SIGNING_SECRET, because, eventually, finding_of_group,
 };
 
-/// What Alice types into the window.
+/// The modal as Alice submits it.
 fn filled_in(reason: &str) -> Value {
     let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
     json!({"duration": {"duration": {"type": "static_select", "selected_option": option}}, "reason": because(reason)})
 }
 
 #[tokio::test]
-async fn a_window_that_did_not_open_opens_at_the_next_press() {
+async fn a_modal_that_did_not_open_opens_at_the_next_click() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("fenced").await;
     let id = finding_of_group(&group);
@@ -45,7 +44,7 @@ async fn a_window_that_did_not_open_opens_at_the_next_press() {
         let sorry = sorry
             .filter(|told| told.words().contains("Slack did not do as it was asked"))
             .count();
-        // Nobody is left with neither; where only the answer was lost, with both.
+        // The person gets a modal or a message. Where only the answer was lost, the person gets both.
         assert!(
             opened || sorry == 1,
             "{fault:?}: {sorry} times told, and opened is {opened}"
@@ -67,7 +66,7 @@ async fn a_window_that_did_not_open_opens_at_the_next_press() {
     assert_eq!(world.slack.findings().await.len(), 1);
 }
 
-/// How often somebody was refused something, by a line of the history.
+/// How often the history has a line.
 fn times_in(line: &str) -> usize {
     let times = line
         .split_once(" times within the hour")
@@ -76,7 +75,7 @@ fn times_in(line: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_refusal_stands_whether_or_not_it_can_be_told() {
+async fn a_refused_click_changes_nothing_though_the_refusal_cannot_be_posted() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("fenced").await;
     let id = finding_of_group(&group);
@@ -121,10 +120,10 @@ async fn a_refusal_stands_whether_or_not_it_can_be_told() {
 }
 
 #[tokio::test]
-async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
+async fn a_secret_that_could_not_be_read_is_read_at_the_next_request() {
     let mut world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     for fault in telling() {
-        // What was read before is remembered, by the process.
+        // A process keeps the secrets that it has read.
         world.kill();
         world.serve().await;
         let inject = |name: &str| {
@@ -152,7 +151,7 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
         for injected in injected {
             assert!(world.to_aws.hits(injected) > 0, "{fault:?}");
         }
-        // A forged one is not let in meanwhile, and neither is what nobody could check.
+        // A forged request is not accepted meanwhile, and neither is one that could not be verified.
         assert!(world.aws.ingress(&group).await.is_empty(), "{fault:?}");
     }
     let log = world.logged();
@@ -169,7 +168,7 @@ async fn what_the_parameter_store_does_not_say_it_says_the_next_time() {
 #[tokio::test]
 async fn an_operator_may_act_again_once_slack_answers() {
     let mut world = Installation::start_with_unseen(5, &[], Vec::new()).await;
-    // One call too many is waited out, and no fault then.
+    // "Too many requests" is waited out, and causes no fault.
     let faults = telling()
         .into_iter()
         .filter(|fault| !matches!(fault, Fault::TooMany | Fault::TooManyWait));
@@ -177,7 +176,7 @@ async fn an_operator_may_act_again_once_slack_answers() {
         let group = world.aws.open_group(&format!("{fault:?}")).await;
         let id = finding_of_group(&group);
         eventually("it is found", async || world.aws.finding(&id).await).await;
-        // What Slack said before is remembered for a minute, by the process.
+        // A process remembers Slack's answer for a minute.
         world.kill();
         world.serve().await;
         let injected = world
@@ -223,7 +222,7 @@ async fn an_operator_may_act_again_once_slack_answers() {
         );
         world.kill();
         world.serve().await;
-        // Stopping never waits for Slack's word.
+        // **Off** does not wait for Slack's answer.
         let injected = world
             .to_slack
             .inject("slack:users.info", ALICE, fault, 0, 1);
@@ -240,7 +239,7 @@ async fn an_operator_may_act_again_once_slack_answers() {
 }
 
 #[tokio::test]
-async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() {
+async fn a_decision_is_shown_though_the_process_dies_before_it_edits_the_message() {
     let two_persons = vec![("DEFENDABLE_TWO_PERSON_ACCOUNTS", "123456789012".to_owned())];
     let mut world = Installation::start_with_unseen(5, &[], two_persons).await;
     let decisions = [("ignored", "forged"), ("asked for", "wants this fixed")];
@@ -251,7 +250,7 @@ async fn what_somebody_decides_is_shown_though_its_process_dies_before_it_can() 
             world.aws.is_shown(&id).await.then_some(())
         })
         .await;
-        // Whoever wants to edit a message takes a lease first.
+        // A process takes a lease before it edits a message.
         let lease =
             world
                 .to_aws

@@ -1,4 +1,4 @@
-//! A stop at any moment finishes what is in hand, or gives it back.
+//! A stop at any moment finishes the messages in hand, or returns them.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::support::installation::Installation;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, eventually, finding_of_group, removed};
 
-/// Ten seconds of grace, and a margin for a busy machine.
+/// Ten seconds of grace, and a margin for a slow machine.
 const STOPS: Duration = Duration::from_secs(25);
 
-/// Stops `serve` cleanly, and starts it again.
+/// Stops `serve` by SIGTERM, and starts it again.
 async fn stop_and_start(world: &mut Installation, at: &str) {
     let begun = Instant::now();
     let status = world.terminate().await;
@@ -23,15 +23,15 @@ async fn stop_and_start(world: &mut Installation, at: &str) {
     world.serve().await;
 }
 
-/// Waits until AWS has been called.
+/// Waits until the call has been made.
 async fn is_in_hand(world: &Installation, injected: Injected, at: &str) {
     eventually(at, async || (world.to_aws.hits(injected) > 0).then_some(())).await;
 }
 
-/// What is not given back is not seen again before patience ends. Seconds.
+/// A message that is not returned would stay invisible for so many seconds, longer than the story waits.
 const TOO_LONG: u32 = 3600;
 
-/// Where a stop may find the work.
+/// The calls during which `serve` is stopped.
 const IN_HAND: [Boundary; 8] = [
     POST,
     WRITE,
@@ -44,7 +44,7 @@ const IN_HAND: [Boundary; 8] = [
 ];
 
 #[tokio::test]
-async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
+async fn a_stop_finishes_or_returns_the_messages_in_hand() {
     let channels = vec![channel(0), channel(IN_HAND.len() - 1)];
     let variables = vec![("DEFENDABLE_ROUTING", routing(&channels))];
     let mut world = Installation::start_with_unseen(TOO_LONG, &channels, variables).await;
@@ -74,7 +74,7 @@ async fn a_stop_finishes_or_gives_back_what_is_in_hand() {
     }
 }
 
-/// Where a stop may find a scheduled run, and what runs beside it.
+/// The calls of a scheduled run and of the functions beside it, during which `serve` is stopped.
 const IN_A_RUN: [(&str, &str); 6] = [
     ("events:DescribeRule", ""),
     ("dynamodb:Query", "ignored"),
@@ -88,7 +88,7 @@ const IN_A_RUN: [(&str, &str); 6] = [
 async fn a_stop_during_a_scheduled_run_or_an_undo_loses_nothing() {
     let every_second = vec![("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned())];
     let mut world = Installation::start_with_unseen(TOO_LONG, &[], every_second).await;
-    // What a run has read but not decided comes back by itself.
+    // Requests that a run has read but not decided become visible again.
     world.to_aws.set_unseen("defendable-remediation", 5);
     interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
         .await

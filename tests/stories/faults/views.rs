@@ -1,4 +1,4 @@
-//! What people look at, the Home tab and the report, and every way in which it can go wrong.
+//! The Home tab and the report, with every fault.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::support::installation::Installation;
 use crate::support::payload::command;
 use crate::support::{ALICE, eventually, finding_of_group, request, signed, within};
 
-/// Alice opens the Home tab; the answer's status.
+/// Alice opens the Home tab; returns the status of the answer.
 async fn open_home(world: &Installation) -> Option<u16> {
     let event = json!({"type": "app_home_opened", "user": ALICE, "channel": "D1", "tab": "home", "event_ts": "1.2"});
     let id = uuid::Uuid::new_v4().to_string();
@@ -32,7 +32,7 @@ async fn open_home(world: &Installation) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn a_home_tab_that_was_not_shown_is_shown_the_next_time() {
+async fn a_home_tab_that_could_not_be_published_is_published_at_the_next_visit() {
     let world = Installation::start(&[], Vec::new()).await;
     for (number, fault) in telling().into_iter().enumerate() {
         let group = world.aws.open_group(&format!("{fault:?}")).await;
@@ -69,7 +69,7 @@ async fn a_home_tab_that_was_not_shown_is_shown_the_next_time() {
 }
 
 #[tokio::test]
-async fn what_aws_does_not_say_is_missing_from_the_home_tab_and_nothing_else_is() {
+async fn the_home_tab_lacks_only_what_aws_does_not_answer() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("seen").await;
     let id = finding_of_group(&group);
@@ -96,7 +96,7 @@ async fn what_aws_does_not_say_is_missing_from_the_home_tab_and_nothing_else_is(
     );
 }
 
-/// The calls by which a report may stumble, and what they have in them.
+/// The calls of a report that fail, and texts in them.
 const OF_A_REPORT: [(bool, &str, &str); 4] = [
     (false, "sqs:SendMessage/defendable-events", "report"),
     (false, "dynamodb:Query", r#"{"S":"history"}"#),
@@ -104,10 +104,10 @@ const OF_A_REPORT: [(bool, &str, &str); 4] = [
     (true, "slack:files.completeUploadExternal", ""),
 ];
 
-/// A report that may be there is tried again after eighty seconds, and may stumble twice.
+/// A report whose answer was lost is tried again after eighty seconds, and may fail twice.
 const COMES: Duration = Duration::from_secs(240);
 
-/// Each report for which a message went to the notifier, by the key under which it is posted once.
+/// The keys of the reports that were requested from the notifier; each is posted once.
 fn requested(world: &Installation) -> BTreeSet<String> {
     let calls = world
         .to_aws
@@ -124,7 +124,7 @@ fn requested(world: &Installation) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_report_that_was_asked_for_comes() {
+async fn every_requested_report_is_posted() {
     let world = Installation::start_with_unseen(5, &[], Vec::new()).await;
     let mut injected = Vec::new();
     for fault in telling() {
@@ -156,7 +156,7 @@ async fn every_report_that_was_asked_for_comes() {
     let sent = requested(&world);
     assert!(sent.len() >= asked, "{} of {asked}", sent.len());
     let table = world.aws.table();
-    // Whom Slack says that the app may not, people are told, and no report comes.
+    // Where Slack refuses the upload, people are told, and no report is posted.
     let refused = telling()
         .iter()
         .filter(|fault| **fault == Fault::Denied)

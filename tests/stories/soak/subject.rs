@@ -1,5 +1,4 @@
-//! A resource that breaks a rule during the soak, what people do about it, and what must hold of it
-//! in the end.
+//! A resource that breaks a rule during the soak, what people do about it, and what must hold in the end.
 
 use std::time::{Duration, Instant};
 
@@ -14,25 +13,25 @@ use crate::support::payload::command;
 use crate::support::slack::Message;
 use crate::support::{finding_of_bucket, finding_of_group, removed};
 
-/// A change of a resource that is under way when "off" is recorded may end so much later.
+/// A change that is under way when "off" is recorded may end so much later.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
 
 /// What people do about a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// Somebody asks for a fix.
+    /// A person requests a fix.
     Asked,
-    /// Nobody does: auto-response may, while it is on.
+    /// Nobody does anything; auto-response may fix it while it is on.
     Left,
-    /// Its tag says to leave it as it is.
+    /// A tag ignores it.
     Tagged,
-    /// Somebody says to leave it as it is.
+    /// A person ignores it.
     Ignored,
-    /// Somebody asks for a fix, and wants it back.
+    /// A person requests a fix, and then its undo.
     Undone,
 }
 
-/// By the number of the resource.
+/// By the number of the resource, modulo ten.
 const FATES: [Fate; 10] = [
     Fate::Asked,
     Fate::Left,
@@ -46,7 +45,7 @@ const FATES: [Fate; 10] = [
     Fate::Asked,
 ];
 
-/// What somebody asks for.
+/// What a person requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ActionRequest {
     Fix,
@@ -54,7 +53,7 @@ pub enum ActionRequest {
     Undo,
 }
 
-/// What breaks the rule. Beside it is always something that does not.
+/// The violation. Beside it each resource has something that breaks no rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breach {
     Ingress,
@@ -63,7 +62,7 @@ pub enum Breach {
 }
 
 impl Breach {
-    /// The call that mends it.
+    /// The call that fixes it.
     fn call(self) -> &'static str {
         match self {
             Self::Ingress => "ec2:RevokeSecurityGroupIngress",
@@ -72,7 +71,7 @@ impl Breach {
         }
     }
 
-    /// What the history says of that.
+    /// The line of the history about the fix.
     fn history(self) -> &'static str {
         match self {
             Self::Ingress => "revoked tcp 22",
@@ -91,7 +90,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A new resource, which breaks a rule.
+    /// A new resource that breaks a rule.
     pub async fn broken(world: &Installation, number: usize) -> Self {
         let fate = FATES[number % FATES.len()];
         let breach = [Breach::Ingress, Breach::Acl, Breach::Policy][number / 5 % 3];
@@ -143,7 +142,7 @@ impl Subject {
         }
     }
 
-    /// What people ask for in the end.
+    /// What the person requests in the end.
     pub fn last_request(&self) -> Option<ActionRequest> {
         match self.fate {
             Fate::Asked => Some(ActionRequest::Fix),
@@ -153,7 +152,7 @@ impl Subject {
         }
     }
 
-    /// What people want, as it is.
+    /// What the person requests next, by the state of the finding.
     pub fn request(&self, record: &Value) -> Option<ActionRequest> {
         let is_reported = removed(record) > 0;
         match (self.fate, state(record)) {
@@ -164,18 +163,18 @@ impl Subject {
         }
     }
 
-    /// Whether it is as people want it.
+    /// Whether the resource is as people want it.
     pub fn is_content(&self, record: &Value) -> bool {
         match self.fate {
             Fate::Asked => state(record) == "fixed",
-            // Auto-response may have been sooner.
+            // Auto-response may have fixed it first.
             Fate::Ignored => matches!(state(record), "ignored" | "fixed"),
             Fate::Undone => state(record) == "ignored",
             Fate::Left | Fate::Tagged => true,
         }
     }
 
-    /// Whether it breaks the rule, and whether what does not is still there.
+    /// Whether it breaks the rule, and whether the part that breaks no rule is still there.
     async fn is_open_and_whole(&self, world: &Installation) -> (bool, bool) {
         let resource = &self.resource;
         match self.breach {
@@ -208,7 +207,7 @@ impl Subject {
             .collect()
     }
 
-    /// What must hold in the end and does not.
+    /// What does not hold in the end.
     pub async fn check(
         &self,
         world: &Installation,
@@ -237,7 +236,7 @@ impl Subject {
             .first()
             .map(|message| message.words())
             .unwrap_or_default();
-        // A digest has a line for each, and no thread.
+        // A digest has a line for each finding, and no thread.
         let listed = said
             .lines()
             .find(|line| line.starts_with('•') && line.contains(id.as_str()));
@@ -312,7 +311,7 @@ impl Subject {
                     format!("ignored, and changed all the same: {changes:?}"),
                 );
                 let ignored = says("Ignored by", "• ignored");
-                // Auto-response may have been sooner, and have told so later.
+                // Auto-response may have fixed it first, and have reported that later.
                 let told = says("What was done", "• ignored") || says("Fixed by", "• fixed");
                 must(
                     if open { ignored } else { told },
@@ -331,7 +330,7 @@ impl Subject {
     }
 }
 
-/// In which state the table has a finding.
+/// The state of the finding in the table.
 pub fn state(record: &Value) -> &str {
     record["state"].as_str().unwrap_or("none")
 }

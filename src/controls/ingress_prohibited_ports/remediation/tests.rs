@@ -313,7 +313,7 @@ proptest! {
     /// The executor against a model of EC2: it revokes by rule id, and an undo authorises anew. What is by
     /// hand, a person does.
     #[test]
-    fn after_a_fix_the_rule_is_content_and_after_an_undo_all_is_as_before(
+    fn a_fix_satisfies_the_rule_and_an_undo_restores_the_group(
         group in group(),
         first in 0u16..3000,
         width in 0u16..3000,
