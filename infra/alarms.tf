@@ -1,7 +1,7 @@
-# Beside the alarms of each function (modules/function) and queue (modules/queue): auto-response
-# that is on but does not run. The rule was triggered, yet no run finished.
+# Alarms beside those of each function (modules/function) and queue (modules/queue). This one: auto-response
+# is on and does not run. EventBridge triggered the rule, and no run finished.
 
-# What the functions count themselves (src/metrics.rs) is under this namespace.
+# The namespace of the metrics that the functions write themselves (src/metrics.rs).
 
 locals {
   metrics_namespace = "Defendable/${var.name_prefix}"
@@ -23,7 +23,7 @@ resource "aws_cloudwatch_metric_alarm" "missed_schedule" {
     return_data = true
   }
 
-  # EventBridge counts what a rule invokes, and says nothing of a rule that is off.
+  # EventBridge counts the invocations of a rule; a rule that is off has no data.
   metric_query {
     id = "triggered"
 
@@ -48,7 +48,7 @@ resource "aws_cloudwatch_metric_alarm" "missed_schedule" {
   }
 }
 
-# Each is in its finding's message too; many at once are a role or a policy that lacks something.
+# Each failed fix is in its finding's message too. Many at once mean that a role or a policy lacks a permission.
 resource "aws_cloudwatch_metric_alarm" "failed_fixes" {
   alarm_name          = "${var.name_prefix}-failed-fixes"
   alarm_description   = "Five or more fixes have failed within five minutes. Their findings say why; the dashboard counts them by reason."
@@ -63,7 +63,7 @@ resource "aws_cloudwatch_metric_alarm" "failed_fixes" {
   alarm_actions       = [aws_sns_topic.alarms.arn]
 }
 
-# Slack is down, or the app may not post: people hear of nothing meanwhile, so this reaches them
+# Slack is down, or the app may not post. People get no messages meanwhile, so that this alarm reaches them
 # only by the alarms' topic.
 resource "aws_cloudwatch_metric_alarm" "silent_slack" {
   alarm_name          = "${var.name_prefix}-silent-slack"
@@ -79,7 +79,7 @@ resource "aws_cloudwatch_metric_alarm" "silent_slack" {
   alarm_actions       = [aws_sns_topic.alarms.arn]
 }
 
-# A schedule that cannot reach its target: auto-response would stand still, or ignores never end.
+# A schedule cannot invoke its target: auto-response does not run, or ignores do not end.
 resource "aws_cloudwatch_metric_alarm" "failed_schedule" {
   for_each = {
     auto-response = aws_cloudwatch_event_rule.auto_response.name

@@ -1,4 +1,4 @@
-# A trail, by a switch: all regions, validated, encrypted, into CloudWatch Logs.
+# A trail, by a switch: of all regions, with validation and encryption, also in CloudWatch Logs.
 
 locals {
   trail_count = var.enable_cloudtrail ? 1 : 0

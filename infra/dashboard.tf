@@ -1,4 +1,4 @@
-# One page for whoever is on call.
+# A dashboard for the people on call.
 
 locals {
   function_names = [for name in keys(local.functions) : "${var.name_prefix}-${name}"]

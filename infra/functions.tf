@@ -22,16 +22,16 @@ locals {
       timeout      = 60
       source_queue = "events"
     }
-    # Shorter than the schedule's minute, so that runs do not overlap. A run that failed is not
-    # repeated: the next is due.
+    # Shorter than the schedule's minute, so that runs do not overlap. A failed run is not repeated, because
+    # the next one follows.
     coordinator = {
       description  = "Sends requests to remediators: people's at once, others on schedule"
       timeout      = 55
       source_queue = "fix"
       retry_async  = false
     }
-    # AWS Config does not send an event again, and has none until the resource changes: one that
-    # Lambda gives up becomes a dead letter that people are told of.
+    # AWS Config does not send an event again until the resource changes. An event that Lambda gives up
+    # becomes a dead letter, and is reported in Slack.
     restricted-ports-rule = {
       description    = "AWS Config rule on security groups"
       timeout        = 30
@@ -93,7 +93,7 @@ module "function" {
   concurrency  = try(each.value.concurrency, -1)
   settings     = local.settings
   statements   = concat(local.permissions[each.key], try(local.denials[each.key], []))
-  # By name, which is known at plan; through the settings the function waits for its queue.
+  # A name is known at plan. The function's settings make it wait for its queue.
   source_queue_arn   = try(local.queue_arns[each.value.source_queue], null)
   older_queue_arn    = try(local.queue_arns[each.value.older_queue], null)
   failures_queue_arn = try(local.queue_arns[each.value.failures_queue], null)

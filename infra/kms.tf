@@ -1,5 +1,5 @@
-# One key for secrets, topics, logs and buckets. Queues and the table are encrypted by their own
-# services' keys, so that functions need no rights on a key for them.
+# One key for secrets, topics, logs and buckets. SQS and DynamoDB encrypt queues and table with keys of their
+# own, so that functions need no rights on a key for them.
 
 resource "aws_kms_key" "this" {
   description             = "${var.name_prefix}: secrets, topics, logs and buckets"
@@ -14,7 +14,7 @@ resource "aws_kms_alias" "this" {
 }
 
 locals {
-  # Those that publish to our topics, and AWS Config, which also writes to its bucket.
+  # The services that publish to the topics, and AWS Config, which also writes to its bucket.
   key_services = ["cloudwatch.amazonaws.com", "config.amazonaws.com"]
 
   trail_arn = "arn:${local.partition}:cloudtrail:${local.region}:${local.account}:trail/${var.name_prefix}"
@@ -74,7 +74,7 @@ data "aws_iam_policy_document" "key" {
 
     content {
       sid = "Trail"
-      # Decrypt because the bucket has a bucket key.
+      # Writing to a bucket with a bucket key needs kms:Decrypt.
       actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"]
       resources = ["*"]
 

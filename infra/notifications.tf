@@ -1,14 +1,14 @@
-# What reaches the events queue from outside: compliance changes and alarms, nothing else.
+# Messages from outside to the events queue: compliance changes and alarms, nothing else.
 
 locals {
-  # By what is in them. Keys are known at plan, also where ARNs are not.
+  # Topics by what they carry. These keys are known at plan, where ARNs may not be.
   event_topics = merge(
     { alarms = aws_sns_topic.alarms.arn },
     var.create_config_recorder || var.config_topic_arn != null ? { config = local.config_topic_arn } : {},
     { for arn in var.more_alarm_topic_arns : "alarms-${arn}" => arn },
   )
 
-  # The notifier makes messages of these, and would ignore every other.
+  # The notifier handles these message types, and ignores every other.
   event_filters = {
     alarms = { NewStateValue = ["ALARM"] }
     config = { messageType = ["ComplianceChangeNotification"] }
@@ -29,7 +29,7 @@ resource "aws_sns_topic_subscription" "events" {
   filter_policy_scope = "MessageBody"
   filter_policy       = jsonencode(local.event_filters[startswith(each.key, "alarms") ? "alarms" : each.key])
 
-  # With the policy that lets the topic send there.
+  # After the policy that lets the topic send to the queue.
   depends_on = [module.queue]
 }
 
@@ -71,7 +71,7 @@ data "aws_iam_policy_document" "publish" {
   }
 }
 
-# Where the recorder's topic is out of reach, the same changes by EventBridge.
+# The same changes by EventBridge, for a recorder whose topic cannot be used.
 resource "aws_cloudwatch_event_rule" "compliance" {
   count = !var.create_config_recorder && var.config_topic_arn == null ? 1 : 0
 

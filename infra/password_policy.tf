@@ -1,4 +1,4 @@
-# The account's password policy, by a switch: what the rule iam-password-policy asks for.
+# The account's password policy, by a switch: the values that the rule iam-password-policy requires.
 
 resource "aws_iam_account_password_policy" "this" {
   count = var.enable_password_policy ? 1 : 0

@@ -1,7 +1,6 @@
-# What each function may do, beside writing its log and what Lambda does with its source queue
-# (modules/function/role.tf). The actions here and those that the code declares beside its
-# handlers are compared, both ways, by the tests of src/lambda/permissions.rs; what controls call is in
-# controls.json.
+# The permissions of each function, beside those for its log and its source queue (modules/function/role.tf).
+# The tests of src/lambda/permissions.rs compare the actions here with those that the code declares, in both
+# directions. The actions of controls are in controls.json.
 
 locals {
   table_arns        = [aws_dynamodb_table.findings.arn, "${aws_dynamodb_table.findings.arn}/index/by-state"]
@@ -18,7 +17,7 @@ locals {
         resources = local.table_arns
       },
       {
-        # Dead letters go back into the queue that they come from, whichever that is.
+        # A dead letter goes back into the queue that it comes from.
         actions   = ["sqs:SendMessage"]
         resources = values(local.queue_arns)
       },
@@ -35,7 +34,7 @@ locals {
         resources = [local.schedule_rule_arn]
       },
       {
-        # AWS Config has no resources for this one.
+        # AWS Config has no resource-level permission for this action.
         actions   = ["config:DescribeComplianceByConfigRule"]
         resources = ["*"]
       },
@@ -50,7 +49,7 @@ locals {
       },
     ]
 
-    # It looks at resources as the remediators do.
+    # The notifier reads resources as the remediators do, to plan.
     notifier = concat(flatten([for service in keys(local.services) : local.service_statements[service].plan]), [
       {
         actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
@@ -68,17 +67,17 @@ locals {
         ]
       },
       {
-        # What the account's settings had made ineffective is judged again.
+        # To judge again what the account's block had made ineffective.
         actions   = ["config:StartConfigRulesEvaluation"]
         resources = ["*"]
       },
       {
-        # Whether the switch is as it is recorded.
+        # To compare the scheduled rule with the recorded switch.
         actions   = ["events:DescribeRule"]
         resources = [local.schedule_rule_arn]
       },
       {
-        # CloudTrail has no resources for looking events up.
+        # CloudTrail has no resource-level permission for LookupEvents.
         actions   = ["cloudtrail:LookupEvents"]
         resources = ["*"]
       },
@@ -121,13 +120,13 @@ locals {
 
     restricted-ports-rule = [
       {
-        # A list may be of one's own, of AWS's, or shared by another account.
+        # A prefix list may belong to this account, to AWS, or to another account that shares it.
         actions    = ["ec2:GetManagedPrefixListEntries"]
         resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
         conditions = local.in_this_region
       },
       {
-        # AWS Config has no resources for these.
+        # AWS Config has no resource-level permissions for these actions.
         actions   = ["config:GetResourceConfigHistory", "config:PutEvaluations"]
         resources = ["*"]
       },
@@ -150,7 +149,7 @@ locals {
         conditions = local.in_this_account
       },
       {
-        # S3 has no resources for it.
+        # S3 has no resource-level permission for this action.
         actions   = ["s3:GetAccountPublicAccessBlock"]
         resources = ["*"]
       },
@@ -176,7 +175,7 @@ locals {
           resources = [local.queue_arns["remediation"]]
         },
         {
-          # Whether auto-response may still act.
+          # To read whether auto-response is still on.
           actions   = ["dynamodb:GetItem"]
           resources = [aws_dynamodb_table.findings.arn]
         },

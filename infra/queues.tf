@@ -1,4 +1,4 @@
-# The queues, each with its dead-letter queue, and who may send to them from outside.
+# The queues, each with its dead-letter queue, and the services outside that may send to them.
 
 locals {
   queues = merge(local.own_queues, local.task_queues)
@@ -6,8 +6,8 @@ locals {
   own_queues = {
     # Notifications, alarms, reports, notices and jobs, all for the notifier.
     events = { visibility_timeout = 6 * local.own_functions["notifier"].timeout, retention_days = 10, max_age_seconds = 900 }
-    # Violations wait here while auto-response is off. Nothing is triggered by it: each run of the
-    # coordinator receives.
+    # Violations wait here while auto-response is off. The queue triggers no function: each run of the
+    # coordinator receives from it.
     remediation = { visibility_timeout = 180, retention_days = 13, max_age_seconds = null, deliveries = 500 }
     # Fixes that people asked for.
     fix = { visibility_timeout = 6 * local.own_functions["coordinator"].timeout, retention_days = 4, max_age_seconds = 300 }
@@ -19,7 +19,7 @@ locals {
     queue => { visibility_timeout = 6 * 60, retention_days = 4, max_age_seconds = 900 }
   }
 
-  # Names are known before the queues are: roles and policies name these, without a cycle.
+  # The names are known before the queues exist, so that roles and policies can use them without a cycle.
   queue_arns = {
     for name, queue in local.queues :
     name => "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name_prefix}-${name}"

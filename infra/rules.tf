@@ -14,7 +14,7 @@ locals {
     }
     s3-public-access = {
       description = "Buckets that are public by their ACL or policy"
-      # A lowered block of the account makes buckets public that have no item of that.
+      # Lowering the account's block makes buckets public, and sends no item of these buckets.
       resource_types = ["AWS::S3::Bucket", "AWS::S3::AccountPublicAccessBlock"]
       parameters     = { bucketWhitelist = join(",", var.bucket_whitelist) }
     }
@@ -67,7 +67,7 @@ resource "aws_config_config_rule" "custom" {
       message_type = "ConfigurationItemChangeNotification"
     }
 
-    # Items too large for a notification come without their configuration: the rule fetches it.
+    # A large item comes without its configuration, which the rule then reads from AWS Config.
     source_detail {
       message_type = "OversizedConfigurationItemChangeNotification"
     }

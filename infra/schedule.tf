@@ -10,7 +10,7 @@ resource "aws_cloudwatch_event_rule" "auto_response" {
   schedule_expression = "rate(1 minute)"
   state               = var.enable_auto_response ? "ENABLED" : "DISABLED"
 
-  # From here on the switch is people's.
+  # From the first apply on, people switch it.
   lifecycle {
     ignore_changes = [state]
   }
@@ -29,7 +29,7 @@ resource "aws_lambda_permission" "auto_response" {
   source_arn    = aws_cloudwatch_event_rule.auto_response.arn
 }
 
-# Ends ignores, gives up fixes that never reported, looks after fresh ones.
+# Housekeeping: ignores end, fixes without a report count as failed, and findings are read again.
 resource "aws_cloudwatch_event_rule" "housekeeping" {
   name                = "${var.name_prefix}-housekeeping"
   description         = "Housekeeping of findings; never to be switched off"

@@ -1,4 +1,4 @@
-# Slack's secrets, as write-only arguments: neither the plan nor the state has them.
+# Slack's secrets, as write-only arguments, which are in neither the plan nor the state.
 
 locals {
   secret_names = {

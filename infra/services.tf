@@ -1,5 +1,5 @@
-# The services whose resources are changed: each has a queue, a function, a role, and their alarms. What the
-# controls call is in controls.json, which `defendable actions` writes; the scopes here say on what.
+# Each service whose resources are changed has a queue, a function, a role, and their alarms. `defendable actions`
+# writes controls.json with the actions of the controls; the scopes here have the resources.
 
 locals {
   controls = jsondecode(file("${path.module}/controls.json"))
@@ -8,9 +8,9 @@ locals {
     ec2 = {
       description = "Revokes what opens prohibited ports to the internet"
       scopes = [
-        # EC2 has no resources for Describe.
+        # EC2 has no resource-level permissions for Describe actions.
         { actions = "^ec2:Describe", resources = ["*"], conditions = local.in_this_region },
-        # A list may be of one's own, of AWS's, or shared by another account.
+        # A prefix list may belong to this account, to AWS, or to another account that shares it.
         {
           actions    = "^ec2:GetManagedPrefixListEntries$"
           resources  = ["arn:${local.partition}:ec2:${local.region}:*:prefix-list/*"]
@@ -25,14 +25,14 @@ locals {
           conditions = local.in_this_region
         },
       ]
-      # What is exempt is out of the role's reach, whatever the code does.
+      # The role may not change exempt resources, whatever the code does.
       exempt      = [for id in var.exempt_security_groups : "arn:${local.partition}:ec2:${local.region}:${local.account}:security-group/${id}"]
       older_queue = "security-group"
     }
     s3 = {
       description = "Takes away what makes a bucket public"
       scopes = [
-        # S3 has no resources for it.
+        # S3 has no resource-level permission for this action.
         { actions = "^s3:GetAccountPublicAccessBlock$", resources = ["*"], conditions = [] },
         { actions = "^s3:(Delete|Get|Put)Bucket", resources = [local.every_bucket], conditions = local.in_this_account },
       ]
@@ -41,7 +41,7 @@ locals {
     }
   }
 
-  # By service and phase, the actions of all its controls.
+  # The actions of all controls, by service and phase.
   service_actions = {
     for service in keys(local.services) : service => {
       for phase in ["plan", "apply"] : phase =>
@@ -49,7 +49,7 @@ locals {
     }
   }
 
-  # The same as statements: a scope, and the actions that are in it.
+  # The same as statements: a scope with its actions.
   service_statements = {
     for service, its in local.services : service => {
       for phase, actions in local.service_actions[service] : phase => [

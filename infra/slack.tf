@@ -1,5 +1,5 @@
-# Slack's way in. Everybody may call the address: the function checks Slack's signature on the
-# raw body before it looks at anything else, and reserved concurrency bounds what a flood can do.
+# The address for Slack's requests. Everybody may call it: the function checks Slack's signature on the raw body
+# before anything else, and reserved concurrency limits the load of unwanted requests.
 
 resource "aws_lambda_function_url" "slack" {
   #checkov:skip=CKV_AWS_258:Slack cannot sign for IAM; it signs every request with the signing secret, which the function checks

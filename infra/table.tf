@@ -1,4 +1,4 @@
-# The findings table: findings, what people want of auto-response, what has been posted.
+# The findings table: findings, the switch of auto-response, plans, and what has been posted.
 
 resource "aws_dynamodb_table" "findings" {
   #checkov:skip=CKV_AWS_119:Encrypted by DynamoDB's own key: findings are no secrets, and no function then needs rights on a key for every call

@@ -100,7 +100,7 @@ variable "prohibited_ports" {
   default     = ["22", "1433", "3306", "3389"]
 
   validation {
-    # As the functions read them: one that they refuse would keep all of them from starting.
+    # The format that the functions read. A value that they refuse keeps all of them from starting.
     condition = length(var.prohibited_ports) > 0 && alltrue([
       for port in var.prohibited_ports : can(regex("^[0-9]{1,5}(-[0-9]{1,5})?$", port)) && try(
         tonumber(split("-", port)[0]) <= tonumber(reverse(split("-", port))[0]) && tonumber(reverse(split("-", port))[0]) <= 65535,

@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(
             pause(&wait, WAITS),
             LONGEST_WAIT,
-            "whoever died at it is soon known to be dead"
+            "a dead process is noticed soon"
         );
         assert_eq!(pause(&wait, WAITS + 1), LONGEST_BACKOFF);
     }

@@ -1,4 +1,4 @@
-# What a deployment with nothing but the required variables builds, and how its parts meet.
+# A deployment with the required variables only: what it builds, and how its parts are connected.
 
 mock_provider "aws" {
   source = "./tests/mocks"

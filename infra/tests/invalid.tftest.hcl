@@ -1,4 +1,4 @@
-# Variables that AWS or the functions would refuse later are refused at once.
+# Values that AWS or the functions would refuse later are refused at plan.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,4 +1,4 @@
-# What the functions' roles allow. That they allow just what the code calls is tested with the code.
+# The permissions of the functions' roles. A test of the code compares them with what the code calls.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -10,7 +10,7 @@ run "rights_are_on_resources_of_the_partition" {
     values = { partition = "aws-us-gov" }
   }
 
-  # ARNs of resources that Terraform makes are told by AWS; the mocks' begin otherwise.
+  # AWS gives the ARNs of resources that Terraform makes; those of the mocks begin in another way.
   assert {
     condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
     [for resource in statement.resources : !startswith(resource, "arn:") || startswith(resource, "arn:aws-us-gov:")]]]))
@@ -24,7 +24,7 @@ run "rights_are_on_resources_of_the_partition" {
 }
 
 run "rights_are_on_named_resources" {
-  # All that AWS offers no resources for.
+  # The actions without resource-level permissions.
   variables {
     exempt_security_groups = ["sg-0123456789abcdef0"]
     bucket_whitelist       = ["website"]

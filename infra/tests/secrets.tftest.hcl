@@ -1,4 +1,4 @@
-# Neither plan nor state has a secret.
+# Secrets are in neither the plan nor the state.
 
 mock_provider "aws" {
   source = "./tests/mocks"

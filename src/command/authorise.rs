@@ -99,7 +99,7 @@ impl SlackFunction {
                         subject,
                         asked,
                         ":lock: You are not an operator of Defendable, so nothing was done. \
-                         Ask whoever runs it to add you; `/dd status` and `/dd findings` are for everybody.",
+                         Ask the people who run it to add you; `/dd status` and `/dd findings` are for everybody.",
                     )
                     .await);
             }
@@ -113,7 +113,7 @@ impl SlackFunction {
                 );
                 return Ok(Authorised::No(note(
                     ":lock: Slack did not say whether you are an operator, so nothing was done. Try again in a minute; \
-                     if it stays so, `defendable doctor` tells whoever runs it what is missing.",
+                     if it stays so, the people who run Defendable can ask `defendable doctor` what is missing.",
                 )));
             }
         };

@@ -44,7 +44,10 @@ fn failed(error: &AwsError, missing: &str) -> Diagnosis {
     match error.kind {
         AwsErrorKind::AccessDenied => Diagnosis::ill(
             error,
-            &format!("allow {} to whoever runs this", error.operation),
+            &format!(
+                "allow {} to the user who runs this command",
+                error.operation
+            ),
         ),
         AwsErrorKind::Transient => Diagnosis::ill(
             error,

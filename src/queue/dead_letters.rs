@@ -59,8 +59,8 @@ impl From<Message> for DeadLetter {
                 .and_then(|attributes| attributes.get(name)?.string_value());
             value.map(str::to_owned)
         };
-        // What SQS moved there by itself says nothing.
-        let by_sqs = || "it killed whoever took it, again and again".to_owned();
+        // A message that SQS has moved by itself has no reason with it.
+        let by_sqs = || "it was received too often, and nothing handled it".to_owned();
         Self {
             id: attribute(ORIGINAL_ID)
                 .or(message.message_id.clone())

@@ -37,7 +37,7 @@ pub(super) fn reason_input() -> SlackBlock {
         .with_multiline(true)
         .with_min_length(3)
         .with_max_length(REASON_LIMIT)
-        .with_placeholder(plain("For whoever wonders later, e.g. a ticket", 150));
+        .with_placeholder(plain("The reason, e.g. the number of a ticket", 150));
     input(REASON, "Why?", reason.into())
 }
 

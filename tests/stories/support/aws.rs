@@ -1,4 +1,4 @@
-//! The emulated account, by the AWS SDK.
+//! The emulated account, through the AWS SDK.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ec2::types::{
@@ -25,10 +25,10 @@ pub struct Aws {
     url: String,
 }
 
-/// A security group's ingress, a line a rule, in order.
+/// The ingress rules of a security group, sorted, one text each.
 pub type Ingress = Vec<String>;
 
-/// How to reach an emulator, or who stands before it.
+/// The SDK's configuration for an emulator or a proxy before it.
 pub fn sdk_config(url: &str) -> aws_config::SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     aws_config::SdkConfig::builder()
@@ -121,7 +121,7 @@ impl Aws {
         opened.send().await.unwrap();
     }
 
-    /// Opens a port to what is in a prefix list.
+    /// Opens a port to the entries of a prefix list.
     pub async fn open_port_to_list(&self, group: &str, port: i32, list: &str) {
         let list = PrefixListId::builder().prefix_list_id(list).build();
         let permission = IpPermission::builder()
@@ -137,7 +137,7 @@ impl Aws {
         opened.send().await.unwrap();
     }
 
-    /// A prefix list, by its id.
+    /// Creates a prefix list; returns its id.
     pub async fn create_prefix_list(&self, name: &str, ranges: &[&str]) -> String {
         let create = self
             .ec2
@@ -160,7 +160,7 @@ impl Aws {
             .unwrap()
     }
 
-    /// Adds ranges to a prefix list, and takes others out.
+    /// Adds ranges to a prefix list, and removes others.
     pub async fn change_prefix_list(&self, id: &str, added: &[&str], removed: &[&str]) {
         let modify = self.ec2.modify_managed_prefix_list().prefix_list_id(id);
         let added = added
@@ -175,7 +175,7 @@ impl Aws {
         modify.send().await.unwrap();
     }
 
-    /// A group that everybody on the internet reaches by SSH.
+    /// Creates a group that is open to the internet on port 22.
     pub async fn open_group(&self, name: &str) -> String {
         let group = self.create_group(name).await;
         self.open_port(&group, 22).await;
@@ -221,7 +221,7 @@ impl Aws {
         lines
     }
 
-    /// What is written beside a group's rules, in order.
+    /// The descriptions of a group's ingress rules, sorted.
     pub async fn descriptions(&self, group: &str) -> Vec<String> {
         let filter = Filter::builder().name("group-id").values(group).build();
         let rules = self
@@ -286,7 +286,7 @@ impl Aws {
             .unwrap();
     }
 
-    /// Sets the account's Public Access Block, all of it.
+    /// Turns all settings of the account's Public Access Block on or off.
     pub async fn block_account(&self, is_on: bool) {
         let account =
             crate::support::resource(defendable::controls::Control::BucketPublic, "any").account;
@@ -361,7 +361,7 @@ impl Aws {
         }
     }
 
-    /// How many findings the table's index has in a state.
+    /// The number of findings in a state, by the table's index.
     pub async fn findings_in(&self, state: &str) -> usize {
         let query = self
             .dynamodb
@@ -381,19 +381,19 @@ impl Aws {
         found.unwrap().len()
     }
 
-    /// What the table's item of a finding says, as JSON.
+    /// The table's item of a finding, as JSON.
     pub async fn finding(&self, id: &FindingId) -> Option<Value> {
         self.item(&format!("FINDING#{id}"), "FINDING").await
     }
 
-    /// What the **Fix** button of a finding carries now: the finding, and its plan where one is known.
+    /// The value of a finding's **Fix** button: the finding's id, and the plan's where one is known.
     pub async fn fix_value(&self, id: &FindingId) -> String {
         let record = self.table().get(id).await.unwrap();
         let plan = record.and_then(|record| record.finding.fix_plan());
         plan.map_or_else(|| id.to_string(), |plan| format!("{id} {}", plan.digest()))
     }
 
-    /// The requests of a fix that somebody has asked for, which are in no queue yet.
+    /// The requests of a fix by `user`; they are in no queue yet.
     pub async fn asked(&self, id: &FindingId, user: &str) -> Vec<RemediationRequest> {
         let ask = |finding: &Finding| {
             let plan = finding.fix_plan().ok_or(Refusal::NoPlan)?;
@@ -410,14 +410,14 @@ impl Aws {
         }
     }
 
-    /// What the window of its **Undo…** button carries.
+    /// The metadata of the modal that **Undo…** opens.
     pub async fn undo_value(&self, id: &FindingId) -> String {
         let record = self.table().get(id).await.unwrap();
         let plan = record.and_then(|record| record.finding.undo_plan());
         plan.map_or_else(|| id.to_string(), |plan| format!("{id} {}", plan.digest()))
     }
 
-    /// What is recorded that people want of auto-response, `on` or `off`.
+    /// The recorded switch of auto-response, `on` or `off`.
     pub async fn auto_response_wanted(&self) -> Option<String> {
         let recorded = self.item("AUTO_RESPONSE", "AUTO_RESPONSE").await?;
         recorded["wanted"]["switch"].as_str().map(str::to_owned)
@@ -469,7 +469,7 @@ impl Aws {
         set.attributes(name, value).send().await.unwrap();
     }
 
-    /// Sets a text in an item of the findings table; `#at` stands for the reserved word.
+    /// Sets a text in an item of the findings table; `#at` stands for the reserved word `at`.
     pub async fn set_text(&self, pk: &str, sk: &str, path: &str, value: &str) {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let update = self
@@ -489,7 +489,7 @@ impl Aws {
             .unwrap();
     }
 
-    /// Gives a group or another resource of EC2 a tag.
+    /// Tags a group or another resource of EC2.
     pub async fn tag(&self, id: &str, key: &str, value: &str) {
         let tag = Tag::builder().key(key).value(value).build();
         self.ec2
@@ -501,7 +501,7 @@ impl Aws {
             .unwrap();
     }
 
-    /// Gives a bucket its tags, and no others.
+    /// Replaces the tags of a bucket.
     pub async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]) {
         let tag = |(key, value): &(&str, &str)| {
             aws_sdk_s3::types::Tag::builder()
@@ -534,7 +534,7 @@ impl Aws {
             .unwrap();
     }
 
-    /// How many messages a queue holds, seen and unseen.
+    /// The number of messages in a queue, visible and invisible.
     pub async fn messages_in(&self, queue: &str) -> u32 {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -554,8 +554,8 @@ impl Aws {
             .sum()
     }
 
-    /// What a queue has yet to do, in words; nothing where it is done. Messages to the events queue
-    /// that are to come much later (who opened it?) do not count.
+    /// What a queue still has to deliver, in words; `None` when it is done. Jobs that come much later
+    /// (attribution) do not count.
     pub async fn waits_in(&self, queue: &str) -> Option<String> {
         let visible = QueueAttributeName::ApproximateNumberOfMessages;
         let messages = if queue == "events" {
@@ -574,7 +574,7 @@ impl Aws {
         (messages > 0).then(|| format!("{messages} in {queue}"))
     }
 
-    /// Whether Slack shows a finding as it is.
+    /// Whether Slack shows the present state of a finding.
     pub async fn is_shown(&self, id: &FindingId) -> bool {
         let record = self.finding(id).await.unwrap_or_default();
         let replies = record["finding"]["thread"].as_array().map_or(0, Vec::len);
@@ -593,7 +593,7 @@ impl Aws {
             .unwrap();
     }
 
-    /// A queue of the story's own, whose messages stay unseen for half an hour; returns its URL.
+    /// Creates a queue for the story, whose messages stay invisible for half an hour; returns its URL.
     pub async fn create_queue(&self, name: &str) -> String {
         let created = self
             .sqs
@@ -607,7 +607,7 @@ impl Aws {
         created.queue_url.unwrap()
     }
 
-    /// That many messages, as the records of a Lambda event.
+    /// Receives so many messages, as the records of a Lambda event.
     pub async fn receive(&self, queue: &str, count: usize) -> Vec<Value> {
         let mut records = Vec::new();
         while records.len() < count {
@@ -644,7 +644,7 @@ impl Aws {
         put.send().await.unwrap();
     }
 
-    /// A recorder of AWS Config's, not started.
+    /// Creates a recorder of AWS Config, without starting it.
     pub async fn put_recorder(&self, name: &str) {
         let recorder = aws_sdk_config::types::ConfigurationRecorder::builder()
             .name(name)

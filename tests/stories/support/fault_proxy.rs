@@ -1,4 +1,4 @@
-//! Stands between Defendable and a peer, passes calls on, and goes wrong where it is told to.
+//! A proxy between Defendable and a peer. It passes calls on, and makes chosen ones fail.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -17,32 +17,32 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 
-/// How a call goes wrong.
+/// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection ends without an answer; nothing was done.
+    /// The connection closes without an answer; nothing was done.
     Refused,
-    /// No answer ever; nothing was done.
+    /// No answer comes; nothing was done.
     Hangs,
-    /// It was done, and the connection ends without an answer.
+    /// The call was carried out, and the connection closes without an answer.
     AnswerLost,
     /// 429, with a `Retry-After` of a second.
     TooManyWait,
-    /// 429 without.
+    /// 429 without `Retry-After`.
     TooMany,
     /// 503, with a `Retry-After` of a second.
     UnavailableWait,
-    /// 503 without.
+    /// 503 without `Retry-After`.
     Unavailable,
-    /// The service's own words for "slower", with a `Retry-After` of a second.
+    /// The service's own error for throttling, with a `Retry-After` of a second.
     ThrottledWait,
-    /// The service's own words for "slower".
+    /// The service's own error for throttling.
     Throttled,
-    /// The service's own words for "you may not".
+    /// The service's own error for missing permission.
     Denied,
-    /// It was done, and the answer breaks off.
+    /// The call was carried out, and the answer is truncated.
     Garbled,
-    /// 200 with this body; nothing was done.
+    /// 200 with this body; the call was not passed on.
     Says(&'static str),
 }
 
@@ -62,25 +62,25 @@ impl Fault {
     ];
 }
 
-/// What happens to what a queue delivers.
+/// How deliveries of a queue are disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tampering {
-    /// Every message comes twice.
+    /// Every message is delivered twice.
     Duplicate,
-    /// Messages come so much later.
+    /// Messages are delivered so much later.
     Delay(Duration),
-    /// The first message is held back until the next ones have come.
+    /// The first message is held back until others have been delivered.
     Reorder,
 }
 
-/// Calls that go wrong: those of an operation whose request has some text in it.
+/// Makes calls of an operation fail whose request contains a text.
 struct Injection {
     operation: String,
     about: String,
     fault: Fault,
-    /// How many calls are passed on before.
+    /// How many calls are passed on first.
     skip: usize,
-    /// How many go wrong.
+    /// How many calls fail.
     times: usize,
     hits: usize,
 }
@@ -90,7 +90,7 @@ struct Injection {
 pub struct Call {
     pub at: Instant,
     pub operation: String,
-    /// Path and body.
+    /// The path and the body.
     pub said: String,
 }
 
@@ -98,18 +98,18 @@ pub struct Call {
 struct State {
     injections: Vec<Injection>,
     tamperings: Vec<(String, Tampering)>,
-    /// Queues whose deliveries were tampered with, once for each.
+    /// The queues with disturbed deliveries, once for each delivery.
     tampered: Vec<String>,
     held_back: Vec<(String, Value)>,
-    /// A queue whose messages, once delivered, are unseen for so many seconds, whatever is asked.
+    /// A queue, and the visibility timeout of its messages in seconds, whatever the request says.
     unseen: Option<(String, u32)>,
     calls: Vec<Call>,
     is_down: bool,
-    /// What happens before a call is passed on, and how many calls are passed on before that one.
+    /// What happens before a call, and how many calls are passed on first.
     hook: Option<(usize, Hook)>,
-    /// How many calls had been passed on when it was set.
+    /// The number of calls that had been passed on when the hook was set.
     hook_set: usize,
-    /// How many had been when it happened.
+    /// The number of calls that had been passed on when the hook ran.
     hooked: Option<usize>,
 }
 
@@ -120,7 +120,7 @@ pub struct FaultProxy {
     state: Arc<Mutex<State>>,
 }
 
-/// One injection, to ask after it.
+/// The number of an injection.
 #[derive(Debug, Clone, Copy)]
 pub struct Injected(usize);
 
@@ -149,7 +149,7 @@ impl FaultProxy {
         Self { url, state }
     }
 
-    /// From now on, after `skip` calls of `operation` with `about` in them, `times` go wrong.
+    /// After `skip` calls of `operation` with `about` in them, the next `times` fail.
     pub fn inject(
         &self,
         operation: &str,
@@ -171,7 +171,7 @@ impl FaultProxy {
         Injected(state.injections.len() - 1)
     }
 
-    /// From now on, when so many calls have been passed on, something happens before the next is.
+    /// After so many calls, runs `hook` before the next one is passed on.
     pub fn before_call(
         &self,
         calls: usize,
@@ -182,7 +182,7 @@ impl FaultProxy {
         (state.hook, state.hooked, state.hook_set) = (Some((calls, hook)), None, state.calls.len());
     }
 
-    /// Nothing happens any more. If it has, the operations that were called before it, and after.
+    /// Removes the hook. If it has run, returns the operations that were called before it and after it.
     pub fn forget_before_call(&self) -> Option<(Vec<String>, Vec<String>)> {
         let mut state = self.state.lock().unwrap();
         state.hook = None;
@@ -194,12 +194,12 @@ impl FaultProxy {
         ))
     }
 
-    /// How often it has gone wrong as told.
+    /// How many calls have failed by an injection.
     pub fn hits(&self, injected: Injected) -> usize {
         self.state.lock().unwrap().injections[injected.0].hits
     }
 
-    /// Tampers with what a queue delivers.
+    /// Disturbs the deliveries of a queue.
     pub fn tamper(&self, queue: &str, tampering: Tampering) {
         self.state
             .lock()
@@ -208,12 +208,12 @@ impl FaultProxy {
             .push((queue.to_owned(), tampering));
     }
 
-    /// From now on a queue's messages, once delivered, are unseen for so many seconds, whatever is asked.
+    /// Sets the visibility timeout of a queue's messages in seconds, whatever the request says.
     pub fn set_unseen(&self, queue: &str, seconds: u32) {
         self.state.lock().unwrap().unseen = Some((queue.to_owned(), seconds));
     }
 
-    /// How many deliveries of a queue have been tampered with.
+    /// The number of disturbed deliveries of a queue.
     pub fn times_tampered(&self, queue: &str) -> usize {
         let state = self.state.lock().unwrap();
         state
@@ -223,7 +223,7 @@ impl FaultProxy {
             .count()
     }
 
-    /// Turns everything away, or nothing any more.
+    /// Refuses every connection, or none any more.
     pub fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
     }
@@ -240,7 +240,7 @@ impl FaultProxy {
     }
 }
 
-/// The end of a connection.
+/// The error that closes a connection.
 #[derive(Debug)]
 struct Broken;
 
@@ -340,7 +340,7 @@ impl State {
         Some(injection.fault)
     }
 
-    /// The request, with the time for which messages are unseen as [`FaultProxy::set_unseen`] says.
+    /// The request with the visibility timeout of [`FaultProxy::set_unseen`].
     fn seen_sooner(&self, operation: &str, body: Bytes) -> Bytes {
         let Some((queue, seconds)) = &self.unseen else {
             return body;
@@ -389,7 +389,7 @@ async fn forward(
     Ok(Response::from_parts(parts, Full::from(body)))
 }
 
-/// All but the end, of JSON; of anything else, which may be nothing, what is none of it.
+/// Truncates JSON; replaces any other body by a piece of JSON.
 fn cut_off(body: &Bytes) -> Bytes {
     if body.starts_with(b"{") {
         body.slice(..body.len() - 2)
@@ -440,7 +440,7 @@ fn operation(parts: &Parts, body: &str) -> String {
     format!("s3:{} {what}", parts.method)
 }
 
-/// Where messages go tells which boundary it is.
+/// The operation with the queue's name, which tells calls to different queues apart.
 fn with_queue(action: &str, body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let url = body["QueueUrl"].as_str().unwrap_or_default();
@@ -451,7 +451,7 @@ fn with_queue(action: &str, body: &str) -> String {
     }
 }
 
-/// A service's own way to say no.
+/// A service's own error.
 fn refusal(fault: Fault, operation: &str) -> Answer {
     let service = operation.split(':').next().unwrap_or_default();
     let (status, body) = match (service, fault) {
@@ -517,7 +517,7 @@ fn s3_error(code: &str) -> String {
     )
 }
 
-/// A delivery as the queue's tampering leaves it.
+/// A delivery, disturbed as the queue's setting says.
 async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> Answer {
     let request: Value = serde_json::from_str(request).unwrap_or_default();
     let queue = request["QueueUrl"].as_str().unwrap_or_default().to_owned();
@@ -560,7 +560,7 @@ async fn tampered(state: &Arc<Mutex<State>>, request: &str, answer: Answer) -> A
             }
         }
     } else if tampering == Tampering::Reorder {
-        // Nothing else has come: it is held back no longer.
+        // No other message has come, so that the held one is delivered.
         let mut state = state.lock().unwrap();
         let earlier: Vec<Value> = state
             .held_back

@@ -1,5 +1,5 @@
-//! An installation as in production: `serve` by itself, which can be killed, beside an account that
-//! goes on; between it and its peers, proxies that can go wrong.
+//! An installation as in production: `serve` as a process of its own, which can be killed, an account that
+//! goes on, and proxies between `serve` and its peers.
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -14,14 +14,13 @@ use super::{
     Aws, Options, Process, Slack, free_ports, sandbox, slack_config, spawn_local_slack, spawn_moto,
 };
 
-/// Configuration items larger than this reach the rules by their summaries, as do AWS Config's of 100 kB.
-/// Bytes.
+/// Configuration items above this size reach the rules as summaries. AWS Config's limit is 100 kB. Bytes.
 const OVERSIZED: &str = "6000";
 
 pub struct Installation {
-    // Dropped in this order.
+    // The fields are dropped in this order.
     app: Option<Process>,
-    /// Others that take from the same queues, as Lambda has them.
+    /// More processes that take from the same queues, as on Lambda.
     helpers: Vec<Process>,
     account: Option<Process>,
     _local_slack: Process,
@@ -32,26 +31,26 @@ pub struct Installation {
     pub to_aws: FaultProxy,
     /// Between the functions and Slack.
     pub to_slack: FaultProxy,
-    /// Between AWS Config's rules, with AWS Config's stand-in, and AWS.
+    /// Between the rules with the stand-in of AWS Config, and AWS.
     pub rules_to_aws: FaultProxy,
-    /// Between AWS Config's rules and AWS Config's stand-in.
+    /// Between the rules and the stand-in of AWS Config.
     pub rules_to_config: FaultProxy,
     pub app_url: String,
-    /// All that `serve` has ever logged.
+    /// The log of every `serve` of the story.
     pub log: PathBuf,
-    /// Knows nothing; moto has none, and says so by an error each time.
+    /// Knows no events. Moto has no CloudTrail, and answers each question by an error.
     cloudtrail: CloudTrail,
     port: u16,
     variables: Vec<(&'static str, String)>,
 }
 
-/// An account with its table and queues, and nobody who takes from them. Dropped in this order.
+/// An account with table and queues, without functions. The fields are dropped in this order.
 pub struct BareAccount {
     _account: Process,
     _moto: Process,
 }
 
-/// A bare account, and the emulator's address.
+/// Starts a bare account; returns the emulator's address too.
 pub async fn spawn_bare_account() -> (BareAccount, String) {
     let [moto_port, port, config_port] = free_ports();
     let (moto, aws_url) = spawn_moto(moto_port).await;
@@ -78,15 +77,15 @@ pub async fn spawn_bare_account() -> (BareAccount, String) {
 }
 
 impl Installation {
-    /// An empty account and a running `serve`, with channels beside the usual ones.
+    /// Starts an empty account and `serve`, with more channels than the usual ones.
     pub async fn start(more_channels: &[String], variables: Vec<(&'static str, String)>) -> Self {
         let mut installation = Self::prepare(more_channels, variables).await;
         installation.serve().await;
         installation
     }
 
-    /// The same, where what was delivered to whoever died is unseen for so many seconds. That must be so
-    /// before anybody takes from a queue: a poll goes on by what it began with.
+    /// The same with another visibility timeout in seconds, after which a killed process's messages come back.
+    /// It must be set before the first poll, because a poll keeps the timeout with which it began.
     pub async fn start_with_unseen(
         seconds: u32,
         more_channels: &[String],
@@ -131,7 +130,7 @@ impl Installation {
             OVERSIZED,
         ]);
         let account = Process::spawn(&mut account);
-        // It listens once the account is prepared.
+        // The sandbox listens once the account is prepared.
         super::eventually("the account is prepared", async || {
             super::status(&format!("http://{config_service}")).await
         })
@@ -166,7 +165,7 @@ impl Installation {
         self.app.as_mut().unwrap().answers(&url).await;
     }
 
-    /// From its next start on, `serve` has another schedule.
+    /// Sets the schedule of `serve`, from its next start.
     pub fn set_schedule(&mut self, seconds: u32) {
         self.variables
             .push(("DEFENDABLE_SCHEDULE_SECONDS", seconds.to_string()));
@@ -177,12 +176,12 @@ impl Installation {
         self.app = Some(Process(self.command(self.port).spawn().unwrap()));
     }
 
-    /// Starts others beside it.
+    /// Starts more processes beside it.
     pub fn spawn_helpers(&mut self, number: usize) {
         for _ in 0..number {
             let [port] = free_ports();
             let mut command = self.command(port);
-            // One schedule is enough.
+            // The schedule of `serve` is enough.
             command.env("DEFENDABLE_SCHEDULE_SECONDS", "3600");
             self.helpers.push(Process(command.spawn().unwrap()));
         }
@@ -213,30 +212,30 @@ impl Installation {
         self.app.as_ref().unwrap().0.id()
     }
 
-    /// From now on AWS Config and its rules tell of nothing.
+    /// Stops AWS Config and its rules.
     pub fn silence_config(&mut self) {
         self.account = None;
     }
 
-    /// Kills `serve` as nothing can defend against: SIGKILL.
+    /// Kills `serve` by SIGKILL.
     pub fn kill(&mut self) {
         self.app = None;
     }
 
-    /// Asks `serve` to stop, and waits for its end.
+    /// Stops `serve` by SIGTERM, and waits for its end.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
         let mut app = self.app.take().unwrap();
         app.terminate().await
     }
 
-    /// All that has been logged.
+    /// The whole log.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }
 
 impl Drop for Installation {
-    /// What fails tells what was logged at last.
+    /// A failed story prints the end of the log.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let logged = std::fs::read_to_string(&self.log).unwrap_or_default();

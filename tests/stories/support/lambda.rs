@@ -1,4 +1,4 @@
-//! Lambda's Runtime API, and the bootstrap that asks it for events.
+//! Lambda's Runtime API, and the bootstrap that takes events from it.
 
 use std::collections::VecDeque;
 use std::process::Command;
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use super::{ALICE, World};
 
-/// What Lambda's Runtime API has been asked and told.
+/// The events, answers and errors of Lambda's Runtime API.
 #[derive(Default)]
 pub struct Runtime {
     pub events: VecDeque<Value>,
     pub answers: Vec<Value>,
-    /// When a function first asked for an event.
+    /// The time at which the function first asked for an event.
     pub first_next: Option<Instant>,
     pub first_answer: Option<Instant>,
 }
@@ -85,7 +85,7 @@ pub async fn runtime_api(events: impl IntoIterator<Item = Value>) -> (String, Sh
     (address, shared)
 }
 
-/// What is put to the test: what was just built, or what is to be shipped.
+/// The binary under test: the one just built, or the one that the environment names.
 pub fn binary() -> String {
     let built = env!("CARGO_BIN_EXE_defendable");
     std::env::var("DEFENDABLE_BOOTSTRAP").unwrap_or(built.to_owned())
@@ -147,7 +147,7 @@ pub fn installed(command: &mut Command, aws: &str, slack: &str) {
         .env("DEFENDABLE_S3_QUEUE_URL", queue("s3"));
 }
 
-/// An AWS Config that knows one result token, and keeps what is put.
+/// A stand-in of AWS Config that accepts one result token and keeps the evaluations.
 pub async fn config_service() -> (String, Arc<Mutex<Vec<Value>>>) {
     let puts: Arc<Mutex<Vec<Value>>> = Arc::default();
     let put = async |State(puts): State<Arc<Mutex<Vec<Value>>>>, body: String| {

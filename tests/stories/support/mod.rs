@@ -1,4 +1,4 @@
-//! A world for one story: its own moto, local-slack and sandbox, on free ports.
+//! A world for one story: its own moto, local-slack and sandbox on free ports.
 
 pub mod aws;
 pub mod fault_proxy;
@@ -31,7 +31,7 @@ pub const BOT_TOKEN: &str = "xoxb-sandbox-bot-token";
 pub const APP_TOKEN: &str = "xapp-sandbox-app-token";
 pub const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
-/// How long anything may take on a busy machine; what is asserted is that it happens.
+/// The longest that a step may take on a slow machine. Stories assert that it happens, not how fast.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that ends with its story.
@@ -45,14 +45,14 @@ impl Process {
         }))
     }
 
-    /// The same for an emulator, which tells of every request.
+    /// The same for an emulator, whose log of requests is dropped.
     pub fn spawn_quietly(command: &mut Command) -> Self {
         let log = std::env::var_os("DEFENDABLE_TEST_LOGS").is_some();
         let output = || if log { Stdio::inherit() } else { Stdio::null() };
         Self::spawn(command.stdout(output()).stderr(output()))
     }
 
-    /// Waits until it answers at an address.
+    /// Waits until the process answers at a URL.
     pub async fn answers(&mut self, url: &str) {
         eventually(url, async || {
             let ended = self.0.try_wait().unwrap();
@@ -66,7 +66,7 @@ impl Process {
         .await;
     }
 
-    /// Asks it to stop, and waits for its exit.
+    /// Stops the process by SIGTERM, and waits for its end.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
         let sent = Command::new("kill")
             .arg(self.0.id().to_string())
@@ -84,7 +84,7 @@ impl Drop for Process {
     }
 }
 
-/// What differs from story to story.
+/// The options of a story's world.
 #[derive(Default)]
 pub struct Options {
     pub arguments: &'static [&'static str],
@@ -92,14 +92,14 @@ pub struct Options {
     pub socket_mode: bool,
 }
 
-/// A second where the schedule has a minute.
+/// A schedule of one second in place of a minute.
 pub const FAST: Options = Options {
     arguments: &[],
     variables: &[("DEFENDABLE_SCHEDULE_SECONDS", "1")],
     socket_mode: false,
 };
 
-/// The reason, as somebody types it into a modal.
+/// The values of a modal with a reason.
 pub fn because(reason: &str) -> serde_json::Value {
     serde_json::json!({"reason": {"type": "plain_text_input", "value": reason}})
 }
@@ -115,7 +115,7 @@ pub struct World {
 }
 
 impl World {
-    /// A seeded account whose four findings are in the channel.
+    /// Starts a seeded account, and waits until its four findings are in the channel.
     pub async fn seeded() -> Self {
         Self::seeded_with(Options::default()).await
     }
@@ -186,7 +186,7 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
             ("AWS_SECRET_ACCESS_KEY", "test"),
         ])
         .env("AWS_ENDPOINT_URL", aws_url)
-        // What is said of a single service must not lead anywhere else.
+        // An endpoint of a single service must not be used: the general one outranks it.
         .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
         .env("DEFENDABLE_LISTEN", format!("127.0.0.1:{app_port}"))
         .env("DEFENDABLE_SLACK_API_URL", format!("{slack_url}/api"))
@@ -201,7 +201,7 @@ fn sandbox(options: &Options, aws_url: &str, slack_url: &str, app_port: u16) -> 
     command
 }
 
-/// The path of an emulator: where the scripts say, or where it is in the checkout.
+/// The path of an emulator: the environment's, or the one in the checkout.
 fn emulator(variable: &str, below: &str) -> PathBuf {
     let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(below);
     std::env::var_os(variable).map_or_else(here, PathBuf::from)
@@ -232,12 +232,12 @@ fn slack_config(
     path
 }
 
-/// Looks again and again until there is something.
+/// Repeats `look` until it returns something.
 pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
     within(PATIENCE, what, look).await
 }
 
-/// The same, with another patience.
+/// The same with another time limit.
 pub async fn within<T>(
     patience: Duration,
     what: &str,
@@ -278,12 +278,12 @@ pub fn finding_of_bucket(bucket: &str) -> FindingId {
     control.finding(&resource(control, bucket))
 }
 
-/// How many changes a finding has in the table that an undo would put back.
+/// The number of a finding's changes in the table that an undo would put back.
 pub fn removed(record: &serde_json::Value) -> usize {
     record["finding"]["removed"].as_array().map_or(0, Vec::len)
 }
 
-/// What a process takes. kB.
+/// The resident memory of a process, in kB.
 pub fn memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status
@@ -293,7 +293,7 @@ pub fn memory(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The form in which Slack sends `/dd …` of Alice's.
+/// The form of Alice's `/dd …`, as Slack sends it.
 pub fn slash_command(text: &str) -> String {
     let trigger = payload::trigger();
     let fields = [
@@ -309,7 +309,7 @@ pub fn slash_command(text: &str) -> String {
     serde_urlencoded::to_string(fields).unwrap()
 }
 
-/// The headers by which Slack signs a body.
+/// The headers of a body that Slack has signed.
 pub fn signed(body: impl AsRef<[u8]>, timestamp: i64) -> Vec<(&'static str, String)> {
     signed_with(SIGNING_SECRET, body, timestamp)
 }

@@ -1,17 +1,17 @@
-//! Requests as Slack sends them, signed, to whoever listens.
+//! Signed requests as Slack sends them.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{because, request, signed, slash_command};
 
-/// Sends an interaction; its answer's status, or nothing where nobody answers.
+/// Sends an interaction; returns the status of the answer, or `None` without an answer.
 pub async fn interact(app_url: &str, payload: &Value) -> Option<u16> {
     let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
     send(app_url, &body).await.map(|(status, _)| status)
 }
 
-/// Sends Alice's `/dd …`; what she is answered, or nothing where nobody answers, or with an error.
+/// Sends Alice's `/dd …`; returns the text of the answer, or `None` without an answer or with an error.
 pub async fn command(app_url: &str, text: &str) -> Option<String> {
     send(app_url, &slash_command(text))
         .await
@@ -24,12 +24,12 @@ async fn send(app_url: &str, body: &str) -> Option<(u16, String)> {
     request("POST", &format!("{app_url}/slack/events"), &headers, body).await
 }
 
-/// No two requests of Slack's have the same.
+/// A trigger id; Slack gives each request another.
 pub fn trigger() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// A button that somebody pressed.
+/// A click on a button.
 pub fn click(user: &str, action: &str, value: &str) -> Value {
     json!({"type": "block_actions", "team": {"id": "T0DEMO"}, "api_app_id": "A0DEFENDABLE", "user": {"id": user},
         "trigger_id": trigger(), "channel": {"id": "C0ALERTS"},
@@ -37,7 +37,7 @@ pub fn click(user: &str, action: &str, value: &str) -> Value {
         "actions": [{"type": "button", "action_id": action, "value": value}]})
 }
 
-/// A modal that somebody sent off.
+/// A view submission.
 pub fn submission(user: &str, callback: &str, metadata: &str) -> Value {
     let option = json!({"text": {"type": "plain_text", "text": "1 day"}, "value": "1d"});
     let values = json!({"duration": {"duration": {"type": "static_select", "selected_option": option}},

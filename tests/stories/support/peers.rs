@@ -1,4 +1,4 @@
-//! Peers that no emulator offers: a Slack that says "too many requests", and CloudTrail.
+//! Peers that no emulator offers: a Slack that throttles, and CloudTrail.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::request;
 
-/// What a new peer listens to; a text that lives as long as the tests.
+/// Serves a peer; returns its address, which lives as long as the tests.
 async fn serve(app: Router) -> &'static str {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -25,7 +25,7 @@ async fn serve(app: Router) -> &'static str {
     Box::leak(url.into_boxed_str())
 }
 
-/// Stands before local-slack, and turns posts away: so many, each with a `Retry-After`.
+/// A proxy before local-slack that refuses a number of posts, each with a `Retry-After`.
 pub struct BusySlack {
     pub url: &'static str,
     state: Arc<Busy>,
@@ -35,12 +35,12 @@ struct Busy {
     behind: OnceLock<String>,
     to_refuse: AtomicUsize,
     refused: AtomicUsize,
-    /// Until when what was turned away must not come again.
+    /// The time before which each refused post must not be repeated.
     turned_away: Mutex<HashMap<Bytes, Instant>>,
     impatient: AtomicUsize,
 }
 
-/// What a post that is turned away has to wait. Seconds.
+/// The `Retry-After` of a refused post, in seconds.
 const RETRY_AFTER: u64 = 1;
 
 impl BusySlack {
@@ -59,22 +59,22 @@ impl BusySlack {
         }
     }
 
-    /// Passes everything on to `behind` from now on.
+    /// Passes every request on to `behind`.
     pub fn stand_before(&self, behind: &str) {
         self.state.behind.set(behind.to_owned()).unwrap();
     }
 
-    /// Turns the next posts away.
+    /// Refuses the next posts.
     pub fn refuse(&self, posts: usize) {
         self.state.to_refuse.store(posts, Ordering::SeqCst);
     }
 
-    /// How many it has turned away.
+    /// The number of refused posts.
     pub fn refused(&self) -> usize {
         self.state.refused.load(Ordering::SeqCst)
     }
 
-    /// How often a post came again before it might.
+    /// The number of posts that were repeated too early.
     pub fn impatient(&self) -> usize {
         self.state.impatient.load(Ordering::SeqCst)
     }
@@ -105,7 +105,7 @@ async fn pass(
             .is_ok()
         {
             busy.refused.fetch_add(1, Ordering::SeqCst);
-            // A little less, for the clocks.
+            // A little less, because clocks differ.
             turned_away.insert(
                 body,
                 Instant::now() + Duration::from_millis(RETRY_AFTER * 900),
@@ -133,7 +133,7 @@ async fn pass(
         .into_response()
 }
 
-/// CloudTrail, which knows nothing at first. What it knows is of the shape that the service has.
+/// A CloudTrail that knows no events at first. Its answers have the shape of the service's.
 pub struct CloudTrail {
     pub url: &'static str,
     records: Arc<Mutex<Vec<Value>>>,
@@ -158,7 +158,7 @@ impl CloudTrail {
                 .filter(about)
                 .cloned()
                 .collect();
-            // Page by page, and reads among them.
+            // The answer has pages, with reading calls among the events.
             let place = asked["NextToken"].as_str().unwrap_or("0");
             let place: usize = place.parse().unwrap();
             let read = json!({"EventName": "DescribeSecurityGroups", "ReadOnly": "true", "CloudTrailEvent": "{}"});
@@ -183,7 +183,7 @@ impl CloudTrail {
         }
     }
 
-    /// From now on it knows of a call that opened a group, as the service answers it.
+    /// Adds an event that opened a group.
     pub fn learn(&self, group: &str, user: &str, time: &str) {
         let parameters = json!({"groupId": group, "ipPermissions": {"items": [{"ipProtocol": "tcp", "fromPort": 22,
             "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]}});
@@ -197,7 +197,7 @@ impl CloudTrail {
         );
     }
 
-    /// From now on it knows of a call that opened a prefix list.
+    /// Adds an event that opened a prefix list.
     pub fn learn_list(&self, list: &str, user: &str, time: &str) {
         let entry = json!({"tag": 1, "Cidr": "0.0.0.0/0", "Description": ""});
         let request = json!({"PrefixListId": list, "CurrentVersion": 1, "AddEntry": entry});

@@ -1,4 +1,4 @@
-//! Slack as people see and use it.
+//! Slack as people use it.
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ impl Message {
         self.0["ts"].as_str().unwrap()
     }
 
-    /// All that a person can read in it, with its text for notifications.
+    /// All texts of the message, with the one for notifications.
     pub fn words(&self) -> String {
         let mut words = self.text().to_owned();
         collect_texts(&self.0["blocks"], &mut words);
@@ -39,7 +39,7 @@ impl Message {
             .find(|element| element["action_id"] == action_id)
     }
 
-    /// The finding's id, as the message prints it.
+    /// The finding's id, from the message.
     pub fn finding_id(&self) -> String {
         let words = self.words();
         let start = words.find("Finding `f-").expect("a finding's message") + "Finding `".len();
@@ -83,7 +83,7 @@ impl Slack {
         self.messages_of(CHANNEL).await
     }
 
-    /// Everything in some channel.
+    /// All messages of a channel.
     pub async fn messages_of(&self, channel: &str) -> Vec<Message> {
         let answer = get(&format!("{}/_control/messages/{channel}", self.url)).await;
         answer["messages"]
@@ -95,7 +95,7 @@ impl Slack {
             .collect()
     }
 
-    /// What everybody sees in the channel, outside threads.
+    /// The messages of the alerts channel outside threads.
     pub async fn channel(&self) -> Vec<Message> {
         let messages = self.messages().await.into_iter();
         messages
@@ -113,7 +113,7 @@ impl Slack {
             .collect()
     }
 
-    /// The newest message of the finding about a resource.
+    /// The newest message about a resource.
     pub async fn finding(&self, resource: &str) -> Message {
         eventually(resource, async || {
             self.findings()
@@ -124,7 +124,7 @@ impl Slack {
         .await
     }
 
-    /// Waits until the newest message about a resource says something.
+    /// Waits until the newest message about a resource contains `words`.
     pub async fn finding_says(&self, resource: &str, words: &str) -> Message {
         eventually(
             &format!("the message about {resource} says {words:?}"),
@@ -136,7 +136,7 @@ impl Slack {
         .await
     }
 
-    /// Waits until somebody's message in the channel says something.
+    /// Waits until a message in the channel contains `words`.
     pub async fn channel_says(&self, words: &str) -> Message {
         eventually(&format!("the channel says {words:?}"), async || {
             self.channel()
@@ -154,7 +154,7 @@ impl Slack {
             .collect()
     }
 
-    /// What only one user sees.
+    /// The messages that only one user sees.
     pub async fn told(&self, user: &str) -> Vec<Message> {
         let messages = self.messages().await.into_iter();
         messages
@@ -162,7 +162,7 @@ impl Slack {
             .collect()
     }
 
-    /// Waits until a user is told something privately.
+    /// Waits until a private message to a user contains `words`.
     pub async fn is_told(&self, user: &str, words: &str) -> Message {
         eventually(&format!("{user} is told {words:?}"), async || {
             self.told(user)
@@ -173,12 +173,12 @@ impl Slack {
         .await
     }
 
-    /// Presses a button; comes back when Defendable has answered.
+    /// Clicks a button; returns when Defendable has answered.
     pub async fn click(&self, user: &str, message: &Message, action_id: &str) {
         self.click_in(CHANNEL, user, message, action_id).await;
     }
 
-    /// Presses a button in some channel.
+    /// The same in another channel.
     pub async fn click_in(&self, channel: &str, user: &str, message: &Message, action_id: &str) {
         let button = message
             .button(action_id)
@@ -200,7 +200,7 @@ impl Slack {
         .await
     }
 
-    /// Opens the app's Home tab and returns what is shown there.
+    /// Opens the app's Home tab; returns its text.
     pub async fn home(&self, user: &str) -> String {
         post(
             &format!("{}/_control/open-home", self.url),
@@ -210,7 +210,7 @@ impl Slack {
         self.shown_home(user).await
     }
 
-    /// What stands in the open modal; nothing where none is open.
+    /// The text of the open modal; empty where none is open.
     pub async fn modal(&self) -> String {
         let state = self
             .browser()
@@ -227,7 +227,7 @@ impl Slack {
         words
     }
 
-    /// Waits until the open modal says something.
+    /// Waits until the open modal contains `words`.
     pub async fn modal_says(&self, words: &str) -> String {
         eventually(&format!("a modal says {words:?}"), async || {
             Some(self.modal().await).filter(|modal| modal.contains(words))
@@ -235,7 +235,7 @@ impl Slack {
         .await
     }
 
-    /// What the Home tab shows.
+    /// The text of the Home tab, without opening it.
     pub async fn shown_home(&self, user: &str) -> String {
         eventually("the Home tab is shown", async || {
             let state = self
@@ -256,13 +256,13 @@ impl Slack {
         .await
     }
 
-    /// What keeps the browser up to date; its first message is all that is shown.
+    /// The WebSocket of Slack's page; its first message has everything that is shown.
     async fn browser(&self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
         let url = format!("{}/ui", self.url.replace("http:", "ws:"));
         tokio_tungstenite::connect_async(url).await.unwrap().0
     }
 
-    /// Fills in the open modal and sends it off, as the browser does.
+    /// Fills in the open modal and submits it, as the browser does.
     pub async fn submit(&self, user: &str, values: Value) {
         let mut browser = self.browser().await;
         let submission = json!({"t": "view_submit", "user": user, "values": values}).to_string();
@@ -270,7 +270,7 @@ impl Slack {
             .send(tungstenite::Message::text(submission))
             .await
             .unwrap();
-        // Slack's side hears of it before the browser leaves.
+        // Local-slack handles the message before the browser leaves.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         browser.close(None).await.unwrap();
     }
