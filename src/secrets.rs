@@ -1,28 +1,30 @@
 //! Secrets: from the environment, or by name from the SSM Parameter Store; never printed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use crate::aws::AwsError;
+use crate::clock::Clock;
 
 /// The IAM actions of reading secrets: SSM decrypts in the caller's name.
 pub const ACTIONS: &[&str] = &["kms:Decrypt", "ssm:GetParameter"];
 
 /// The least time between two readings of a secret that proves wrong, so that forged requests do not each
 /// make a call.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The time after which a secret is read again: one that was rotated out stops working by then.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// How much longer a secret is used while it cannot be read again.
-const KEPT: Duration = Duration::from_secs(300);
+const KEPT: SignedDuration = SignedDuration::from_secs(300);
 
 /// The time after a failed reading until the next one.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The time that a reading may take, where the last value can still be used and where it cannot. Slack waits
 /// three seconds.
@@ -43,6 +45,8 @@ pub enum SecretSource {
 pub struct Secrets {
     /// SSM's client.
     pub ssm: aws_sdk_ssm::Client,
+    /// The clock that tells how old a secret is.
+    pub clock: Clock,
 }
 
 /// The reason why a secret cannot be read.
@@ -109,11 +113,11 @@ pub struct CachedSecret {
 struct Cached {
     value: Option<SecretString>,
     /// The time at which the value was read.
-    read_at: Option<Instant>,
+    read_at: Option<Timestamp>,
     /// The time at which reading last failed.
-    failed_at: Option<Instant>,
+    failed_at: Option<Timestamp>,
     /// The time at which a value that proved wrong was last read again.
-    read_again_at: Option<Instant>,
+    read_again_at: Option<Timestamp>,
 }
 
 /// The use of a cached value, by its age.
@@ -128,8 +132,8 @@ enum Standing {
 }
 
 impl Cached {
-    fn standing(&self, now: Instant) -> Standing {
-        let since = |at: Instant| now.saturating_duration_since(at);
+    fn standing(&self, now: Timestamp) -> Standing {
+        let since = |at: Timestamp| now.duration_since(at);
         match self.read_at.map(since) {
             None => Standing::Expired,
             Some(age) if age < FRESH => Standing::Fresh,
@@ -140,12 +144,12 @@ impl Cached {
         }
     }
 
-    fn has_just_failed(&self, now: Instant) -> bool {
+    fn has_just_failed(&self, now: Timestamp) -> bool {
         self.failed_at
-            .is_some_and(|at| now.saturating_duration_since(at) < PAUSE)
+            .is_some_and(|at| now.duration_since(at) < PAUSE)
     }
 
-    fn keep(&mut self, value: &SecretString, now: Instant) {
+    fn keep(&mut self, value: &SecretString, now: Timestamp) {
         (self.value, self.read_at, self.failed_at) = (Some(value.clone()), Some(now), None);
     }
 }
@@ -163,10 +167,10 @@ impl CachedSecret {
     /// The secret, as it was read within the last minute, or within the last six where it cannot be read
     /// again.
     pub async fn get(&self) -> Result<SecretString, SecretError> {
-        self.get_at(Instant::now()).await
+        self.get_at(self.secrets.clock.now()).await
     }
 
-    async fn get_at(&self, now: Instant) -> Result<SecretString, SecretError> {
+    async fn get_at(&self, now: Timestamp) -> Result<SecretString, SecretError> {
         let mut cached = self.cached.lock().await;
         let standing = cached.standing(now);
         let last = match (&cached.value, standing) {
@@ -206,16 +210,17 @@ impl CachedSecret {
         if let Some(value) = cached.value.as_ref().filter(|value| differs(value)) {
             return Ok(Some(value.clone()));
         }
+        let now = self.secrets.clock.now();
         if cached
             .read_again_at
-            .is_some_and(|at| at.elapsed() < PATIENCE)
+            .is_some_and(|at| now.duration_since(at) < PATIENCE)
         {
             return Ok(None);
         }
-        cached.read_again_at = Some(Instant::now());
+        cached.read_again_at = Some(now);
         let read = tokio::time::timeout(READING, self.secrets.read(&self.source)).await;
         let value = read.unwrap_or(Err(SecretError::Slow))?;
-        cached.keep(&value, Instant::now());
+        cached.keep(&value, now);
         Ok(Some(value).filter(differs))
     }
 }
@@ -226,11 +231,11 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_anew_after_a_minute_and_outlives_the_store_for_five_more() {
-        let now = Instant::now();
+        let now = Timestamp::UNIX_EPOCH;
         let mut cached = Cached::default();
         assert_eq!(cached.standing(now), Standing::Expired, "it was never read");
         cached.keep(&SecretString::from("secret"), now);
-        let after = |seconds| now + Duration::from_secs(seconds);
+        let after = |seconds| now + SignedDuration::from_secs(seconds);
         assert_eq!(cached.standing(after(59)), Standing::Fresh);
         assert_eq!(cached.standing(after(60)), Standing::Stale);
         cached.failed_at = Some(after(60));
@@ -262,15 +267,18 @@ mod tests {
         let ssm = aws_sdk_ssm::Client::from_conf(config);
         CachedSecret::new(
             SecretSource::Parameter("/defendable/secret".to_owned()),
-            Secrets { ssm },
+            Secrets {
+                ssm,
+                clock: Clock::system(),
+            },
         )
     }
 
     #[tokio::test]
     async fn while_the_store_cannot_be_reached_the_last_secret_serves_for_six_minutes_and_no_longer()
      {
-        let (secret, now) = (unreachable(), Instant::now());
-        let after = |seconds| now + Duration::from_secs(seconds);
+        let (secret, now) = (unreachable(), Timestamp::UNIX_EPOCH);
+        let after = |seconds| now + SignedDuration::from_secs(seconds);
         secret
             .cached
             .lock()
@@ -306,17 +314,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_that_was_never_read_is_not_asked_for_at_every_request() {
-        let (secret, now) = (unreachable(), Instant::now());
+        let (secret, now) = (unreachable(), Timestamp::UNIX_EPOCH);
         assert!(matches!(
             secret.get_at(now).await,
             Err(SecretError::Aws { .. })
         ));
         assert!(matches!(
-            secret.get_at(now + Duration::from_secs(4)).await,
+            secret.get_at(now + SignedDuration::from_secs(4)).await,
             Err(SecretError::JustFailed)
         ));
         assert!(matches!(
-            secret.get_at(now + Duration::from_secs(5)).await,
+            secret.get_at(now + SignedDuration::from_secs(5)).await,
             Err(SecretError::Aws { .. })
         ));
     }

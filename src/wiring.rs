@@ -106,6 +106,7 @@ impl Wiring {
     pub fn secrets(&self) -> Secrets {
         Secrets {
             ssm: aws_sdk_ssm::Client::new(self.aws.config()),
+            clock: self.clock.clone(),
         }
     }
 
@@ -160,7 +161,11 @@ impl Wiring {
         let (table, queues, schedule) = (self.table(), self.queues(), self.schedule());
         let (history, remediation_queue) = (self.history(&table), &settings.queues.remediation);
         SlackFunction {
-            authoriser: Authoriser::new(settings.slack.operators.clone(), slack.clone()),
+            authoriser: Authoriser::new(
+                settings.slack.operators.clone(),
+                slack.clone(),
+                self.clock.clone(),
+            ),
             findings: FindingActions {
                 table: table.clone(),
                 rules: settings.rules.clone(),

@@ -3,18 +3,20 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use slack_morphism::prelude::{SlackUserGroupId, SlackUserId};
 
 use super::client::Slack;
 use super::error::SlackError;
 use super::operator::{Operator, Who};
+use crate::clock::Clock;
 use crate::ids::AccountId;
 
 /// How long it is remembered who is in a user group, and who is active.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long Slack may take to say all of that: it wants its own answer within
 /// [three seconds](https://docs.slack.dev/interactivity/handling-user-interaction/#acknowledgment_response).
@@ -68,8 +70,8 @@ pub enum Permission {
 /// Slack's latest answers.
 #[derive(Debug, Default)]
 struct Remembered {
-    members: HashMap<SlackUserGroupId, (Instant, HashSet<SlackUserId>)>,
-    active: HashMap<SlackUserId, (Instant, bool)>,
+    members: HashMap<SlackUserGroupId, (Timestamp, HashSet<SlackUserId>)>,
+    active: HashMap<SlackUserId, (Timestamp, bool)>,
 }
 
 /// Decides who is an operator.
@@ -77,15 +79,17 @@ struct Remembered {
 pub struct Authoriser {
     operators: Vec<Operator>,
     slack: Slack,
+    clock: Clock,
     remembered: Arc<Mutex<Remembered>>,
 }
 
 impl Authoriser {
     /// An authoriser that allows `operators` and nobody else.
-    pub fn new(operators: Vec<Operator>, slack: Slack) -> Self {
+    pub fn new(operators: Vec<Operator>, slack: Slack, clock: Clock) -> Self {
         Self {
             operators,
             slack,
+            clock,
             remembered: Arc::default(),
         }
     }
@@ -151,7 +155,7 @@ impl Authoriser {
         until: tokio::time::Instant,
     ) -> Option<bool> {
         if let Some((at, members)) = self.remembered().members.get(group)
-            && at.elapsed() < MEMORY
+            && self.is_fresh(*at)
         {
             return Some(members.contains(user));
         }
@@ -161,14 +165,14 @@ impl Authoriser {
         let is_member = members.contains(user);
         self.remembered()
             .members
-            .insert(group.clone(), (Instant::now(), members));
+            .insert(group.clone(), (self.clock.now(), members));
         Some(is_member)
     }
 
     /// A person who has left the workspace stays in the list until the list is changed.
     async fn is_active(&self, user: &SlackUserId, until: tokio::time::Instant) -> Option<bool> {
         if let Some((at, is_active)) = self.remembered().active.get(user)
-            && at.elapsed() < MEMORY
+            && self.is_fresh(*at)
         {
             return Some(*is_active);
         }
@@ -176,8 +180,12 @@ impl Authoriser {
         let is_active = said(until, async move { slack.is_active(&asked).await }).await?;
         self.remembered()
             .active
-            .insert(user.clone(), (Instant::now(), is_active));
+            .insert(user.clone(), (self.clock.now(), is_active));
         Some(is_active)
+    }
+
+    fn is_fresh(&self, at: Timestamp) -> bool {
+        self.clock.now().duration_since(at) < MEMORY
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {

@@ -26,4 +26,5 @@ mod storms;
 mod support;
 mod switch;
 mod telling;
+mod time;
 mod undoing;

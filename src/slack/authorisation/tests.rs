@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::clock::Clock;
 use crate::secrets::{SecretSource, Secrets};
 use crate::slack::settings::SlackSettings;
 
@@ -46,6 +47,7 @@ async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
         .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest());
     let secrets = Secrets {
         ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
+        clock: Clock::system(),
     };
     let settings = SlackSettings {
         channel: "C1".into(),
@@ -69,7 +71,7 @@ fn operators(list: &[&str]) -> Vec<Operator> {
 async fn an_empty_list_allows_nobody() {
     let (slack, _) = slack(json!({})).await;
     assert_eq!(
-        Authoriser::new(Vec::new(), slack)
+        Authoriser::new(Vec::new(), slack, Clock::system())
             .permission(&"U0ALICE".into())
             .await,
         Permission::Denied
@@ -77,9 +79,13 @@ async fn an_empty_list_allows_nobody() {
 }
 
 #[tokio::test]
-async fn members_of_a_user_group_may_act_and_are_remembered() {
+async fn members_of_a_user_group_may_act_and_are_remembered_for_a_minute() {
     let (slack, calls) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
-    let authoriser = Authoriser::new(operators(&["U0CAROL", "S0SECOPS"]), slack);
+    let begun = Timestamp::now();
+    let passed = Arc::new(AtomicU64::new(0));
+    let seconds = passed.clone();
+    let clock = Clock::by(move || begun + Duration::from_secs(seconds.load(Ordering::Relaxed)));
+    let authoriser = Authoriser::new(operators(&["U0CAROL", "S0SECOPS"]), slack, clock);
     assert_eq!(
         authoriser.permission(&"U0CAROL".into()).await,
         Permission::Granted(Reach::Everywhere)
@@ -102,6 +108,15 @@ async fn members_of_a_user_group_may_act_and_are_remembered() {
         Permission::Denied
     );
     assert_eq!(calls.load(Ordering::Relaxed), 3);
+    for (seconds, asked) in [(59, 3), (60, 5)] {
+        passed.store(seconds, Ordering::Relaxed);
+        authoriser.permission(&"U0ALICE".into()).await;
+        assert_eq!(
+            calls.load(Ordering::Relaxed),
+            asked,
+            "after {seconds} s: the group, and whether she is active"
+        );
+    }
 }
 
 #[tokio::test]
@@ -116,6 +131,7 @@ async fn a_person_who_has_left_may_do_nothing_though_they_are_listed() {
             "U0SLOW",
         ]),
         slack,
+        Clock::system(),
     );
     for (user, expected) in [
         ("U0ALICE", Permission::Granted(Reach::Everywhere)),
@@ -145,7 +161,7 @@ async fn a_person_who_has_left_may_do_nothing_though_they_are_listed() {
 #[tokio::test]
 async fn a_group_that_cannot_be_read_allows_nobody() {
     let (slack, _) = slack(json!({"ok": false, "error": "missing_scope"})).await;
-    let authoriser = Authoriser::new(operators(&["S0SECOPS"]), slack);
+    let authoriser = Authoriser::new(operators(&["S0SECOPS"]), slack, Clock::system());
     assert_eq!(
         authoriser.permission(&"U0ALICE".into()).await,
         Permission::Unknown { listed: None }
@@ -155,7 +171,7 @@ async fn a_group_that_cannot_be_read_allows_nobody() {
 #[tokio::test]
 async fn a_group_that_does_not_answer_keeps_nobody_of_another_out() {
     let (slack, _) = slack(json!({"ok": true, "users": ["U0ALICE"]})).await;
-    let authoriser = Authoriser::new(operators(&["S0SLOW", "S0SECOPS"]), slack);
+    let authoriser = Authoriser::new(operators(&["S0SLOW", "S0SECOPS"]), slack, Clock::system());
     assert_eq!(
         authoriser.permission(&"U0ALICE".into()).await,
         Permission::Granted(Reach::Everywhere)
@@ -175,7 +191,7 @@ async fn an_operator_of_some_accounts_reaches_those_only() {
         "U0CAROL@111111111111",
         "U0CAROL",
     ]);
-    let authoriser = Authoriser::new(listed, slack);
+    let authoriser = Authoriser::new(listed, slack, Clock::system());
     let Permission::Granted(reach) = authoriser.permission(&"U0BOB".into()).await else {
         panic!()
     };

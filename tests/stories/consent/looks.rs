@@ -1,10 +1,12 @@
 //! Messages show the present state: failed looks, channels and mentions that follow, and the right names.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{close_port, open_group, send};
 use crate::support::fault_proxy::Fault;
 use crate::support::installation::Installation;
+use crate::support::movable_clock::MovableClock;
 use crate::support::payload::{click, interact, submission};
 use crate::support::{
     ALICE, Options, World, eventually, finding_of_bucket, finding_of_group, several_ticks,
@@ -336,12 +338,13 @@ async fn grown_in_silence(world: &mut Installation, name: &str) -> String {
 #[tokio::test]
 async fn housekeeping_reads_resources_again_after_an_hour() {
     let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
-    let mut world = Installation::start(&[], vec![schedule]).await;
+    let clock = MovableClock::default();
+    let mut world = Installation::start_by(&clock, vec![schedule]).await;
     let group = grown_in_silence(&mut world, "unwatched").await;
     let looks = || world.to_aws.calls("ec2:DescribeSecurityGroupRules").len();
     let before = looks();
     let kept_house = async |times: usize| {
-        // Counts the recorded looks.
+        // Each run records its place in the list of open findings.
         let count = || {
             world
                 .to_aws
@@ -356,23 +359,11 @@ async fn housekeeping_reads_resources_again_after_an_hour() {
         })
         .await;
     };
+    clock.pass(SignedDuration::from_mins(58));
     kept_house(2).await;
     assert_eq!(looks(), before, "it was looked at less than an hour ago");
-    let key = format!("FINDING#{}", finding_of_group(&group));
-    let hour_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(61)).to_string();
-    let message = eventually("it is looked at", async || {
-        let message = world.slack.finding(&group).await;
-        if message.words().contains("• revoke tcp 3306") {
-            return Some(message);
-        }
-        // Another write may come between and restore the earlier plan.
-        world
-            .aws
-            .set_text(&key, "FINDING", "finding.checkedAt", &hour_ago)
-            .await;
-        None
-    })
-    .await;
+    clock.pass(SignedDuration::from_mins(2));
+    let message = world.slack.finding_says(&group, "• revoke tcp 3306").await;
     assert!(
         message.words().contains("· critical severity"),
         "{}",
@@ -434,7 +425,8 @@ async fn a_request_of_an_unknown_resource_without_a_plan_is_posted_and_asks() {
 #[tokio::test]
 async fn the_person_who_asked_for_an_undo_is_told_when_it_is_abandoned() {
     let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
-    let world = Installation::start(&[], vec![schedule]).await;
+    let clock = MovableClock::default();
+    let world = Installation::start_by(&clock, vec![schedule]).await;
     let group = world.aws.open_group("given-up").await;
     let id = finding_of_group(&group);
     let message = world.slack.finding_says(&group, "• revoke tcp 22").await;
@@ -454,24 +446,10 @@ async fn the_person_who_asked_for_an_undo_is_told_when_it_is_abandoned() {
         (world.to_aws.hits(mute) > 0).then_some(())
     })
     .await;
-    let long_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(16)).to_string();
-    // Another write may come between and restore the earlier state.
-    eventually("it is given up", async || {
-        if world.aws.finding(&id).await?["state"] != "undoing" {
-            return Some(());
-        }
-        world
-            .aws
-            .set_text(
-                &format!("FINDING#{id}"),
-                "FINDING",
-                "finding.#state.since",
-                &long_ago,
-            )
-            .await;
-        None
-    })
-    .await;
+    clock.pass(SignedDuration::from_mins(14));
+    several_ticks().await;
+    assert_eq!(world.aws.finding(&id).await.unwrap()["state"], "undoing");
+    clock.pass(SignedDuration::from_mins(2));
     world
         .slack
         .is_told(

@@ -15,7 +15,10 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use super::movable_clock::MovableClock;
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,8 @@ struct State {
     is_down: bool,
     /// What happens before a call, and how many calls are passed on first.
     hook: Option<(usize, Hook)>,
+    /// The clock by which messages are stamped, in place of the queue's.
+    clock: Option<MovableClock>,
     /// The number of calls that had been passed on when the hook was set.
     hook_set: usize,
     /// The number of calls that had been passed on when the hook ran.
@@ -223,6 +228,11 @@ impl FaultProxy {
             .count()
     }
 
+    /// Stamps the messages that queues deliver by a clock.
+    pub fn stamp_by(&self, clock: &MovableClock) {
+        self.state.lock().unwrap().clock = Some(clock.clone());
+    }
+
     /// Refuses every connection, or none any more.
     pub fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
@@ -293,7 +303,8 @@ async fn pass(
         None => {
             let answer = forward(&client, &upstream, parts, body).await?;
             Ok(if operation == "sqs:ReceiveMessage" {
-                tampered(&state, &text, answer).await
+                let clock = state.lock().unwrap().clock.clone();
+                tampered(&state, &text, stamped(clock, answer).await).await
             } else {
                 answer
             })
@@ -515,6 +526,25 @@ fn s3_error(code: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>broken on purpose</Message></Error>"
     )
+}
+
+/// A delivery whose messages were sent at the time that a clock had then.
+async fn stamped(clock: Option<MovableClock>, answer: Answer) -> Answer {
+    let Some(clock) = clock else { return answer };
+    let (parts, body) = answer.into_parts();
+    let Ok(body) = body
+        .collect()
+        .await
+        .map_err(|never: Infallible| match never {});
+    let mut delivery: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+    for message in delivery["Messages"].as_array_mut().into_iter().flatten() {
+        let sent = &mut message["Attributes"]["SentTimestamp"];
+        let millisecond = sent.as_str().and_then(|text| text.parse().ok());
+        if let Some(at) = millisecond.and_then(|at| Timestamp::from_millisecond(at).ok()) {
+            *sent = json!(clock.at(at).as_millisecond().to_string());
+        }
+    }
+    Response::from_parts(parts, Full::from(delivery.to_string()))
 }
 
 /// A delivery, disturbed as the queue's setting says.

@@ -9,6 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::fault_proxy::FaultProxy;
 use super::lambda::{binary, installed};
+use super::movable_clock::{MovableClock, Serving, serve_here};
 use super::peers::CloudTrail;
 use super::{
     Aws, Options, Process, Slack, free_ports, sandbox, slack_config, spawn_local_slack, spawn_moto,
@@ -20,6 +21,8 @@ const OVERSIZED: &str = "6000";
 pub struct Installation {
     // The fields are dropped in this order.
     app: Option<Process>,
+    /// In place of `app`.
+    _here: Option<Serving>,
     /// More processes that take from the same queues, as on Lambda.
     helpers: Vec<Process>,
     account: Option<Process>,
@@ -84,6 +87,20 @@ impl Installation {
         installation
     }
 
+    /// The same with `serve` in this process, by a clock that the story moves. It has no log.
+    pub async fn start_by(clock: &MovableClock, variables: Vec<(&'static str, String)>) -> Self {
+        let mut installation = Self::prepare(&[], variables).await;
+        installation.to_aws.stamp_by(clock);
+        let command = installation.command(installation.port);
+        installation._here = Some(serve_here(&command, &installation.to_aws.url, clock));
+        let url = format!("{}/healthz", installation.app_url);
+        super::eventually(&url, async || {
+            (super::status(&url).await == Some(200)).then_some(())
+        })
+        .await;
+        installation
+    }
+
     /// The same with another visibility timeout in seconds, after which a killed process's messages come back.
     /// It must be set before the first poll, because a poll keeps the timeout with which it began.
     pub async fn start_with_unseen(
@@ -140,6 +157,7 @@ impl Installation {
         let (aws, slack) = (Aws::new(&aws_url), Slack::new(slack_url));
         Self {
             app: None,
+            _here: None,
             helpers: Vec::new(),
             account: Some(account),
             _local_slack: local_slack,

@@ -5,6 +5,7 @@ pub mod fault_proxy;
 mod http;
 pub mod installation;
 pub mod lambda;
+pub mod movable_clock;
 pub mod payload;
 pub mod peers;
 mod ports;
