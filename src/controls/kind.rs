@@ -1,9 +1,10 @@
-//! Controls and kinds of violation, by name. What each means is in its folder; the
-//! registry has one line for each.
+//! Controls and kinds of violation, by the names that the catalogue gives them, and services.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::catalogue::catalogue;
 
 /// An enum whose members have fixed names, which are in tables, messages and queues.
 macro_rules! named {
@@ -41,28 +42,40 @@ macro_rules! named {
     };
 }
 
-named! {
-    /// A control: one thing that can be wrong with a kind of resource, whichever rules speak of it. Its
-    /// name is part of finding ids and plan digests.
-    pub enum Control {
-        /// A security group opens a prohibited port to everybody.
-        IngressProhibitedPorts = "ingress-prohibited-ports",
-        /// A bucket is public, by its ACL or its policy.
-        BucketPublic = "bucket-public",
-    }
+/// The two enums that the catalogue names.
+macro_rules! names {
+    ($(
+        $(#[$about:meta])* $control:ident = $name:literal in $folder:ident {
+            $($(#[$what:meta])* $kind:ident = $kind_name:literal by $remediation:ident,)+
+        }
+    )+) => {
+        named! {
+            /// A control: one thing that can be wrong with a kind of resource, whichever rules speak of it. Its
+            /// name is part of finding ids and plan digests.
+            pub enum Control {
+                $($(#[$about])* $control = $name,)+
+            }
+        }
+
+        named! {
+            /// A kind of violation. Each belongs to one control, and has one remediation.
+            pub enum ViolationType {
+                $($($(#[$what])* $kind = $kind_name,)+)+
+            }
+        }
+
+        impl ViolationType {
+            /// The control that it belongs to.
+            pub fn control(self) -> Control {
+                match self {
+                    $($(Self::$kind => Control::$control,)+)+
+                }
+            }
+        }
+    };
 }
 
-named! {
-    /// A kind of violation. Each belongs to one control, and has one remediation.
-    pub enum ViolationType {
-        /// A security group opens a prohibited port to everybody.
-        Ec2SgProhibitedPort = "EC2_SG_PROHIBITED_PORT",
-        /// A bucket's ACL grants something to everybody.
-        S3BucketPublicAcl = "S3_BUCKET_PUBLIC_ACL",
-        /// A bucket's policy allows everybody.
-        S3BucketPublicPolicy = "S3_BUCKET_PUBLIC_POLICY",
-    }
-}
+catalogue!(names);
 
 named! {
     /// An AWS service whose resources are changed. Each has a remediator: one function, one queue, one role.

@@ -1,11 +1,12 @@
 //! Controls: what can be wrong with a resource, and how that is found, planned, fixed and undone.
 //!
-//! Each control has a folder with everything about it. `registry.rs` says which folder it is; `kind.rs` has the
-//! names, and `change.rs` the changes. What is common to all is in files of its own, which know no control.
+//! Each control has a folder with everything about it, and an entry in `catalogue.rs`; `change.rs` has the changes of
+//! all. What is common to them is in files of its own, which know no control.
 
 mod about;
 mod actions;
 pub mod bucket_public;
+mod catalogue;
 pub mod cause;
 mod change;
 mod console;

@@ -1,24 +1,44 @@
-//! The registry: which definition a control has, and which remediation a kind of violation has. A control is
-//! added by its line in [`kind`](super::kind), its folder, and the lines that the compiler then asks for here.
+//! The definition of a control and the remediation of a kind of violation, as the catalogue has them, and what
+//! follows from these.
 
 use std::collections::BTreeSet;
 
-use super::bucket_public::{BucketPublic, PublicAcl, PublicPolicy};
+use super::catalogue::catalogue;
 use super::definition::Definition;
-use super::ingress_prohibited_ports::{IngressProhibitedPorts, ProhibitedPort};
 use super::kind::{Control, ViolationType};
 use super::remediation::Remediation;
 use crate::ids::{FindingId, Resource, ResourceType};
 
-impl Control {
-    /// The control's definition: resource type, words, console page, name and tags.
-    pub fn definition(self) -> &'static dyn Definition {
-        match self {
-            Self::IngressProhibitedPorts => &IngressProhibitedPorts,
-            Self::BucketPublic => &BucketPublic,
+/// What the folders of the catalogue define.
+macro_rules! definitions {
+    ($(
+        $(#[$about:meta])* $control:ident = $name:literal in $folder:ident {
+            $($(#[$what:meta])* $kind:ident = $kind_name:literal by $remediation:ident,)+
         }
-    }
+    )+) => {
+        impl Control {
+            /// The control's definition: resource type, words, console page, name and tags.
+            pub fn definition(self) -> &'static dyn Definition {
+                match self {
+                    $(Self::$control => &super::$folder::$control,)+
+                }
+            }
+        }
 
+        impl ViolationType {
+            /// How it is fixed, and how that is undone.
+            pub fn remediation(self) -> &'static dyn Remediation {
+                match self {
+                    $($(Self::$kind => &super::$folder::$remediation,)+)+
+                }
+            }
+        }
+    };
+}
+
+catalogue!(definitions);
+
+impl Control {
     /// The kinds of violation that belong to it, in the order in which a fix takes them.
     pub fn kinds(self) -> impl Iterator<Item = ViolationType> {
         ViolationType::ALL
@@ -55,20 +75,6 @@ impl Control {
 }
 
 impl ViolationType {
-    /// How it is fixed, and how that is undone.
-    pub fn remediation(self) -> &'static dyn Remediation {
-        match self {
-            Self::Ec2SgProhibitedPort => &ProhibitedPort,
-            Self::S3BucketPublicAcl => &PublicAcl,
-            Self::S3BucketPublicPolicy => &PublicPolicy,
-        }
-    }
-
-    /// The control that it belongs to.
-    pub fn control(self) -> Control {
-        self.remediation().control()
-    }
-
     /// The type of resource that the kind is about.
     pub fn resource_type(self) -> &'static str {
         self.control().resource_type()

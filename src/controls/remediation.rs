@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::change::Change;
 use super::evaluation::RuleDefaults;
-use super::kind::{Control, Service};
+use super::kind::Service;
 use super::undo_error::UndoError;
 use crate::aws::{Aws, AwsError};
 use crate::ids::Resource;
@@ -15,9 +15,6 @@ use crate::ids::Resource;
 /// The remediation of one kind of violation.
 #[async_trait]
 pub trait Remediation: Sync {
-    /// The control that the kind belongs to.
-    fn control(&self) -> Control;
-
     /// The service whose resources it changes, and so the remediator that calls it.
     fn service(&self) -> Service;
 

@@ -17,7 +17,7 @@ use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
-use crate::controls::kind::{Control, Service};
+use crate::controls::kind::Service;
 use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
@@ -27,10 +27,6 @@ pub(in crate::controls) struct PublicAcl;
 
 #[async_trait]
 impl Remediation for PublicAcl {
-    fn control(&self) -> Control {
-        Control::BucketPublic
-    }
-
     fn service(&self) -> Service {
         Service::S3
     }

@@ -15,7 +15,7 @@ use crate::aws::bucket::{self, PublicAccessBlock};
 use crate::aws::{Aws, AwsError};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
-use crate::controls::kind::{Control, Service};
+use crate::controls::kind::Service;
 use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
@@ -26,10 +26,6 @@ pub(in crate::controls) struct PublicPolicy;
 
 #[async_trait]
 impl Remediation for PublicPolicy {
-    fn control(&self) -> Control {
-        Control::BucketPublic
-    }
-
     fn service(&self) -> Service {
         Service::S3
     }

@@ -17,7 +17,7 @@ use super::rule::RestrictedPorts;
 use crate::aws::{Aws, AwsError, prefix_list};
 use crate::controls::change::Change;
 use crate::controls::evaluation::RuleDefaults;
-use crate::controls::kind::{Control, Service};
+use crate::controls::kind::Service;
 use crate::controls::remediation::{Live, Prepared, PutBack, Remediation, equals};
 use crate::controls::undo_error::UndoError;
 use crate::ids::{Resource, ResourceId};
@@ -29,10 +29,6 @@ pub(in crate::controls) struct ProhibitedPort;
 
 #[async_trait]
 impl Remediation for ProhibitedPort {
-    fn control(&self) -> Control {
-        Control::IngressProhibitedPorts
-    }
-
     fn service(&self) -> Service {
         Service::Ec2
     }
