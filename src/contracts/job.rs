@@ -113,7 +113,9 @@ mod tests {
     fn the_tags_of_jobs_and_of_notices_are_told_apart() {
         let (jobs, notices) = (variants::<Job>(), variants::<Notice>());
         assert_eq!(jobs.matches('`').count(), 2 * (TAGS.len() + 1), "{jobs}");
+        assert!(!Job::is_tag("parked"));
         for tag in TAGS {
+            assert!(Job::is_tag(tag));
             assert!(jobs.contains(&format!("`{tag}`")), "{tag}: {jobs}");
             assert!(!notices.contains(&format!("`{tag}`")), "{tag}: {notices}");
         }

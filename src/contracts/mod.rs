@@ -303,14 +303,59 @@ mod tests {
         assert_eq!(report.detail, None);
     }
 
-    #[test]
-    fn our_report_survives_the_way_and_keeps_dd_aws_s_fields() {
-        let request: RemediationRequest = serde_json::from_value(json!({
+    fn request() -> RemediationRequest {
+        serde_json::from_value(json!({
             "raisedByRule": "r", "targetResourceType": "AWS::S3::Bucket", "targetResourceId": "b",
             "awsRegion": "us-east-1", "violationType": "S3_BUCKET_PUBLIC_ACL", "extra": 1,
             "awsAccountId": "123456789012",
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_request_is_about_the_finding_that_follows_from_it() {
+        let plain = request();
+        let id = plain.violation_type.control().finding(&plain.resource());
+        let of_version_0_1 = FindingId::of_rule(&plain.raised_by_rule, &plain.resource());
+        assert_eq!(plain.finding(), Ok(id.clone()));
+        let naming = |named: &FindingId| RemediationRequest {
+            finding_id: Some(named.clone()),
+            ..request()
+        };
+        assert_eq!(naming(&id).finding(), Ok(id.clone()));
+        assert_eq!(naming(&of_version_0_1).finding(), Ok(id.clone()));
+        let foreign: FindingId = "f-000000000000".parse().unwrap();
+        let refused = ForeignFinding::Named {
+            named: foreign.clone(),
+            follows: id,
+        };
+        assert_eq!(naming(&foreign).finding(), Err(refused));
+    }
+
+    #[test]
+    fn a_report_is_about_the_resource_of_its_request() {
+        let mut report =
+            RemediationReport::without_plan("source", request(), Timestamp::UNIX_EPOCH);
+        assert_eq!(report.finding(), Some(request().finding()));
+        report.resource_id = "another".parse().unwrap();
+        assert!(matches!(
+            report.finding(),
+            Some(Err(ForeignFinding::Reported { .. }))
+        ));
+        report.detail = None;
+        assert_eq!(report.finding(), None);
+    }
+
+    #[test]
+    fn a_switch_is_written_in_one_word() {
+        for switch in [Switch::On, Switch::Off] {
+            assert_eq!(serde_json::to_value(switch).unwrap(), switch.as_str());
+        }
+    }
+
+    #[test]
+    fn our_report_survives_the_way_and_keeps_dd_aws_s_fields() {
+        let request = request();
         let report = RemediationReport {
             remediation_source: "s3-bucket-remediator".to_owned(),
             resource_id: request.target_resource_id.clone(),

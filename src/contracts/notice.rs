@@ -92,6 +92,23 @@ impl Notice {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_switch_of_version_0_1_was_carried_out() {
+        let at = "2026-01-01T00:00:00Z";
+        let notice: Notice =
+            serde_json::from_value(serde_json::json!({"notice": "switched", "at": at,
+            "switch": "on", "by": "U0ALICE"}))
+            .unwrap();
+        assert!(matches!(
+            notice,
+            Notice::Switched {
+                carried_out: true,
+                ..
+            }
+        ));
+        assert_eq!(Notice::held_key(at.parse().unwrap()), format!("held {at}"));
+    }
+
     /// Queues stand below what functions tell each other, and write this notice themselves.
     #[test]
     fn a_report_of_a_parked_message_is_a_notice() {

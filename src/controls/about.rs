@@ -96,5 +96,8 @@ mod tests {
         assert_eq!(ignored_because(&tagged("ticket 42")), Some("ticket 42"));
         assert_eq!(ignored_because(&tagged(" ")), Some("no reason given"));
         assert_eq!(ignored_because(&Tags::new()), None);
+        let about = |tags| About { name: None, tags };
+        assert_eq!(about(tagged("why")).ignored_because(), Some("why"));
+        assert_eq!(about(Tags::new()).ignored_because(), None);
     }
 }

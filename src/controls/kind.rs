@@ -102,3 +102,18 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remediator_is_named_after_its_service_and_its_older_queue_as_in_version_0_1() {
+        let names = Service::ALL.map(|service| (service.remediator(), service.older_name()));
+        let expected = [
+            ("ec2-remediator", "security-group"),
+            ("s3-remediator", "s3-bucket"),
+        ];
+        assert_eq!(names, expected.map(|(new, old)| (new.to_owned(), old)));
+    }
+}

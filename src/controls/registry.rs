@@ -135,6 +135,56 @@ mod tests {
     }
 
     #[test]
+    fn the_words_and_pages_of_a_control_are_its_own() {
+        let all = |kinds: &[ViolationType]| kinds.iter().copied().collect::<BTreeSet<_>>();
+        let region = "eu-central-1".parse().unwrap();
+        let (bucket, group) = (
+            Control::BucketPublic.definition(),
+            Control::IngressProhibitedPorts.definition(),
+        );
+        for (kinds, said) in [
+            (&[][..], "is public"),
+            (&[ViolationType::S3BucketPublicAcl], "is public by its ACL"),
+            (
+                &[ViolationType::S3BucketPublicPolicy],
+                "is public by its policy",
+            ),
+            (
+                &[
+                    ViolationType::S3BucketPublicAcl,
+                    ViolationType::S3BucketPublicPolicy,
+                ],
+                "is public by its ACL and its policy",
+            ),
+        ] {
+            assert_eq!(bucket.violated(&all(kinds)), said);
+        }
+        assert_eq!((bucket.noun(), group.noun()), ("Bucket", "Security group"));
+        assert_eq!(
+            (bucket.kept_again(), group.kept_again()),
+            ("is no longer public", "is no longer open to the internet")
+        );
+        assert_eq!(group.violated(&BTreeSet::new()), "is open to the internet");
+        assert_eq!(
+            bucket.console_page(&region, "b"),
+            "s3/buckets/b?region=eu-central-1&tab=permissions"
+        );
+        assert_eq!(
+            group.console_page(&region, "sg-1"),
+            "ec2/home?region=eu-central-1#SecurityGroup:groupId=sg-1"
+        );
+    }
+
+    #[test]
+    fn a_rule_is_in_scope_of_its_type_and_of_what_excuses_it() {
+        let (group, bucket) = (ResourceType::SECURITY_GROUP, ResourceType::BUCKET);
+        assert_eq!(Control::IngressProhibitedPorts.scope(), [group]);
+        let account = ResourceType::ACCOUNT_BLOCK;
+        assert_eq!(Control::BucketPublic.scope(), [bucket, account]);
+        assert_eq!(Control::resource_types(), [group, bucket].into());
+    }
+
+    #[test]
     fn every_kind_declares_its_actions_and_keeps_its_name() {
         for kind in ViolationType::ALL {
             let remediation = kind.remediation();

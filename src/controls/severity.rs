@@ -38,3 +38,25 @@ impl fmt::Display for Severity {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_severity_is_written_as_it_is_stored() {
+        let all = [
+            Severity::Low,
+            Severity::Medium,
+            Severity::High,
+            Severity::Critical,
+        ];
+        for severity in all {
+            assert_eq!(
+                serde_json::to_value(severity).unwrap(),
+                severity.to_string()
+            );
+        }
+        assert!(all.is_sorted());
+    }
+}

@@ -1,4 +1,5 @@
 mod consent;
+mod limits;
 
 use super::*;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};
