@@ -122,7 +122,57 @@ mod tests {
             (merged.episode.removed.len(), merged.removed_at),
             (2, Some(at(9)))
         );
-        assert!(matches!(merged.state, State::Fixed { .. }));
+        assert!(matches!(merged.state, State::Fixed { at: fixed_at, .. } if fixed_at == at(5)));
         assert_eq!(open().merged(&open(), at(60)), None);
+    }
+
+    fn rules() -> RuleDefaults {
+        RuleDefaults {
+            s3_public_access_names: [open().rule].into(),
+            ..RuleDefaults::default()
+        }
+    }
+
+    #[test]
+    fn a_finding_of_version_0_1_gets_the_id_of_its_control() {
+        let new = open().id;
+        assert_eq!(open().new_id(&rules()), None, "it has it");
+        let old = Finding {
+            id: FindingId::of_rule(&open().rule, &open().resource),
+            ..open()
+        };
+        assert_eq!(old.new_id(&rules()), Some(new.clone()));
+        assert_eq!(old.new_id(&RuleDefaults::default()), None, "no control");
+        let moved = old.under(&new, &rules());
+        assert_eq!((&moved.id, moved.aliases), (&new, [old.id].into()));
+    }
+
+    #[test]
+    fn the_result_of_version_0_1_follows_from_the_state() {
+        let is_compliant = |state: State, recorded_at| {
+            let mut old = Finding {
+                state,
+                recorded_at: at(recorded_at),
+                ..open()
+            };
+            old.sources.clear();
+            let moved = old.under(&open().id, &rules());
+            moved.sources[&open().rule].compliant
+        };
+        let fixed = |second| State::Fixed {
+            by: Actor::AutoResponse,
+            at: at(second),
+        };
+        assert!(is_compliant(fixed(5), 5) && is_compliant(fixed(5), 6));
+        assert!(!is_compliant(fixed(5), 4) && !is_compliant(State::OPEN, 4));
+        let ignored = |compliant| State::Ignored {
+            by: Actor::Tag,
+            since: at(1),
+            until: None,
+            reason: String::new(),
+            compliant,
+            covers: None,
+        };
+        assert!(is_compliant(ignored(true), 4) && !is_compliant(ignored(false), 4));
     }
 }

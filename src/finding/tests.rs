@@ -1,5 +1,7 @@
 mod consent;
+mod digest;
 mod limits;
+mod people;
 
 use super::*;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};

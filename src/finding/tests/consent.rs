@@ -3,7 +3,7 @@
 use super::*;
 use crate::controls::{AgreedPlan, Direction, IngressRule, IngressSource};
 
-fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
+pub(super) fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
     let range = IngressRule {
         rule_id: format!("sgr-{port}"),
         protocol: protocol.to_owned(),
@@ -20,7 +20,7 @@ fn ingress(port: i32, protocol: &str) -> (ViolationType, Change) {
 }
 
 /// A security group that opens something.
-fn group(changes: &[(ViolationType, Change)]) -> Finding {
+pub(super) fn group(changes: &[(ViolationType, Change)]) -> Finding {
     let mut breach = breach(0);
     breach.resource.resource_type = ResourceType::SECURITY_GROUP.parse().unwrap();
     breach.control = Some(Control::IngressProhibitedPorts);

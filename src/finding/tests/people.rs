@@ -1,0 +1,261 @@
+//! What a fix may take: what auto-response leaves to people, what only a person can close, what is ignored.
+
+use super::consent::{group, ingress};
+use super::*;
+use crate::controls::{IngressRule, IngressSource, PrefixList, WholePolicy};
+
+const KIND: ViolationType = ViolationType::Ec2SgProhibitedPort;
+
+fn with(port: i32, edit: impl FnOnce(&mut IngressRule)) -> (ViolationType, Change) {
+    let (kind, Change::RevokeIngress(mut rule)) = ingress(port, "tcp") else {
+        unreachable!("an ingress rule is revoked")
+    };
+    edit(&mut rule);
+    (kind, Change::RevokeIngress(rule))
+}
+
+/// A broad range, which auto-response leaves to people.
+fn broad(port: i32) -> (ViolationType, Change) {
+    with(port, |rule| rule.is_left_to_people = true)
+}
+
+/// A reference to a list with other entries, of which a person takes out the open one.
+fn by_hand(port: i32) -> (ViolationType, Change) {
+    let list = PrefixList {
+        id: "pl-1".to_owned(),
+        open: ["0.0.0.0/0".to_owned()].into(),
+        has_others: true,
+    };
+    with(port, |rule| rule.source = IngressSource::PrefixList(list))
+}
+
+fn told(
+    finding: &Finding,
+    by: Option<&str>,
+    second: i64,
+    outcome: Outcome,
+    changes: &[(ViolationType, Change)],
+) -> Option<Finding> {
+    let changes = changes.iter().map(|(_, change)| change.clone()).collect();
+    finding.reported(&report(finding, KIND, by, second, outcome, changes))
+}
+
+fn done(
+    finding: &Finding,
+    by: Option<&str>,
+    second: i64,
+    outcome: Outcome,
+    changes: &[(ViolationType, Change)],
+) -> Finding {
+    told(finding, by, second, outcome, changes).unwrap()
+}
+
+#[test]
+fn what_is_to_close_is_fixed_or_closed_by_hand() {
+    let finding = group(&[ingress(22, "tcp"), by_hand(3306)]);
+    assert_eq!(finding.to_fix(), [ingress(22, "tcp")]);
+    assert_eq!(finding.by_hand(), [by_hand(3306).1]);
+    assert_eq!(finding.to_close().len(), 2);
+}
+
+#[test]
+fn only_what_auto_response_may_take_goes_back_to_it() {
+    let all = [
+        (vec![ingress(22, "tcp")], false, 1),
+        (vec![broad(22)], true, 0),
+        (vec![ingress(22, "tcp"), broad(3306)], false, 1),
+        (Vec::new(), false, 0),
+    ];
+    for (changes, is_left, requests) in all {
+        let finding = group(&changes);
+        assert_eq!(finding.is_left_to_people(), is_left, "{changes:?}");
+        assert_eq!(finding.auto_requests().len(), requests, "{changes:?}");
+    }
+    let unknown = Finding {
+        plan: Plan::Unknown {
+            reason: "denied".to_owned(),
+            looking: false,
+        },
+        ..open()
+    };
+    assert_eq!(unknown.auto_requests().len(), 2, "a remediator looks");
+    assert_eq!(fixed().auto_requests(), []);
+}
+
+#[test]
+fn a_fix_can_be_asked_for_where_it_would_change_something() {
+    let refused =
+        |finding: &Finding, even_ignored, second| finding.can_fix(even_ignored, at(second)).err();
+    assert_eq!(refused(&group(&[ingress(22, "tcp")]), false, 1), None);
+    assert_eq!(
+        refused(&group(&[by_hand(22)]), false, 1),
+        Some(Refusal::ByHand)
+    );
+    assert_eq!(refused(&group(&[]), false, 1), Some(Refusal::NothingToFix));
+    let ignored = open()
+        .ignored_as_planned(alice(), at(1), Some(at(10)))
+        .unwrap();
+    assert!(matches!(
+        refused(&ignored, false, 9),
+        Some(Refusal::Ignored { .. })
+    ));
+    assert_eq!(refused(&ignored, true, 9), None);
+    assert_eq!(refused(&ignored, false, 10), None, "its time is over");
+    let compliant = ignored.complied_at(5).unwrap();
+    assert_eq!(refused(&compliant, true, 9), Some(Refusal::Fixed));
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
+    assert_eq!(fixing.waits_since(), Some(at(10)));
+    assert_eq!((open().waits_since(), fixed().waits_since()), (None, None));
+    assert_eq!(undoing().waits_since(), Some(at(20)));
+}
+
+#[test]
+fn a_request_waits_for_its_own_answer_only() {
+    let fixing = open().agreed_fix(alice(), false, at(10)).unwrap();
+    let fix = fixing.fix_requests().remove(0);
+    assert!(fixing.waits_for(&fix));
+    let undo = undoing().undo_request().unwrap();
+    assert!(undoing().waits_for(&undo));
+    // A fix that is waited for is no undo, and the other way round, whatever else they say.
+    let as_undo = RemediationRequest {
+        undo: undo.undo.clone(),
+        ..fix.clone()
+    };
+    assert!(!fixing.waits_for(&as_undo));
+    let as_fix = RemediationRequest {
+        undo: Vec::new(),
+        ..undo
+    };
+    assert!(!undoing().waits_for(&as_fix));
+    assert!(!open().waits_for(&fix));
+}
+
+#[test]
+fn a_finding_stays_open_where_auto_response_leaves_a_part() {
+    let finding = group(&[ingress(22, "tcp"), broad(3306)]);
+    let half = done(&finding, None, 5, Outcome::Fixed, &[ingress(22, "tcp")]);
+    assert_eq!(half.state_name(at(6)), StateName::Open);
+    assert_eq!(half.plan, known(&[broad(3306)]));
+    assert_eq!(half.late.len(), 1, "it can be put back");
+    assert_eq!(half.removed_at, Some(at(5)));
+    assert_eq!(
+        half.episode.thread[0].text,
+        "Done: revoked tcp 22 from 0.0.0.0/0 (sgr-22). The rest is left to people."
+    );
+    // A second delivery has done the same.
+    let twice = told(&half, None, 6, Outcome::Fixed, &[ingress(22, "tcp")]);
+    assert_eq!(twice, None);
+    // By a person nothing is left.
+    let by_a_person = finding.agreed_fix(alice(), false, at(2)).unwrap();
+    let all = [ingress(22, "tcp"), broad(3306)];
+    let fixed = done(&by_a_person, Some("U0ALICE"), 5, Outcome::Fixed, &all);
+    assert_eq!(fixed.state_name(at(6)), StateName::Fixed);
+}
+
+#[test]
+fn a_finding_is_open_again_where_a_person_s_fix_leaves_work_by_hand() {
+    let finding = group(&[ingress(22, "tcp"), by_hand(3306)]);
+    let fixing = finding.agreed_fix(alice(), false, at(2)).unwrap();
+    let half = done(
+        &fixing,
+        Some("U0ALICE"),
+        5,
+        Outcome::Fixed,
+        &[ingress(22, "tcp")],
+    );
+    assert_eq!(half.state, State::OPEN);
+    assert_eq!(half.plan, known(&[by_hand(3306)]));
+    // Without such work it is fixed.
+    let fixing = group(&[ingress(22, "tcp")])
+        .agreed_fix(alice(), false, at(2))
+        .unwrap();
+    let fixed = done(
+        &fixing,
+        Some("U0ALICE"),
+        5,
+        Outcome::Fixed,
+        &[ingress(22, "tcp")],
+    );
+    assert_eq!(fixed.state_name(at(6)), StateName::Fixed);
+}
+
+#[test]
+fn what_a_remediator_left_to_people_is_the_plan() {
+    let finding = group(&[ingress(22, "tcp")]);
+    let left = done(&finding, None, 5, Outcome::LeftToPeople, &[broad(3306)]);
+    assert_eq!(left.state_name(at(6)), StateName::Open);
+    assert_eq!(left.plan, known(&[broad(3306)]));
+    let again = told(&left, None, 7, Outcome::LeftToPeople, &[broad(3306)]);
+    assert_eq!(again, None, "it is known");
+}
+
+#[test]
+fn a_part_that_is_ignored_stays_in_the_plan() {
+    let (ssh, mysql) = (ingress(22, "tcp"), ingress(3306, "tcp"));
+    let ignored = group(std::slice::from_ref(&ssh))
+        .ignored_as_planned(alice(), at(1), None)
+        .unwrap();
+    let both = known(&[ssh.clone(), mysql.clone(), broad(23)]);
+    let beyond = ignored.looked_at(&both, at(3)).unwrap();
+    let half = done(&beyond, None, 5, Outcome::Fixed, &[mysql]);
+    assert_eq!(half.plan, known(&[ssh, broad(23)]));
+}
+
+#[test]
+fn a_policy_stays_while_one_of_its_statements_is_ignored() {
+    let kind = ViolationType::S3BucketPublicPolicy;
+    let whole = (
+        kind,
+        Change::DeletePolicy(WholePolicy {
+            policy: "{}".to_owned(),
+        }),
+    );
+    let second = Change::RemoveStatement(PolicyStatement {
+        index: 1,
+        sid: None,
+        statement: r#"{"Sid":"Second"}"#.to_owned(),
+        limited_by: Vec::new(),
+        is_unconfirmed: false,
+    });
+    let acl = (ViolationType::S3BucketPublicAcl, grant());
+    let all = [
+        acl.clone(),
+        (kind, statement()),
+        (kind, second.clone()),
+        whole.clone(),
+    ];
+    let to_close = |ignored: (ViolationType, Change)| {
+        let finding = Finding::open(breach(0), known(&[ignored]))
+            .ignored_as_planned(alice(), at(1), None)
+            .unwrap();
+        finding.looked_at(&known(&all), at(2)).unwrap().to_close()
+    };
+    assert_eq!(
+        to_close((kind, statement())),
+        [acl.clone(), (kind, second.clone())]
+    );
+    assert_eq!(to_close(acl), [(kind, statement()), (kind, second), whole]);
+}
+
+#[test]
+fn a_request_whose_plan_has_grown_ends_and_asks_again() {
+    let plan = open().fix_plan().unwrap();
+    let request = ActionRequest::Fix {
+        even_ignored: false,
+        plan: Some(plan.digest()),
+    };
+    assert_eq!(request.word(), "fix");
+    let waiting = open()
+        .approval_asked(alice(), request, Some(&plan), at(5))
+        .unwrap();
+    let ended = waiting.outgrown(&[grant()], at(6)).unwrap();
+    assert_eq!(ended.episode.approval, None);
+    assert!(matches!(
+        ended.state,
+        State::Open {
+            asks_again: Some(_),
+            ..
+        }
+    ));
+    assert_eq!(open().outgrown(&[], at(6)), None, "nothing waits");
+}
