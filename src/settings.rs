@@ -70,7 +70,7 @@ pub struct InvalidSettings(Vec<Problem>);
 
 impl Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the settings must be mended:", self.0.len())?;
+        write!(f, "{} of the settings are invalid:", self.0.len())?;
         for Problem {
             variable,
             found,
@@ -378,7 +378,7 @@ mod tests {
         };
         let error = Settings::read(&wrong).unwrap_err().to_string();
         assert!(
-            error.starts_with("6 of the settings must be mended:"),
+            error.starts_with("6 of the settings are invalid:"),
             "{error}"
         );
         for part in [

@@ -23,7 +23,7 @@ pub(super) fn run(commands: &[&Definition]) -> Content {
     };
     let lines: Vec<String> = commands.iter().map(line).collect();
     note(&format!(
-        "*What I know*\n{}\nEverybody may look; only operators may act.",
+        "*What you can do*\n{}\nEverybody may look; only operators may act.",
         lines.join("\n")
     ))
 }

@@ -42,19 +42,19 @@ pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
 /// A failed call, with what to do about it.
 fn failed(error: &AwsError, missing: &str) -> Diagnosis {
     match error.kind {
-        AwsErrorKind::AccessDenied => Diagnosis::ill(
+        AwsErrorKind::AccessDenied => Diagnosis::failed(
             error,
             &format!(
                 "allow {} to the user who runs this command",
                 error.operation
             ),
         ),
-        AwsErrorKind::Transient => Diagnosis::ill(
+        AwsErrorKind::Transient => Diagnosis::failed(
             error,
             "try again; is the network there, and the region right?",
         ),
         AwsErrorKind::NotFound | AwsErrorKind::Conflict | AwsErrorKind::Other => {
-            Diagnosis::ill(error, missing)
+            Diagnosis::failed(error, missing)
         }
     }
 }
@@ -71,11 +71,11 @@ async fn credentials(wiring: &Wiring) -> Diagnosis {
             .account()
             .and_then(|account| account.parse::<AccountId>().ok())
         {
-            Some(account) if account == *home => Diagnosis::Well(format!(
+            Some(account) if account == *home => Diagnosis::Passed(format!(
                 "{} in account {account}",
                 identity.arn().unwrap_or("somebody")
             )),
-            account => Diagnosis::ill(
+            account => Diagnosis::failed(
                 format!(
                     "they are of account {}, not {home}",
                     account.map_or_else(
@@ -95,8 +95,8 @@ async fn credentials(wiring: &Wiring) -> Diagnosis {
 
 async fn table(wiring: &Wiring) -> Diagnosis {
     match wiring.table().count(StateName::Open).await {
-        Ok(open) => Diagnosis::Well(format!("{open} findings open")),
-        Err(error) => Diagnosis::ill(
+        Ok(open) => Diagnosis::Passed(format!("{open} findings open")),
+        Err(error) => Diagnosis::failed(
             error,
             "is DEFENDABLE_FINDINGS_TABLE right? It needs the key pk, sk and the index by-state on state, stateSince",
         ),
@@ -114,7 +114,7 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
         Ok(recorded) => recorded,
         // Remediators take that for "off".
         Err(error) => {
-            return Diagnosis::ill(
+            return Diagnosis::failed(
                 format!("whether people want it on cannot be read: {error}"),
                 "see the findings table",
             );
@@ -125,14 +125,14 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
         recorded.wanted.map(|wanted| wanted.switch),
         recorded.hold,
     ) {
-        (_, _, Some(hold)) => Diagnosis::odd(
+        (_, _, Some(hold)) => Diagnosis::warning(
             format!(
                 "a run stopped after {} requests and waits for an answer",
                 hold.dispatched
             ),
             "press Go on, or turn auto-response off, in the channel",
         ),
-        (rule, Some(wanted), None) if wanted != rule => Diagnosis::odd(
+        (rule, Some(wanted), None) if wanted != rule => Diagnosis::warning(
             format!(
                 "it is {}, but people said {}",
                 rule.as_str(),
@@ -140,7 +140,7 @@ async fn schedule(wiring: &Wiring) -> Diagnosis {
             ),
             &format!("/dd autoresponse {}", wanted.as_str()),
         ),
-        (Switch::On | Switch::Off, ..) => Diagnosis::Well(rule.as_str().to_owned()),
+        (Switch::On | Switch::Off, ..) => Diagnosis::Passed(rule.as_str().to_owned()),
     }
 }
 
@@ -156,16 +156,16 @@ async fn recorder(wiring: &Wiring) -> Diagnosis {
         .map_err(|error| AwsError::from_sdk("config:DescribeConfigurationRecorderStatus", error))
     {
         Ok(status) => match status.configuration_recorders_status() {
-            [] => Diagnosis::ill(
+            [] => Diagnosis::failed(
                 "there is none in this region: nothing is recorded, and no rule is judged",
                 "turn AWS Config on, or apply the Terraform with create_config_recorder = true",
             ),
             recorders if recorders.iter().any(|recorder| recorder.recording()) => {
-                Diagnosis::Well("it records".to_owned())
+                Diagnosis::Passed("it records".to_owned())
             }
             [recorder, ..] => {
                 let name = recorder.name().unwrap_or("default");
-                Diagnosis::ill(
+                Diagnosis::failed(
                     "it is stopped",
                     &format!(
                         "aws configservice start-configuration-recorder --configuration-recorder-name {name}"
@@ -206,8 +206,8 @@ async fn rules(wiring: &Wiring) -> Diagnosis {
         .filter(|name| !there.contains(*name))
         .collect();
     match missing.as_slice() {
-        [] => Diagnosis::Well(format!("{} there, ours among them", there.len())),
-        missing => Diagnosis::ill(
+        [] => Diagnosis::Passed(format!("{} there, ours among them", there.len())),
+        missing => Diagnosis::failed(
             format!("AWS Config has no rule {}", missing.join(", ")),
             "apply the Terraform, or set DEFENDABLE_RESTRICTED_PORTS_RULES and DEFENDABLE_S3_PUBLIC_ACCESS_RULES to the names that the rules have",
         ),
@@ -259,19 +259,19 @@ async fn queue(wiring: &Wiring, url: &QueueUrl) -> Examined {
         .get(&QueueAttributeName::RedrivePolicy)
         .map_or("", String::as_str);
     let diagnosis = match redrives_after(policy, dead_letters.name()) {
-        None => Diagnosis::odd(
+        None => Diagnosis::warning(
             format!("SQS does not move its messages to {}", dead_letters.name()),
             &format!("give it a redrive policy with that queue and a maxReceiveCount of {least}"),
         ),
-        Some(deliveries) if deliveries < u64::from(least) => Diagnosis::odd(
+        Some(deliveries) if deliveries < u64::from(least) => Diagnosis::warning(
             format!("SQS moves a message away after {deliveries} deliveries, before we tell of it"),
             &format!("raise the redrive policy's maxReceiveCount to {least}"),
         ),
-        Some(_) if parked > 0 => Diagnosis::odd(
+        Some(_) if parked > 0 => Diagnosis::warning(
             format!("{waiting} waiting, {parked} dead letters"),
             "/dd queue says why; /dd retry",
         ),
-        Some(_) => Diagnosis::Well(format!("{waiting} waiting, no dead letters")),
+        Some(_) => Diagnosis::Passed(format!("{waiting} waiting, no dead letters")),
     };
     Examined::of(part, diagnosis)
 }

@@ -19,16 +19,16 @@ pub const ACTIONS: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Diagnosis {
     /// The part is well: a few words about it.
-    Well(String),
+    Passed(String),
     /// Something is unusual, and Defendable works.
-    Odd {
+    Warning {
         /// The unusual thing: `"2 dead letters in defendable-events-dead-letters"`.
         problem: String,
         /// The step that the operator should take next.
         next: String,
     },
     /// Defendable does not work like this.
-    Ill {
+    Failed {
         /// The problem, as a sentence.
         problem: String,
         /// The step that the operator should take next.
@@ -55,15 +55,15 @@ impl Examined {
 }
 
 impl Diagnosis {
-    fn ill(problem: impl fmt::Display, next: &str) -> Self {
-        Self::Ill {
+    fn failed(problem: impl fmt::Display, next: &str) -> Self {
+        Self::Failed {
             problem: problem.to_string(),
             next: next.to_owned(),
         }
     }
 
-    fn odd(problem: impl fmt::Display, next: &str) -> Self {
-        Self::Odd {
+    fn warning(problem: impl fmt::Display, next: &str) -> Self {
+        Self::Warning {
             problem: problem.to_string(),
             next: next.to_owned(),
         }
@@ -74,12 +74,12 @@ impl fmt::Display for Examined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = &self.part;
         match &self.diagnosis {
-            Diagnosis::Well(words) => write!(f, "well  {part}: {words}"),
-            Diagnosis::Odd { problem, next } => {
-                write!(f, "odd   {part}: {problem}\n      Next: {next}")
+            Diagnosis::Passed(words) => write!(f, "ok    {part}: {words}"),
+            Diagnosis::Warning { problem, next } => {
+                write!(f, "warn  {part}: {problem}\n      Next: {next}")
             }
-            Diagnosis::Ill { problem, next } => {
-                write!(f, "ILL   {part}: {problem}\n      Next: {next}")
+            Diagnosis::Failed { problem, next } => {
+                write!(f, "FAIL  {part}: {problem}\n      Next: {next}")
             }
         }
     }
@@ -102,8 +102,12 @@ pub fn print(found: &[Examined], mut output: impl Write) -> io::Result<bool> {
             .filter(|examined| wanted(&examined.diagnosis))
             .count()
     };
-    let ill = count(|diagnosis| matches!(diagnosis, Diagnosis::Ill { .. }));
-    let odd = count(|diagnosis| matches!(diagnosis, Diagnosis::Odd { .. }));
-    writeln!(output, "{} looked at, {ill} ill, {odd} odd", found.len())?;
-    Ok(ill == 0)
+    let failures = count(|diagnosis| matches!(diagnosis, Diagnosis::Failed { .. }));
+    let warnings = count(|diagnosis| matches!(diagnosis, Diagnosis::Warning { .. }));
+    let checks = found.len();
+    writeln!(
+        output,
+        "checks: {checks}, failures: {failures}, warnings: {warnings}"
+    )?;
+    Ok(failures == 0)
 }

@@ -57,7 +57,7 @@ async fn app_token(wiring: &Wiring) -> Option<Diagnosis> {
     let token = match wiring.secrets().read(source).await {
         Ok(token) => token,
         Err(error) => {
-            return Some(Diagnosis::ill(
+            return Some(Diagnosis::failed(
                 error,
                 "is DEFENDABLE_SLACK_APP_TOKEN_PARAMETER right?",
             ));
@@ -65,13 +65,13 @@ async fn app_token(wiring: &Wiring) -> Option<Diagnosis> {
     };
     Some(match call(wiring, "apps.connections.open", &token).await {
         Ok(Answer { body, .. }) if body["ok"] == true => {
-            Diagnosis::Well("Slack opens sockets for it".to_owned())
+            Diagnosis::Passed("Slack opens sockets for it".to_owned())
         }
-        Ok(Answer { body, .. }) => Diagnosis::ill(
+        Ok(Answer { body, .. }) => Diagnosis::failed(
             format!("Slack says {}", body["error"].as_str().unwrap_or_default()),
             "make another in the app's settings, with the scope connections:write, and store it",
         ),
-        Err(problem) => Diagnosis::ill(problem, REACHABLE),
+        Err(problem) => Diagnosis::failed(problem, REACHABLE),
     })
 }
 
@@ -79,7 +79,7 @@ async fn app_token(wiring: &Wiring) -> Option<Diagnosis> {
 async fn operators(wiring: &Wiring) -> Diagnosis {
     let (operators, slack) = (&wiring.settings.slack.operators, wiring.slack());
     if operators.is_empty() {
-        return Diagnosis::odd("there are none: nobody may act", "set DEFENDABLE_OPERATORS");
+        return Diagnosis::warning("there are none: nobody may act", "set DEFENDABLE_OPERATORS");
     }
     let users: BTreeSet<_> = operators
         .iter()
@@ -92,9 +92,9 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
             Ok(Ok(false)) => gone.push(user),
             Ok(Err(error)) => {
                 let next = "until Slack says who is active people can only turn auto-response off: mend the bot's token and scopes";
-                return Diagnosis::ill(error, next);
+                return Diagnosis::failed(error, next);
             }
-            Err(_) => return Diagnosis::ill("Slack does not answer", REACHABLE),
+            Err(_) => return Diagnosis::failed("Slack does not answer", REACHABLE),
         }
     }
     if !gone.is_empty() {
@@ -102,9 +102,9 @@ async fn operators(wiring: &Wiring) -> Diagnosis {
             "not active in the workspace, so they may not act: {}",
             gone.join(", ")
         );
-        return Diagnosis::odd(problem, "take them out of DEFENDABLE_OPERATORS");
+        return Diagnosis::warning(problem, "take them out of DEFENDABLE_OPERATORS");
     }
-    Diagnosis::Well(format!(
+    Diagnosis::Passed(format!(
         "{} users, user groups, or either in one account",
         operators.len()
     ))
@@ -116,14 +116,16 @@ async fn signing_secret(wiring: &Wiring) -> Diagnosis {
         .read(&wiring.settings.slack.signing_secret)
         .await
     {
-        Ok(_) => Diagnosis::Well("it can be read".to_owned()),
-        Err(error) => Diagnosis::ill(error, "is DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER right?"),
+        Ok(_) => Diagnosis::Passed("it can be read".to_owned()),
+        Err(error) => {
+            Diagnosis::failed(error, "is DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER right?")
+        }
     }
 }
 
 /// Whose token it is, and what it may.
 async fn token(wiring: &Wiring) -> [Diagnosis; 2] {
-    let unknown = || Diagnosis::odd("they cannot be known", "mend the bot's token first");
+    let unknown = || Diagnosis::warning("they cannot be known", "mend the bot's token first");
     let token = match wiring
         .secrets()
         .read(&wiring.settings.slack.bot_token)
@@ -132,12 +134,12 @@ async fn token(wiring: &Wiring) -> [Diagnosis; 2] {
         Ok(token) => token,
         Err(error) => {
             let next = "is DEFENDABLE_SLACK_BOT_TOKEN_PARAMETER right?";
-            return [Diagnosis::ill(error, next), unknown()];
+            return [Diagnosis::failed(error, next), unknown()];
         }
     };
     match call(wiring, "auth.test", &token).await {
         Ok(answer) => [identity(wiring, &answer), scopes(answer.scopes.as_deref())],
-        Err(problem) => [Diagnosis::ill(problem, REACHABLE), unknown()],
+        Err(problem) => [Diagnosis::failed(problem, REACHABLE), unknown()],
     }
 }
 
@@ -192,21 +194,21 @@ fn identity(wiring: &Wiring, Answer { body, .. }: &Answer) -> Diagnosis {
     let wanted = &wiring.settings.slack.team;
     if body["ok"] != true {
         let next = "install the app again and store the token that it gives";
-        return Diagnosis::ill(format!("Slack says {}", text("error")), next);
+        return Diagnosis::failed(format!("Slack says {}", text("error")), next);
     }
     if text("team_id") != wanted {
         let problem = format!("it is of the workspace {}, not {wanted}", text("team_id"));
-        return Diagnosis::ill(
+        return Diagnosis::failed(
             problem,
             "set DEFENDABLE_SLACK_TEAM_ID, or store the other workspace's token",
         );
     }
-    Diagnosis::Well(format!("{} in {}", text("user"), text("team")))
+    Diagnosis::Passed(format!("{} in {}", text("user"), text("team")))
 }
 
 fn scopes(granted: Option<&str>) -> Diagnosis {
     let Some(granted) = granted else {
-        return Diagnosis::odd(
+        return Diagnosis::warning(
             "Slack does not say what they are",
             "nothing, if this is an emulator",
         );
@@ -217,8 +219,8 @@ fn scopes(granted: Option<&str>) -> Diagnosis {
         .filter(|scope| !granted.contains(scope))
         .collect();
     match missing.as_slice() {
-        [] => Diagnosis::Well(SCOPES.join(", ")),
-        missing => Diagnosis::ill(
+        [] => Diagnosis::Passed(SCOPES.join(", ")),
+        missing => Diagnosis::failed(
             format!("it lacks {}", missing.join(", ")),
             "paste manifest.yml into the app's manifest page again, and reinstall the app",
         ),
@@ -252,9 +254,9 @@ mod tests {
             scopes(Some(
                 "channels:history,groups:history,chat:write, commands,files:write,usergroups:read,users:read,x"
             )),
-            Diagnosis::Well(_)
+            Diagnosis::Passed(_)
         ));
-        let Diagnosis::Ill { problem, next } = scopes(Some("chat:write,commands")) else {
+        let Diagnosis::Failed { problem, next } = scopes(Some("chat:write,commands")) else {
             panic!()
         };
         assert_eq!(
@@ -262,6 +264,6 @@ mod tests {
             "it lacks channels:history, files:write, groups:history, usergroups:read, users:read"
         );
         assert!(next.contains("manifest"));
-        assert!(matches!(scopes(None), Diagnosis::Odd { .. }));
+        assert!(matches!(scopes(None), Diagnosis::Warning { .. }));
     }
 }

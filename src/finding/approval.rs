@@ -188,7 +188,7 @@ impl Finding {
         );
         finding.tell(
             Some(by.clone()),
-            format!("said no to the {}.", request.word()),
+            format!("declined the {}.", request.word()),
         );
         Ok(finding)
     }

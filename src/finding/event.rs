@@ -164,7 +164,7 @@ impl fmt::Display for HistoryEvent {
             Self::Complied => f.write_str("it was found compliant again"),
             Self::FixAsked => f.write_str("asked for a fix"),
             Self::Fixed { changes } => f.write_str(&changes.join("; ")),
-            Self::FixFailed { reason } => write!(f, "tried to fix it, in vain: {reason}"),
+            Self::FixFailed { reason } => write!(f, "could not fix it: {reason}"),
             Self::NotAgreed { new } if new.is_empty() => {
                 f.write_str("asked for a fix without saying of which plan: nothing was changed")
             }
@@ -202,12 +202,16 @@ impl fmt::Display for HistoryEvent {
             Self::Untagged => f.write_str("the tag that said to ignore it is gone"),
             Self::UndoAsked { reason } => write!(f, "asked for an undo: {reason}"),
             Self::Undone { changes } => write!(f, "undid the fix: {}", changes.join("; ")),
-            Self::UndoFailed { reason } => write!(f, "tried to undo the fix, in vain: {reason}"),
+            Self::UndoFailed { reason } => write!(f, "could not undo the fix: {reason}"),
             Self::ApprovalAsked { what } => {
-                write!(f, "asked for {what}, which takes another operator's yes")
+                let article = if what == "undo" { "an" } else { "a" };
+                write!(
+                    f,
+                    "asked for {article} {what}; a second operator must approve"
+                )
             }
-            Self::Approved { what } => write!(f, "said yes to the {what}"),
-            Self::Declined { what } => write!(f, "said no to the {what}"),
+            Self::Approved { what } => write!(f, "approved the {what}"),
+            Self::Declined { what } => write!(f, "declined the {what}"),
             Self::FixAllAsked { findings: 1 } => {
                 f.write_str("asked to fix the one open finding of a digest")
             }
@@ -221,7 +225,7 @@ impl fmt::Display for HistoryEvent {
             Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
             Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
             Self::WentOn => f.write_str("let auto-response go on"),
-            Self::Refused { what } => write!(f, "was refused, not being an operator of it: {what}"),
+            Self::Refused { what } => write!(f, "was refused (not an operator): {what}"),
         }
     }
 }

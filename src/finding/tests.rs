@@ -1066,7 +1066,7 @@ fn every_step_is_remembered_for_the_history() {
     let (fixing, words) = step(opened.agreed_fix(alice(), false, at(10)).unwrap());
     assert_eq!(words, [alice_said("asked for a fix")]);
     let (half, words) = step(fixing.reported(&policy_failed(&fixing, 11)).unwrap());
-    assert_eq!(words, [alice_said("tried to fix it, in vain: denied")]);
+    assert_eq!(words, [alice_said("could not fix it: denied")]);
     let (half, words) = step(
         half.reported(&acl_fixed(&half, Some("U0ALICE"), 12))
             .unwrap(),

@@ -146,7 +146,11 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     }
     let who = format!("asked by {} {}", mention(by), when(*at));
     match *ended && fixing == 0 {
-        true => format!("*All had their turn*, {who}: {fixed} of {asked} fixed{failed}"),
+        true => format!(
+            ":white_check_mark: {} fixed {fixed} of {asked} {}{failed}",
+            mention(by),
+            when(*at)
+        ),
         false => {
             let left = tally
                 .counts

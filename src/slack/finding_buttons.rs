@@ -109,7 +109,7 @@ pub fn fix_ignored_button(
     let what = format!("{} left this as it is: {}", actor(by), prose(reason, 150));
     let fix = button(
         action::FIX_IGNORED,
-        "Fix all the same…",
+        "Fix anyway…",
         &action::value(&finding.id, &plan),
     );
     Some(fix.with_confirm(confirm("Fix what is ignored?", &what, "Fix")))
@@ -127,7 +127,7 @@ fn fix_ignored_below(
     }
     Some(button(
         action::FIX_IGNORED,
-        "Fix all the same…",
+        "Fix anyway…",
         finding.id.as_str(),
     ))
 }

@@ -68,12 +68,8 @@ pub fn finding_message(finding: &Finding, previous: Option<&str>) -> Content {
             .undo_until()
             .map(|until| format!("undo until {}", when(until))),
     );
-    small_print.extend(previous.map(|link| {
-        format!(
-            "it broke again: <{}|the message of last time>",
-            escape(link)
-        )
-    }));
+    small_print
+        .extend(previous.map(|link| format!("broke again · <{}|previous message>", escape(link))));
     blocks.push(context(&small_print.join(" · ")));
     message(&fallback(finding), blocks)
 }

@@ -1,7 +1,7 @@
 //! The words for a finding: its headline, its state, its changes.
 
 use super::text::{actor, code, escape, prose, when};
-use crate::controls::Control;
+use crate::controls::{Control, IGNORE_TAG};
 use crate::finding::{Actor, AsksAgain, Failure, Finding, Plan, State};
 use crate::text::cut;
 
@@ -38,7 +38,10 @@ pub fn headline(finding: &Finding) -> String {
             format!("{noun} {id} {}", definition.violated(&kinds))
         }
         None if was => {
-            format!("{resource_type} {id} keeps the rule {} again", finding.rule)
+            format!(
+                "{resource_type} {id} complies with the rule {} again",
+                finding.rule
+            )
         }
         None => format!("{resource_type} {id} breaks the rule {}", finding.rule),
     }
@@ -97,12 +100,12 @@ fn standing(finding: &Finding) -> String {
             } else {
                 ""
             };
-            let until = match (until, by) {
-                (Some(until), _) => format!("until {}", when(*until)),
-                (None, Actor::Tag) => "for as long as it has it".to_owned(),
-                (None, _) => "until somebody says otherwise".to_owned(),
+            let ignored = match (until, by) {
+                (None, Actor::Tag) => format!("Ignored while tagged `{IGNORE_TAG}`"),
+                (None, by) => format!("Ignored by {} until somebody says otherwise", actor(by)),
+                (Some(until), by) => format!("Ignored by {} until {}", actor(by), when(*until)),
             };
-            format!(":no_bell: Ignored by {} {until}{now}", actor(by))
+            format!(":no_bell: {ignored}{now}")
         }
         State::Fixed {
             by: Actor::External,

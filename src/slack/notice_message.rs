@@ -73,9 +73,15 @@ pub fn held(
     listed: Option<(&[String], usize)>,
 ) -> Content {
     let mut text = format!(
-        ":raised_hand: *Auto-response has stopped to ask.* It has passed on {} in one run, the most that it may; about {} more wait. Nothing is fixed automatically until somebody answers.",
-        count(u64::from(dispatched), "violation"),
-        count(waiting, "message"),
+        ":raised_hand: *Auto-response has stopped to ask.* It has sent {}, its limit per run; {} in the queue. Nothing is fixed automatically until somebody answers.",
+        match dispatched {
+            1 => "1 fix".to_owned(),
+            fixes => format!("{fixes} fixes"),
+        },
+        match waiting {
+            1 => "about 1 more waits".to_owned(),
+            more => format!("about {more} more wait"),
+        },
     );
     if let Some((lines, all)) = listed {
         let more = match all.saturating_sub(lines.len()) {

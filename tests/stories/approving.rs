@@ -111,10 +111,10 @@ async fn a_fix_and_its_undo_wait_for_a_second_operator() {
         .await
         .words();
     for line in [
-        "<@U0ALICE> asked for fix, which takes another operator's yes",
-        "<@U0CAROL> said no to the fix",
-        "<@U0CAROL> said yes to the fix",
-        "<@U0ALICE> said yes to the undo",
+        "<@U0ALICE> asked for a fix; a second operator must approve",
+        "<@U0CAROL> declined the fix",
+        "<@U0CAROL> approved the fix",
+        "<@U0ALICE> approved the undo",
     ] {
         assert!(history.contains(line), "{line} is not in {history}");
     }
@@ -176,7 +176,7 @@ async fn operators_of_other_accounts_change_nothing_here() {
     let history = world.slack.command(BOB, "history").await.words();
     assert!(
         history.contains(&format!(
-            "<@U0ALICE> was refused, not being an operator of it: /dd fix {id}"
+            "<@U0ALICE> was refused (not an operator): /dd fix {id}"
         )),
         "{history}"
     );

@@ -398,7 +398,7 @@ async fn a_function_that_cannot_start_tells_lambda_everything_that_is_wrong() {
         (
             "slack",
             [
-                "settings must be mended",
+                "settings are invalid",
                 "DEFENDABLE_AWS_ACCOUNT_ID is \"12\"",
                 "DEFENDABLE_FINDINGS_TABLE",
             ],

@@ -44,16 +44,16 @@ async fn doctor_passes_a_sound_installation_and_warns_of_dead_letters() {
     });
     assert!(well, "{said}");
     for part in [
-        "well  AWS credentials: arn:aws:sts::123456789012",
-        "well  table defendable-findings: 4 findings open",
-        "well  scheduled rule defendable-auto-response: off",
-        "well  AWS Config's recorder: it records",
-        "well  AWS Config's rules: 2 there, ours among them",
-        "well  queue defendable-remediation: 4 waiting, no dead letters",
-        "well  Slack's signing secret: it can be read",
-        "well  Slack's bot token: ",
-        "well  Slack's app-level token: Slack opens sockets for it",
-        "15 looked at, 0 ill",
+        "ok    AWS credentials: arn:aws:sts::123456789012",
+        "ok    table defendable-findings: 4 findings open",
+        "ok    scheduled rule defendable-auto-response: off",
+        "ok    AWS Config's recorder: it records",
+        "ok    AWS Config's rules: 2 there, ours among them",
+        "ok    queue defendable-remediation: 4 waiting, no dead letters",
+        "ok    Slack's signing secret: it can be read",
+        "ok    Slack's bot token: ",
+        "ok    Slack's app-level token: Slack opens sockets for it",
+        "checks: 15, failures: 0",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
@@ -72,7 +72,7 @@ async fn doctor_passes_a_sound_installation_and_warns_of_dead_letters() {
         let answer = doctor(&world, &config, |_| {});
         answer
             .0
-            .contains("odd   queue defendable-events: 0 waiting, 1 dead letters")
+            .contains("warn  queue defendable-events: 0 waiting, 1 dead letters")
             .then_some(answer)
     })
     .await;
@@ -98,14 +98,14 @@ async fn doctor_names_each_fault_and_its_remedy() {
     });
     assert!(!well, "{said}");
     for part in [
-        "ILL   AWS credentials: they are of account 123456789012, not 999999999999",
-        "ILL   table another: ",
+        "FAIL  AWS credentials: they are of account 123456789012, not 999999999999",
+        "FAIL  table another: ",
         "is DEFENDABLE_SCHEDULE_RULE right?",
-        "ILL   AWS Config's rules: AWS Config has no rule another-rule",
-        "ILL   Slack's bot token: it is of the workspace T0DEMO, not T0OTHER",
+        "FAIL  AWS Config's rules: AWS Config has no rule another-rule",
+        "FAIL  Slack's bot token: it is of the workspace T0DEMO, not T0OTHER",
         "is DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER right?",
-        "ILL   queue another: ",
-        "odd   operators: there are none: nobody may act",
+        "FAIL  queue another: ",
+        "warn  operators: there are none: nobody may act",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
@@ -120,7 +120,7 @@ async fn doctor_names_each_fault_and_its_remedy() {
         command.env("DEFENDABLE_OPERATORS", "U0ALICE,S0SECOPS,U0DAVE");
     });
     assert!(
-        said.contains("odd   operators: not active in the workspace, so they may not act: U0DAVE"),
+        said.contains("warn  operators: not active in the workspace, so they may not act: U0DAVE"),
         "{said}"
     );
 }
@@ -131,13 +131,13 @@ async fn doctor_names_what_was_removed_after_the_installation() {
     // Moto's AWS Config has no recorder at first, then one that was never started.
     let (said, well) = doctor(&world, world.aws.url(), |_| {});
     assert!(
-        !well && said.contains("ILL   AWS Config's recorder: there is none in this region"),
+        !well && said.contains("FAIL  AWS Config's recorder: there is none in this region"),
         "{said}"
     );
     world.aws.put_recorder("main").await;
     let (said, well) = doctor(&world, world.aws.url(), |_| {});
     assert!(
-        !well && said.contains("ILL   AWS Config's recorder: it is stopped"),
+        !well && said.contains("FAIL  AWS Config's recorder: it is stopped"),
         "{said}"
     );
     assert!(
@@ -157,11 +157,11 @@ async fn doctor_names_what_was_removed_after_the_installation() {
     });
     assert!(!well, "{said}");
     for part in [
-        "ILL   queue defendable-fix: ",
+        "FAIL  queue defendable-fix: ",
         "create defendable-fix-dead-letters: messages that nobody can handle go there",
-        "ILL   Slack's bot token: Slack says missing_scope",
+        "FAIL  Slack's bot token: Slack says missing_scope",
         "install the app again and store the token that it gives",
-        "ILL   Slack's app-level token: Slack says missing_scope",
+        "FAIL  Slack's app-level token: Slack says missing_scope",
         "with the scope connections:write",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");

@@ -389,7 +389,7 @@ async fn slow_bodies_time_out_and_others_are_served_meanwhile() {
             .command(ALICE, "help")
             .await
             .words()
-            .contains("What I know")
+            .contains("What you can do")
     );
     let answer = eventually("a slow one is given up", async || {
         let mut answer = vec![0; 300];
@@ -427,7 +427,7 @@ async fn unfinished_large_bodies_use_little_memory_and_block_nobody() {
             .command(ALICE, "help")
             .await
             .words()
-            .contains("What I know")
+            .contains("What you can do")
     );
     let grown = memory(world.app.0.id()).saturating_sub(before);
     assert!(
@@ -464,7 +464,7 @@ async fn thousands_of_silent_connections_block_nobody_and_are_closed() {
             .command(ALICE, "help")
             .await
             .words()
-            .contains("What I know")
+            .contains("What you can do")
     );
     let grown = memory(world.app.0.id()).saturating_sub(before);
     assert!(grown < 60_000, "{all} connections cost {grown} kB");

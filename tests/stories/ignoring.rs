@@ -170,7 +170,7 @@ async fn an_ignored_finding_is_fixed_after_a_second_confirmation() {
     let all = world.slack.command(ALICE, "history").await.words();
     assert!(
         all.contains(&format!(
-            "<@U0BOB> was refused, not being an operator of it: /dd fix {id}"
+            "<@U0BOB> was refused (not an operator): /dd fix {id}"
         )),
         "{all}"
     );
@@ -210,7 +210,7 @@ async fn a_tag_ignores_a_resource_while_it_is_there() {
         .await;
     let ignored = world
         .slack
-        .finding_says(&workers, "Ignored by its tag `defendable:ignore`")
+        .finding_says(&workers, "Ignored while tagged `defendable:ignore`")
         .await;
     assert!(
         ignored
@@ -297,7 +297,10 @@ async fn a_new_tag_stops_the_remediator() {
     interact(&world.app_url, &click(ALICE, "autoresponse_on", "on"))
         .await
         .unwrap();
-    world.slack.finding_says(&group, "Ignored by its tag").await;
+    world
+        .slack
+        .finding_says(&group, "Ignored while tagged")
+        .await;
     assert!(
         world.logged().contains("LeftAlone"),
         "the remediator has said so"

@@ -183,7 +183,10 @@ async fn a_tag_covers_the_resource_and_its_thread_says_once_that_it_is_worse() {
         .tag(&group, "defendable:ignore", "a honeypot")
         .await;
     world.aws.open_port(&group, 22).await;
-    let ignored = world.slack.finding_says(&group, "Ignored by its tag").await;
+    let ignored = world
+        .slack
+        .finding_says(&group, "Ignored while tagged")
+        .await;
     world.aws.open_port(&group, 3306).await;
     let told = async || {
         let thread = world.slack.thread(&ignored).await;
@@ -205,7 +208,7 @@ async fn a_tag_covers_the_resource_and_its_thread_says_once_that_it_is_worse() {
             .finding(&group)
             .await
             .words()
-            .contains("Ignored by its tag")
+            .contains("Ignored while tagged")
     );
 }
 

@@ -160,7 +160,7 @@ async fn a_deleted_resource_closes_its_finding_with_or_without_a_tag() {
     world.aws.open_port(&tagged, 22).await;
     world
         .slack
-        .finding_says(&tagged, "Ignored by its tag")
+        .finding_says(&tagged, "Ignored while tagged")
         .await;
     let (plain, _, _) = open_group(&world, "plain").await;
     for group in [&tagged, &plain] {
