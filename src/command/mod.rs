@@ -25,6 +25,7 @@ mod retry;
 mod show;
 mod status;
 mod undo;
+mod unignore;
 mod view_submission;
 
 use std::time::Instant;
@@ -37,7 +38,7 @@ pub use findings::FindingsFilter;
 pub use parse::Command;
 
 use crate::contracts::Switch;
-use crate::controls::Change;
+use crate::controls::{Change, IGNORE_TAG};
 use crate::finding::Refusal;
 use crate::ids::FindingId;
 use crate::slack::authorisation::Authoriser;
@@ -131,6 +132,7 @@ impl SlackFunction {
             Command::Findings(filter) => findings::run(&self.findings.table, &filter).await,
             Command::Fix(id) => fix::run(&self.findings, &id).await,
             Command::Ignore(id) => ignore::ask(&self.findings, &id, &event.trigger_id).await,
+            Command::Unignore(id) => unignore::run(&self.findings, &id, user).await,
             Command::Queue => Box::pin(queue::run(&self.overview)).await,
             Command::Retry => retry::run(&self.overview.backlog, user).await,
             Command::History(id) => history::run(&self.findings.table, id.as_ref()).await,
@@ -267,6 +269,9 @@ fn refused(id: &FindingId, refusal: Option<&Refusal>) -> Content {
         Some(Refusal::Fixed) => format!("{id} is fixed already."),
         Some(Refusal::Ignored { by, .. }) => format!("{id} is ignored by {}.", actor(by)),
         Some(Refusal::NotIgnored) => format!("{id} is not ignored."),
+        Some(Refusal::IgnoredByTag) => format!(
+            "{id} is ignored by its tag `{IGNORE_TAG}`. Remove the tag from the resource to stop ignoring it."
+        ),
         Some(Refusal::Undoing { asked_by, since }) => {
             format!(
                 "The fix of {id} is being undone, asked for by {} {}.",

@@ -20,6 +20,8 @@ pub enum Command {
     Fix(FindingId),
     /// `/dd ignore <id>`
     Ignore(FindingId),
+    /// `/dd unignore <id>`
+    Unignore(FindingId),
     /// `/dd queue`
     Queue,
     /// `/dd retry`
@@ -54,6 +56,7 @@ impl Command {
         Ok(match self {
             Self::Fix(id) => Self::Fix(of(id).await?),
             Self::Ignore(id) => Self::Ignore(of(id).await?),
+            Self::Unignore(id) => Self::Unignore(of(id).await?),
             Self::Undo(id) => Self::Undo(of(id).await?),
             Self::Show(id) => Self::Show(of(id).await?),
             Self::Approve(id) => Self::Approve(of(id).await?),
@@ -82,6 +85,7 @@ impl Command {
             // A fix is asked for by the button under the plan that it shows; only operators are shown one.
             Self::Fix(id)
             | Self::Ignore(id)
+            | Self::Unignore(id)
             | Self::Undo(id)
             | Self::Approve(id)
             | Self::Decline(id) => Subject::Finding(id.clone()),

@@ -4,12 +4,12 @@ use super::definition::Definition;
 use super::parse::Command;
 use super::{
     approve, autoresponse, decline, findings, fix, help, history, ignore, ignored, queue, report,
-    retry, show, status, undo,
+    retry, show, status, undo, unignore,
 };
 use crate::slack::text::code;
 
 /// Every command, in the order in which `/dd help` lists them.
-pub(super) const COMMANDS: [&Definition; 15] = [
+pub(super) const COMMANDS: [&Definition; 16] = [
     &status::DEFINITION,
     &findings::DEFINITION,
     &show::DEFINITION,
@@ -20,6 +20,7 @@ pub(super) const COMMANDS: [&Definition; 15] = [
     &report::DEFINITION,
     &fix::DEFINITION,
     &ignore::DEFINITION,
+    &unignore::DEFINITION,
     &undo::DEFINITION,
     &approve::DEFINITION,
     &decline::DEFINITION,
@@ -49,6 +50,9 @@ impl Command {
             return invalid(text, &nearest("", word, &known));
         };
         (definition.read)(rest).unwrap_or_else(|| {
+            if rest.is_empty() && definition.usage.ends_with(" <id>") {
+                return which_finding(definition.word);
+            }
             let suggestion = match rest.first().filter(|_| !definition.choices.is_empty()) {
                 Some(word) => nearest(&format!("{} ", definition.word), word, definition.choices),
                 None => format!("`/dd {}`", definition.usage),
@@ -62,7 +66,15 @@ impl Command {
 }
 
 fn invalid(text: &str, suggestion: &str) -> Command {
-    unknown(text, suggestion, "`/dd help` lists what I know.")
+    unknown(text, suggestion, "`/dd help` lists the commands.")
+}
+
+fn which_finding(word: &str) -> Command {
+    Command::Invalid {
+        problem: format!(
+            "Which finding? Type `/dd {word} <id>`, for example `/dd {word} f-3fa9c01b22de`; `/dd findings` lists the ids."
+        ),
+    }
 }
 
 fn unknown(text: &str, suggestion: &str, more: &str) -> Command {

@@ -264,6 +264,8 @@ impl Finding {
     /// The finding after a person ends its ignores.
     pub fn unignored(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
         match &self.state {
+            // The next look at the tag would ignore it again.
+            State::Ignored { by: Actor::Tag, .. } => Err(Refusal::IgnoredByTag),
             State::Ignored { compliant, .. } => Ok(self.after_ignore(*compliant, by.clone(), now)),
             State::Open { .. } if self.episode.left.is_some() => {
                 Ok(self.after_ignore(false, by.clone(), now))

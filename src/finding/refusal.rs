@@ -31,6 +31,9 @@ pub enum Refusal {
     /// The finding is not ignored.
     #[error("it is not ignored")]
     NotIgnored,
+    /// The resource's tag ignores the finding.
+    #[error("its tag ignores it")]
+    IgnoredByTag,
     /// No fix is on its way.
     #[error("no fix is on its way")]
     NotFixing,

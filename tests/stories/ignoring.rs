@@ -97,7 +97,11 @@ async fn auto_response_fixes_findings_that_are_not_ignored_until_it_is_off() {
         list.contains(&ignored.finding_id()) && list.contains("Ignored by <@U0ALICE> until"),
         "{list}"
     );
-    world.slack.click(ALICE, &ignored, "unignore").await;
+    let unignore = format!("unignore {}", ignored.finding_id());
+    let refused = world.slack.command(BOB, &unignore).await.words();
+    assert!(refused.contains("not an operator"), "{refused}");
+    let done = world.slack.command(ALICE, &unignore).await.words();
+    assert!(done.contains("is not ignored any more"), "{done}");
     let open = world
         .slack
         .finding_says("defendable-demo-downloads", "Open")
@@ -217,6 +221,15 @@ async fn a_tag_ignores_a_resource_while_it_is_there() {
             .words()
             .contains("*Reason:* public by design, ticket 42 &lt;!channel&gt;")
     );
+
+    world.slack.click(ALICE, &ignored, "unignore").await;
+    world
+        .slack
+        .is_told(
+            ALICE,
+            "Remove the tag from the resource to stop ignoring it.",
+        )
+        .await;
 
     // The group is tagged before anything is wrong with it.
     let born = world.aws.create_group("meant-to-be-open").await;

@@ -290,6 +290,11 @@ fn an_ignore_ends_by_itself_by_hand_or_never() {
         StateName::Open
     );
     assert_eq!(open().unignored(&alice(), at(1)), Err(Refusal::NotIgnored));
+    let tagged = open().tagged("ticket 42", at(1)).unwrap();
+    assert_eq!(
+        tagged.unignored(&alice(), at(2)),
+        Err(Refusal::IgnoredByTag)
+    );
     let compliant = ignored.complied_at(50).unwrap();
     assert_eq!(
         compliant.state_name(at(51)),
