@@ -159,6 +159,29 @@ mod tests {
     }
 
     #[test]
+    fn a_message_counts_for_less_than_a_minute() {
+        let six = |last| places([(0, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, last)]);
+        assert_eq!(singles(&six(59_999)), 5);
+        assert_eq!(singles(&six(60_000)), 6);
+    }
+
+    #[test]
+    fn a_storm_is_noted_every_five_seconds() {
+        let rule = "rule-0".parse().unwrap();
+        let mut storm = Storm::default();
+        let mut noted = |number, millisecond| {
+            let (_, next) = storm.place("C1", &rule, &finding(number), at(millisecond));
+            let is_noted = next.is_some();
+            storm = next.unwrap_or_else(|| storm.clone());
+            is_noted
+        };
+        assert!((0..6).all(|number| noted(number, 0)), "the sixth begins it");
+        assert!(!noted(6, 4999));
+        assert!(noted(7, 5000));
+        assert!(!noted(8, 9999));
+    }
+
+    #[test]
     fn a_quiet_rule_is_shown_singly_while_another_storms() {
         let noisy = (0..100).map(|number| (0, number));
         let places = places(noisy.chain([(1, 101)]));

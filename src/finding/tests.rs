@@ -2,6 +2,7 @@ mod consent;
 mod digest;
 mod limits;
 mod people;
+mod undos;
 
 use super::*;
 use crate::contracts::{Attempt, Outcome, RemediationReport, RemediationRequest, ReportDetail};
