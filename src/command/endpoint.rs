@@ -173,7 +173,11 @@ impl Endpoint {
             tracing::warn!(%error, "cannot read a request");
             StatusCode::BAD_REQUEST
         })?;
-        if !matches!(request, SlackRequest::UrlVerification(_)) && !self.is_ours(&origin) {
+        let is_check = matches!(
+            request,
+            SlackRequest::UrlVerification(_) | SlackRequest::SslCheck
+        );
+        if !is_check && !self.is_ours(&origin) {
             tracing::warn!(?origin, "refused another workspace's or app's request");
             return Err(StatusCode::UNAUTHORIZED);
         }
@@ -240,6 +244,7 @@ impl Endpoint {
             SlackRequest::UrlVerification(challenge) => {
                 axum::Json(json!({"challenge": challenge})).into_response()
             }
+            SlackRequest::SslCheck => StatusCode::OK.into_response(),
             SlackRequest::Command(event) => {
                 axum::Json(self.function.command(&event).await).into_response()
             }

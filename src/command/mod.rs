@@ -231,6 +231,7 @@ pub fn is_to_change(request: &SlackRequest) -> bool {
             callback_id(&event.view) != Some(digest_view::SHOW_ALL_CALLBACK_ID)
         }
         SlackRequest::UrlVerification(_)
+        | SlackRequest::SslCheck
         | SlackRequest::HomeOpened(_)
         | SlackRequest::Ignored(_) => false,
     }

@@ -99,6 +99,7 @@ async fn interaction(
             ));
         }
         SlackRequest::UrlVerification(_)
+        | SlackRequest::SslCheck
         | SlackRequest::Command(_)
         | SlackRequest::HomeOpened(_)
         | SlackRequest::Ignored(_) => {}

@@ -9,6 +9,10 @@ use slack_morphism::prelude::*;
 pub enum SlackRequest {
     /// Slack checks the endpoint: the challenge goes back.
     UrlVerification(String),
+    /// Slack checks the endpoint's certificate
+    /// ([ssl_check](https://docs.slack.dev/interactivity/implementing-slash-commands)): nothing else of the body
+    /// is looked at.
+    SslCheck,
     /// A slash command.
     Command(Box<SlackCommandEvent>),
     /// A button was pressed.
@@ -87,6 +91,13 @@ impl SlackRequest {
         if !content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(InvalidRequest::ContentType(content_type.to_owned()));
         }
+        if is_ssl_check(body)? {
+            let origin = Origin {
+                team: None,
+                app: None,
+            };
+            return Ok((origin, Self::SslCheck));
+        }
         match serde_urlencoded::from_bytes(body)? {
             Form::Interaction { payload } => Self::of_interaction(serde_json::from_str(&payload)?),
             Form::Command(form) => {
@@ -133,7 +144,9 @@ impl SlackRequest {
         }
     }
 
-    fn of_interaction(mut payload: Value) -> Result<(Origin, Self), InvalidRequest> {
+    /// Slack adds kinds of interactions and fields without notice: what is not served is ignored, and what is not
+    /// used is not read.
+    fn of_interaction(payload: Value) -> Result<(Origin, Self), InvalidRequest> {
         let text = |pointer: &str| {
             payload
                 .pointer(pointer)
@@ -144,32 +157,73 @@ impl SlackRequest {
             team: text("/team/id"),
             app: text("/api_app_id"),
         };
-        if let Some(fields) = payload.as_object_mut() {
-            // The message's copy may hold blocks that the library does not know; nobody reads it.
-            fields.remove("message");
-            if fields
-                .get("type")
-                .is_some_and(|kind| kind == "block_actions")
-            {
-                fields.remove("view");
-                fields.remove("state");
+        let request = match text("/type").as_deref() {
+            Some("block_actions") => Self::of_click(block_action(serde_json::from_value(payload)?)),
+            None | Some("view_submission") => {
+                Self::from(serde_json::from_value::<SlackInteractionEvent>(payload)?)
             }
+            Some(kind) => Self::Ignored(format!("an interaction of the type {kind:?}")),
+        };
+        Ok((origin, request))
+    }
+
+    fn of_click(action: Option<BlockAction>) -> Self {
+        match action {
+            Some(action) => Self::BlockAction(Box::new(action)),
+            None => Self::Ignored("block actions without an action or a user".to_owned()),
         }
-        Ok((
-            origin,
-            Self::from(serde_json::from_value::<SlackInteractionEvent>(payload)?),
-        ))
+    }
+}
+
+fn is_ssl_check(form: &[u8]) -> Result<bool, serde_urlencoded::de::Error> {
+    let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(form)?;
+    let is_it = |(name, value): &(String, String)| name == "ssl_check" && value == "1";
+    Ok(fields.iter().any(is_it))
+}
+
+/// What is read of a click. The copies of message and view may have blocks that no library knows yet.
+#[derive(Deserialize)]
+struct Click {
+    #[serde(default)]
+    actions: Vec<ClickedElement>,
+    user: Option<WithId<SlackUserId>>,
+    channel: Option<WithId<SlackChannelId>>,
+    trigger_id: SlackTriggerId,
+    response_url: Option<SlackResponseUrl>,
+    container: Option<Container>,
+}
+
+#[derive(Deserialize)]
+struct ClickedElement {
+    action_id: String,
+    #[serde(default)]
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WithId<T> {
+    id: T,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    message_ts: Option<String>,
+}
+
+impl Container {
+    /// Whether it is the Home tab, which has no message.
+    fn is_home(&self, is_in_a_channel: bool) -> bool {
+        self.kind.as_deref() == Some("view") || (self.message_ts.is_none() && !is_in_a_channel)
     }
 }
 
 impl From<SlackInteractionEvent> for SlackRequest {
     fn from(event: SlackInteractionEvent) -> Self {
         match event {
-            SlackInteractionEvent::BlockActions(event) => match block_action(event) {
-                Some(action) => Self::BlockAction(Box::new(action)),
-                None => Self::Ignored("block actions without an action or a user".to_owned()),
-            },
             SlackInteractionEvent::ViewSubmission(event) => Self::ViewSubmission(Box::new(event)),
+            SlackInteractionEvent::BlockActions(event) => Self::of_click(of_library(event)),
             SlackInteractionEvent::BlockSuggestion(_)
             | SlackInteractionEvent::DialogSubmission(_)
             | SlackInteractionEvent::MessageAction(_)
@@ -181,7 +235,8 @@ impl From<SlackInteractionEvent> for SlackRequest {
     }
 }
 
-fn block_action(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction> {
+/// A click that the library has read, in Socket Mode.
+fn of_library(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction> {
     let action = event.actions?.into_iter().next()?;
     Some(BlockAction {
         action_id: action.action_id.to_string(),
@@ -191,6 +246,21 @@ fn block_action(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction>
         trigger_id: event.trigger_id,
         response_url: event.response_url,
         in_home: matches!(event.container, SlackInteractionActionContainer::View(_)),
+    })
+}
+
+fn block_action(click: Click) -> Option<BlockAction> {
+    let element = click.actions.into_iter().next()?;
+    let channel = click.channel.map(|channel| channel.id);
+    let container = click.container;
+    Some(BlockAction {
+        in_home: container.is_some_and(|container| container.is_home(channel.is_some())),
+        action_id: element.action_id,
+        value: element.value.unwrap_or_default(),
+        user: click.user?.id,
+        channel,
+        trigger_id: click.trigger_id,
+        response_url: click.response_url,
     })
 }
 
@@ -232,6 +302,58 @@ mod tests {
         assert!(
             matches!(request, SlackRequest::BlockAction(action) if action.action_id == "fix" && action.value == "f-1")
         );
+    }
+
+    fn interaction(payload: &Value) -> SlackRequest {
+        let body = serde_urlencoded::to_string([("payload", payload.to_string())]).unwrap();
+        SlackRequest::parse(FORM, body.as_bytes()).unwrap().1
+    }
+
+    #[test]
+    fn a_click_in_the_home_tab_needs_no_message() {
+        let is_in_home = |container: Value, channel: Value| {
+            let payload = json!({"type": "block_actions", "team": {"id": "T1"}, "api_app_id": "A1",
+                "user": {"id": "U1"}, "trigger_id": "1.2", "container": container, "channel": channel,
+                "actions": [{"action_id": "fix", "value": "f-1"}]});
+            match interaction(&payload) {
+                SlackRequest::BlockAction(action) => action.in_home,
+                other => panic!("{other:?}"),
+            }
+        };
+        let message = json!({"type": "message", "message_ts": "1.2", "channel_id": "C1"});
+        assert!(!is_in_home(message, json!({"id": "C1"})));
+        assert!(is_in_home(
+            json!({"type": "view", "view_id": "V1"}),
+            Value::Null
+        ));
+        assert!(is_in_home(json!({"type": "message"}), Value::Null));
+    }
+
+    #[test]
+    fn interactions_of_other_types_are_ignored() {
+        for kind in [
+            "workflow_step_edit",
+            "from_the_future",
+            "view_closed",
+            "shortcut",
+        ] {
+            let payload = json!({"type": kind, "team": {"id": "T1"}, "api_app_id": "A1"});
+            assert!(
+                matches!(interaction(&payload), SlackRequest::Ignored(what) if what.contains(kind))
+            );
+        }
+    }
+
+    #[test]
+    fn of_an_ssl_check_nothing_else_is_read() {
+        for body in [
+            "token=t&ssl_check=1",
+            "ssl_check=1&command=%2Fdd&text=status&payload=%7B",
+        ] {
+            let (_, request) = SlackRequest::parse(FORM, body.as_bytes()).unwrap();
+            assert!(matches!(request, SlackRequest::SslCheck), "{body}");
+        }
+        assert!(SlackRequest::parse(FORM, b"ssl_check=0").is_err());
     }
 
     #[test]

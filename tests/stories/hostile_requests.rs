@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::payload::{click, submission};
+use crate::support::payload::{click, interact, submission};
 use crate::support::{ALICE, World, eventually, memory, request, signed, slash_command, status};
 
 type Headers = Vec<(&'static str, String)>;
@@ -125,6 +125,42 @@ async fn a_request_that_is_not_from_slack_gets_a_status_and_an_id() {
     );
 }
 
+/// `slackapi/bolt-js#2899`: `ssl_check` in the body of a command. `abdolence/slack-morphism-rust#186`: an interaction of
+/// a type that the library does not know.
+#[tokio::test]
+async fn what_slack_adds_to_its_requests_is_acknowledged_and_changes_nothing() {
+    let world = World::seeded().await;
+    let url = format!("{}/slack/events", world.app_url);
+    let post =
+        async |body: &str, headers: &Headers| request("POST", &url, headers, body).await.unwrap();
+    let now = Timestamp::now().as_second();
+    // Slack checks the certificate; nothing else of the body is looked at, signed or not.
+    let check = "token=legacy&ssl_check=1";
+    assert_eq!(post(check, &signed(check, now)).await, (200, String::new()));
+    let smuggled = format!("{}&ssl_check=1", command());
+    assert_eq!(
+        post(&smuggled, &signed(&smuggled, now)).await,
+        (200, String::new())
+    );
+    let unsigned = vec![(
+        "content-type",
+        "application/x-www-form-urlencoded".to_owned(),
+    )];
+    assert_eq!(post(&smuggled, &unsigned).await.0, 401);
+    // A kind of interaction that is not known yet.
+    let tomorrow = json!({"type": "workflow_step_edit", "team": {"id": "T0DEMO"}, "user": {"id": ALICE},
+        "api_app_id": "A0DEFENDABLE", "callback_id": "x", "trigger_id": "1.1.x"});
+    let body = serde_urlencoded::to_string([("payload", tomorrow.to_string())]).unwrap();
+    assert_eq!(post(&body, &signed(&body, now)).await, (200, String::new()));
+    // A click in the Home tab, in a container without a message.
+    let mut click = click(ALICE, "unheard_of", "f-3fa9c01b22de");
+    click["container"] = json!({"type": "message"});
+    click.as_object_mut().unwrap().remove("channel");
+    assert_eq!(interact(&world.app_url, &click).await, Some(200));
+    let history = world.slack.command(ALICE, "history").await.words();
+    assert!(!history.contains("turned auto-response off"), "{history}");
+}
+
 #[tokio::test]
 async fn a_request_that_cannot_be_read_gets_a_status_and_an_id() {
     let world = World::seeded().await;
@@ -143,7 +179,8 @@ async fn a_request_that_cannot_be_read_gets_a_status_and_an_id() {
         (form, "payload=%ff%fe".to_owned(), 400),
         (form, format!("payload={}", "%25".repeat(100_000)), 400),
         (form, payload(&deep), 400),
-        (form, payload("{\"type\":\"of_tomorrow\"}"), 400),
+        // Of no workspace that is known.
+        (form, payload("{\"type\":\"of_tomorrow\"}"), 401),
         (form, payload("null"), 400),
         (form, "\u{0}\u{1}".to_owned(), 400),
         ("application/json", deep.clone(), 400),
