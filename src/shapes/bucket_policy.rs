@@ -65,8 +65,8 @@ pub enum PolicyStatus {
     Private,
     /// These are public.
     Public(Vec<PublicStatement>),
-    /// These are for everybody who names a certain KMS key, which callers choose. AWS's documentation has called
-    /// such a policy private, and does not say so any more: only AWS's own answer tells.
+    /// These are for everybody who names a certain KMS key, which callers choose. AWS's page has named the key among
+    /// those that keep a policy private, and newer texts leave it out: only AWS's own answer tells.
     ForAwsToSay(Vec<PublicStatement>),
 }
 

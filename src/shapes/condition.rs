@@ -37,7 +37,7 @@ impl OneOrMany {
     }
 }
 
-/// A key whose value callers choose themselves. AWS's page has counted it nevertheless; whether AWS still does, its
+/// A key whose value callers choose themselves. AWS's page has named it nevertheless; whether AWS counts it, its
 /// answer tells: [`PolicyStatus::ForAwsToSay`](super::bucket_policy::PolicyStatus::ForAwsToSay).
 const CALLERS_CHOICE: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
 

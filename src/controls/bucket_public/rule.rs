@@ -116,8 +116,8 @@ enum Excuse {
     Account(&'static str),
     /// AWS does not call it public.
     Aws,
-    /// AWS's documentation does not, and AWS has not been asked.
-    Documentation,
+    /// Only AWS can call it public, and was not asked.
+    NotAsked,
 }
 
 impl fmt::Display for Excuse {
@@ -136,7 +136,7 @@ impl fmt::Display for Excuse {
                 )
             }
             Self::Aws => f.write_str("which AWS itself does not call public"),
-            Self::Documentation => f.write_str("which AWS's documentation does not call public"),
+            Self::NotAsked => f.write_str("of which only AWS can say whether it is public"),
         }
     }
 }
@@ -194,8 +194,7 @@ impl S3PublicAccess {
             .collect();
         let mut verdict = verdict(exposures);
         let is_public = verdict.compliance_type == ComplianceType::NonCompliant;
-        let is_in_doubt = is_public || verdict.is_for_aws_to_say;
-        let unasked = answer.failure().filter(|_| is_in_doubt);
+        let unasked = answer.failure().filter(|_| is_public);
         let mut notices = unasked.map_or_else(String::new, |reason| {
             format!(" AWS could not be asked: {reason}.")
         });
@@ -262,7 +261,11 @@ fn callers_choice(supplement: &Supplement) -> serde_json::Result<String> {
         return Ok(String::new());
     };
     let statements = policy.limited_by_callers_choice()?;
-    let statements: Vec<String> = statements.iter().map(PublicStatement::name).collect();
+    let statements: Vec<String> = statements
+        .iter()
+        .filter(|statement| statement.limited_by.is_empty())
+        .map(PublicStatement::name)
+        .collect();
     Ok(match statements.is_empty() {
         true => String::new(),
         false => format!(
@@ -279,19 +282,20 @@ fn policy_exposure(
     let Some(policy) = supplement.policy()? else {
         return Ok(None);
     };
-    let (statements, documentation) = match policy.status()? {
+    let (statements, not_asked) = match policy.status()? {
         PolicyStatus::Private => return Ok(None),
         PolicyStatus::Public(statements) => (statements, None),
-        PolicyStatus::ForAwsToSay(statements) => (statements, Some(Excuse::Documentation)),
+        PolicyStatus::ForAwsToSay(statements) => (statements, Some(Excuse::NotAsked)),
     };
     let block = supplement.public_access_block_configuration;
     let by_block = blocked(block, answer, "RestrictPublicBuckets", |block| {
         block.restrict_public_buckets
     });
     let by_aws = match &answer.policy_is_public {
-        Answer::Given(true) => None,
+        // An error must not close a finding that AWS's own answer has opened.
+        Answer::Given(true) | Answer::Failed(_) => None,
         Answer::Given(false) => Some(Excuse::Aws),
-        Answer::NotAsked | Answer::Failed(_) => documentation,
+        Answer::NotAsked => not_asked,
     };
     let names = statements.iter().map(named);
     Ok(Some(Exposure {
@@ -335,7 +339,7 @@ fn verdict(exposures: Vec<Exposure>) -> Verdict {
     let annotation = exposures.iter().map(say).collect::<Vec<_>>().join("; ");
     let is_for_aws_to_say = exposures
         .iter()
-        .any(|exposure| exposure.excused_by == Some(Excuse::Documentation));
+        .any(|exposure| exposure.excused_by == Some(Excuse::NotAsked));
     let violations: Vec<Violation> = exposures
         .into_iter()
         .filter(|exposure| exposure.excused_by.is_none())
@@ -453,7 +457,7 @@ mod tests {
             verdict.annotation
         );
         assert!(
-            verdict.annotation.contains("AWS's documentation does not"),
+            verdict.annotation.contains("of which only AWS can say"),
             "{}",
             verdict.annotation
         );
@@ -492,7 +496,7 @@ mod tests {
                 .contains("which AWS itself does not call public")
         );
         let unasked = judged(Answer::Failed("why".to_owned()));
-        assert_eq!(unasked.compliance_type, ComplianceType::Compliant);
+        assert_eq!(unasked.compliance_type, ComplianceType::NonCompliant);
         assert!(
             unasked.annotation.ends_with("AWS could not be asked: why. Statement \"Open\" is limited only by a KMS key, which callers choose themselves."),
             "{}",
