@@ -131,11 +131,17 @@ enum Standing {
     Expired,
 }
 
+/// Whether less than `limit` has passed since a time. It has not where the clock was put back.
+fn is_within(limit: SignedDuration, since: Timestamp, now: Timestamp) -> bool {
+    (SignedDuration::ZERO..limit).contains(&now.duration_since(since))
+}
+
 impl Cached {
     fn standing(&self, now: Timestamp) -> Standing {
-        let since = |at: Timestamp| now.duration_since(at);
-        match self.read_at.map(since) {
+        match self.read_at.map(|at| now.duration_since(at)) {
             None => Standing::Expired,
+            // The clock was put back: the age is not known.
+            Some(age) if age.is_negative() => Standing::Expired,
             Some(age) if age < FRESH => Standing::Fresh,
             Some(age) if age >= FRESH + KEPT => Standing::Expired,
             // While the Parameter Store fails, not every request waits for it.
@@ -145,8 +151,7 @@ impl Cached {
     }
 
     fn has_just_failed(&self, now: Timestamp) -> bool {
-        self.failed_at
-            .is_some_and(|at| now.duration_since(at) < PAUSE)
+        self.failed_at.is_some_and(|at| is_within(PAUSE, at, now))
     }
 
     fn keep(&mut self, value: &SecretString, now: Timestamp) {
@@ -213,7 +218,7 @@ impl CachedSecret {
         let now = self.secrets.clock.now();
         if cached
             .read_again_at
-            .is_some_and(|at| now.duration_since(at) < PATIENCE)
+            .is_some_and(|at| is_within(PATIENCE, at, now))
         {
             return Ok(None);
         }
@@ -236,9 +241,12 @@ mod tests {
         assert_eq!(cached.standing(now), Standing::Expired, "it was never read");
         cached.keep(&SecretString::from("secret"), now);
         let after = |seconds| now + SignedDuration::from_secs(seconds);
+        assert_eq!(cached.standing(after(0)), Standing::Fresh);
+        assert_eq!(cached.standing(after(-1)), Standing::Expired);
         assert_eq!(cached.standing(after(59)), Standing::Fresh);
         assert_eq!(cached.standing(after(60)), Standing::Stale);
         cached.failed_at = Some(after(60));
+        assert!(!cached.has_just_failed(after(59)) && cached.has_just_failed(after(60)));
         assert_eq!(
             cached.standing(after(64)),
             Standing::Fresh,

@@ -185,7 +185,8 @@ impl Authoriser {
     }
 
     fn is_fresh(&self, at: Timestamp) -> bool {
-        self.clock.now().duration_since(at) < MEMORY
+        // Where the clock was put back, the age is not known.
+        (SignedDuration::ZERO..MEMORY).contains(&self.clock.now().duration_since(at))
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
