@@ -15,7 +15,7 @@ use crate::store::{Cursor, Table};
 pub(super) const DEFINITION: Definition = Definition {
     word: "findings",
     usage: "findings [open|fixing|ignored|fixed|undoing|deleted] [words]",
-    does: "the newest findings, with their ids; words of a rule, account, region or resource narrow them down",
+    does: "the newest findings, with their ids; each word narrows them down: of a rule, account, region, resource or severity",
     who: Who::Everybody,
     choices: &[],
     read: |words| Some(Command::Findings(FindingsFilter::of(words))),
@@ -29,19 +29,26 @@ const LIMIT: usize = 10;
 pub struct FindingsFilter {
     /// The state; `None` for all but fixed and deleted.
     pub state: Option<StateName>,
-    /// Words of the rule, account, region, id or headline, in lower case.
+    /// Words in lower case, `critical batch workers`: each is in the rule, account, region, resource, severity or
+    /// headline.
     pub words: Option<String>,
 }
 
 impl FindingsFilter {
-    /// Reads a state, if the first word is one, and words to look for.
+    /// Reads a state, wherever it is, and words to look for.
     pub(super) fn of(words: &[&str]) -> Self {
-        let state = words.first().and_then(|word| {
+        let named = |word: &&str| {
             StateName::ALL
                 .into_iter()
                 .find(|state| state.as_str() == *word)
-        });
-        let words = &words[usize::from(state.is_some())..];
+        };
+        let state = words.iter().find_map(named);
+        let is_state = |word: &&&str| state.is_some_and(|state| state.as_str() == **word);
+        let words: Vec<&str> = words
+            .iter()
+            .filter(|word| !is_state(word))
+            .copied()
+            .collect();
         let words = crate::text::cut(&words.join(" "), 200);
         Self {
             state,
@@ -60,9 +67,13 @@ impl FindingsFilter {
             of_resource.region.as_str(),
             of_resource.id.as_str(),
             finding.id.as_str(),
+            finding.severity.as_str(),
+            finding.resource_name.as_deref().unwrap_or_default(),
             &headline(finding),
-        ];
-        parts.iter().any(|part| part.to_lowercase().contains(words))
+        ]
+        .map(str::to_lowercase);
+        let is_in = |word: &str| parts.iter().any(|part| part.contains(word));
+        words.split_whitespace().all(is_in)
     }
 }
 
@@ -184,12 +195,21 @@ fn show(
 }
 
 fn none(filter: &FindingsFilter) -> Content {
+    let Some(words) = &filter.words else {
+        let nothing = match filter.state {
+            None => "No finding is open, fixing, undoing or ignored",
+            Some(StateName::Open) => "No finding is open",
+            Some(StateName::Fixing) => "No fix is under way",
+            Some(StateName::Ignored) => "No finding is ignored",
+            Some(StateName::Fixed) => "No finding is fixed",
+            Some(StateName::Undoing) => "No undo is under way",
+            Some(StateName::Deleted) => "No resource of a finding was deleted",
+        };
+        return note(&format!(":white_check_mark: {nothing}."));
+    };
     let which = filter
         .state
         .map_or("open, fixing, undoing or ignored", StateName::as_str);
-    let Some(words) = &filter.words else {
-        return note(&format!(":white_check_mark: No finding is {which}."));
-    };
     let meant = StateName::ALL.map(StateName::as_str).into_iter();
     let meant = meant
         .filter(|state| filter.state.is_none() && strsim::damerau_levenshtein(state, words) <= 2);

@@ -132,6 +132,10 @@ mod tests {
             filter(Some(StateName::Open), Some("eu-west-1"))
         );
         assert_eq!(
+            Command::parse("findings eu-west-1 open batch"),
+            filter(Some(StateName::Open), Some("eu-west-1 batch"))
+        );
+        assert_eq!(
             Command::parse("fix F-3FA9C01B22DE"),
             Command::Fix("f-3fa9c01b22de".parse().unwrap())
         );

@@ -20,6 +20,6 @@ pub(super) const DEFINITION: Definition = Definition {
 
 pub(super) async fn run(findings: &FindingActions, id: &FindingId, user: &SlackUserId) -> Answer {
     let done = || note(&format!("`{id}` is not ignored any more."));
-    let refused = ignore::unignore(findings, id, user).await?;
+    let refused = Box::pin(ignore::unignore(findings, id, user)).await?;
     Ok(refused.unwrap_or_else(done))
 }

@@ -270,6 +270,14 @@ async fn commands_answer_only_the_person_who_typed_them() {
         downloads.contains("downloads is public") && !downloads.contains("website"),
         "{downloads}"
     );
+    // Each word is looked for by itself, and a severity is a word too.
+    for typed in ["findings batch workers", "findings workers critical batch"] {
+        let found = world.slack.command(BOB, typed).await.words();
+        assert!(
+            found.contains("batch-workers") && !found.contains("downloads"),
+            "{typed}: {found}"
+        );
+    }
     let meant = world.slack.command(BOB, "findings opne").await.words();
     assert!(
         meant.contains("Did you mean `/dd findings open`?"),

@@ -97,16 +97,34 @@ async fn auto_response_fixes_findings_that_are_not_ignored_until_it_is_off() {
         list.contains(&ignored.finding_id()) && list.contains("Ignored by <@U0ALICE> until"),
         "{list}"
     );
-    let unignore = format!("unignore {}", ignored.finding_id());
-    let refused = world.slack.command(BOB, &unignore).await.words();
-    assert!(refused.contains("not an operator"), "{refused}");
-    let done = world.slack.command(ALICE, &unignore).await.words();
-    assert!(done.contains("is not ignored any more"), "{done}");
+    world.slack.click(ALICE, &ignored, "unignore").await;
     let open = world
         .slack
         .finding_says("defendable-demo-downloads", "Open")
         .await;
     assert!(open.button("fix").is_some());
+}
+
+#[tokio::test]
+async fn an_operator_ends_an_ignore_by_a_command() {
+    let world = World::seeded().await;
+    let bucket = "defendable-demo-downloads";
+    let message = world.slack.finding(bucket).await;
+    let id = message.finding_id();
+    world.slack.command(ALICE, &format!("ignore {id}")).await;
+    world.slack.submit(ALICE, filled_in("1d")).await;
+    world.slack.finding_says(bucket, "Ignored by").await;
+    let unignore = format!("unignore {id}");
+    let refused = world.slack.command(BOB, &unignore).await.words();
+    assert!(refused.contains("not an operator"), "{refused}");
+    let done = world.slack.command(ALICE, &unignore).await.words();
+    assert!(done.contains("is not ignored any more"), "{done}");
+    let open = world.slack.finding_says(bucket, "Open").await;
+    assert!(open.button("fix").is_some(), "{}", open.words());
+    let again = world.slack.command(ALICE, &unignore).await.words();
+    assert!(again.contains("is not ignored."), "{again}");
+    let which = world.slack.command(ALICE, "unignore").await.words();
+    assert!(which.contains("Which finding?"), "{which}");
 }
 
 #[tokio::test]
@@ -174,7 +192,7 @@ async fn an_ignored_finding_is_fixed_after_a_second_confirmation() {
     let all = world.slack.command(ALICE, "history").await.words();
     assert!(
         all.contains(&format!(
-            "<@U0BOB> was refused (not an operator): /dd fix {id}"
+            "<@U0BOB> was refused (not an operator here): /dd fix {id}"
         )),
         "{all}"
     );
