@@ -70,7 +70,10 @@ pub struct InvalidSettings(Vec<Problem>);
 
 impl Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the settings are invalid:", self.0.len())?;
+        match self.0.len() {
+            1 => f.write_str("1 setting is invalid:")?,
+            number => write!(f, "{number} settings are invalid:")?,
+        }
         for Problem {
             variable,
             found,
@@ -377,10 +380,7 @@ mod tests {
             name => complete(name),
         };
         let error = Settings::read(&wrong).unwrap_err().to_string();
-        assert!(
-            error.starts_with("6 of the settings are invalid:"),
-            "{error}"
-        );
+        assert!(error.starts_with("6 settings are invalid:"), "{error}");
         for part in [
             "DEFENDABLE_AWS_ACCOUNT_ID is \"12\": expected",
             "DEFENDABLE_OPERATORS is \"alice\"",

@@ -325,7 +325,7 @@ fn no_file_is_too_long() {
 }
 
 #[test]
-fn the_pure_layers_call_nobody() {
+fn findings_call_nobody() {
     let used = used_by_module();
     for of_the_world in ["aws", "queue", "secrets"] {
         assert!(!used["finding"].contains(of_the_world), "{of_the_world}");

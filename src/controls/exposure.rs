@@ -311,7 +311,7 @@ mod tests {
 
         /// However a statement's keys and lists are ordered, it is the same.
         #[test]
-        fn the_order_of_changes_does_not_matter(mut actions in prop::collection::vec("[a-c]{1,2}", 1..5), swap in any::<bool>()) {
+        fn the_order_of_keys_and_actions_does_not_matter(mut actions in prop::collection::vec("[a-c]{1,2}", 1..5), swap in any::<bool>()) {
             let before = statement(&json!({"Effect": "Allow", "Principal": "*", "Action": actions}).to_string());
             actions.reverse();
             if swap {

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_a_plan_depends_on_the_exposure_only() {
+    fn the_digest_of_a_plan_covers_exposures_direction_and_resource() {
         let first = plan(vec![range("sgr-1", 22), range("sgr-2", 3389)]);
         let second = plan(vec![
             range("sgr-9", 3389),

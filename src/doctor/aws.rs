@@ -13,6 +13,7 @@ use crate::controls::evaluation::RuleKind;
 use crate::finding::StateName;
 use crate::ids::{AccountId, RuleName};
 use crate::queue::{LOOKED_AT_RECEIVES, MAX_RECEIVES, QueueUrl};
+use crate::slack::text::count;
 use crate::wiring::Wiring;
 
 pub(super) async fn examine(wiring: &Wiring) -> Vec<Examined> {
@@ -45,7 +46,7 @@ fn failed(error: &AwsError, missing: &str) -> Diagnosis {
         AwsErrorKind::AccessDenied => Diagnosis::failed(
             error,
             &format!(
-                "allow {} to the user who runs this command",
+                "allow {} to the identity that runs this command",
                 error.operation
             ),
         ),
@@ -95,7 +96,7 @@ async fn credentials(wiring: &Wiring) -> Diagnosis {
 
 async fn table(wiring: &Wiring) -> Diagnosis {
     match wiring.table().count(StateName::Open).await {
-        Ok(open) => Diagnosis::Passed(format!("{open} findings open")),
+        Ok(open) => Diagnosis::Passed(format!("{} open", count(open, "finding"))),
         Err(error) => Diagnosis::failed(
             error,
             "is DEFENDABLE_FINDINGS_TABLE right? It needs the key pk, sk and the index by-state on state, stateSince",
@@ -268,7 +269,7 @@ async fn queue(wiring: &Wiring, url: &QueueUrl) -> Examined {
             &format!("raise the redrive policy's maxReceiveCount to {least}"),
         ),
         Some(_) if parked > 0 => Diagnosis::warning(
-            format!("{waiting} waiting, {parked} dead letters"),
+            format!("{waiting} waiting, {}", count(parked, "dead letter")),
             "/dd queue says why; /dd retry",
         ),
         Some(_) => Diagnosis::Passed(format!("{waiting} waiting, no dead letters")),

@@ -215,7 +215,7 @@ mod tests {
     use crate::controls::WholePolicy;
 
     #[test]
-    fn messages_of_version_0_1_are_read() {
+    fn announcements_of_version_0_1_are_read() {
         let change = Change::DeletePolicy(WholePolicy {
             policy: "{}".to_owned(),
         });

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_failed_does_not_wait() {
+    fn a_request_that_would_be_refused_does_not_wait() {
         let undo = ActionRequest::Undo {
             plan: Some(plan().digest()),
             reason: "because".to_owned(),

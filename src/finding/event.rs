@@ -225,7 +225,7 @@ impl fmt::Display for HistoryEvent {
             Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
             Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
             Self::WentOn => f.write_str("let auto-response go on"),
-            Self::Refused { what } => write!(f, "was refused (not an operator): {what}"),
+            Self::Refused { what } => write!(f, "was refused (not an operator here): {what}"),
         }
     }
 }

@@ -146,11 +146,14 @@ fn progress(fix_all: &FixAll, tally: &Tally) -> String {
     }
     let who = format!("asked by {} {}", mention(by), when(*at));
     match *ended && fixing == 0 {
-        true => format!(
-            ":white_check_mark: {} fixed {fixed} of {asked} {}{failed}",
-            mention(by),
-            when(*at)
-        ),
+        true => {
+            let mark = match fixed == asked {
+                true => ":white_check_mark:",
+                false => ":warning:",
+            };
+            let (by, at) = (mention(by), when(*at));
+            format!("{mark} {by} fixed {fixed} of {asked}, asked {at}{failed}")
+        }
         false => {
             let left = tally
                 .counts

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_answer_is_retried() {
+    fn a_truncated_answer_is_uncertain() {
         for broken_off in ["[1, 2", "<html>bad gateway</html>", ""] {
             let error = answered(broken_off);
             assert!(

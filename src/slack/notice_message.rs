@@ -73,14 +73,15 @@ pub fn held(
     listed: Option<(&[String], usize)>,
 ) -> Content {
     let mut text = format!(
-        ":raised_hand: *Auto-response has stopped to ask.* It has sent {}, its limit per run; {} in the queue. Nothing is fixed automatically until somebody answers.",
+        ":raised_hand: *Auto-response has stopped to ask.* It has sent {}, its limit per run; {} in its queue. Nothing is fixed automatically until somebody answers.",
         match dispatched {
             1 => "1 fix".to_owned(),
             fixes => format!("{fixes} fixes"),
         },
         match waiting {
-            1 => "about 1 more waits".to_owned(),
-            more => format!("about {more} more wait"),
+            0 => "no message waits".to_owned(),
+            1 => "about 1 message waits".to_owned(),
+            more => format!("about {more} messages wait"),
         },
     );
     if let Some((lines, all)) = listed {

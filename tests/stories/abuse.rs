@@ -106,7 +106,7 @@ async fn a_non_operator_changes_nothing_by_any_button_or_modal() {
             refusals += 1;
         }
         let history = world.slack.command(CAROL, "history").await.words();
-        let refused = format!("<@{user}> was refused (not an operator)");
+        let refused = format!("<@{user}> was refused (not an operator here)");
         assert_eq!(history.matches(&refused).count(), refusals, "{history}");
     }
     assert_eq!(standing(&world).await, before);
@@ -167,7 +167,7 @@ async fn a_non_operator_changes_nothing_by_any_command() {
     let theirs: Vec<&str> = theirs.collect();
     let refused = theirs
         .iter()
-        .filter(|line| line.contains("was refused (not an operator)"));
+        .filter(|line| line.contains("was refused (not an operator here)"));
     assert_eq!((theirs.len(), refused.count()), (15, 15), "{history}");
     // Many refusals do not push other entries out of the history.
     for number in 0..30 {

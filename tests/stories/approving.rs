@@ -176,7 +176,7 @@ async fn operators_of_other_accounts_change_nothing_here() {
     let history = world.slack.command(BOB, "history").await.words();
     assert!(
         history.contains(&format!(
-            "<@U0ALICE> was refused (not an operator): /dd fix {id}"
+            "<@U0ALICE> was refused (not an operator here): /dd fix {id}"
         )),
         "{history}"
     );

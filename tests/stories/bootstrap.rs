@@ -268,7 +268,7 @@ async fn the_rule_functions_run_on_lambda_and_fail_when_config_does_not_take_the
         let put = puts.lock().unwrap().remove(0);
         assert_eq!(put["Evaluations"][0]["ComplianceType"], "NON_COMPLIANT");
         puts.lock().unwrap().clear();
-        // The requests were queued before PutEvaluations was refused. Nothing is lost, and AWS Config invokes
+        // The requests were queued before PutEvaluations was refused. Nothing is lost, and Lambda invokes
         // the rule again.
         assert_eq!(world.aws.messages_in("remediation").await, waiting + 2);
     }

@@ -72,7 +72,7 @@ async fn doctor_passes_a_sound_installation_and_warns_of_dead_letters() {
         let answer = doctor(&world, &config, |_| {});
         answer
             .0
-            .contains("warn  queue defendable-events: 0 waiting, 1 dead letters")
+            .contains("warn  queue defendable-events: 0 waiting, 1 dead letter")
             .then_some(answer)
     })
     .await;
@@ -126,7 +126,7 @@ async fn doctor_names_each_fault_and_its_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_names_what_was_removed_after_the_installation() {
+async fn doctor_names_what_was_removed_or_stopped_after_the_installation() {
     let (world, config) = world().await;
     // Moto's AWS Config has no recorder at first, then one that was never started.
     let (said, well) = doctor(&world, world.aws.url(), |_| {});

@@ -40,7 +40,7 @@ async fn every_call_survives_every_fault() {
     let channels: BTreeSet<String> = (0..grid.len()).map(channel).collect();
     let channels: Vec<String> = channels.into_iter().collect();
     let routing = routing(&channels);
-    // Housekeeping runs often.
+    // Housekeeping once a minute, as on AWS.
     let variables = vec![
         ("DEFENDABLE_ROUTING", routing),
         ("DEFENDABLE_SCHEDULE_SECONDS", "60".to_owned()),

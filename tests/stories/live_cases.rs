@@ -72,7 +72,7 @@ async fn a_fix_revokes_the_open_rules_of_a_group_by_id_and_keeps_the_others() {
 /// A bucket whose name has dots, as buckets of static websites have; and
 /// `Netflix-Skunkworks/policyuniverse#161`: a bucket that a Deny limits to a network.
 #[tokio::test]
-async fn a_fix_keeps_statements_of_the_own_account_and_of_a_network() {
+async fn a_fix_keeps_other_statements_of_a_bucket_with_dots_and_leaves_a_network_s_bucket() {
     let world = World::seeded().await;
     let statement = |sid: &str, principal: serde_json::Value, bucket: &str| {
         json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
@@ -121,7 +121,7 @@ async fn a_fix_keeps_statements_of_the_own_account_and_of_a_network() {
         policy.contains("Own") && !policy.contains("Everybody"),
         "{policy}"
     );
-    // This bucket was made public first, so that its finding comes first.
+    // A finding of the first bucket would have come first.
     let findings = world.slack.findings().await;
     assert!(
         !findings

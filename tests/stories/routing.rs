@@ -143,7 +143,7 @@ async fn a_finding_that_was_fixed_before_its_notification_is_posted_in_its_chann
             |message: &Message| message.text().contains(group) && message.words().contains(words);
         messages.into_iter().find(is_it)
     };
-    // The report comes first: the group opened and was fixed before its notification.
+    // The group opened, and was fixed before the notifier read the notification.
     let ledger = tagged("ledger").await;
     let broke = notification(&ledger, None, "NON_COMPLIANT");
     world.aws.send("events", &broke).await;

@@ -649,7 +649,7 @@ proptest! {
 
     /// A change that is no news is not shown: so it must not be visible.
     #[test]
-    fn equal_findings_are_grouped(finding in hostile_finding(), state in 0usize..7) {
+    fn findings_that_look_alike_are_shown_alike(finding in hostile_finding(), state in 0usize..7) {
         let finding = in_state(finding, state, "words");
         let kind = ViolationType::Ec2SgProhibitedPort;
         let episode = Episode {

@@ -186,7 +186,7 @@ async fn a_deleted_resource_closes_its_finding_with_or_without_a_tag() {
 }
 
 #[tokio::test]
-async fn an_edit_that_takes_too_long_is_passed_to_the_next_process() {
+async fn an_edit_that_takes_too_long_is_handed_over_at_once() {
     let world = Installation::start(&[], Vec::new()).await;
     let group = world.aws.open_group("slow-slack").await;
     let id = finding_of_group(&group);

@@ -66,7 +66,7 @@ async fn a_modal_that_did_not_open_opens_at_the_next_click() {
     assert_eq!(world.slack.findings().await.len(), 1);
 }
 
-/// How often the history has a line.
+/// The number that a line of the history has: "(3 times within the hour)".
 fn times_in(line: &str) -> usize {
     let times = line
         .split_once(" times within the hour")
