@@ -172,3 +172,55 @@ impl fmt::Display for Change {
         f.write_str(&self.facts().will())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::controls::{Grantee, IngressSource, PrefixList};
+
+    fn ingress(source: IngressSource) -> Change {
+        Change::RevokeIngress(IngressRule {
+            rule_id: "sgr-1".to_owned(),
+            protocol: "tcp".to_owned(),
+            from_port: Some(22),
+            to_port: Some(22),
+            source,
+            description: None,
+            is_left_to_people: false,
+        })
+    }
+
+    fn list(has_others: bool) -> Change {
+        ingress(IngressSource::PrefixList(PrefixList {
+            id: "pl-1".to_owned(),
+            open: BTreeSet::from(["0.0.0.0/0".to_owned()]),
+            has_others,
+        }))
+    }
+
+    #[test]
+    fn a_change_says_what_takes_a_person_and_what_aws_was_asked() {
+        let range = ingress(IngressSource::Cidr("0.0.0.0/0".to_owned()));
+        assert_eq!(range.severity(), Severity::High);
+        assert!(!range.is_by_hand() && !range.is_unconfirmed());
+        assert_eq!(range.calls_on_others(), [""; 0]);
+        assert!(!list(false).is_by_hand() && list(true).is_by_hand());
+        assert_eq!(
+            list(false).calls_on_others(),
+            ["ModifyManagedPrefixList", "RestoreManagedPrefixListVersion"]
+        );
+        let grant = |is_unconfirmed| {
+            Change::RemoveGrant(Grant {
+                grantee: Grantee::Group(
+                    "http://acs.amazonaws.com/groups/global/AllUsers".to_owned(),
+                ),
+                permission: "READ".to_owned(),
+                is_unconfirmed,
+            })
+        };
+        assert!(grant(true).is_unconfirmed() && !grant(false).is_unconfirmed());
+        assert_eq!(grant(true).confirmed(), grant(false));
+    }
+}

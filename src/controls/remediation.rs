@@ -117,3 +117,87 @@ impl Prepared {
         self.doubt.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controls::{Grant, Grantee};
+
+    fn grant(permission: &str, is_unconfirmed: bool) -> Change {
+        Change::RemoveGrant(Grant {
+            grantee: Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned()),
+            permission: permission.to_owned(),
+            is_unconfirmed,
+        })
+    }
+
+    /// A resource of which a number is all that is read.
+    #[derive(Debug, PartialEq)]
+    struct Numbered(u32);
+
+    /// A resource of another type.
+    #[derive(Debug, PartialEq)]
+    struct Named(u32);
+
+    #[async_trait]
+    impl Live for Numbered {
+        fn is_same(&self, other: &dyn Live) -> bool {
+            equals(self, other)
+        }
+
+        async fn apply(
+            self: Box<Self>,
+            _: &Aws,
+            _: &Resource,
+            _: &[Change],
+        ) -> Result<(), AwsError> {
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl Live for Named {
+        fn is_same(&self, other: &dyn Live) -> bool {
+            equals(self, other)
+        }
+
+        async fn apply(
+            self: Box<Self>,
+            _: &Aws,
+            _: &Resource,
+            _: &[Change],
+        ) -> Result<(), AwsError> {
+            Ok(())
+        }
+    }
+
+    fn prepared(changes: &[Change], number: u32) -> Prepared {
+        Prepared {
+            changes: changes.to_vec(),
+            live: Box::new(Numbered(number)),
+            doubt: Some("denied".to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_the_wanted_part_of_a_plan_is_left() {
+        let both = [grant("READ", false), grant("WRITE", false)];
+        let part = prepared(&both, 1).only(|change| *change == both[1]);
+        assert_eq!(part.changes(), &both[1..]);
+        assert_eq!(part.doubt(), Some("denied"));
+    }
+
+    #[test]
+    fn two_looks_change_the_same_where_plan_and_resource_are_the_same() {
+        let look = || prepared(&[grant("READ", false)], 1);
+        assert!(look().changes_the_same(&look()));
+        let unconfirmed = prepared(&[grant("READ", true)], 1);
+        assert!(
+            look().changes_the_same(&unconfirmed),
+            "whatever AWS could be asked"
+        );
+        assert!(!look().changes_the_same(&prepared(&[grant("WRITE", false)], 1)));
+        assert!(!look().changes_the_same(&prepared(&[grant("READ", false)], 2)));
+        assert!(!Numbered(1).is_same(&Named(1)), "another type of resource");
+    }
+}
