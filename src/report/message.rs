@@ -30,7 +30,7 @@ pub(super) fn words(figures: &Figures) -> String {
         format!(
             "• {}: {}, half within {}, nine of ten within {}",
             code(rule.as_str()),
-            count(times.fixes as u64, "fix").replace("fixs", "fixes"),
+            count(times.fixes as u64, "fix"),
             age(times.median.as_secs()),
             age(times.ninetieth.as_secs())
         )

@@ -74,10 +74,7 @@ pub fn held(
 ) -> Content {
     let mut text = format!(
         ":raised_hand: *Auto-response has stopped to ask.* It has sent {}, its limit per run; {} in its queue. Nothing is fixed automatically until somebody answers.",
-        match dispatched {
-            1 => "1 fix".to_owned(),
-            fixes => format!("{fixes} fixes"),
-        },
+        count(u64::from(dispatched), "fix"),
         match waiting {
             0 => "no message waits".to_owned(),
             1 => "about 1 message waits".to_owned(),

@@ -94,10 +94,11 @@ pub fn actor(actor: &Actor) -> String {
     }
 }
 
-/// `1 finding`, `2 findings`.
+/// `1 finding`, `2 findings`, `2 fixes`.
 pub fn count(number: u64, singular: &str) -> String {
     match number {
         1 => format!("1 {singular}"),
+        _ if singular.ends_with('x') => format!("{number} {singular}es"),
         _ => format!("{number} {singular}s"),
     }
 }
@@ -115,6 +116,22 @@ pub fn age(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_and_its_noun_agree() {
+        let all = [
+            (0, "finding"),
+            (1, "finding"),
+            (2, "finding"),
+            (1, "fix"),
+            (2, "fix"),
+        ];
+        let written = all.map(|(number, singular)| count(number, singular));
+        assert_eq!(
+            written,
+            ["0 findings", "1 finding", "2 findings", "1 fix", "2 fixes"]
+        );
+    }
 
     #[test]
     fn names_from_aws_ping_nobody_and_format_nothing() {
