@@ -89,6 +89,51 @@ pub(super) async fn bucket(aws: &Aws, resource: &Resource) -> Result<About, AwsE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::test_client::TestClient;
+    use crate::controls::Control;
+
+    async fn about(control: Control, status: u16, body: &str) -> Result<About, AwsError> {
+        let body = body.to_owned();
+        let client = TestClient::new(move |_| (status, body.clone()));
+        let resource = Resource {
+            account: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            resource_type: control.resource_type().parse().unwrap(),
+            id: "resource-1".parse().unwrap(),
+        };
+        let aws = client.aws(&resource.account);
+        control.definition().about(&aws, &resource).await
+    }
+
+    #[tokio::test]
+    async fn name_and_tags_are_read_from_the_live_resource() {
+        let group = r#"<DescribeSecurityGroupsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+            <securityGroupInfo><item><groupId>sg-1</groupId><groupName>web</groupName><tagSet><item>
+            <key>team</key><value>shop</value></item></tagSet></item></securityGroupInfo>
+            </DescribeSecurityGroupsResponse>"#;
+        let tags = Tags::from([("team".to_owned(), "shop".to_owned())]);
+        let of_group = about(Control::IngressProhibitedPorts, 200, group).await;
+        assert_eq!(
+            of_group.unwrap(),
+            About {
+                name: Some("web".to_owned()),
+                tags: tags.clone()
+            }
+        );
+        let bucket =
+            "<Tagging><TagSet><Tag><Key>team</Key><Value>shop</Value></Tag></TagSet></Tagging>";
+        let of_bucket = about(Control::BucketPublic, 200, bucket).await;
+        assert_eq!(of_bucket.unwrap(), About { name: None, tags });
+    }
+
+    #[tokio::test]
+    async fn a_bucket_without_tags_has_none_and_another_error_is_one() {
+        let error = |code: &str| format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+        let untagged = about(Control::BucketPublic, 404, &error("NoSuchTagSet")).await;
+        assert_eq!(untagged.unwrap(), About::default());
+        let denied = about(Control::BucketPublic, 403, &error("AccessDenied")).await;
+        assert_eq!(denied.unwrap_err().code, "AccessDenied");
+    }
 
     #[test]
     fn the_tag_s_value_is_the_reason() {

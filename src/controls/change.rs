@@ -220,6 +220,20 @@ mod tests {
                 is_unconfirmed,
             })
         };
+        assert_eq!(
+            grant(true).calls_on_others(),
+            [
+                "DeleteAccountPublicAccessBlock",
+                "PutAccountPublicAccessBlock"
+            ]
+        );
+        let call = serde_json::json!({"eventName": "DeleteBucketPublicAccessBlock",
+            "eventTime": "2026-01-01T00:00:00Z"});
+        let call: Call = serde_json::from_value(call).unwrap();
+        assert_eq!(
+            grant(true).effects(&call),
+            [("the bucket's block", Effect::Opened)]
+        );
         assert!(grant(true).is_unconfirmed() && !grant(false).is_unconfirmed());
         assert_eq!(grant(true).confirmed(), grant(false));
     }

@@ -285,6 +285,8 @@ mod tests {
         assert!(grant("AllUsers", "FULL_CONTROL").covers(&grant("AuthenticatedUsers", "READ")));
         assert!(!grant("AuthenticatedUsers", "FULL_CONTROL").covers(&grant("AllUsers", "READ")));
         assert!(!grant("AllUsers", "READ").covers(&grant("AllUsers", "WRITE")));
+        assert!(!grant("AllUsers", "READ").covers(&grant("LogDelivery", "READ")));
+        assert!(!grant("LogDelivery", "READ").covers(&grant("AuthenticatedUsers", "READ")));
     }
 
     fn any_ingress() -> impl Strategy<Value = Exposure> {

@@ -151,6 +151,13 @@ fn a_failed_look_replaces_the_plan_of_an_open_finding_only() {
 }
 
 #[test]
+fn only_a_look_that_shows_a_plan_is_noted() {
+    let seen = |plan: &Plan| Finding::first_seen(breach(0), plan, at(3)).checked_at;
+    assert_eq!(seen(&plan()), Some(at(3)));
+    assert_eq!(seen(&Plan::Unsupported), None);
+}
+
+#[test]
 fn a_finding_without_a_fix_stays_so_when_it_is_over() {
     let unsupported = Finding {
         plan: Plan::Unsupported,
