@@ -126,6 +126,29 @@ mod tests {
         assert_eq!(open().merged(&open(), at(60)), None);
     }
 
+    #[test]
+    fn an_ignore_of_a_part_outlasts_the_ignores_of_the_other_finding() {
+        let ignored = |reason: &str, changes: &[Change]| {
+            let covers = crate::finding::Covers::of(changes);
+            let by = Actor::User("U0ALICE".to_owned());
+            open()
+                .ignored(by, at(1), None, reason.to_owned(), covers)
+                .unwrap()
+        };
+        let crate::finding::Plan::Known { changes } = open().plan else {
+            unreachable!("the plan is known")
+        };
+        let first = [changes[0].1.clone()];
+        let in_part = ignored("a part", &first)
+            .looked_at(&open().plan, at(2))
+            .unwrap();
+        let left = in_part.episode.left.clone();
+        assert!(left.is_some() && in_part.state == State::OPEN);
+        let other = ignored("all", &[changes[0].1.clone(), changes[1].1.clone()]);
+        let merged = in_part.merged(&other, at(60));
+        assert!(merged.is_none_or(|merged| merged.episode.left == left));
+    }
+
     fn rules() -> RuleDefaults {
         RuleDefaults {
             s3_public_access_names: [open().rule].into(),

@@ -83,22 +83,34 @@ fn a_result_from_before_the_fix_is_old_for_an_hour_where_all_is_clean() {
 
 #[test]
 fn the_first_words_about_what_a_remediator_announced_are_taken_once() {
-    let without_words = open();
-    let explained = without_words.breached(&in_full(0), &plan(), at(1)).unwrap();
+    // AWS Config's result is not newer than the finding, and says why.
+    let says_why = |second, words: &str| Breach {
+        annotation: Some(words.to_owned()),
+        resource_name: Some("Downloads".to_owned()),
+        ..breach(second)
+    };
+    let explained = open()
+        .breached(&says_why(0, "Public."), &plan(), at(1))
+        .unwrap();
     assert_eq!(
         (
             explained.annotation.as_deref(),
             explained.resource_name.as_deref()
         ),
-        (Some("Public: everybody reads."), Some("Downloads"))
+        (Some("Public."), Some("Downloads"))
     );
-    assert_eq!(explained.episode.number, 1);
-    let again = Breach {
-        annotation: Some("Other words.".to_owned()),
-        ..in_full(0)
-    };
+    assert_eq!(
+        (explained.episode.number, explained.checked_at),
+        (1, Some(at(1)))
+    );
+    let again = says_why(0, "Other words.");
     assert_eq!(explained.breached(&again, &plan(), at(2)), None);
-    assert_eq!(without_words.breached(&breach(0), &plan(), at(1)), None);
+    assert_eq!(open().breached(&breach(0), &plan(), at(1)), None);
+    let ignored = open().ignored_as_planned(alice(), at(1), None).unwrap();
+    assert_eq!(
+        ignored.breached(&says_why(0, "Public."), &plan(), at(2)),
+        None
+    );
 }
 
 #[test]
@@ -308,20 +320,33 @@ fn what_others_announced_before_the_last_look_is_gone_by_their_hand() {
 
 #[test]
 fn news_from_before_an_undo_is_old() {
-    let undone = undoing()
-        .undo_reported(
-            &undo_report(&undoing(), 30, Outcome::Undone, vec![statement(), grant()]),
-            &plan(),
-        )
-        .unwrap();
-    let fixed_again = |second| undone.reported(&acl_fixed(&open(), None, second));
-    let before = fixed_again(30);
-    assert!(
-        before.is_none_or(|finding| finding.episode.removed.is_empty()),
-        "it was put back then"
+    let mut undone = open();
+    undone.episode.undone = vec![(grant(), at(30))];
+    let told = |changes: &[Change], outcome, second| {
+        let detail = ReportDetail {
+            outcome,
+            ..detail(&Attempt::begin(), changes)
+        };
+        Some(undone.since_undo(&detail, at(second))?.changes)
+    };
+    let both = [grant(), statement()];
+    assert_eq!(told(&both[..1], Outcome::Fixed, 30), None);
+    assert_eq!(
+        told(&both[..1], Outcome::Fixed, 31),
+        Some(vec![grant()]),
+        "after the undo"
     );
-    let after = fixed_again(31).unwrap();
-    assert_eq!(after.episode.removed, [grant()]);
+    assert_eq!(told(&both, Outcome::Fixed, 30), Some(vec![statement()]));
+    assert_eq!(told(&[], Outcome::Begun, 30), Some(Vec::new()));
+    // The report of one that found nothing is as old, for the same kind of violation.
+    assert_eq!(told(&[], Outcome::NothingToDo, 30), None);
+    assert_eq!(told(&[], Outcome::NothingToDo, 31), Some(Vec::new()));
+    undone.episode.undone = vec![(statement(), at(30))];
+    let of_another_kind = ReportDetail {
+        outcome: Outcome::NothingToDo,
+        ..detail(&Attempt::begin(), &[])
+    };
+    assert!(undone.since_undo(&of_another_kind, at(30)).is_some());
 }
 
 #[test]
