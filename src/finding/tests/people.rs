@@ -259,3 +259,112 @@ fn a_request_whose_plan_has_grown_ends_and_asks_again() {
     ));
     assert_eq!(open().outgrown(&[], at(6)), None, "nothing waits");
 }
+
+#[test]
+fn a_compliant_finding_that_is_ignored_is_refused_as_ignored_first() {
+    let compliant = open()
+        .ignored_as_planned(alice(), at(1), None)
+        .unwrap()
+        .complied_at(5)
+        .unwrap();
+    let refused = compliant.can_fix(false, at(6));
+    assert!(matches!(refused, Err(Refusal::Ignored { .. })));
+}
+
+#[test]
+fn the_fix_of_a_compliant_finding_names_who_made_it() {
+    let only = || group(&[ingress(22, "tcp")]);
+    let external = only()
+        .complied(&Breach {
+            recorded_at: at(5),
+            rule: only().rule,
+            ..breach(5)
+        })
+        .unwrap();
+    let by = |finding: &Finding| match &finding.state {
+        State::Fixed { by, .. } => by.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(by(&external), Actor::External);
+    let credited = done(&external, None, 4, Outcome::Fixed, &[ingress(22, "tcp")]);
+    assert_eq!(by(&credited), Actor::AutoResponse);
+    let found = done(&external, None, 6, Outcome::NothingToDo, &[]);
+    assert_eq!(by(&found), Actor::External);
+    let complied = |finding: &Finding| {
+        let is_it = |event: &&(Timestamp, Actor, event::HistoryEvent)| {
+            event.2 == event::HistoryEvent::Complied
+        };
+        finding.events.iter().filter(is_it).count()
+    };
+    assert_eq!(complied(&found), complied(&external), "it is told once");
+    // A remediator that finds nothing to do in an open finding tells it.
+    let clean = done(&only(), None, 6, Outcome::NothingToDo, &[]);
+    assert_eq!((by(&clean), complied(&clean)), (Actor::External, 1));
+}
+
+#[test]
+fn a_failure_is_told_again_where_time_and_reason_are_others() {
+    let failed = |finding: &Finding, second, reason: &str| {
+        let outcome = Outcome::Failed {
+            reason: reason.to_owned(),
+            advice: "allow it".to_owned(),
+        };
+        let finding = told(finding, None, second, outcome, &[])?;
+        Some((finding.episode.thread.len(), finding))
+    };
+    let (replies, first) = failed(&group(&[ingress(22, "tcp")]), 5, "denied").unwrap();
+    assert_eq!(replies, 1);
+    assert!(failed(&first, 6, "denied").is_none_or(|(replies, _)| replies == 1));
+    assert_eq!(failed(&first, 5, "throttled"), None, "the report is known");
+    assert_eq!(failed(&first, 6, "throttled").unwrap().0, 2);
+}
+
+#[test]
+fn a_report_is_late_when_its_episode_has_ended() {
+    let second = Finding {
+        episode: Episode::new(2, at(100)),
+        ..group(&[ingress(22, "tcp")])
+    };
+    let removed = |finding: &Finding, reported_at| {
+        let fixed = done(
+            finding,
+            None,
+            reported_at,
+            Outcome::Fixed,
+            &[ingress(22, "tcp")],
+        );
+        (fixed.late.len(), fixed.episode.removed.len())
+    };
+    assert_eq!(removed(&second, 99), (1, 0));
+    assert_eq!(removed(&second, 100), (0, 1));
+    // There was no episode before the first.
+    let first = Finding {
+        episode: Episode::new(1, at(100)),
+        ..second
+    };
+    assert_eq!(removed(&first, 99), (0, 1));
+}
+
+#[test]
+fn a_late_announcement_tells_what_a_later_attempt_found_gone() {
+    let kind = ViolationType::S3BucketPublicAcl;
+    let late = |removed: Change| {
+        let mut finding = open();
+        finding.episode.remediated.insert(kind);
+        finding.episode.removed = vec![removed];
+        let begun = report(&finding, kind, None, 9, Outcome::Begun, vec![grant()]);
+        let finding = finding.reported(&by(&Attempt::begin(), begun));
+        finding.map(|finding| finding.episode.removed)
+    };
+    assert_eq!(late(statement()), Some(vec![statement(), grant()]));
+    assert!(late(grant()).is_none_or(|removed| removed == [grant()]));
+}
+
+#[test]
+fn what_is_left_to_people_does_not_end_a_fix_that_is_under_way() {
+    let fixing = group(&[ingress(22, "tcp"), broad(3306)])
+        .agreed_fix(alice(), false, at(2))
+        .unwrap();
+    let left = told(&fixing, None, 5, Outcome::LeftToPeople, &[broad(3306)]);
+    assert!(left.is_none_or(|finding| finding.state == fixing.state));
+}
