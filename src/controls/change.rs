@@ -54,9 +54,7 @@ pub(super) trait ChangeFacts {
 
     /// Calls that name another resource and can bring it about, beside those that name its own:
     /// `ModifyManagedPrefixList`.
-    fn calls_on_others(&self) -> &'static [&'static str] {
-        &[]
-    }
+    fn calls_on_others(&self) -> &'static [&'static str];
 }
 
 /// An enum of changes, each of which says of itself what [`ChangeFacts`] asks.
