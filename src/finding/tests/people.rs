@@ -297,6 +297,11 @@ fn the_fix_of_a_compliant_finding_names_who_made_it() {
         finding.events.iter().filter(is_it).count()
     };
     assert_eq!(complied(&found), complied(&external), "it is told once");
+    // Nor does it where a part was removed before.
+    let mut partly = external.clone();
+    partly.episode.removed = vec![ingress(23, "tcp").1];
+    let found = done(&partly, None, 6, Outcome::NothingToDo, &[]);
+    assert_eq!(by(&found), Actor::External);
     // A remediator that finds nothing to do in an open finding tells it.
     let clean = done(&only(), None, 6, Outcome::NothingToDo, &[]);
     assert_eq!((by(&clean), complied(&clean)), (Actor::External, 1));
