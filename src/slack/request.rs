@@ -70,8 +70,16 @@ pub enum InvalidRequest {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Form {
+    SslCheck { ssl_check: Check },
     Interaction { payload: String },
     Command(Box<CommandForm>),
+}
+
+/// `ssl_check=1`
+#[derive(Deserialize)]
+enum Check {
+    #[serde(rename = "1")]
+    Certificate,
 }
 
 #[derive(Deserialize)]
@@ -91,14 +99,13 @@ impl SlackRequest {
         if !content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(InvalidRequest::ContentType(content_type.to_owned()));
         }
-        if is_ssl_check(body)? {
-            let origin = Origin {
-                team: None,
-                app: None,
-            };
-            return Ok((origin, Self::SslCheck));
-        }
         match serde_urlencoded::from_bytes(body)? {
+            Form::SslCheck {
+                ssl_check: Check::Certificate,
+            } => {
+                let (team, app) = (None, None);
+                Ok((Origin { team, app }, Self::SslCheck))
+            }
             Form::Interaction { payload } => Self::of_interaction(serde_json::from_str(&payload)?),
             Form::Command(form) => {
                 let CommandForm { event, api_app_id } = *form;
@@ -173,12 +180,6 @@ impl SlackRequest {
             None => Self::Ignored("block actions without an action or a user".to_owned()),
         }
     }
-}
-
-fn is_ssl_check(form: &[u8]) -> Result<bool, serde_urlencoded::de::Error> {
-    let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(form)?;
-    let is_it = |(name, value): &(String, String)| name == "ssl_check" && value == "1";
-    Ok(fields.iter().any(is_it))
 }
 
 /// What is read of a click. The copies of message and view may have blocks that no library knows yet.
