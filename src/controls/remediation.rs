@@ -131,32 +131,12 @@ mod tests {
         })
     }
 
-    /// A resource of which a number is all that is read.
+    /// A resource of which one value is all that is read; another type of value is another type of resource.
     #[derive(Debug, PartialEq)]
-    struct Numbered(u32);
-
-    /// A resource of another type.
-    #[derive(Debug, PartialEq)]
-    struct Named(u32);
+    struct Read<T>(T);
 
     #[async_trait]
-    impl Live for Numbered {
-        fn is_same(&self, other: &dyn Live) -> bool {
-            equals(self, other)
-        }
-
-        async fn apply(
-            self: Box<Self>,
-            _: &Aws,
-            _: &Resource,
-            _: &[Change],
-        ) -> Result<(), AwsError> {
-            Ok(())
-        }
-    }
-
-    #[async_trait]
-    impl Live for Named {
+    impl<T: Debug + PartialEq + Send + Sync + 'static> Live for Read<T> {
         fn is_same(&self, other: &dyn Live) -> bool {
             equals(self, other)
         }
@@ -174,7 +154,7 @@ mod tests {
     fn prepared(changes: &[Change], number: u32) -> Prepared {
         Prepared {
             changes: changes.to_vec(),
-            live: Box::new(Numbered(number)),
+            live: Box::new(Read(number)),
             doubt: Some("denied".to_owned()),
         }
     }
@@ -198,6 +178,9 @@ mod tests {
         );
         assert!(!look().changes_the_same(&prepared(&[grant("WRITE", false)], 1)));
         assert!(!look().changes_the_same(&prepared(&[grant("READ", false)], 2)));
-        assert!(!Numbered(1).is_same(&Named(1)), "another type of resource");
+        assert!(
+            !Read(1_u32).is_same(&Read(1_i32)),
+            "another type of resource"
+        );
     }
 }

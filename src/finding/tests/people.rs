@@ -319,7 +319,7 @@ fn a_failure_is_told_again_where_time_and_reason_are_others() {
     };
     let (replies, first) = failed(&group(&[ingress(22, "tcp")]), 5, "denied").unwrap();
     assert_eq!(replies, 1);
-    assert!(failed(&first, 6, "denied").is_none_or(|(replies, _)| replies == 1));
+    assert_eq!(failed(&first, 6, "denied"), None);
     assert_eq!(failed(&first, 5, "throttled"), None, "the report is known");
     assert_eq!(failed(&first, 6, "throttled").unwrap().0, 2);
 }
@@ -362,7 +362,7 @@ fn a_late_announcement_tells_what_a_later_attempt_found_gone() {
         finding.map(|finding| finding.episode.removed)
     };
     assert_eq!(late(statement()), Some(vec![statement(), grant()]));
-    assert!(late(grant()).is_none_or(|removed| removed == [grant()]));
+    assert_eq!(late(grant()), None, "it is known");
 }
 
 #[test]
@@ -371,5 +371,5 @@ fn what_is_left_to_people_does_not_end_a_fix_that_is_under_way() {
         .agreed_fix(alice(), false, at(2))
         .unwrap();
     let left = told(&fixing, None, 5, Outcome::LeftToPeople, &[broad(3306)]);
-    assert!(left.is_none_or(|finding| finding.state == fixing.state));
+    assert_eq!(left, None);
 }
