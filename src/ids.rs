@@ -105,6 +105,17 @@ id! {
     }
 }
 
+id! {
+    /// The id of a message in SQS: `5fea7756-0ea4-451a-a703-a558b933e274`. At most 100 characters
+    /// ([identifiers](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html)).
+    MessageId,
+    "the id of a message (such as 5fea7756-0ea4-451a-a703-a558b933e274)",
+    |text| {
+        (8..=100).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    }
+}
+
 /// A part of AWS with accounts, ARNs and a console of its own.
 /// ([Partitions](https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html))
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -188,7 +188,6 @@ impl Wiring {
                 table: table.clone(),
                 schedule: schedule.clone(),
                 queues: queues.clone(),
-                remediation_queue: remediation_queue.clone(),
                 slack: slack.clone(),
                 history: history.clone(),
             },

@@ -43,10 +43,13 @@ impl Subject {
     /// The subject of a button.
     pub(super) fn of_action(pressed: &BlockAction) -> Self {
         match pressed.action_id.as_str() {
-            action::NEWEST_FINDINGS
-            | action::OLDER_FINDINGS
+            action::PREVIOUS_FINDINGS
+            | action::NEXT_FINDINGS
+            | action::PREVIOUS_IN_QUEUE
+            | action::NEXT_IN_QUEUE
             | action::REFRESH_HOME
-            | action::OLDER_IN_HOME
+            | action::PREVIOUS_IN_HOME
+            | action::NEXT_IN_HOME
             | action::LOOK_AGAIN
             | action::SHOW_ALL => Self::Nothing,
             action::FIX_ALL => {

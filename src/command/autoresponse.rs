@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
+use super::forecast::Forecast;
 use super::parse::Command;
 use super::status::auto_response_line;
 use super::{Answer, AutoResponseActions, CommandError};
@@ -15,7 +16,6 @@ use crate::ids::PlanListId;
 use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::client::Slack;
 use crate::slack::request::BlockAction;
-use crate::slack::text::count;
 use crate::slack::{Content, action, notice_message};
 
 /// The command.
@@ -54,20 +54,11 @@ pub(super) async fn ask(auto_response: &AutoResponseActions) -> Answer {
 }
 
 async fn ask_with(auto_response: &AutoResponseActions, heading: &str) -> Answer {
-    let waiting = auto_response
-        .queues
-        .waiting(&auto_response.remediation_queue)
-        .await?;
+    let now = auto_response.history.clock.now();
+    let forecast = Forecast::read(&auto_response.table, now).await?;
     let text = format!(
-        "{heading}\n{} waiting. Each is checked again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
-        match waiting {
-            0 => "Nothing is".to_owned(),
-            number => format!(
-                "About {} {}",
-                count(number, "violation"),
-                if number == 1 { "is" } else { "are" }
-            ),
-        }
+        "{heading}\nIt would {}. `/dd queue` lists them, each with its plan. Each is looked at again first: what is clean by now is left alone, and what is ignored stays. From then on violations are fixed every minute without asking.",
+        forecast.numbers()
     );
     let turn_on =
         button(action::AUTORESPONSE_ON, "Turn on", "on").with_style(SlackBlockButtonStyle::Primary);

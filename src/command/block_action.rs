@@ -2,8 +2,8 @@
 
 use super::authorise::{Authorised, Subject};
 use super::{
-    CommandError, SlackFunction, approve, autoresponse, decline, digest, findings, fix, ignore,
-    in_time, retry, sorry, undo,
+    CommandError, SlackFunction, approve, autoresponse, decline, digest, discard, findings, fix,
+    ignore, in_time, queue, retry, sorry, undo,
 };
 use crate::contracts::Switch;
 use crate::slack::authorisation::Reach;
@@ -27,12 +27,12 @@ impl SlackFunction {
             Err(error) => Some(sorry(&error)),
         };
         if action.in_home {
-            let place = if action.action_id == action::OLDER_IN_HOME {
-                action.value.parse().ok()
-            } else {
-                None
+            let from = match action.action_id.as_str() {
+                action::PREVIOUS_IN_HOME | action::NEXT_IN_HOME => action.value.parse(),
+                _ => Ok(0),
             };
-            self.show_home(&action.user, place.as_ref(), told).await;
+            self.show_home(&action.user, from.unwrap_or_default(), told)
+                .await;
         } else if let Some(content) = told {
             self.tell(action.channel.as_ref(), &action.user, &content)
                 .await;
@@ -46,12 +46,23 @@ impl SlackFunction {
     ) -> Result<Option<Content>, CommandError> {
         let user = &action.user;
         match action.action_id.as_str() {
-            action::NEWEST_FINDINGS | action::OLDER_FINDINGS => {
+            action::PREVIOUS_FINDINGS | action::NEXT_FINDINGS => {
                 findings::turned(&self.findings, action).await
             }
-            action::REFRESH_HOME | action::OLDER_IN_HOME => Ok(None),
+            action::PREVIOUS_IN_QUEUE | action::NEXT_IN_QUEUE => {
+                queue::turned(&self.overview, &self.slack, action).await
+            }
+            action::REFRESH_HOME | action::PREVIOUS_IN_HOME | action::NEXT_IN_HOME => Ok(None),
             action::SHOW_ALL => digest::show_all(&self.digests, action).await,
             action::FIX_ALL => digest::ask_fix_all(&self.digests, action, reach).await,
+            action::DISCARD => match action.value.parse() {
+                Ok(id) => discard::run(&self.overview.backlog, &id, user)
+                    .await
+                    .map(Some),
+                Err(_) => Ok(Some(note(
+                    "This button carries no dead letter. Nothing was done.",
+                ))),
+            },
             action::RETRY => retry::clicked(&self.overview.backlog, action).await,
             action::AUTORESPONSE_ON => autoresponse::on_clicked(&self.auto_response, action).await,
             action::AUTORESPONSE_OFF => {

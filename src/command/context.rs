@@ -7,7 +7,7 @@ use std::time::Duration;
 use slack_morphism::prelude::*;
 
 use super::{CommandError, refused};
-use crate::aws::{Aws, AwsError};
+use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::contracts::job::Job;
 use crate::controls::evaluation::RuleDefaults;
@@ -84,8 +84,6 @@ pub struct AutoResponseActions {
     pub schedule: ScheduledRule,
     /// The queues: everybody is told by the notifier.
     pub queues: Queues,
-    /// The queue whose violations wait for auto-response.
-    pub remediation_queue: QueueUrl,
     /// Puts an answer where a button was.
     pub slack: Slack,
     /// The history.
@@ -151,13 +149,6 @@ impl History {
         if let Err(error) = self.table.note(&entry).await {
             tracing::error!(%error, ?entry, "cannot add to the history");
         }
-    }
-}
-
-impl Backlog {
-    /// About how many violations wait for auto-response.
-    pub(super) async fn waiting(&self) -> Result<u64, AwsError> {
-        self.queues.waiting(&self.remediation_queue).await
     }
 }
 

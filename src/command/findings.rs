@@ -1,21 +1,26 @@
-//! `/dd findings [state] [words]`: the newest findings, by state, page by page.
+//! `/dd findings [state] [words]`: the findings by state, the worst first, page by page.
+
+use futures::future::try_join_all;
+use slack_morphism::prelude::SlackBlock;
 
 use super::definition::{Definition, Who};
 use super::parse::Command;
 use super::{Answer, CommandError, FindingActions};
+use crate::finding::order::{by_severity, worst_first};
 use crate::finding::{Finding, StateName};
-use crate::slack::blocks::{actions, button, message, note, section, sections};
+use crate::slack::blocks::{actions, message, note, section, sections};
 use crate::slack::finding_words::{finding_line, headline};
+use crate::slack::page::Page;
 use crate::slack::request::BlockAction;
-use crate::slack::text::{code, prose};
+use crate::slack::text::{code, count, prose};
 use crate::slack::{Content, action};
-use crate::store::{Cursor, Table};
+use crate::store::{Reading, Table};
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
     word: "findings",
     usage: "findings [open|fixing|ignored|fixed|undoing|deleted] [words]",
-    does: "the newest findings, with their ids; each word narrows them down: of a rule, account, region, resource or severity",
+    does: "the findings, the worst first, with their ids; each word narrows them down: of a rule, account, region, resource or severity",
     who: Who::Everybody,
     choices: &[],
     read: |words| Some(Command::Findings(FindingsFilter::of(words))),
@@ -77,121 +82,105 @@ impl FindingsFilter {
     }
 }
 
+/// The states that are listed where none is named, in the order of the list.
+const LISTED: [StateName; 4] = [
+    StateName::Open,
+    StateName::Fixing,
+    StateName::Undoing,
+    StateName::Ignored,
+];
+
 pub(super) async fn run(table: &Table, filter: &FindingsFilter) -> Answer {
-    let states = match filter.state {
-        Some(state) => vec![state],
-        None => vec![
-            StateName::Open,
-            StateName::Fixing,
-            StateName::Undoing,
-            StateName::Ignored,
-        ],
+    let states = match &filter.state {
+        Some(state) => std::slice::from_ref(state),
+        None => &LISTED,
     };
-    let (mut blocks, mut total) = (Vec::new(), 0);
-    for state in states {
-        let (lines, more) = page(table, filter, state, None).await?;
-        total += lines.len();
-        blocks.extend(show(state, &lines, more, filter, Place::First));
-    }
-    if blocks.is_empty() {
+    let lists = states
+        .iter()
+        .map(async |state| page(table, filter, *state, 0).await);
+    let lists = try_join_all(lists).await?;
+    let total: usize = lists.iter().map(|(number, _)| number).sum();
+    if total == 0 {
         return Ok(none(filter));
     }
-    Ok(message(&format!("Findings: {total} shown."), blocks))
+    let blocks = lists.into_iter().flat_map(|(_, blocks)| blocks).collect();
+    let text = format!("{}.", count(total as u64, "finding"));
+    Ok(message(&text, blocks))
 }
 
-/// **Older** or **Newest** was pressed: another page replaces this one.
+/// A button to another page was pressed: that page replaces this one.
 pub(super) async fn turned(
     findings: &FindingActions,
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
     let Some((state, from, words)) = read_value(&action.value) else {
         return Ok(Some(note(
-            "I do not know that page any more. `/dd findings` shows the newest findings.",
+            "I do not know that page any more. `/dd findings` lists the findings.",
         )));
     };
     let filter = FindingsFilter {
         state: Some(state),
         words,
     };
-    let (lines, more) = page(&findings.table, &filter, state, from.as_ref()).await?;
-    let place = if from.is_some() {
-        Place::Later
-    } else {
-        Place::First
-    };
-    let blocks = show(state, &lines, more, &filter, place);
-    let content = match blocks.is_empty() {
-        true => none(&filter),
-        false => message(&format!("Findings: {} shown.", lines.len()), blocks),
+    let (number, blocks) = page(&findings.table, &filter, state, from).await?;
+    let content = match number {
+        0 => none(&filter),
+        number => message(&format!("{}.", count(number as u64, "finding")), blocks),
     };
     super::autoresponse::settle(&findings.slack, action, content).await
 }
 
+/// One page of a state's findings, behind `from` of them; and the number of all of them.
 async fn page(
     table: &Table,
     filter: &FindingsFilter,
     state: StateName,
-    from: Option<&Cursor>,
-) -> Result<(Vec<String>, Option<Cursor>), CommandError> {
-    let (records, more) = table
-        .page(state, from, LIMIT, |finding| filter.wants(finding))
-        .await?;
-    Ok((
-        records
-            .iter()
-            .map(|record| bullet(&record.finding))
-            .collect(),
-        more,
-    ))
+    from: usize,
+) -> Result<(usize, Vec<SlackBlock>), CommandError> {
+    let mut reading = table.read_state(state).await?;
+    reading.findings.retain(|finding| filter.wants(finding));
+    worst_first(&mut reading.findings);
+    let number = reading.findings.len();
+    Ok((number, show(&reading, from, filter, state)))
 }
 
 pub(super) fn bullet(finding: &Finding) -> String {
     format!("• {}", finding_line(finding))
 }
 
-enum Place {
-    First,
-    Later,
-}
-
 fn show(
-    state: StateName,
-    lines: &[String],
-    more: Option<Cursor>,
+    Reading { findings, is_whole }: &Reading,
+    from: usize,
     filter: &FindingsFilter,
-    place: Place,
-) -> Vec<slack_morphism::prelude::SlackBlock> {
-    let mut buttons = Vec::new();
-    if matches!(place, Place::Later) {
-        buttons.push(button(
-            action::NEWEST_FINDINGS,
-            "Newest",
-            &value(state, None, filter),
-        ));
-    }
-    buttons.extend(more.map(|more| {
-        button(
-            action::OLDER_FINDINGS,
-            "Older",
-            &value(state, Some(&more), filter),
-        )
-    }));
-    if lines.is_empty() && buttons.is_empty() {
+    state: StateName,
+) -> Vec<SlackBlock> {
+    if findings.is_empty() {
         return Vec::new();
     }
-    let title = match (&filter.words, lines.is_empty()) {
-        (None, _) => format!("*{}*", title(state)),
-        (Some(words), false) => format!("*{}*, with {}", title(state), code(words)),
-        (Some(words), true) => {
-            format!("*{}*: none with {} on this page", title(state), code(words))
-        }
-    };
-    let mut blocks = vec![section(&title)];
-    blocks.extend(sections(lines.iter().cloned()));
-    if !buttons.is_empty() {
-        blocks.push(actions(buttons));
+    let (page, shown) = Page::of(findings, from, LIMIT, *is_whole);
+    let mut title = format!("*{}*", title(state));
+    if let Some(words) = &filter.words {
+        title += &format!(", with {}", code(words));
     }
+    title += &format!(": {}", totals(&page, findings));
+    let mut blocks = vec![section(&title)];
+    blocks.extend(sections(shown.iter().map(bullet)));
+    let ids = [action::PREVIOUS_FINDINGS, action::NEXT_FINDINGS];
+    let buttons = page.buttons(ids, |from| value(state, from, filter));
+    blocks.extend((!buttons.is_empty()).then(|| actions(buttons)));
     blocks
+}
+
+/// `212 (3 critical, 9 high, 200 medium) · 31–60 of 212, the worst first`
+pub(super) fn totals(page: &Page, findings: &[Finding]) -> String {
+    let numbers: Vec<String> = by_severity(findings)
+        .into_iter()
+        .map(|(severity, number)| format!("{number} {severity}"))
+        .collect();
+    let span = page
+        .span()
+        .map_or_else(String::new, |span| format!(" · {span}, the worst first"));
+    format!("{} ({}){span}", page.total(), numbers.join(", "))
 }
 
 fn none(filter: &FindingsFilter) -> Content {
@@ -222,27 +211,20 @@ fn none(filter: &FindingsFilter) -> Content {
     ))
 }
 
-/// The value of a button: state, place and words, a line each.
-fn value(state: StateName, from: Option<&Cursor>, filter: &FindingsFilter) -> String {
-    let from = from.map_or_else(String::new, Cursor::to_string);
-    format!(
-        "{}\n{from}\n{}",
-        state.as_str(),
-        filter.words.as_deref().unwrap_or_default()
-    )
+/// The value of a button: state, number of findings before the page, and words, a line each.
+fn value(state: StateName, from: usize, filter: &FindingsFilter) -> String {
+    let words = filter.words.as_deref().unwrap_or_default();
+    format!("{}\n{from}\n{words}", state.as_str())
 }
 
-fn read_value(value: &str) -> Option<(StateName, Option<Cursor>, Option<String>)> {
+fn read_value(value: &str) -> Option<(StateName, usize, Option<String>)> {
     let mut lines = value.splitn(3, '\n');
     let (state, from, words) = (lines.next()?, lines.next()?, lines.next()?);
     let state = StateName::ALL
         .into_iter()
         .find(|name| name.as_str() == state)?;
-    let from = if from.is_empty() {
-        None
-    } else {
-        Some(from.parse().ok()?)
-    };
+    // In version 0.1 a button named a finding there: its list begins again.
+    let from = from.parse().unwrap_or_default();
     Some((state, from, (!words.is_empty()).then(|| words.to_owned())))
 }
 

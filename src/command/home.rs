@@ -8,12 +8,13 @@ use tokio::time::timeout;
 use super::{Overview, findings, help, history, status};
 use crate::contracts::Switch;
 use crate::finding::StateName;
+use crate::finding::order::worst_first;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, confirm, section};
 use crate::slack::finding_buttons::buttons;
 use crate::slack::finding_words::finding_line;
-use crate::store::Cursor;
-use crate::store::TableError;
+use crate::slack::page::Page;
+use crate::store::{Reading, TableError};
 
 /// How many findings one page shows, each with its buttons.
 const FINDINGS: usize = 5;
@@ -21,10 +22,10 @@ const FINDINGS: usize = 5;
 /// How many ignored findings, and how many events of the history.
 const LINES: usize = 10;
 
-/// What a user sees; `from` where the list of open findings goes on, `told` what came of a click.
+/// What a user sees; `from` the number of open findings before those that are shown, `told` what came of a click.
 pub(super) async fn run(
     overview: &Overview,
-    from: Option<&Cursor>,
+    from: usize,
     told: Option<Vec<SlackBlock>>,
 ) -> SlackHomeView {
     let (status, switch, ages, open, ignored, events) = tokio::join!(
@@ -105,46 +106,45 @@ async fn ages(overview: &Overview) -> Result<String, TableError> {
     ))
 }
 
-async fn open(overview: &Overview, from: Option<&Cursor>) -> Result<Vec<SlackBlock>, TableError> {
-    let (records, more) = overview
-        .table
-        .page(StateName::Open, from, FINDINGS, |_| true)
-        .await?;
-    if records.is_empty() && from.is_none() {
+async fn open(overview: &Overview, from: usize) -> Result<Vec<SlackBlock>, TableError> {
+    let Reading {
+        mut findings,
+        is_whole,
+    } = overview.table.read_state(StateName::Open).await?;
+    if findings.is_empty() {
         return Ok(vec![section(":white_check_mark: No finding is open.")]);
     }
-    let mut blocks = vec![section("*Open findings*, the newest first")];
-    for record in records {
-        blocks.push(section(&finding_line(&record.finding)));
-        blocks.extend(buttons(&record.finding));
+    worst_first(&mut findings);
+    let (page, shown) = Page::of(&findings, from, FINDINGS, is_whole);
+    let totals = findings::totals(&page, &findings);
+    let mut blocks = vec![section(&format!("*Open findings:* {totals}"))];
+    for finding in shown {
+        blocks.push(section(&finding_line(finding)));
+        blocks.extend(buttons(finding));
     }
-    let newest = from.map(|_| button(action::REFRESH_HOME, "Newest", "newest"));
-    let older = more.map(|more| button(action::OLDER_IN_HOME, "Older", &more.to_string()));
-    let pages: Vec<_> = newest.into_iter().chain(older).collect();
-    if !pages.is_empty() {
-        blocks.push(actions(pages));
-    }
+    let ids = [action::PREVIOUS_IN_HOME, action::NEXT_IN_HOME];
+    let pages = page.buttons(ids, |from| from.to_string());
+    blocks.extend((!pages.is_empty()).then(|| actions(pages)));
     Ok(blocks)
 }
 
 async fn ignored(overview: &Overview) -> Result<String, TableError> {
-    let (records, more) = overview
-        .table
-        .page(StateName::Ignored, None, LINES, |_| true)
-        .await?;
-    if records.is_empty() {
+    let Reading {
+        mut findings,
+        is_whole,
+    } = overview.table.read_state(StateName::Ignored).await?;
+    if findings.is_empty() {
         return Ok("*Ignored:* nothing".to_owned());
     }
-    let lines: Vec<String> = records
-        .iter()
-        .map(|record| findings::bullet(&record.finding))
-        .collect();
-    let more = if more.is_some() {
-        "\n`/dd ignored` lists the rest"
-    } else {
-        ""
+    worst_first(&mut findings);
+    let (page, shown) = Page::of(&findings, 0, LINES, is_whole);
+    let lines: Vec<String> = shown.iter().map(findings::bullet).collect();
+    let more = match findings.len() - shown.len() {
+        0 => String::new(),
+        more => format!("\n• and {more} more: `/dd ignored` lists them"),
     };
-    Ok(format!("*Ignored*\n{}{more}", lines.join("\n")))
+    let totals = findings::totals(&page, &findings);
+    Ok(format!("*Ignored:* {totals}\n{}{more}", lines.join("\n")))
 }
 
 async fn events(overview: &Overview) -> Result<String, TableError> {

@@ -9,9 +9,11 @@ mod context;
 mod decline;
 mod definition;
 mod digest;
+mod discard;
 pub mod endpoint;
 mod findings;
 mod fix;
+mod forecast;
 mod help;
 mod history;
 mod home;
@@ -49,7 +51,7 @@ use crate::slack::modal::callback_id;
 use crate::slack::request::SlackRequest;
 use crate::slack::text::{actor, code, when};
 use crate::slack::{Content, digest_view};
-use crate::store::{Cursor, TableError};
+use crate::store::TableError;
 
 /// The IAM actions of the Slack function, beside those of table and secrets.
 pub const ACTIONS: &[&str] = &[
@@ -135,6 +137,7 @@ impl SlackFunction {
             Command::Unignore(id) => unignore::run(&self.findings, &id, user).await,
             Command::Queue => Box::pin(queue::run(&self.overview)).await,
             Command::Retry => retry::run(&self.overview.backlog, user).await,
+            Command::Discard(id) => discard::run(&self.overview.backlog, &id, user).await,
             Command::History(id) => history::run(&self.findings.table, id.as_ref()).await,
             Command::Show(id) => show::run(&self.findings.table, &id).await,
             Command::Undo(id) => undo::ask(&self.findings, &id, &event.trigger_id).await,
@@ -153,10 +156,10 @@ impl SlackFunction {
 
     /// Shows the Home tab to a person who opened it. Everybody may look.
     pub async fn home_opened(&self, user: &SlackUserId) {
-        self.show_home(user, None, None).await;
+        self.show_home(user, 0, None).await;
     }
 
-    async fn show_home(&self, user: &SlackUserId, from: Option<&Cursor>, told: Option<Content>) {
+    async fn show_home(&self, user: &SlackUserId, from: usize, told: Option<Content>) {
         let begun = Instant::now();
         let what_came_of_it = told.as_ref().and_then(|content| content.blocks.clone());
         // The future is on the heap, because together with those of all commands it would not fit on a

@@ -3,7 +3,7 @@
 use super::authorise::Subject;
 use super::{FindingActions, FindingsFilter};
 use crate::contracts::Switch;
-use crate::ids::FindingId;
+use crate::ids::{FindingId, MessageId};
 use crate::slack::text::code;
 use crate::store::TableError;
 
@@ -26,6 +26,8 @@ pub enum Command {
     Queue,
     /// `/dd retry`
     Retry,
+    /// `/dd discard <id>`
+    Discard(MessageId),
     /// `/dd history [id]`
     History(Option<FindingId>),
     /// `/dd show <id>`
@@ -67,6 +69,7 @@ impl Command {
             | Self::Findings(_)
             | Self::Queue
             | Self::Retry
+            | Self::Discard(_)
             | Self::History(None)
             | Self::Report
             | Self::WeeklyReport(_)
@@ -79,9 +82,10 @@ impl Command {
     pub(super) fn subject(&self) -> Subject {
         match self {
             Self::AutoResponse(Some(Switch::Off)) => Subject::Off,
-            Self::AutoResponse(Some(Switch::On)) | Self::WeeklyReport(_) | Self::Retry => {
-                Subject::Everything
-            }
+            Self::AutoResponse(Some(Switch::On))
+            | Self::WeeklyReport(_)
+            | Self::Retry
+            | Self::Discard(_) => Subject::Everything,
             // A fix is asked for by the button under the plan that it shows; only operators are shown one.
             Self::Fix(id)
             | Self::Ignore(id)

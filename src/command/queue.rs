@@ -5,20 +5,19 @@ use futures::future::try_join_all;
 use slack_morphism::prelude::*;
 
 use super::definition::{Definition, Who};
-use super::findings::bullet;
+use super::forecast::Forecast;
 use super::parse::Command;
 use super::status::auto_response_line;
 use super::{Answer, Backlog, CommandError, Overview};
 use crate::aws::AwsError;
-use crate::coordinator::{CONTESTED, Next, next};
-use crate::finding::StateName;
 use crate::queue::QueueUrl;
 use crate::queue::dead_letters::DeadLetter;
-use crate::slack::action;
-use crate::slack::blocks::{actions, button, message, section, sections};
-use crate::slack::finding_words::changes_list;
+use crate::slack::blocks::{actions, button, confirm, message, section, section_with, sections};
+use crate::slack::client::Slack;
+use crate::slack::page::Page;
+use crate::slack::request::BlockAction;
 use crate::slack::text::{code, count, prose};
-use crate::store::{Order, Record};
+use crate::slack::{Content, action};
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
@@ -33,124 +32,105 @@ pub(super) const DEFINITION: Definition = Definition {
 /// The number of dead letters of each queue that one answer shows.
 const LETTERS: usize = 3;
 
-/// The number of open findings that are looked at, and the number that are shown.
-const LOOKED_THROUGH: usize = 500;
+/// The number of findings on one page.
 const SHOWN: usize = 10;
 
 pub(super) async fn run(overview: &Overview) -> Answer {
-    let (rule, recorded, waiting, would, letters) = tokio::join!(
+    page(overview, 0).await
+}
+
+/// A button to another page was pressed: that page replaces this one.
+pub(super) async fn turned(
+    overview: &Overview,
+    slack: &Slack,
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let answer = page(overview, action.value.parse().unwrap_or_default()).await?;
+    super::autoresponse::settle(slack, action, answer).await
+}
+
+async fn page(overview: &Overview, from: usize) -> Answer {
+    let (rule, recorded, forecast, letters) = tokio::join!(
         overview.schedule.state(),
         overview.table.auto_response(),
-        overview.backlog.waiting(),
-        would(overview),
+        Forecast::read(&overview.table, overview.clock.now()),
         all_dead_letters(&overview.backlog),
     );
     let line = auto_response_line(rule?, &recorded?);
-    let would = would?;
-    let told = would.told(waiting?, overview.blast_radius);
-    let mut blocks = vec![section(&line), section(&told)];
-    blocks.extend(sections(would.lines));
-    blocks.extend(
-        letters?
-            .iter()
-            .flat_map(|(queue, letters)| dead(queue, letters)),
+    let forecast = forecast?;
+    let lines = forecast.lines();
+    let (page, shown) = Page::of(&lines, from, SHOWN, forecast.is_whole());
+    let span = page
+        .span()
+        .map_or_else(String::new, |span| format!("\n{span}, the worst first"));
+    let told = format!(
+        "*What auto-response would do now:* {}. One run makes at most {}, then it asks.{span}",
+        forecast.numbers(),
+        count(u64::from(overview.blast_radius), "fix"),
     );
+    let mut blocks = vec![section(&line), section(&told)];
+    blocks.extend(sections(shown.iter().cloned()));
+    let ids = [action::PREVIOUS_IN_QUEUE, action::NEXT_IN_QUEUE];
+    let buttons = page.buttons(ids, |from| from.to_string());
+    blocks.extend((!buttons.is_empty()).then(|| actions(buttons)));
+    let letters = letters?.into_iter();
+    blocks.extend(letters.flat_map(|(queue, number, letters)| dead(queue, number, &letters)));
     Ok(message(&format!("{line}. {told}"), blocks))
 }
 
-/// What auto-response would do now, worked out from the findings, since the messages of a queue cannot be
-/// listed.
-struct Would {
-    /// The first findings that it would fix, and about which it would ask.
-    lines: Vec<String>,
-    fix: usize,
-    ask: usize,
-    ignored: u64,
-    more: bool,
-}
+type Letters<'a> = Vec<(&'a QueueUrl, u64, Vec<DeadLetter>)>;
 
-impl Would {
-    fn told(&self, waiting: u64, blast_radius: u32) -> String {
-        let Self {
-            fix,
-            ask,
-            ignored,
-            more,
-            ..
-        } = self;
-        let least = if *more { "at least " } else { "" };
-        format!(
-            "*What auto-response would do now:* fix {least}{fix} · skip {ignored} (ignored) · ask for {ask}. One run passes on {blast_radius} before it asks; about {} wait in its queue.",
-            count(waiting, "message")
-        )
-    }
-}
-
-async fn would(overview: &Overview) -> Result<Would, CommandError> {
-    let (open, ignored) = tokio::try_join!(
-        overview
-            .table
-            .by_state(StateName::Open, Order::OldestFirst, LOOKED_THROUGH),
-        overview.table.count(StateName::Ignored),
-    )?;
-    let (now, more) = (overview.clock.now(), open.len() == LOOKED_THROUGH);
-    let (mut fixes, mut asks) = (Vec::new(), Vec::new());
-    for Record { finding, .. } in &open {
-        let mut changes = finding.to_fix();
-        changes.retain(|(_, change)| !change.is_left_to_people());
-        match next(finding, None, now) {
-            _ if changes.is_empty() => {}
-            Next::LetGo(CONTESTED) => {
-                asks.push(format!("{}: asks, for {CONTESTED}", bullet(finding)))
-            }
-            Next::LetGo(_) | Next::Leave => {}
-            Next::PassOn => {
-                let would = changes_list(changes.iter().map(|(_, change)| change.to_string()));
-                fixes.push(format!("{}: would\n{would}", bullet(finding)));
-            }
-        }
-    }
-    let (fix, ask) = (fixes.len(), asks.len());
-    let mut lines: Vec<String> = fixes.into_iter().chain(asks).collect();
-    let left = lines.len().saturating_sub(SHOWN);
-    lines.truncate(SHOWN);
-    if left > 0 {
-        lines.push(format!("• and {left} more; `/dd findings open` lists them"));
-    }
-    Ok(Would {
-        lines,
-        fix,
-        ask,
-        ignored,
-        more,
-    })
-}
-
-type Letters<'a> = Vec<(&'a QueueUrl, Vec<DeadLetter>)>;
-
+/// The dead letters of every queue that has some: about how many, and some of them.
 async fn all_dead_letters(backlog: &Backlog) -> Result<Letters<'_>, AwsError> {
     let queues = backlog.watched_queues.iter();
-    let letters = queues
-        .map(async |queue| Ok::<_, AwsError>((queue, backlog.queues.dead_letters(queue).await?)));
+    let letters = queues.map(async |queue| {
+        let dead_letters = queue.dead_letters();
+        let (number, letters) = tokio::try_join!(
+            backlog.queues.waiting(&dead_letters),
+            backlog.queues.dead_letters(queue),
+        )?;
+        Ok::<_, AwsError>((queue, number, letters))
+    });
     let letters: Letters<'_> = try_join_all(letters).await?;
     Ok(letters
         .into_iter()
-        .filter(|(_, letters)| !letters.is_empty())
+        .filter(|(_, _, letters)| !letters.is_empty())
         .collect())
 }
 
-fn dead(queue: &QueueUrl, letters: &[DeadLetter]) -> [SlackBlock; 2] {
-    let mut lines = vec![format!(
-        ":warning: *Dead letters of* {}",
-        code(queue.name())
-    )];
-    let shown = letters.iter().take(LETTERS);
-    lines.extend(
-        shown.map(|letter| format!("• {}: {}", code(&letter.id), prose(&letter.reason, 300))),
+fn dead(queue: &QueueUrl, number: u64, letters: &[DeadLetter]) -> Vec<SlackBlock> {
+    let shown = &letters[..letters.len().min(LETTERS)];
+    let number = number.max(letters.len() as u64);
+    let some = match number > shown.len() as u64 {
+        true => format!("{number}, of which these are {}", shown.len()),
+        false => number.to_string(),
+    };
+    let heading = format!(":warning: *Dead letters of* {}: {some}", code(queue.name()));
+    let mut blocks = vec![section(&heading)];
+    blocks.extend(shown.iter().map(letter_block));
+    let retry = match number {
+        1 => "Retry".to_owned(),
+        number => format!("Retry all {number}"),
+    };
+    blocks.push(actions(vec![button(action::RETRY, &retry, queue.name())]));
+    blocks
+}
+
+fn letter_block(letter: &DeadLetter) -> SlackBlock {
+    let DeadLetter {
+        id, reason, body, ..
+    } = letter;
+    let text = format!(
+        "• {}: {}\n{}",
+        code(id),
+        prose(reason, 300),
+        code(&crate::text::cut(body, 150))
     );
-    if letters.len() > LETTERS {
-        lines.push("• and more".to_owned());
-    }
-    let retry = button(action::RETRY, "Retry", queue.name());
-    [section(&lines.join("\n")), actions(vec![retry])]
+    let what = "It is deleted, and what it asked for does not happen.";
+    let discard = button(action::DISCARD, "Discard", id).with_confirm(confirm(
+        "Discard this message?",
+        what,
+        "Discard",
+    ));
+    section_with(&text, discard)
 }

@@ -3,13 +3,13 @@
 use super::definition::Definition;
 use super::parse::Command;
 use super::{
-    approve, autoresponse, decline, findings, fix, help, history, ignore, ignored, queue, report,
-    retry, show, status, undo, unignore,
+    approve, autoresponse, decline, discard, findings, fix, help, history, ignore, ignored, queue,
+    report, retry, show, status, undo, unignore,
 };
 use crate::slack::text::code;
 
 /// Every command, in the order in which `/dd help` lists them.
-pub(super) const COMMANDS: [&Definition; 16] = [
+pub(super) const COMMANDS: [&Definition; 17] = [
     &status::DEFINITION,
     &findings::DEFINITION,
     &show::DEFINITION,
@@ -17,6 +17,7 @@ pub(super) const COMMANDS: [&Definition; 16] = [
     &ignored::DEFINITION,
     &queue::DEFINITION,
     &retry::DEFINITION,
+    &discard::DEFINITION,
     &report::DEFINITION,
     &fix::DEFINITION,
     &ignore::DEFINITION,

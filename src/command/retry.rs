@@ -20,7 +20,7 @@ use crate::slack::text::count;
 
 /// Slack waits three seconds, for what comes before and after too; what is left over is retried by the next
 /// press.
-const DEADLINE: Duration = Duration::from_millis(1500);
+pub(super) const DEADLINE: Duration = Duration::from_millis(1500);
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {

@@ -5,9 +5,11 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::try_join_all;
 
 use super::Overview;
 use super::definition::{Definition, Who};
+use super::forecast::Forecast;
 use super::parse::Command;
 use crate::aws::AwsError;
 use crate::contracts::Switch;
@@ -32,12 +34,14 @@ pub(super) const DEFINITION: Definition = Definition {
 pub(super) const DEADLINE: Duration = Duration::from_millis(1800);
 
 pub(super) async fn run(overview: &Overview) -> Content {
-    let (auto_response, compliance, findings, queues) = tokio::join!(
+    let (auto_response, compliance, findings, waiting, dead) = tokio::join!(
         part("Auto-response", auto_response(overview)),
         part("Compliance", compliance(overview)),
         part("Findings", findings(overview)),
-        part("Queues", queues(overview)),
+        part("What auto-response would do", waiting(overview)),
+        part("Dead letters", dead_letters(overview)),
     );
+    let queues = format!("{waiting}\n{dead}");
     let parts = [auto_response, compliance, findings, queues];
     let mut blocks: Vec<_> = parts.iter().map(|text| section(text)).collect();
     blocks.push(context(&format!("As of {}", when(overview.clock.now()))));
@@ -172,41 +176,35 @@ async fn findings(overview: &Overview) -> Result<String, TableError> {
         overview.table.oldest(StateName::Open),
     )?;
     let oldest = oldest.map_or_else(String::new, |oldest| {
-        format!(
-            "; the oldest open one is of {}",
-            when(oldest.finding.episode.opened_at)
-        )
+        let opened_at = oldest.finding.episode.opened_at;
+        let seconds = overview.clock.now().duration_since(opened_at).as_secs();
+        format!("; the oldest has been open for {}", age(seconds))
     });
     Ok(format!(
         "*Findings:* {open} open, {fixing} fixing, {ignored} ignored{oldest}"
     ))
 }
 
-async fn queues(overview: &Overview) -> Result<String, AwsError> {
+async fn waiting(overview: &Overview) -> Result<String, TableError> {
+    let forecast = Forecast::read(&overview.table, overview.clock.now()).await?;
+    Ok(format!(
+        "*Auto-response would:* {}. `/dd queue` lists them",
+        forecast.numbers()
+    ))
+}
+
+async fn dead_letters(overview: &Overview) -> Result<String, AwsError> {
     let backlog = &overview.backlog;
     let dead = backlog
         .watched_queues
         .iter()
         .map(|queue| async { backlog.queues.waiting(&queue.dead_letters()).await });
-    let (waiting, dead) = tokio::try_join!(
-        overview.backlog.waiting(),
-        futures::future::try_join_all(dead),
-    )?;
-    let oldest = match overview.table.oldest(StateName::Open).await {
-        Ok(Some(record)) if waiting > 0 => {
-            let seconds = overview
-                .clock
-                .now()
-                .duration_since(record.finding.episode.opened_at)
-                .as_secs();
-            format!("; the oldest open finding has waited for {}", age(seconds))
-        }
-        _ => String::new(),
-    };
-    let dead: u64 = dead.into_iter().sum();
-    let alarm = if dead > 0 { ":warning: " } else { "" };
-    Ok(format!(
-        "*Waiting for auto-response:* about {}{oldest}\n{alarm}*Dead letters:* {dead}",
-        count(waiting, "message")
-    ))
+    let dead: u64 = try_join_all(dead).await?.into_iter().sum();
+    Ok(match dead {
+        0 => "*Dead letters:* none".to_owned(),
+        dead => format!(
+            ":warning: *Dead letters:* {} could not be handled. `/dd queue` lists them",
+            count(dead, "message")
+        ),
+    })
 }

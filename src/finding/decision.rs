@@ -73,6 +73,7 @@ fn counted(event: &HistoryEvent) -> Option<Counted> {
         | HistoryEvent::Switched { .. }
         | HistoryEvent::WentOn
         | HistoryEvent::Retried { .. }
+        | HistoryEvent::Discarded { .. }
         | HistoryEvent::Refused { .. } => None,
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Actor, Finding, StateName};
 use crate::contracts::Switch;
 use crate::controls::Change;
-use crate::ids::{FindingId, RuleName};
+use crate::ids::{FindingId, MessageId, RuleName};
 
 /// What somebody did, or what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,15 @@ pub enum HistoryEvent {
     Retried {
         /// The number of dead letters.
         messages: usize,
+    },
+    /// A dead letter was deleted.
+    Discarded {
+        /// The name of the queue that could not handle it.
+        queue: String,
+        /// Its first id.
+        message: MessageId,
+        /// The reason why it could not be handled.
+        reason: String,
     },
     /// Somebody who may not act tried to.
     Refused {
@@ -224,6 +233,14 @@ impl fmt::Display for HistoryEvent {
             Self::Switched { switch } => write!(f, "turned auto-response {}", switch.as_str()),
             Self::Retried { messages: 1 } => f.write_str("retried a dead letter"),
             Self::Retried { messages } => write!(f, "retried {messages} dead letters"),
+            Self::Discarded {
+                queue,
+                message,
+                reason,
+            } => write!(
+                f,
+                "discarded the dead letter {message} of {queue}, which was there because: {reason}"
+            ),
             Self::WentOn => f.write_str("let auto-response go on"),
             Self::Refused { what } => write!(f, "was refused (not an operator here): {what}"),
         }

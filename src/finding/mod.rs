@@ -19,6 +19,7 @@ mod fix;
 mod fix_report;
 mod ignore;
 mod late;
+pub mod order;
 pub mod plan_list;
 mod refusal;
 mod sources;

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tokio::time::timeout_at;
 
 use crate::aws::AwsError;
+use crate::ids::MessageId;
 use crate::queue::{QueueUrl, Queues};
 
 /// The attribute of a parked message that says why.
@@ -19,11 +20,12 @@ pub const ORIGINAL_ID: &str = "originalMessageId";
 /// The AWS actions of listing and retrying dead letters.
 pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"];
 
-/// How long a listed dead letter is invisible, so that it cannot be retried meanwhile. Seconds.
-const LISTED: i32 = 2;
+/// How long a listed dead letter is invisible: not at all, so that a retry or a discard finds what the list shows.
+const LISTED: i32 = 0;
 
-/// How long a dead letter is invisible that is being retried, so that it cannot be listed meanwhile. Seconds.
-const RETRYING: i32 = 5;
+/// How long a dead letter is invisible that is being retried or looked at, so that the next look finds others.
+/// Seconds.
+const AT_WORK: i32 = 5;
 
 /// A long poll asks all of SQS's servers: a short one may miss the few that there are. Seconds.
 const LONG_POLL: i32 = 1;
@@ -38,7 +40,8 @@ pub struct DeadLetter {
     pub id: String,
     /// The reason why it was parked.
     pub reason: String,
-    body: String,
+    /// The message itself.
+    pub body: String,
     receipt_handle: String,
 }
 
@@ -60,7 +63,10 @@ impl From<Message> for DeadLetter {
             value.map(str::to_owned)
         };
         // A message that SQS has moved by itself has no reason with it.
-        let by_sqs = || "it was received too often, and nothing handled it".to_owned();
+        let by_sqs = || {
+            "SQS set it aside: it was delivered many times, and each time the function ended before it could say why"
+                .to_owned()
+        };
         Self {
             id: attribute(ORIGINAL_ID)
                 .or(message.message_id.clone())
@@ -122,7 +128,7 @@ impl Queues {
         let mut seen = HashSet::new();
         let mut poll = LONG_POLL;
         while Instant::now() < until {
-            let mut letters = self.receive_dead_letters(queue, RETRYING, poll).await?;
+            let mut letters = self.receive_dead_letters(queue, AT_WORK, poll).await?;
             poll = 0;
             // What is here again already has failed again.
             letters.retain(|letter| seen.insert(letter.id.clone()));
@@ -150,6 +156,35 @@ impl Queues {
             }
         }
         Ok(Retry::OfSome)
+    }
+
+    /// Deletes the dead letter of `queue` with an id, if it is seen before `until`, and returns it. Others that
+    /// are looked at are invisible for a few seconds.
+    pub async fn discard_dead_letter(
+        &self,
+        queue: &QueueUrl,
+        id: &MessageId,
+        until: Instant,
+    ) -> Result<Option<DeadLetter>, AwsError> {
+        let (mut seen, mut discarded, mut poll) = (HashSet::new(), None, LONG_POLL);
+        while Instant::now() < until {
+            let letters = self.receive_dead_letters(queue, AT_WORK, poll).await?;
+            poll = 0;
+            let mut is_new = false;
+            for letter in letters {
+                is_new |= seen.insert(letter.receipt_handle.clone());
+                // It was parked twice where nobody heard that it was parked.
+                if letter.id == id.as_str() {
+                    self.delete(queue.dead_letters().as_str(), &letter.receipt_handle)
+                        .await?;
+                    discarded = Some(letter);
+                }
+            }
+            if !is_new {
+                break;
+            }
+        }
+        Ok(discarded)
     }
 
     async fn receive_dead_letters(
@@ -197,7 +232,10 @@ mod tests {
         let redriven = DeadLetter::from(Message::builder().message_id("only").build());
         assert_eq!(
             (redriven.id.as_str(), redriven.reason.as_str()),
-            ("only", "it was received too often, and nothing handled it")
+            (
+                "only",
+                "SQS set it aside: it was delivered many times, and each time the function ended before it could say why"
+            )
         );
     }
 }

@@ -158,6 +158,7 @@ fn was_open_before(event: &HistoryEvent) -> bool {
         | HistoryEvent::Switched { .. }
         | HistoryEvent::WentOn
         | HistoryEvent::Retried { .. }
+        | HistoryEvent::Discarded { .. }
         | HistoryEvent::Refused { .. } => true,
     }
 }

@@ -18,16 +18,24 @@ pub const IGNORE: &str = "ignore";
 pub const UNIGNORE: &str = "unignore";
 /// Ask why to put back what the fix of the finding in the button's value took away.
 pub const UNDO: &str = "undo";
-/// Show the newest findings of the list in the button's value.
-pub const NEWEST_FINDINGS: &str = "newest_findings";
-/// Show the next page of the list in the button's value.
-pub const OLDER_FINDINGS: &str = "older_findings";
+/// Show the page before of the list in the button's value. Of version 0.1 its first page.
+pub const PREVIOUS_FINDINGS: &str = "newest_findings";
+/// Show the next page of the list in the button's value. Of version 0.1 its first page.
+pub const NEXT_FINDINGS: &str = "older_findings";
+/// Show the page before of what auto-response would do, from the place in the button's value.
+pub const PREVIOUS_IN_QUEUE: &str = "previous_in_queue";
+/// Show the next page of what auto-response would do, from the place in the button's value.
+pub const NEXT_IN_QUEUE: &str = "next_in_queue";
 /// Show the Home tab as it is now.
 pub const REFRESH_HOME: &str = "refresh_home";
+/// Show the page before of open findings in the Home tab, from the place in the button's value.
+pub const PREVIOUS_IN_HOME: &str = "previous_in_home";
 /// Show the next page of open findings in the Home tab, from the place in the button's value.
-pub const OLDER_IN_HOME: &str = "older_in_home";
+pub const NEXT_IN_HOME: &str = "older_in_home";
 /// Send the dead letters of the queue in the button's value back into it.
 pub const RETRY: &str = "retry";
+/// Delete the dead letter with the id in the button's value.
+pub const DISCARD: &str = "discard";
 /// Say yes to what another operator asked for: `<finding> <plan>` in the button's value.
 pub const APPROVE: &str = "approve";
 /// Say no to it.

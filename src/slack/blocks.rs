@@ -23,6 +23,14 @@ pub fn section(mrkdwn: &str) -> SlackBlock {
         .into()
 }
 
+/// A section of mrkdwn with a button beside it.
+pub fn section_with(mrkdwn: &str, button: SlackBlockButtonElement) -> SlackBlock {
+    SlackSectionBlock::new()
+        .with_text(markdown(mrkdwn, SECTION_LIMIT))
+        .with_accessory(SlackSectionBlockElement::Button(button))
+        .into()
+}
+
 /// Lines, in as many sections as they take: none is lost to a section's limit, but for one that is
 /// longer than that by itself.
 pub fn sections(lines: impl IntoIterator<Item = String>) -> Vec<SlackBlock> {

@@ -22,6 +22,7 @@ pub mod mark;
 pub mod modal;
 pub mod notice_message;
 pub mod operator;
+pub mod page;
 pub mod publish;
 pub mod publisher;
 pub mod request;

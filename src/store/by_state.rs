@@ -1,16 +1,32 @@
 //! Findings by the state that they are in, and since when.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::query::Query;
 use super::record::Record;
 use super::table::{Table, TableError};
-use crate::finding::StateName;
+use crate::finding::{Finding, StateName};
 
 /// How many findings are read at a time.
 const PAGE: usize = 100;
+
+/// The number of findings that one list reads, at most.
+const LISTED: usize = 5000;
+
+/// How long a list reads. What a person waits for must be answered within three seconds.
+const PATIENCE: Duration = Duration::from_millis(1300);
+
+/// The findings of a state, as far as they could be read in the time that there is.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// Whether these are all.
+    pub is_whole: bool,
+}
 
 /// An order by the time at which findings entered their state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +59,27 @@ impl Table {
         let query = self.in_state(state, order);
         query.each(limit.min(PAGE), None, take).await?;
         Ok(records)
+    }
+
+    /// The findings in a state, those first that have been in it the longest: as many as can be read while a
+    /// person waits.
+    pub async fn read_state(&self, state: StateName) -> Result<Reading, TableError> {
+        let mut findings = Vec::new();
+        let take = |record: Record| {
+            findings.push(record.finding);
+            match findings.len() < LISTED {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let query = self.in_state(state, Order::OldestFirst);
+        let reading = Box::pin(query.each(LISTED, None, take));
+        let is_in_time = match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(read) => read.map(|()| true)?,
+            Err(_) => false,
+        };
+        let is_whole = is_in_time && findings.len() < LISTED;
+        Ok(Reading { findings, is_whole })
     }
 
     /// The finding that has been in a state's index the longest.

@@ -27,7 +27,7 @@ mod table;
 mod update;
 mod weekly_report;
 
-pub use by_state::Order;
+pub use by_state::{Order, Reading};
 pub use claim::Claim;
 pub use judged_again::JudgedAgain;
 pub use lease::{Holder, Leased};

@@ -109,7 +109,7 @@ async fn an_unusable_message_is_parked_and_reported_while_the_rest_goes_on() {
             .command(ALICE, "status")
             .await
             .words()
-            .contains("*Dead letters:* 2")
+            .contains("*Dead letters:* 2 messages could not be handled")
     );
 
     assert!(
@@ -130,8 +130,6 @@ async fn an_unusable_message_is_parked_and_reported_while_the_rest_goes_on() {
         words.contains("not JSON") || words.contains("not a notification"),
         "{words}"
     );
-    // SQS hides a listed message for two seconds.
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert!(
         world
             .slack
@@ -166,13 +164,30 @@ async fn an_unusable_message_is_parked_and_reported_while_the_rest_goes_on() {
         queue.button("retry").is_some().then_some(queue)
     })
     .await;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     world.slack.click(ALICE, &queue, "retry").await;
     eventually("the button does the same", async || {
         let history = world.slack.command(BOB, "history").await.words();
         (history.matches("<@U0ALICE> retried").count() >= 2).then_some(())
     })
     .await;
+
+    let discard = format!("discard {id}");
+    let refused = world.slack.command(BOB, &discard).await.words();
+    assert!(refused.contains("not an operator"), "{refused}");
+    let discarded = eventually("the dead letter can be seen again", async || {
+        let discarded = world.slack.command(ALICE, &discard).await.words();
+        discarded.contains("was deleted").then_some(discarded)
+    })
+    .await;
+    assert!(discarded.contains(&id), "{discarded}");
+    assert_eq!(world.aws.messages_in("events-dead-letters").await, 0);
+    let history = world.slack.command(BOB, "history").await.words();
+    assert!(
+        history.contains(&format!("<@U0ALICE> discarded the dead letter {id} of")),
+        "{history}"
+    );
+    let gone = world.slack.command(ALICE, &discard).await.words();
+    assert!(gone.contains("I see no dead letter"), "{gone}");
 }
 
 #[tokio::test]

@@ -43,13 +43,15 @@ async fn auto_response_fixes_findings_that_are_not_ignored_until_it_is_off() {
         "{status}"
     );
     assert!(
-        status.contains("*Waiting for auto-response:* about 4 messages"),
+        status.contains("*Auto-response would:* fix 3 · skip 1 (ignored) · ask for 0"),
         "{status}"
     );
 
     let asked = world.slack.command(ALICE, "autoresponse on").await;
     assert!(
-        asked.words().contains("About 4 violations are waiting"),
+        asked
+            .words()
+            .contains("It would fix 3 · skip 1 (ignored) · ask for 0"),
         "{}",
         asked.words()
     );

@@ -109,7 +109,7 @@ async fn the_queue_lists_what_auto_response_would_do_and_does_nothing() {
             queue.contains("fix 2 · skip 1 (ignored) · ask for 0"),
             "{queue}"
         );
-        assert!(queue.contains("about 4 messages wait"), "{queue}");
+        assert!(queue.contains("at most 20 fixes"), "{queue}");
         assert!(
             queue.contains("would\n• revoke tcp 1024-65535 from 0.0.0.0/0"),
             "{queue}"
