@@ -12,7 +12,7 @@ use crate::slack::blocks::{actions, message, note, section, sections};
 use crate::slack::finding_words::{finding_line, headline};
 use crate::slack::page::Page;
 use crate::slack::request::BlockAction;
-use crate::slack::text::{code, count, prose};
+use crate::slack::text::{code, prose};
 use crate::slack::{Content, action};
 use crate::store::{Reading, Table};
 
@@ -82,6 +82,9 @@ impl FindingsFilter {
     }
 }
 
+/// What stands for the list where blocks are not shown.
+const TEXT: &str = "Findings, the worst first.";
+
 /// The states that are listed where none is named, in the order of the list.
 const LISTED: [StateName; 4] = [
     StateName::Open,
@@ -104,8 +107,7 @@ pub(super) async fn run(table: &Table, filter: &FindingsFilter) -> Answer {
         return Ok(none(filter));
     }
     let blocks = lists.into_iter().flat_map(|(_, blocks)| blocks).collect();
-    let text = format!("{}.", count(total as u64, "finding"));
-    Ok(message(&text, blocks))
+    Ok(message(TEXT, blocks))
 }
 
 /// A button to another page was pressed: that page replaces this one.
@@ -125,7 +127,7 @@ pub(super) async fn turned(
     let (number, blocks) = page(&findings.table, &filter, state, from).await?;
     let content = match number {
         0 => none(&filter),
-        number => message(&format!("{}.", count(number as u64, "finding")), blocks),
+        _ => message(TEXT, blocks),
     };
     super::autoresponse::settle(&findings.slack, action, content).await
 }

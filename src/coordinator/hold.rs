@@ -11,9 +11,6 @@ use crate::finding::{Actor, StateName};
 use crate::ids::PlanListId;
 use crate::store::Order;
 
-/// How many findings a list of what would be done has at most.
-const LISTED: usize = 1000;
-
 impl Coordinator {
     /// The cap is reached: asks people, if anything is left to ask about.
     pub(super) async fn hold(&self, drain: &Drain) -> Result<Run, CoordinatorError> {
@@ -65,7 +62,7 @@ impl Coordinator {
         let (now, mut entries, mut counts) = (self.clock.now(), Vec::new(), Counts::default());
         for record in self
             .table
-            .by_state(StateName::Open, Order::OldestFirst, LISTED)
+            .by_state(StateName::Open, Order::OldestFirst, usize::MAX)
             .await?
         {
             let finding = &record.finding;

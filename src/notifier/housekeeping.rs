@@ -5,26 +5,46 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::round::Course;
 use super::{Notifier, NotifierError};
 use crate::aws::AwsErrorKind;
 use crate::contracts::job::Job;
-use crate::finding::{Actor, Finding, Plan, State, StateName};
+use crate::finding::{Actor, CONFIRMATION, Finding, Plan, State, StateName};
 use crate::ids::FindingId;
 use crate::metrics::{FixFailure, count_fix_failure};
 use crate::queue::QueueMessage;
-use crate::store::{Changed, Order, Table};
-
-/// The number of findings of a state at which one housekeeping looks.
-const LIMIT: usize = 500;
+use crate::store::{Changed, Table};
 
 /// The delay of a request of a finding whose ignore ends: a request that arrives before the change of state
 /// would be deleted. Seconds.
 const LATER: u32 = 5;
 
-/// The number of findings of a state that one housekeeping goes through, and the number of them at which it
-/// looks.
-const AT_ONCE: usize = 200;
+/// The rounds of housekeeping, each through the findings of one state.
+const ENDS: Course = course("ends of ", StateName::Ignored, 1000);
+const TAGS: Course = course("tags of ", StateName::Ignored, 200);
+const FIXES: Course = course("waiting ", StateName::Fixing, 1000);
+const UNDOS: Course = course("waiting ", StateName::Undoing, 1000);
+const OPEN: Course = course("", StateName::Open, 200);
+const IGNORED: Course = course("", StateName::Ignored, 200);
+const FIXED: Course = course("after fixes ", StateName::Fixed, 200);
+
+const fn course(name: &'static str, state: StateName, at_most: usize) -> Course {
+    Course {
+        name,
+        state,
+        since: None,
+        at_most,
+    }
+}
+
+/// The number of findings at which one run of a round looks.
 const LOOKS_AT_ONCE: usize = 40;
+
+/// The number of resources whose tags are read side by side.
+const TAGS_AT_ONCE: usize = 8;
+
+/// The time after which the request of a fix or an undo is sent again, once a minute.
+const ASKED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The age of a look after which it is repeated.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -45,18 +65,22 @@ impl Notifier {
     /// else.
     pub(super) async fn keep_house(&self) -> Result<(), NotifierError> {
         let now = self.clock.now();
-        self.end_ignores(now).await?;
-        self.chase(now).await?;
-        self.look_after_fixes(now).await?;
-        self.look_for_tags(now).await?;
-        for state in [StateName::Open, StateName::Ignored] {
-            Box::pin(self.look_after(state, now)).await?;
-        }
-        self.compare_switch().await?;
-        self.draw_what_is_overdue(now).await?;
-        self.weekly_report(now).await?;
-        // This comes last, because it takes seconds where S3 Control cannot be reached.
-        self.judge_again(now).await?;
+        let done = [
+            self.end_ignores(now).await,
+            self.chase(FIXES, now).await,
+            self.chase(UNDOS, now).await,
+            self.look_after_fixes(now).await,
+            self.look_for_tags(now).await,
+            Box::pin(self.look_after(OPEN, now)).await,
+            Box::pin(self.look_after(IGNORED, now)).await,
+            self.compare_switch().await,
+            self.draw_what_is_overdue(now).await,
+            self.weekly_report(now).await,
+            // This comes last, because it takes seconds where S3 Control cannot be reached.
+            self.judge_again(now).await,
+        ];
+        // What fails does not keep the rest from being done.
+        done.into_iter().collect::<Result<(), _>>()?;
         *self
             .kept_house_at
             .lock()
@@ -78,13 +102,13 @@ impl Notifier {
     /// Ends the ignores whose time is over. A finding that is open again goes back into the remediation
     /// queue.
     async fn end_ignores(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for finding in self
-            .findings(StateName::Ignored, Order::OldestFirst)
-            .await?
-        {
-            self.end_ignore(&finding, now).await?;
+        let is_over = |finding: &Finding| finding.ignore_expired(now).is_some();
+        let mut round = self.begin_round(ENDS, is_over).await?;
+        while let Some(record) = round.next() {
+            let ended = self.end_ignore(&record.finding, now).await;
+            round.take(ended);
         }
-        Ok(())
+        self.end_round(round).await
     }
 
     async fn end_ignore(&self, finding: &Finding, now: Timestamp) -> Result<(), NotifierError> {
@@ -99,28 +123,27 @@ impl Notifier {
     /// Goes through the findings of a state, some at a time. A finding whose plan is not known, or is an hour
     /// old, is looked at again, since AWS Config sends nothing while a resource stays non-compliant. An
     /// ignore of a part ends, and a record of version 0.1 moves to its new id.
-    async fn look_after(&self, state: StateName, now: Timestamp) -> Result<(), NotifierError> {
-        let place = self.table.housekeeping_place(state).await?;
-        let (records, next) = self
-            .table
-            .page(state, place.as_ref(), AT_ONCE, |_| true)
-            .await?;
+    async fn look_after(&self, course: Course, now: Timestamp) -> Result<(), NotifierError> {
+        let mut round = self.begin_round(course, |_| true).await?;
         let mut due = Vec::new();
-        for record in records {
-            let finding = record.finding.clone();
-            if Table::is_of_older_version(&record, &self.remediations.rules) {
-                self.move_under_new_id(&finding.id).await?;
+        while let Some(record) = round.next() {
+            let finding = &record.finding;
+            let done = if Table::is_of_older_version(&record, &self.remediations.rules) {
+                self.move_under_new_id(&finding.id).await
             } else if finding.episode.left.is_some() && finding.ignore_expired(now).is_some() {
-                self.end_ignore(&finding, now).await?;
-            } else if is_due(&finding, now) && due.len() < LOOKS_AT_ONCE {
-                due.push(finding);
+                self.end_ignore(finding, now).await
+            } else {
+                due.extend(is_due(finding, now).then(|| finding.clone()));
+                Ok(())
+            };
+            round.take(done);
+            if due.len() == LOOKS_AT_ONCE {
+                round.stop();
             }
         }
-        self.see_all(&due).await?;
-        Ok(self
-            .table
-            .note_housekeeping_place(state, next.as_ref())
-            .await?)
+        let seen = self.see_all(&due).await;
+        round.take(seen);
+        self.end_round(round).await
     }
 
     /// Its message is edited, so that its buttons name the new id.
@@ -135,22 +158,30 @@ impl Notifier {
     /// Sends the requests again of fixes and undos that have not reported back in a minute, since the process
     /// that recorded them may have died before it sent them. Gives up those that have not reported back in
     /// time.
-    async fn chase(&self, now: Timestamp) -> Result<(), NotifierError> {
-        for state in [StateName::Fixing, StateName::Undoing] {
-            for finding in self.findings(state, Order::OldestFirst).await? {
-                if finding.undo_timed_out(now).is_some() {
-                    count_fix_failure(FixFailure::NoReport);
-                    self.give_up_undo(&finding.id, now).await?;
-                } else if finding.fix_timed_out(now).is_some() {
-                    count_fix_failure(FixFailure::NoReport);
-                    self.settle(&finding.id, |finding| finding.fix_timed_out(now))
-                        .await?;
-                } else {
-                    self.ask_again(&finding, now).await?;
-                }
-            }
+    async fn chase(&self, course: Course, now: Timestamp) -> Result<(), NotifierError> {
+        let waits = |finding: &Finding| {
+            let since = finding.waits_since();
+            since.is_some_and(|since| now.duration_since(since) >= ASKED_AGAIN)
+        };
+        let mut round = self.begin_round(course, waits).await?;
+        while let Some(record) = round.next() {
+            let chased = self.chase_one(&record.finding, now).await;
+            round.take(chased);
         }
-        Ok(())
+        self.end_round(round).await
+    }
+
+    async fn chase_one(&self, finding: &Finding, now: Timestamp) -> Result<(), NotifierError> {
+        if finding.undo_timed_out(now).is_some() {
+            count_fix_failure(FixFailure::NoReport);
+            return self.give_up_undo(&finding.id, now).await;
+        }
+        if finding.fix_timed_out(now).is_some() {
+            count_fix_failure(FixFailure::NoReport);
+            let given_up = |finding: &Finding| finding.fix_timed_out(now);
+            return self.settle(&finding.id, given_up).await;
+        }
+        self.ask_again(finding, now).await
     }
 
     /// They are sent once a minute. A request that comes twice finds nothing left to do.
@@ -160,9 +191,6 @@ impl Notifier {
         };
         let minutes = now.duration_since(since).as_mins();
         let key = format!("asked again {} {since} {minutes}", finding.id);
-        if minutes < 1 {
-            return Ok(());
-        }
         let Some(claim) = self.table.claim(&key, now).await? else {
             return Ok(());
         };
@@ -174,48 +202,65 @@ impl Notifier {
     /// Looks at resources that were fixed and that AWS Config has not found compliant yet: where one breaks
     /// again before that, AWS Config sends nothing.
     async fn look_after_fixes(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let fixed = self.findings(StateName::Fixed, Order::NewestFirst).await?;
-        let unconfirmed: Vec<_> = fixed
-            .into_iter()
-            .filter(|finding| finding.is_unconfirmed(now))
-            .collect();
-        self.see_all(&unconfirmed).await
+        let course = Course {
+            since: Some(now - CONFIRMATION),
+            ..FIXED
+        };
+        let is_unconfirmed = |finding: &Finding| finding.is_unconfirmed(now);
+        let mut round = self.begin_round(course, is_unconfirmed).await?;
+        let mut unconfirmed = Vec::new();
+        while let Some(record) = round.next() {
+            unconfirmed.push(record.finding);
+            if unconfirmed.len() == LOOKS_AT_ONCE {
+                round.stop();
+            }
+        }
+        let seen = self.see_all(&unconfirmed).await;
+        round.take(seen);
+        self.end_round(round).await
     }
 
     /// Ends the ignores whose tag is gone: AWS Config sends nothing about it.
     async fn look_for_tags(&self, now: Timestamp) -> Result<(), NotifierError> {
-        let ignored = self
-            .findings(StateName::Ignored, Order::OldestFirst)
-            .await?;
-        let tagged: Vec<_> = ignored
-            .into_iter()
-            .filter(|finding| matches!(finding.state, State::Ignored { by: Actor::Tag, .. }))
-            .collect();
-        for some in tagged.chunks(8) {
-            let abouts = join_all(
-                some.iter()
-                    .map(|finding| self.remediations.about(&finding.resource)),
-            )
-            .await;
-            for (finding, about) in some.iter().zip(abouts) {
-                let is_gone = match about {
-                    Ok(about) => about.ignored_because().is_none(),
-                    Err(error) if error.kind == AwsErrorKind::NotFound => {
-                        self.settle(&finding.id, |finding| finding.deleted(now))
-                            .await?;
-                        continue;
-                    }
-                    // A resource that cannot be read stays ignored.
-                    Err(_) => false,
-                };
-                if is_gone && let Some(ended) = finding.untagged(now) {
-                    self.wait_for_auto_response(&ended, LATER).await?;
-                    self.settle(&finding.id, |finding| finding.untagged(now))
-                        .await?;
-                }
+        let by_tag = |finding: &Finding| {
+            let state = &finding.state;
+            matches!(state, State::Ignored { by: Actor::Tag, .. })
+        };
+        let mut round = self.begin_round(TAGS, by_tag).await?;
+        loop {
+            let some: Vec<Finding> = std::iter::from_fn(|| round.next())
+                .take(TAGS_AT_ONCE)
+                .map(|record| record.finding)
+                .collect();
+            if some.is_empty() {
+                break;
             }
+            let looks = some.iter().map(|finding| self.look_for_tag(finding, now));
+            let looked = join_all(looks).await;
+            looked.into_iter().for_each(|looked| round.take(looked));
         }
-        Ok(())
+        self.end_round(round).await
+    }
+
+    /// A resource that cannot be read stays ignored.
+    async fn look_for_tag(&self, finding: &Finding, now: Timestamp) -> Result<(), NotifierError> {
+        let about = match self.remediations.about(&finding.resource).await {
+            Ok(about) => about,
+            Err(error) if error.kind == AwsErrorKind::NotFound => {
+                let deleted = |finding: &Finding| finding.deleted(now);
+                return self.settle(&finding.id, deleted).await;
+            }
+            Err(_) => return Ok(()),
+        };
+        if about.ignored_because().is_some() {
+            return Ok(());
+        }
+        let Some(ended) = finding.untagged(now) else {
+            return Ok(());
+        };
+        self.wait_for_auto_response(&ended, LATER).await?;
+        self.settle(&finding.id, |finding| finding.untagged(now))
+            .await
     }
 
     /// Draws the digests whose job to draw them was lost.
@@ -251,15 +296,6 @@ impl Notifier {
                 .await?;
         }
         Ok(())
-    }
-
-    async fn findings(
-        &self,
-        state: StateName,
-        order: Order,
-    ) -> Result<Vec<Finding>, NotifierError> {
-        let records = self.table.by_state(state, order, LIMIT).await?;
-        Ok(records.into_iter().map(|record| record.finding).collect())
     }
 
     /// Changes a finding and asks for it to be shown.

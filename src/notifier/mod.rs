@@ -12,6 +12,7 @@ mod notices;
 pub mod notification;
 mod remediation_report;
 mod report;
+mod round;
 mod switch;
 mod undone;
 

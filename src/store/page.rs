@@ -7,7 +7,6 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::by_state::Order;
 use super::finding::{key, since};
 use super::record::Record;
 use super::table::{Item, Table, TableError, text};
@@ -17,9 +16,6 @@ use crate::ids::FindingId;
 /// The number of findings that one page looks through, at most, for those that are wanted.
 const LOOKED_THROUGH: usize = 1000;
 
-/// How many findings are read at a time.
-const READ_AT_ONCE: usize = 100;
-
 /// The place where a list goes on: behind a finding. Printed as `2026-01-01T00:00:00.000Z f-3fa9c01b22de`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
@@ -28,7 +24,8 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    fn behind(record: &Record) -> Self {
+    /// The place behind a finding.
+    pub fn behind(record: &Record) -> Self {
         Self {
             since: since(&record.finding),
             finding: record.finding.id.clone(),
@@ -60,8 +57,8 @@ impl FromStr for Cursor {
     }
 }
 
-fn place_key(state: StateName) -> String {
-    format!("HOUSEKEEPING#{}", state.as_str())
+fn place_key(round: &str) -> String {
+    format!("HOUSEKEEPING#{round}")
 }
 
 #[derive(Deserialize)]
@@ -71,19 +68,19 @@ struct PlaceItem {
 }
 
 impl Table {
-    /// The place where housekeeping goes on through the findings of a state; `None` for the newest.
-    pub async fn housekeeping_place(&self, state: StateName) -> Result<Option<Cursor>, TableError> {
-        let item: Option<PlaceItem> = self.get_item(place_key(state), "PLACE").await?;
+    /// The place where housekeeping goes on with a round; `None` for the beginning.
+    pub async fn housekeeping_place(&self, round: &str) -> Result<Option<Cursor>, TableError> {
+        let item: Option<PlaceItem> = self.get_item(place_key(round), "PLACE").await?;
         Ok(item.and_then(|item| item.place?.parse().ok()))
     }
 
-    /// Stores the place where housekeeping goes on; `None` for the newest.
+    /// Stores the place where housekeeping goes on with a round; `None` for the beginning.
     pub async fn note_housekeeping_place(
         &self,
-        state: StateName,
+        round: &str,
         place: Option<&Cursor>,
     ) -> Result<(), TableError> {
-        let update = self.update(place_key(state), "PLACE");
+        let update = self.update(place_key(round), "PLACE");
         let update = match place {
             Some(place) => update
                 .does("SET place = :place")
@@ -93,11 +90,13 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// The findings of a state that `wants` accepts, the newest first, from a place on, at most `limit`; and
-    /// the place of the next page, if there may be one.
+    /// The findings of a state that `wanted` accepts, from a place on, at most `limit`: those first that have been
+    /// in it the longest, or of those that are in it `since` a time. And the place of the next page, if there may
+    /// be one.
     pub async fn page(
         &self,
         state: StateName,
+        since: Option<Timestamp>,
         from: Option<&Cursor>,
         limit: usize,
         wanted: impl Fn(&Finding) -> bool,
@@ -115,9 +114,12 @@ impl Table {
             }
             ControlFlow::Continue(())
         };
+        let earliest = since.map_or_else(|| "0".to_owned(), |since| format!("{since:.3}"));
+        // DynamoDB takes no place outside of what is asked for.
+        let from = from.filter(|cursor| cursor.since >= earliest);
         let from = from.map(|cursor| start_key(state, cursor));
-        let query = self.in_state(state, Order::NewestFirst);
-        query.each(READ_AT_ONCE, from, look).await?;
+        let query = self.query_state_between(state.as_str(), &earliest, "9999");
+        query.each(limit + 1, from, look).await?;
         Ok((records, last.filter(|_| is_cut)))
     }
 }

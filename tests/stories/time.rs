@@ -1,5 +1,8 @@
 //! What changes when minutes and days pass. The stories move the clock of `serve`.
 
+use defendable::finding::{Plan, State};
+use defendable::ids::FindingId;
+use futures::StreamExt;
 use jiff::SignedDuration;
 
 use crate::ignoring::filled_in;
@@ -60,4 +63,48 @@ async fn an_ignore_ends_on_its_day_and_the_finding_is_open_again() {
     let open = world.slack.finding_says(&group, "• revoke tcp 22").await;
     assert!(open.button("fix").is_some(), "{}", open.words());
     assert_eq!(world.slack.findings().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_ignore_ends_on_its_day_behind_a_thousand_others() {
+    let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned());
+    let clock = MovableClock::default();
+    let world = Installation::start_by(&clock, vec![schedule]).await;
+    let group = world.aws.open_group("ignored-for-a-week").await;
+    let message = world.slack.finding_says(&group, "• revoke tcp 22").await;
+    world.slack.click(ALICE, &message, "ignore").await;
+    world.slack.submit(ALICE, filled_in("7d")).await;
+    world
+        .slack
+        .finding_says(&group, "Ignored by <@U0ALICE>")
+        .await;
+    let (table, id) = (world.aws.table(), finding_of_group(&group));
+    let ignored = table.get(&id).await.unwrap().unwrap().finding;
+    // They were ignored an hour before, and for good. Nobody looks at them, since they have no fix.
+    let others = (0..1200).map(|number| {
+        let mut other = ignored.clone();
+        other.resource.id = format!("sg-{number}").parse().unwrap();
+        other.rule = "a-rule-of-others".parse().unwrap();
+        other.id = FindingId::of_rule(&other.rule, &other.resource);
+        (other.control, other.plan) = (None, Plan::Unsupported);
+        let State::Ignored { since, until, .. } = &mut other.state else {
+            panic!("{:?}", other.state);
+        };
+        (*since, *until) = (*since - SignedDuration::from_hours(1), None);
+        other
+    });
+    let writes = others.map(async |other| {
+        let written = table.change(&other.id, |_| Ok::<_, ()>(other.clone()));
+        written.await.unwrap();
+    });
+    futures::stream::iter(writes)
+        .buffer_unordered(8)
+        .collect::<()>()
+        .await;
+    clock.pass(SignedDuration::from_hours(7 * 24));
+    eventually("it is open", async || {
+        let record = world.aws.finding(&id).await.unwrap();
+        (record["state"] == "open").then_some(())
+    })
+    .await;
 }
