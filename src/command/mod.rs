@@ -5,6 +5,7 @@ mod approve;
 mod authorise;
 mod autoresponse;
 mod block_action;
+mod compliance;
 mod context;
 mod decline;
 mod definition;

@@ -4,20 +4,19 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::try_join_all;
 
-use super::Overview;
 use super::definition::{Definition, Who};
 use super::forecast::Forecast;
 use super::parse::Command;
+use super::{Overview, compliance};
 use crate::aws::AwsError;
 use crate::contracts::Switch;
 use crate::finding::StateName;
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT};
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};
-use crate::slack::text::{age, code, count, mention, when};
+use crate::slack::text::{age, count, mention, when};
 use crate::store::TableError;
 
 /// The command.
@@ -34,15 +33,15 @@ pub(super) const DEFINITION: Definition = Definition {
 pub(super) const DEADLINE: Duration = Duration::from_millis(1800);
 
 pub(super) async fn run(overview: &Overview) -> Content {
-    let (auto_response, compliance, findings, waiting, dead) = tokio::join!(
+    let (auto_response, rules, findings, waiting, dead) = tokio::join!(
         part("Auto-response", auto_response(overview)),
-        part("Compliance", compliance(overview)),
+        part("Compliance", compliance::run(overview)),
         part("Findings", findings(overview)),
         part("What auto-response would do", waiting(overview)),
         part("Dead letters", dead_letters(overview)),
     );
     let queues = format!("{waiting}\n{dead}");
-    let parts = [auto_response, compliance, findings, queues];
+    let parts = [auto_response, rules, findings, queues];
     let mut blocks: Vec<_> = parts.iter().map(|text| section(text)).collect();
     blocks.push(context(&format!("As of {}", when(overview.clock.now()))));
     message(&parts.join("\n"), blocks)
@@ -104,68 +103,6 @@ fn by(user: &str) -> String {
     } else {
         mention(user)
     }
-}
-
-async fn compliance(overview: &Overview) -> Result<String, AwsError> {
-    let config = overview.aws.config_service();
-    let (mut lines, mut next) = (Vec::new(), None);
-    loop {
-        let page = config
-            .describe_compliance_by_config_rule()
-            .set_next_token(next)
-            .send()
-            .boxed()
-            .await;
-        let page = page
-            .map_err(|error| AwsError::from_sdk("config:DescribeComplianceByConfigRule", error))?;
-        for rule in page.compliance_by_config_rules() {
-            let name = code(rule.config_rule_name().unwrap_or_default());
-            lines.push(format!("• {name}: {}", compliance_words(rule.compliance())));
-        }
-        next = page.next_token;
-        if next.is_none() {
-            break;
-        }
-    }
-    if lines.is_empty() {
-        return Ok("*Compliance:* AWS Config has no rules yet".to_owned());
-    }
-    Ok(format!("*Compliance by rule*\n{}", lines.join("\n")))
-}
-
-fn compliance_words(compliance: Option<&aws_sdk_config::types::Compliance>) -> String {
-    use aws_sdk_config::types::ComplianceType;
-    let breaches = compliance.and_then(|compliance| compliance.compliance_contributor_count());
-    match compliance.and_then(|compliance| compliance.compliance_type()) {
-        Some(ComplianceType::Compliant) => ":white_check_mark: compliant".to_owned(),
-        Some(ComplianceType::NonCompliant) => match breaches {
-            Some(breaches) => {
-                let number = u64::from(breaches.capped_count().unsigned_abs());
-                let more = if breaches.cap_exceeded() {
-                    "more than "
-                } else {
-                    ""
-                };
-                let verb = if number == 1 && !breaches.cap_exceeded() {
-                    "breaks"
-                } else {
-                    "break"
-                };
-                format!(
-                    ":red_circle: {} {more}{} {verb} it",
-                    bar(number),
-                    count(number, "resource")
-                )
-            }
-            None => ":red_circle: not compliant".to_owned(),
-        },
-        _ => ":white_circle: not evaluated yet".to_owned(),
-    }
-}
-
-/// A mark for each, up to a dozen, so that rules can be compared at a glance.
-fn bar(number: u64) -> String {
-    "▮".repeat(number.min(12) as usize)
 }
 
 async fn findings(overview: &Overview) -> Result<String, TableError> {

@@ -309,9 +309,9 @@ impl ConfigService {
         Ok(json!({"configurationItems": items}))
     }
 
-    fn compliance_by_rule(&self) -> Value {
+    fn compliance_by_rule(&self, wanted: &Value) -> Value {
         let state = self.state();
-        let rules = state.rules.iter().map(|(rule, results)| {
+        let rules = state.rules.iter().filter_map(|(rule, results)| {
             let breaches = results
                 .values()
                 .filter(|result| result.compliance_type == "NON_COMPLIANT")
@@ -325,7 +325,10 @@ impl ConfigService {
                 compliance["ComplianceContributorCount"] =
                     json!({"CappedCount": breaches.min(25), "CapExceeded": breaches > 25});
             }
-            json!({"ConfigRuleName": rule, "Compliance": compliance})
+            let is_wanted = wanted
+                .as_array()
+                .is_none_or(|types| types.contains(&compliance["ComplianceType"]));
+            is_wanted.then(|| json!({"ConfigRuleName": rule, "Compliance": compliance}))
         });
         json!({"ComplianceByConfigRules": rules.collect::<Vec<_>>()})
     }
@@ -354,7 +357,8 @@ async fn answer(
         "DescribeConfigurationRecorderStatus" => {
             Ok(json!({"ConfigurationRecordersStatus": [{"name": "default", "recording": true}]}))
         }
-        "DescribeComplianceByConfigRule" => Ok(service.compliance_by_rule()),
+        "DescribeComplianceByConfigRule" => parse::<Value>(&body)
+            .map(|request| service.compliance_by_rule(&request["ComplianceTypes"])),
         other => Err(ServiceError(
             "UnknownOperationException",
             format!("the stand-in does not know {other:?}"),
