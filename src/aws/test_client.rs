@@ -19,6 +19,8 @@ use crate::ids::AccountId;
 /// A request that a client sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    /// `GET`
+    pub(crate) method: String,
     /// `ec2.us-east-1.amazonaws.com`
     pub(crate) host: String,
     /// `/?acl`
@@ -85,6 +87,7 @@ impl HttpConnector for TestClient {
         let url: url::Url = request.uri().parse().unwrap();
         let body = request.body().bytes().unwrap_or_default();
         let asked = Asked {
+            method: request.method().to_owned(),
             host: url.host_str().unwrap_or_default().to_owned(),
             path: url[url::Position::BeforePath..].to_owned(),
             body: String::from_utf8_lossy(body).into_owned(),

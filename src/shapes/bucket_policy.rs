@@ -601,4 +601,29 @@ mod tests {
             prop_assert_eq!(public(statement.clone()), lets_a_stranger_in(&statement), "{}", statement);
         }
     }
+
+    #[test]
+    fn whether_everybody_may_do_what_a_statement_does() {
+        let statement = |sid: &str, action: &str| {
+            format!(
+                r#"{{"Sid":"{sid}","Effect":"Allow","Principal":"*","Action":"{action}","Resource":"arn:aws:s3:::b/*"}}"#
+            )
+        };
+        let deny = r#"{"Effect":"Deny","Principal":"*","Action":"s3:Get*","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpc":"vpc-1"}}}"#;
+        let may = |statements: &[&str], wanted: &str| {
+            let policy = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
+            let policy = BucketPolicy::parse(&policy).unwrap();
+            policy.lets_everybody_do(wanted).unwrap()
+        };
+        let (get, all) = (statement("A", "s3:GetObject"), statement("B", "s3:*"));
+        assert!(may(&[&get], &get) && may(&[&all], &get));
+        assert!(!may(&[&get], &all) && !may(&[], &get));
+        assert!(
+            may(&[&get], &statement("Other", "s3:GetObject")),
+            "a Sid says nothing"
+        );
+        // A Deny that limits the wider one may keep everybody from just that.
+        assert!(!may(&[&all, deny], &get));
+        assert!(may(&[&all, deny], &statement("C", "s3:*")));
+    }
 }

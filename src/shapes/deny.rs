@@ -191,4 +191,44 @@ mod tests {
             prop_assert_eq!(includes(&outer, &text), matches(wide, text.as_bytes()));
         }
     }
+
+    #[test]
+    fn a_statement_is_within_one_that_lets_everybody_do_as_much_or_more() {
+        let statement = |principal: &str, action: &str, resource: &str, condition: &str| {
+            let text = format!(
+                r#"{{"Effect":"Allow","Principal":{principal},"Action":{action},"Resource":{resource},"Condition":{condition}}}"#
+            );
+            serde_json::from_str::<Statement>(&text).unwrap()
+        };
+        let (all, get, objects) = (r#""*""#, r#""s3:GetObject""#, r#""arn:aws:s3:::b/*""#);
+        let vpc = r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#;
+        let inner = statement(all, get, objects, "{}");
+        let within = |outer: &Statement| is_within(outer, &inner);
+        assert!(within(&inner));
+        assert!(within(&statement(
+            all,
+            r#"["s3:Get*","s3:PutObject"]"#,
+            r#""*""#,
+            "{}"
+        )));
+        let other_account = r#"{"AWS":"123456789012"}"#;
+        for outer in [
+            statement(other_account, get, objects, "{}"),
+            statement(all, r#""s3:PutObject""#, objects, "{}"),
+            statement(all, get, r#""arn:aws:s3:::b/public/*""#, "{}"),
+            statement(all, get, objects, vpc),
+        ] {
+            assert!(!within(&outer));
+        }
+        let under_vpc = statement(all, get, objects, vpc);
+        assert!(is_within(&under_vpc, &under_vpc), "the same condition");
+        let both = statement(all, r#"["s3:GetObject","s3:PutObject"]"#, objects, "{}");
+        assert!(is_within(&both, &inner) && !is_within(&inner, &both));
+        let no_action: Statement =
+            serde_json::from_str(r#"{"Effect":"Allow","Principal":"*","Resource":"*"}"#).unwrap();
+        assert!(
+            !is_within(&inner, &no_action),
+            "what is not named cannot be proved"
+        );
+    }
 }

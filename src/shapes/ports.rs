@@ -142,6 +142,13 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_range_comes_the_next_port_if_there_is_one() {
+        let behind = |first, last| PortRange { first, last }.next();
+        assert_eq!([behind(20, 22), behind(7, 7)], [Some(23), Some(8)]);
+        assert_eq!(behind(1024, 65535), None);
+    }
+
+    #[test]
     fn values_that_are_no_port_are_refused() {
         for text in ["", "22,", "ssh", "70000", "10-5", "-1", "1-2-3"] {
             assert!(text.parse::<ProhibitedPorts>().is_err(), "{text:?}");

@@ -378,6 +378,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_grant_of_any_grantee_is_read_and_written() {
+        let grantees = [
+            Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned()),
+            Grantee::CanonicalUser("0123abcd".to_owned()),
+            Grantee::Email("developer@example.com".to_owned()),
+        ];
+        for grantee in grantees {
+            let grant = Grant {
+                grantee,
+                permission: "FULL_CONTROL".to_owned(),
+                is_unconfirmed: false,
+            };
+            assert_eq!(own_grant(&s3_grant(&grant).unwrap()), Some(grant));
+        }
+    }
+
     /// What the rule says of the bucket, of which AWS Config spells the groups and permissions its own way.
     fn judged(live: &LiveAcl, rule: &S3PublicAccess) -> ComplianceType {
         let grant = |grant: &S3Grant| {

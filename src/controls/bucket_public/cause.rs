@@ -148,3 +148,130 @@ fn setting(parameters: &Value, name: &str) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use Effect::{Closed, LeftOpen, Lifted, Opened};
+    use serde_json::json;
+
+    use super::*;
+
+    const OPEN: &str = r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}"#;
+
+    fn call(name: &str, parameters: &Value) -> Call {
+        let call = json!({"eventName": name, "eventTime": "2026-01-01T00:00:00Z",
+            "requestParameters": parameters});
+        serde_json::from_value(call).unwrap()
+    }
+
+    fn grant_to(group: &str) -> Grant {
+        Grant {
+            grantee: Grantee::Group(format!("http://acs.amazonaws.com/groups/{group}")),
+            permission: "READ".to_owned(),
+            is_unconfirmed: false,
+        }
+    }
+
+    #[test]
+    fn an_acl_is_opened_by_its_groups_uri_or_by_a_canned_acl() {
+        let everybody = grant_to("global/AllUsers");
+        let accounts = grant_to("global/AuthenticatedUsers");
+        let uri = |group: &str| {
+            json!({"bucketName": "b", "AccessControlPolicy": {"AccessControlList": {"Grant": [
+                {"Grantee": {"URI": format!("http://acs.amazonaws.com/groups/global/{group}")}}]}}})
+        };
+        for (parameters, by_everybody, by_accounts) in [
+            (uri("AllUsers"), Opened, Closed),
+            (uri("AuthenticatedUsers"), Closed, Opened),
+            (json!({"x-amz-acl": ["public-read"]}), Opened, Closed),
+            (json!({"x-amz-acl": ["public-read-write"]}), Opened, Closed),
+            (json!({"x-amz-acl": ["authenticated-read"]}), Closed, Opened),
+            (json!({"x-amz-acl": ["private"]}), Closed, Closed),
+            // A bucket may be called like a canned ACL.
+            (
+                json!({"bucketName": "public-read", "Host": "public-read"}),
+                Closed,
+                Closed,
+            ),
+            (
+                json!({"acl": "", "host": "authenticated-read"}),
+                Closed,
+                Closed,
+            ),
+        ] {
+            let put = call("PutBucketAcl", &parameters);
+            assert_eq!(
+                on_grant(&put, &everybody),
+                [("ACL", by_everybody)],
+                "{parameters}"
+            );
+            assert_eq!(
+                on_grant(&put, &accounts),
+                [("ACL", by_accounts)],
+                "{parameters}"
+            );
+        }
+        let put = call("PutBucketAcl", &uri("AllUsers"));
+        assert_eq!(
+            on_grant(&put, &grant_to("s3/LogDelivery")),
+            [("ACL", Closed)]
+        );
+        assert_eq!(
+            on_grant(&call("GetBucketAcl", &uri("AllUsers")), &everybody),
+            []
+        );
+    }
+
+    #[test]
+    fn a_policy_is_opened_by_a_statement_for_everybody_and_closed_with_it() {
+        let put = |policy: &Value| call("PutBucketPolicy", &json!({"bucketPolicy": policy}));
+        let open: Value = serde_json::from_str(&format!(r#"{{"Statement":[{OPEN}]}}"#)).unwrap();
+        let as_text = json!(open.to_string());
+        let closed = json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "123456789012"},
+            "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]});
+        for statement in [Some(OPEN), None] {
+            assert_eq!(on_policy(&put(&open), statement), [("policy", Opened)]);
+            assert_eq!(on_policy(&put(&as_text), statement), [("policy", Opened)]);
+            assert_eq!(on_policy(&put(&closed), statement), [("policy", Closed)]);
+            let deleted = call("DeleteBucketPolicy", &json!({}));
+            assert_eq!(on_policy(&deleted, statement), [("policy", Closed)]);
+            let other = call("PutBucketTagging", &json!({"bucketPolicy": open}));
+            assert_eq!(on_policy(&other, statement), []);
+        }
+        assert_eq!(on_policy(&put(&json!("no policy")), None), []);
+    }
+
+    #[test]
+    fn a_block_is_lifted_by_what_it_is_set_to() {
+        let of = |name: &str, parameters: &Value| on_policy(&call(name, parameters), None);
+        let settings = |restrict: Value, other: bool| json!({"PublicAccessBlockConfiguration": {"RestrictPublicBuckets": restrict, "BlockPublicAcls": other}});
+        let (bucket, account) = ("the bucket's block", "the account's block");
+        for (parameters, effect) in [
+            (settings(json!(true), false), Closed),
+            (settings(json!("True"), false), Closed),
+            (settings(json!(false), true), LeftOpen),
+            (settings(json!("false"), false), Opened),
+            (json!([{"restrictPublicBuckets": true}]), Closed),
+            (json!({"RestrictPublicBuckets": null}), Opened),
+            (json!("RestrictPublicBuckets"), Opened),
+        ] {
+            assert_eq!(
+                of("PutBucketPublicAccessBlock", &parameters),
+                [(bucket, effect)],
+                "{parameters}"
+            );
+            let lifted = if effect == Opened { Lifted } else { effect };
+            for name in ["PutAccountPublicAccessBlock", "PutPublicAccessBlock"] {
+                assert_eq!(of(name, &parameters), [(account, lifted)], "{parameters}");
+            }
+        }
+        assert_eq!(
+            of("DeleteBucketPublicAccessBlock", &json!({})),
+            [(bucket, Opened)]
+        );
+        for name in ["DeleteAccountPublicAccessBlock", "DeletePublicAccessBlock"] {
+            assert_eq!(of(name, &json!({})), [(account, Lifted)]);
+        }
+        assert_eq!(of("GetBucketPolicy", &json!({})), []);
+    }
+}

@@ -292,4 +292,61 @@ mod tests {
             "remove statement number 2 from the bucket policy (AWS could not be asked whether it is public) (the Deny \"OnlyVpc\" limits it: those who are meant lose access, too)"
         );
     }
+
+    #[test]
+    fn a_statement_and_a_policy_are_told_of_in_words() {
+        let mut statement = PolicyStatement {
+            index: 0,
+            sid: Some("Open".to_owned()),
+            statement: "{}".to_owned(),
+            limited_by: Vec::new(),
+            is_unconfirmed: true,
+        };
+        assert_eq!(
+            statement.exposes(),
+            "the statement \"Open\" of the bucket policy lets everybody in"
+        );
+        assert!(statement.is_unconfirmed());
+        statement.confirm();
+        assert!(!statement.is_unconfirmed());
+        assert_eq!(
+            statement.done(),
+            "removed the statement \"Open\" from the bucket policy"
+        );
+        let whole = WholePolicy {
+            policy: "{}".to_owned(),
+        };
+        assert_eq!(whole.exposes(), "the bucket policy is in force");
+        assert_eq!(
+            (whole.done().as_str(), whole.severity()),
+            (
+                "deleted the bucket policy, in which no other statement is left",
+                Severity::Low
+            )
+        );
+    }
+
+    #[test]
+    fn who_let_everybody_in_is_looked_for_among_the_calls_on_bucket_and_account() {
+        let statement = r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}"#;
+        let put = serde_json::json!({"eventName": "PutBucketPolicy", "eventTime": "2026-01-01T00:00:00Z",
+            "requestParameters": {"bucketPolicy": {"Statement": [
+                serde_json::from_str::<Value>(statement).unwrap()]}}});
+        let put: Call = serde_json::from_value(put).unwrap();
+        let statement = PolicyStatement {
+            index: 0,
+            sid: None,
+            statement: statement.to_owned(),
+            limited_by: Vec::new(),
+            is_unconfirmed: false,
+        };
+        let whole = WholePolicy {
+            policy: String::new(),
+        };
+        let facts: [&dyn ChangeFacts; 2] = [&statement, &whole];
+        for change in facts {
+            assert_eq!(change.effects(&put), [("policy", Effect::Opened)]);
+            assert_eq!(change.calls_on_others(), cause::OF_ACCOUNTS);
+        }
+    }
 }

@@ -82,3 +82,54 @@ impl Rule for S3PublicAccess {
             .map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controls::evaluation::ComplianceType;
+
+    #[test]
+    fn aws_is_asked_about_what_breaks_the_rule_may_break_it_or_could_not_be_read() {
+        let rule = S3PublicAccess::default();
+        let evaluation = || Evaluation {
+            resource_type: "AWS::S3::Bucket".to_owned(),
+            resource_id: "b".to_owned(),
+            compliance_type: ComplianceType::Compliant,
+            annotation: String::new(),
+            violations: Vec::new(),
+            prefix_lists: [].into(),
+            is_for_aws_to_say: false,
+        };
+        assert!(!rule.has_to_ask(&Ok(evaluation())));
+        assert!(rule.has_to_ask(&Ok(Evaluation {
+            is_for_aws_to_say: true,
+            ..evaluation()
+        })));
+        let unread = EvaluationError::Unread {
+            resource_id: "b".to_owned(),
+            part: "ACL",
+        };
+        assert!(rule.has_to_ask(&Err(unread)));
+        let unreadable = EvaluationError::Item {
+            resource_id: "b".to_owned(),
+            source: serde_json::Error::custom("no JSON"),
+        };
+        assert!(!rule.has_to_ask(&Err(unreadable)));
+    }
+
+    #[test]
+    fn the_rule_has_dd_aws_s_parameters_and_reads_only() {
+        let rule = S3PublicAccess::default();
+        assert_eq!(rule.parameters(), ["bucketWhitelist", "sqsUrl"]);
+        assert_eq!(
+            rule.actions(),
+            [
+                "s3:GetAccountPublicAccessBlock",
+                "s3:GetBucketPolicyStatus",
+                "s3:GetBucketAcl",
+                "s3:GetBucketPolicy",
+                "s3:GetBucketPublicAccessBlock"
+            ]
+        );
+    }
+}

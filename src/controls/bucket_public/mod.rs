@@ -10,6 +10,8 @@ mod live_bucket;
 mod policy;
 mod rule;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -121,4 +121,53 @@ mod tests {
             "{output}"
         );
     }
+
+    /// What is said of one line: what its evaluation is, or what is wrong with it.
+    fn said(line: &serde_json::Value) -> String {
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        let (rule, parameters) = (RuleKind::RestrictedPorts, RuleParameters::default());
+        let line = line.to_string();
+        evaluate_lines(
+            rule,
+            &parameters,
+            line.as_bytes(),
+            &mut output,
+            &mut complaints,
+        )
+        .unwrap();
+        output.extend(complaints);
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn a_whole_rule_event_is_judged_by_its_own_parameters() {
+        let open = serde_json::json!({"resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-1",
+            "configurationItemStatus": "OK", "configuration": {"ipPermissions": [{"ipProtocol": "tcp",
+                "fromPort": 8080, "toPort": 8080, "ipv4Ranges": [{"cidrIp": "0.0.0.0/0"}]}]}});
+        let event = |parameters: &str| {
+            let invoked = serde_json::json!({"messageType": "ConfigurationItemChangeNotification",
+                "configurationItem": open});
+            serde_json::json!({"invokingEvent": invoked.to_string(), "ruleParameters": parameters})
+        };
+        assert!(
+            said(&event("{}")).contains("\"COMPLIANT\""),
+            "{}",
+            said(&event("{}"))
+        );
+        let judged = said(&event(r#"{"prohibitedPorts":"8080"}"#));
+        assert!(judged.contains("NON_COMPLIANT"), "{judged}");
+    }
+
+    #[test]
+    fn of_an_oversized_item_only_its_deletion_can_be_judged() {
+        let event = |status: &str| {
+            let invoked = serde_json::json!({"messageType": "OversizedConfigurationItemChangeNotification",
+                "configurationItemSummary": {"resourceType": "AWS::EC2::SecurityGroup", "resourceId": "sg-1",
+                    "configurationItemStatus": status, "changeType": "UPDATE"}});
+            serde_json::json!({"invokingEvent": invoked.to_string()})
+        };
+        assert!(said(&event("OK")).contains("line 1: the item of sg-1 is oversized"));
+        let deleted = said(&event("ResourceDeleted"));
+        assert!(deleted.contains("NOT_APPLICABLE"), "{deleted}");
+    }
 }

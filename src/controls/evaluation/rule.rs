@@ -208,4 +208,29 @@ mod tests {
         let discovered = evaluate(&item(group, "ResourceDiscovered"), false);
         assert_eq!(discovered.compliance_type, ComplianceType::NonCompliant);
     }
+
+    #[test]
+    fn each_rule_has_the_name_by_which_it_is_typed() {
+        let names = RuleKind::ALL.map(RuleKind::name);
+        assert_eq!(names, ["restricted-ports", "s3-public-access"]);
+    }
+
+    #[test]
+    fn version_0_1_derived_an_id_from_each_name_of_a_rule() {
+        let names = ["ports", "ports-of-old"].map(|name| name.parse::<RuleName>().unwrap());
+        let rules = RuleDefaults {
+            restricted_ports_names: names.clone().into(),
+            ..RuleDefaults::default()
+        };
+        let mut resource = Resource {
+            account: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            resource_type: ResourceType::SECURITY_GROUP.parse().unwrap(),
+            id: "sg-1".parse().unwrap(),
+        };
+        let of_names = names.map(|name| FindingId::of_rule(&name, &resource));
+        assert_eq!(rules.older_ids(&resource), of_names);
+        resource.resource_type = ResourceType::BUCKET.parse().unwrap();
+        assert_eq!(rules.older_ids(&resource), []);
+    }
 }

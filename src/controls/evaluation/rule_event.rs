@@ -124,4 +124,13 @@ mod tests {
             "{error}"
         );
     }
+
+    #[test]
+    fn parameters_are_json_in_a_text() {
+        let event: RuleEvent = serde_json::from_value(json!({"invokingEvent": "{}",
+            "ruleParameters": r#"{"prohibitedPorts":"22"}"#}))
+        .unwrap();
+        let parameters = event.parameters().unwrap();
+        assert_eq!(parameters.text("prohibitedPorts"), Some("22"));
+    }
 }

@@ -199,3 +199,140 @@ fn texts(value: &Value) -> Vec<&str> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use Effect::{Added, Closed, LeftOpen, Opened};
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(name: &str, parameters: &Value, answered: &Value) -> Call {
+        let call = json!({"eventName": name, "eventTime": "2026-01-01T00:00:00Z",
+            "requestParameters": parameters, "responseElements": answered});
+        serde_json::from_value(call).unwrap()
+    }
+
+    fn ssh_from(source: IngressSource) -> IngressRule {
+        IngressRule {
+            rule_id: "sgr-1".to_owned(),
+            protocol: "tcp".to_owned(),
+            from_port: Some(22),
+            to_port: Some(22),
+            source,
+            description: None,
+            is_left_to_people: false,
+        }
+    }
+
+    fn ssh() -> IngressRule {
+        ssh_from(IngressSource::Cidr("0.0.0.0/0".to_owned()))
+    }
+
+    fn permission(port: i32, source: &str) -> Value {
+        json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port,
+            "ipRanges": {"items": [{"cidrIp": source}]}})
+    }
+
+    /// An answer with a rule's id and what it opens.
+    fn rule(id: &str, port: i32, source: &str) -> Value {
+        json!({"ModifyOrMade": {"items": [{"securityGroupRuleId": id, "ipProtocol": "tcp",
+            "fromPort": port, "toPort": port, "cidrIpv4": source}]}})
+    }
+
+    #[test]
+    fn an_authorisation_has_added_the_rule_whose_id_it_answers() {
+        let authorised = |asked: &Value, answered: &Value| {
+            effects(
+                &call("AuthorizeSecurityGroupIngress", asked, answered),
+                &ssh(),
+            )
+        };
+        let nothing = Value::Null;
+        let all = "0.0.0.0/0";
+        assert_eq!(
+            authorised(&nothing, &rule("sgr-1", 22, all)),
+            [("ingress", Added)]
+        );
+        assert_eq!(
+            authorised(&nothing, &rule("sgr-1", 443, all)),
+            [("ingress", Closed)]
+        );
+        assert_eq!(
+            authorised(&permission(22, all), &rule("sgr-2", 22, all)),
+            [],
+            "it has made another rule"
+        );
+        // Without an answer only what was asked for tells.
+        assert_eq!(
+            authorised(&permission(22, all), &nothing),
+            [("ingress", Added)]
+        );
+        assert_eq!(authorised(&permission(443, all), &nothing), []);
+        let every_port = json!({"ipProtocol": "-1", "ipRanges": [{"cidrIp": all}]});
+        assert_eq!(authorised(&every_port, &nothing), [("ingress", LeftOpen)]);
+    }
+
+    #[test]
+    fn a_modification_says_how_the_rule_is_then() {
+        let modified = |asked: &Value| {
+            effects(
+                &call("ModifySecurityGroupRules", asked, &Value::Null),
+                &ssh(),
+            )
+        };
+        let of = |id: &str, port: i32| {
+            json!({"ModifySecurityGroupRulesRequest": {"SecurityGroupRule": {"SecurityGroupRuleId": id,
+                "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": port, "ToPort": port,
+                    "CidrIpv4": "0.0.0.0/0"}}}})
+        };
+        assert_eq!(modified(&of("sgr-1", 22)), [("ingress", Opened)]);
+        assert_eq!(modified(&of("sgr-1", 443)), [("ingress", Closed)]);
+        assert_eq!(modified(&of("sgr-2", 22)), []);
+        let other = call("RevokeSecurityGroupIngress", &of("sgr-1", 22), &Value::Null);
+        assert_eq!(effects(&other, &ssh()), []);
+    }
+
+    #[test]
+    fn a_prefix_list_is_opened_by_the_entries_that_it_gets() {
+        let by_list = ssh_from(IngressSource::PrefixList(PrefixList {
+            id: "pl-1".to_owned(),
+            open: ["64.0.0.0/7".to_owned()].into(),
+            has_others: false,
+        }));
+        let changed = |name: &str, list: &str, field: &str, cidr: &str| {
+            let entries =
+                json!([{"Cidr": "10.0.0.0/8", "Description": "64.0.0.0/7"}, {"Cidr": cidr}]);
+            let parameters =
+                json!({"Request": {"PrefixListId": list, "Description": "pl-1", field: entries}});
+            effects(&call(name, &parameters, &Value::Null), &by_list)
+        };
+        let open = "64.0.0.0/7";
+        assert_eq!(
+            changed(MODIFY_LIST, "pl-1", "AddEntry", open),
+            [("entries", Added)]
+        );
+        assert_eq!(
+            changed(MODIFY_LIST, "pl-1", "RemoveEntry", open),
+            [("entries", Closed)]
+        );
+        assert_eq!(changed(MODIFY_LIST, "pl-1", "AddEntry", "10.1.0.0/16"), []);
+        assert_eq!(changed(MODIFY_LIST, "pl-1", "RemoveEntry", "no range"), []);
+        assert_eq!(changed(MODIFY_LIST, "pl-2", "AddEntry", open), []);
+        assert_eq!(
+            changed(RESTORE_LIST, "pl-1", "TargetVersion", "1"),
+            [("entries", LeftOpen)]
+        );
+        assert_eq!(changed(RESTORE_LIST, "pl-2", "TargetVersion", "1"), []);
+        assert_eq!(
+            changed("DeleteManagedPrefixList", "pl-1", "AddEntry", open),
+            []
+        );
+        let one = json!({"PrefixListId": "pl-1", "AddEntry": {"Cidr": open}});
+        assert_eq!(
+            effects(&call(MODIFY_LIST, &one, &Value::Null), &by_list),
+            [("entries", Added)]
+        );
+        assert_eq!(effects(&call(MODIFY_LIST, &one, &Value::Null), &ssh()), []);
+    }
+}
