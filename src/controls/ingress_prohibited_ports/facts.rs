@@ -138,4 +138,40 @@ mod tests {
         assert_eq!(of("tcp", 50000, 50010), Severity::Medium);
         assert_eq!(of("icmp", -1, -1), Severity::Medium);
     }
+
+    #[test]
+    fn a_rule_is_told_of_by_its_traffic_its_source_and_its_id() {
+        let mut rule = IngressRule {
+            rule_id: "sgr-1".to_owned(),
+            protocol: "tcp".to_owned(),
+            from_port: Some(22),
+            to_port: Some(22),
+            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
+            description: None,
+            is_left_to_people: true,
+        };
+        assert!(rule.is_left_to_people() && !rule.is_by_hand());
+        assert_eq!(rule.exposes(), "tcp 22 is reachable from 0.0.0.0/0");
+        assert_eq!(rule.will(), "revoke tcp 22 from 0.0.0.0/0 (sgr-1)");
+        assert_eq!(rule.done(), "revoked tcp 22 from 0.0.0.0/0 (sgr-1)");
+        assert!(rule.calls_on_others().is_empty());
+
+        let open = ["0.0.0.0/0", "1.0.0.0/8", "2.0.0.0/8", "3.0.0.0/8"];
+        rule.source = IngressSource::PrefixList(super::super::PrefixList {
+            id: "pl-1".to_owned(),
+            open: open.map(str::to_owned).into(),
+            has_others: true,
+        });
+        rule.is_left_to_people = false;
+        assert!(rule.is_by_hand() && !rule.is_left_to_people());
+        assert_eq!(
+            rule.exposes(),
+            "tcp 22 is reachable from 0.0.0.0/0, 1.0.0.0/8, 2.0.0.0/8 and 1 more (prefix list pl-1)"
+        );
+        assert_eq!(
+            rule.done(),
+            "took 0.0.0.0/0, 1.0.0.0/8, 2.0.0.0/8 and 1 more out of the prefix list pl-1, which opens tcp 22 (sgr-1)"
+        );
+        assert_eq!(rule.calls_on_others(), cause::OF_PREFIX_LISTS);
+    }
 }

@@ -10,6 +10,8 @@ pub mod prefix_lists;
 mod ranges;
 mod remediation;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
