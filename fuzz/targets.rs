@@ -17,7 +17,7 @@ use defendable::notifier::notification::Notification;
 use defendable::routing::Routing;
 use defendable::shapes::bucket_policy::BucketPolicy;
 use defendable::slack::action;
-use defendable::slack::digest_view::{fix_all_submission, show_all_submission};
+use defendable::slack::digest_view::fix_all_submission;
 use defendable::slack::fix_view::fix_submission;
 use defendable::slack::ignore_view::ignore_submission;
 use defendable::slack::request::SlackRequest;
@@ -55,10 +55,7 @@ fn slack_request(body: &[u8]) {
                 for reason in reasons.into_iter().flatten() {
                     assert!(reason.chars().count() <= 500 && !reason.trim().is_empty());
                 }
-                _ = (
-                    show_all_submission(&event.view),
-                    fix_all_submission(&event.view),
-                );
+                _ = fix_all_submission(&event.view);
                 _ = fix_submission(&event.view);
             }
             _ => {}

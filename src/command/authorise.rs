@@ -45,6 +45,10 @@ impl Subject {
         match pressed.action_id.as_str() {
             action::PREVIOUS_FINDINGS
             | action::NEXT_FINDINGS
+            | action::PREVIOUS_IN_HISTORY
+            | action::NEXT_IN_HISTORY
+            | action::PREVIOUS_IN_DIGEST
+            | action::NEXT_IN_DIGEST
             | action::PREVIOUS_IN_QUEUE
             | action::NEXT_IN_QUEUE
             | action::REFRESH_HOME

@@ -3,7 +3,7 @@
 use super::authorise::{Authorised, Subject};
 use super::{
     CommandError, SlackFunction, approve, autoresponse, decline, digest, discard, findings, fix,
-    ignore, in_time, queue, retry, sorry, undo,
+    history, ignore, in_time, queue, retry, sorry, undo,
 };
 use crate::contracts::Switch;
 use crate::slack::authorisation::Reach;
@@ -49,11 +49,17 @@ impl SlackFunction {
             action::PREVIOUS_FINDINGS | action::NEXT_FINDINGS => {
                 findings::turned(&self.findings, action).await
             }
+            action::PREVIOUS_IN_HISTORY | action::NEXT_IN_HISTORY => {
+                history::turned(&self.findings.table, &self.slack, action).await
+            }
             action::PREVIOUS_IN_QUEUE | action::NEXT_IN_QUEUE => {
                 queue::turned(&self.overview, &self.slack, action).await
             }
             action::REFRESH_HOME | action::PREVIOUS_IN_HOME | action::NEXT_IN_HOME => Ok(None),
             action::SHOW_ALL => digest::show_all(&self.digests, action).await,
+            action::PREVIOUS_IN_DIGEST | action::NEXT_IN_DIGEST => {
+                digest::turned(&self.digests, action).await
+            }
             action::FIX_ALL => digest::ask_fix_all(&self.digests, action, reach).await,
             action::DISCARD => match action.value.parse() {
                 Ok(id) => discard::run(&self.overview.backlog, &id, user)

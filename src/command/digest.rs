@@ -8,13 +8,11 @@ use super::{CommandError, DigestActions};
 use crate::contracts::job::Job;
 use crate::finding::digest::FixAll;
 use crate::finding::event::HistoryEvent;
-use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
+use crate::ids::{AccountId, DigestId, PlanListId};
 use crate::slack::Content;
 use crate::slack::authorisation::Reach;
 use crate::slack::blocks::note;
-use crate::slack::digest_view::{
-    PAGE, fix_all_submission, fix_all_view, show_all_submission, show_all_view,
-};
+use crate::slack::digest_view::{fix_all_submission, fix_all_view, show_all_view};
 use crate::slack::request::BlockAction;
 
 /// The delay of a second job that begins **Fix all**, in case the process dies before it sends the first.
@@ -29,29 +27,32 @@ pub(super) async fn show_all(
     let Ok(id) = action.value.parse() else {
         return Ok(Some(unknown()));
     };
-    let view = page(digests, &id, None).await?;
+    let view = page(digests, &id, 0).await?;
     digests.slack.open_view(&action.trigger_id, view).await?;
     Ok(None)
 }
 
-/// The list was submitted: the next page replaces this one.
-pub(super) async fn next_page(
+/// A button to another page was pressed in the list: that page replaces this one.
+pub(super) async fn turned(
     digests: &DigestActions,
-    view: &SlackStatefulView,
-) -> Result<Option<SlackModalView>, CommandError> {
-    match show_all_submission(view) {
-        Some((id, behind)) => page(digests, &id, Some(&behind)).await.map(Some),
-        None => Ok(None),
-    }
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let (id, from) = action.value.split_once(' ').unwrap_or_default();
+    let (Ok(id), Some(modal)) = (id.parse(), &action.modal) else {
+        return Ok(Some(unknown()));
+    };
+    let view = page(digests, &id, from.parse().unwrap_or_default()).await?;
+    digests.slack.update_view(modal, view).await?;
+    Ok(None)
 }
 
 async fn page(
     digests: &DigestActions,
     id: &DigestId,
-    behind: Option<&FindingId>,
+    from: usize,
 ) -> Result<SlackModalView, CommandError> {
-    let (members, more) = digests.table.members(id, behind, PAGE).await?;
-    Ok(show_all_view(id, &members, more))
+    let entries = digests.table.entries_of(id).await?;
+    Ok(show_all_view(id, &entries, from))
 }
 
 /// Whether the operator may have findings of an account fixed by **Fix all**: not in an account where it

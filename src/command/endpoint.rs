@@ -253,10 +253,8 @@ impl Endpoint {
                 StatusCode::OK.into_response()
             }
             SlackRequest::ViewSubmission(event) => {
-                match self.function.view_submission(&event).await {
-                    Some(next) => axum::Json(next).into_response(),
-                    None => StatusCode::OK.into_response(),
-                }
+                self.function.view_submission(&event).await;
+                StatusCode::OK.into_response()
             }
             SlackRequest::HomeOpened(user) => {
                 self.function.home_opened(&user).await;

@@ -1,13 +1,20 @@
-//! `/dd history [id]`: who did what when.
+//! `/dd history [id]`: who did what when, page by page.
 
-use super::Answer;
+use slack_morphism::prelude::SlackBlock;
+
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
+use super::{Answer, CommandError};
 use crate::finding::Actor;
 use crate::finding::event::{Entry, HistoryEvent};
+use crate::finding::fold::{Fold, Row, folded};
 use crate::ids::FindingId;
-use crate::slack::blocks::{message, note, section, sections};
-use crate::slack::text::{actor, code, escape, prose, when};
+use crate::slack::blocks::{actions, message, note, section, sections};
+use crate::slack::client::Slack;
+use crate::slack::page::Page;
+use crate::slack::request::BlockAction;
+use crate::slack::text::{actor, code, count, escape, prose, when};
+use crate::slack::{Content, action};
 use crate::store::Table;
 
 /// The command.
@@ -23,13 +30,34 @@ pub(super) const DEFINITION: Definition = Definition {
     },
 };
 
-/// The number of lines of one answer.
+/// The number of entries of one page.
 const LIMIT: usize = 30;
 
+/// The number of findings of a fold that are named.
+const NAMED: usize = 3;
+
 pub(super) async fn run(table: &Table, finding: Option<&FindingId>) -> Answer {
+    page(table, finding, 0).await
+}
+
+/// A button to another page was pressed: that page replaces this one.
+pub(super) async fn turned(
+    table: &Table,
+    slack: &Slack,
+    action: &BlockAction,
+) -> Result<Option<Content>, CommandError> {
+    let (from, finding) = action.value.split_once(' ').unwrap_or_default();
+    let (from, finding) = (from.parse().unwrap_or_default(), finding.parse().ok());
+    let answer = page(table, finding.as_ref(), from).await?;
+    super::autoresponse::settle(slack, action, answer).await
+}
+
+/// The entries behind the newest `from`. One more is read, which tells whether there is another page.
+async fn page(table: &Table, finding: Option<&FindingId>, from: usize) -> Answer {
+    let read = from + LIMIT + 1;
     let entries = match finding {
-        Some(id) => table.history_of(id, LIMIT).await?,
-        None => table.history(None, LIMIT).await?,
+        Some(id) => table.history_of(id, read).await?,
+        None => table.history(None, read).await?,
     };
     if entries.is_empty() {
         return Ok(match finding {
@@ -40,19 +68,81 @@ pub(super) async fn run(table: &Table, finding: Option<&FindingId>) -> Answer {
             None => note("Nobody has done anything yet."),
         });
     }
+    let (page, shown) = Page::of(&entries, from, LIMIT, entries.len() < read);
     let heading = match finding {
         Some(id) => format!("*The history of {}*", code(id.as_str())),
         None => "*Who did what*".to_owned(),
     };
-    let sections = sections(entries.iter().map(|entry| line(entry, finding.is_none())));
-    let text = format!("{heading}, the newest {} first", entries.len());
-    Ok(message(
-        &text,
-        std::iter::once(section(&text)).chain(sections).collect(),
-    ))
+    let span = page
+        .span()
+        .map_or_else(String::new, |span| format!(", {span}"));
+    let text = format!("{heading}, the newest first{span}");
+    let mut blocks = vec![section(&text)];
+    blocks.extend(lines(shown, finding.is_none()));
+    let buttons = page.buttons(
+        [action::PREVIOUS_IN_HISTORY, action::NEXT_IN_HISTORY],
+        |from| format!("{from} {}", finding.map_or("", FindingId::as_str)),
+    );
+    blocks.extend((!buttons.is_empty()).then(|| actions(buttons)));
+    Ok(message(&text, blocks))
 }
 
-pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
+/// Lines about entries, the newest first: refusals by person and verb, and what one actor did to many findings
+/// in a row, are one line each.
+pub(super) fn lines(entries: &[Entry], with_finding: bool) -> Vec<SlackBlock> {
+    sections(folded(entries).iter().map(|fold| match fold {
+        Fold::One(entry) => line(entry, with_finding),
+        Fold::Refusals {
+            newest,
+            what,
+            times,
+        } => refusals(newest, what, *times),
+        Fold::Many {
+            newest,
+            what,
+            findings,
+        } => many(newest, *what, findings),
+    }))
+}
+
+fn refusals(newest: &Entry, what: &str, times: u32) -> String {
+    let often = match times {
+        1 => String::new(),
+        times => format!(" ({times} times)"),
+    };
+    format!(
+        "• {} · {} was refused (not an operator here): {}{often}",
+        when(newest.at),
+        actor(&newest.by),
+        prose(what, 200)
+    )
+}
+
+/// `@alice fixed 48 of 50 findings: f-1, f-2, f-3 and 47 more`
+fn many(newest: &Entry, what: Row, findings: &[FindingId]) -> String {
+    let number = count(findings.len() as u64, "finding");
+    let did = match what {
+        Row::Found => format!("AWS Config found {number}"),
+        Row::Fixes { made } if made == findings.len() => {
+            format!("{} fixed {number}", actor(&newest.by))
+        }
+        Row::Fixes { made } => format!(
+            "{} asked for fixes of {number}, of which {made} {} made",
+            actor(&newest.by),
+            if made == 1 { "was" } else { "were" }
+        ),
+    };
+    let named = findings.iter().take(NAMED);
+    let named: Vec<String> = named.map(|id| code(id.as_str())).collect();
+    format!(
+        "• {} · {did}: {} and {} more (`/dd history <id>` tells of one)",
+        when(newest.at),
+        named.join(", "),
+        findings.len().saturating_sub(NAMED),
+    )
+}
+
+fn line(entry: &Entry, with_finding: bool) -> String {
     let about = match (&entry.finding, &entry.resource) {
         (Some(id), Some(resource)) if with_finding => {
             format!(
@@ -77,10 +167,5 @@ pub(super) fn line(entry: &Entry, with_finding: bool) -> String {
         }
         event => prose(&event.to_string(), 300),
     };
-    let again = if entry.times > 1 {
-        format!(" ({} times within the hour)", entry.times)
-    } else {
-        String::new()
-    };
-    format!("• {} · {by}{event}{again}{about}", when(entry.at))
+    format!("• {} · {by}{event}{about}", when(entry.at))
 }

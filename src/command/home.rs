@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::{Overview, findings, help, history, status};
 use crate::contracts::Switch;
 use crate::finding::StateName;
+use crate::finding::fold::is_by_somebody;
 use crate::finding::order::worst_first;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, confirm, section};
@@ -22,6 +23,9 @@ const FINDINGS: usize = 5;
 /// How many ignored findings, and how many events of the history.
 const LINES: usize = 10;
 
+/// The number of events of the history that are looked through for what people and auto-response did.
+const LOOKED_THROUGH: usize = 50;
+
 /// What a user sees; `from` the number of open findings before those that are shown, `told` what came of a click.
 pub(super) async fn run(
     overview: &Overview,
@@ -34,7 +38,7 @@ pub(super) async fn run(
         status::part("Open by age", ages(overview)),
         timeout(status::DEADLINE, open(overview, from)),
         status::part("Ignored", ignored(overview)),
-        status::part("Who did what", events(overview)),
+        timeout(status::DEADLINE, events(overview)),
     );
     let mut blocks = told.unwrap_or_default();
     blocks.extend(status.blocks.unwrap_or_default());
@@ -61,11 +65,12 @@ pub(super) async fn run(
         )],
     });
     blocks.push(SlackDividerBlock::new().into());
-    blocks.extend([
-        section(&ignored),
-        section(&events),
-        SlackDividerBlock::new().into(),
-    ]);
+    blocks.push(section(&ignored));
+    blocks.extend(match events {
+        Ok(Ok(events)) => events,
+        Ok(Err(_)) | Err(_) => vec![section(":warning: *Who did what* could not be read")],
+    });
+    blocks.push(SlackDividerBlock::new().into());
     blocks.extend(
         help::run(&super::registry::COMMANDS)
             .blocks
@@ -147,18 +152,15 @@ async fn ignored(overview: &Overview) -> Result<String, TableError> {
     Ok(format!("*Ignored:* {totals}\n{}{more}", lines.join("\n")))
 }
 
-async fn events(overview: &Overview) -> Result<String, TableError> {
-    let entries = overview.table.history(None, LINES).await?;
-    let lines: Vec<String> = entries
-        .iter()
-        .map(|entry| history::line(entry, true))
-        .collect();
-    Ok(format!(
-        "*Who did what*\n{}",
-        if lines.is_empty() {
-            "nothing yet".to_owned()
-        } else {
-            lines.join("\n")
-        }
-    ))
+/// What people and auto-response did last.
+async fn events(overview: &Overview) -> Result<Vec<SlackBlock>, TableError> {
+    let mut entries = overview.table.history(None, LOOKED_THROUGH).await?;
+    entries.retain(is_by_somebody);
+    entries.truncate(LINES);
+    let mut blocks = vec![section("*Who did what*")];
+    match entries.is_empty() {
+        true => blocks.push(section("nothing yet")),
+        false => blocks.extend(history::lines(&entries, true)),
+    }
+    Ok(blocks)
 }

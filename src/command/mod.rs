@@ -44,14 +44,13 @@ use crate::contracts::Switch;
 use crate::controls::{Change, IGNORE_TAG};
 use crate::finding::Refusal;
 use crate::ids::FindingId;
+use crate::slack::Content;
 use crate::slack::authorisation::Authoriser;
 use crate::slack::blocks::note;
 use crate::slack::client::{AT_ONCE, Slack};
 use crate::slack::finding_words::changes_list;
-use crate::slack::modal::callback_id;
 use crate::slack::request::SlackRequest;
 use crate::slack::text::{actor, code, when};
-use crate::slack::{Content, digest_view};
 use crate::store::TableError;
 
 /// The IAM actions of the Slack function, beside those of table and secrets.
@@ -231,9 +230,7 @@ pub fn is_to_change(request: &SlackRequest) -> bool {
             Command::parse(event.text.as_deref().unwrap_or_default()).subject() != Subject::Nothing
         }
         SlackRequest::BlockAction(action) => Subject::of_action(action) != Subject::Nothing,
-        SlackRequest::ViewSubmission(event) => {
-            callback_id(&event.view) != Some(digest_view::SHOW_ALL_CALLBACK_ID)
-        }
+        SlackRequest::ViewSubmission(_) => true,
         SlackRequest::UrlVerification(_)
         | SlackRequest::SslCheck
         | SlackRequest::HomeOpened(_)

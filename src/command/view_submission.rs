@@ -3,7 +3,7 @@
 use slack_morphism::prelude::*;
 
 use super::authorise::{Authorised, Subject};
-use super::{CommandError, SlackFunction, approve, digest, fix, ignore, in_time, sorry, undo};
+use super::{CommandError, SlackFunction, approve, digest, fix, ignore, sorry, undo};
 use crate::slack::authorisation::Reach;
 use crate::slack::modal::callback_id;
 use crate::slack::{Content, approve_view, digest_view, fix_view, ignore_view, modal, undo_view};
@@ -22,27 +22,10 @@ pub(super) fn subject_of_view(view: &SlackStatefulView) -> Subject {
 }
 
 impl SlackFunction {
-    /// Carries out a submitted modal. Returns the view that replaces it, if there is one.
-    pub async fn view_submission(
-        &self,
-        event: &SlackInteractionViewSubmissionEvent,
-    ) -> Option<SlackViewSubmissionResponse> {
+    /// Carries out a submitted modal.
+    pub async fn view_submission(&self, event: &SlackInteractionViewSubmissionEvent) {
         let user = &event.user.id;
         let callback = callback_id(&event.view).unwrap_or_default();
-        if callback == digest_view::SHOW_ALL_CALLBACK_ID {
-            // This only shows something, which everybody may.
-            let page = in_time(
-                &Subject::Nothing,
-                digest::next_page(&self.digests, &event.view),
-            )
-            .await;
-            let page = page.unwrap_or_else(|error| {
-                tracing::error!(%error, "cannot show the next page");
-                None
-            });
-            let page = SlackViewSubmissionUpdateResponse::new(SlackView::Modal(page?));
-            return Some(SlackViewSubmissionResponse::Update(page));
-        }
         let subject = self.resolved(subject_of_view(&event.view)).await;
         let told = match self.authorise(user, &subject, callback).await {
             Ok(Authorised::No(refusal)) => Some(refusal),
@@ -56,7 +39,6 @@ impl SlackFunction {
             let channel = self.channel_of(&subject).await;
             self.tell(channel.as_ref(), user, &content).await;
         }
-        None
     }
 
     pub(super) async fn submitted(

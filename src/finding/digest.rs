@@ -3,6 +3,7 @@
 //! A digest has what Slack shows of it, and a small entry for each finding: what a list shows of it. They are
 //! derived from the findings, and follow them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -143,6 +144,15 @@ impl Entry {
         }
     }
 
+    /// The place of the entry in a list: open ones first, the worst of these first.
+    pub fn rank(&self) -> impl Ord + use<> {
+        (
+            self.state != StateName::Open,
+            Reverse(self.severity),
+            self.finding.clone(),
+        )
+    }
+
     /// Whether a fix can be asked for: what it would change is known.
     pub fn is_to_fix(&self) -> bool {
         self.plan.is_some() && self.state == StateName::Open
@@ -217,16 +227,8 @@ impl Tally {
             }
         }
         self.to_fix.extend(entry.listing());
-        let rank = |entry: &Entry| {
-            (
-                entry.state != StateName::Open,
-                std::cmp::Reverse(entry.severity),
-                entry.finding.clone(),
-            )
-        };
-        let place = self
-            .worst
-            .partition_point(|other| rank(other) < rank(&entry));
+        let rank = entry.rank();
+        let place = self.worst.partition_point(|other| other.rank() < rank);
         if place < WORST {
             self.worst.insert(place, entry);
             self.worst.truncate(WORST);

@@ -17,6 +17,7 @@ mod episode;
 pub mod event;
 mod fix;
 mod fix_report;
+pub mod fold;
 mod ignore;
 mod late;
 pub mod order;

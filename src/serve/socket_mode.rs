@@ -92,11 +92,7 @@ async fn interaction(
             function.block_action(&action).instrument(span()).await
         }
         SlackRequest::ViewSubmission(event) => {
-            let next = function.view_submission(&event).instrument(span()).await;
-            return Ok(next.map_or(
-                SlackInteractionResponse::Empty,
-                SlackInteractionResponse::ViewSubmission,
-            ));
+            function.view_submission(&event).instrument(span()).await;
         }
         SlackRequest::UrlVerification(_)
         | SlackRequest::SslCheck

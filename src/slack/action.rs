@@ -22,6 +22,10 @@ pub const UNDO: &str = "undo";
 pub const PREVIOUS_FINDINGS: &str = "newest_findings";
 /// Show the next page of the list in the button's value. Of version 0.1 its first page.
 pub const NEXT_FINDINGS: &str = "older_findings";
+/// Show the page before of the history, from the place in the button's value: `<number> <finding>`.
+pub const PREVIOUS_IN_HISTORY: &str = "previous_in_history";
+/// Show the next page of the history, from the place in the button's value.
+pub const NEXT_IN_HISTORY: &str = "next_in_history";
 /// Show the page before of what auto-response would do, from the place in the button's value.
 pub const PREVIOUS_IN_QUEUE: &str = "previous_in_queue";
 /// Show the next page of what auto-response would do, from the place in the button's value.
@@ -42,6 +46,10 @@ pub const APPROVE: &str = "approve";
 pub const DECLINE: &str = "decline";
 /// Show all findings of the digest in the button's value.
 pub const SHOW_ALL: &str = "show_all";
+/// Show the page before of the findings of a digest, in the modal: `<digest> <number>` in the button's value.
+pub const PREVIOUS_IN_DIGEST: &str = "previous_in_digest";
+/// Show the next page of the findings of a digest, in the modal.
+pub const NEXT_IN_DIGEST: &str = "next_in_digest";
 /// Ask whether to fix all open findings of a digest: `<digest> <list>` in the button's value.
 pub const FIX_ALL: &str = "fix_all";
 /// Turn auto-response on, or let a stopped run go on with its list (`hold <time> <list>` in the value).

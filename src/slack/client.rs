@@ -255,6 +255,21 @@ impl Slack {
         .map(drop)
     }
 
+    /// Replaces an open modal.
+    pub async fn update_view(
+        &self,
+        modal: &SlackViewId,
+        view: SlackModalView,
+    ) -> Result<(), SlackError> {
+        let request =
+            SlackApiViewsUpdateRequest::new(SlackView::Modal(view)).with_view_id(modal.clone());
+        self.call_within(AT_ONCE, "views.update", async |session| {
+            session.views_update(&request).await
+        })
+        .await
+        .map(drop)
+    }
+
     /// Publishes the Home tab of a user, within `left`.
     pub async fn publish_home(
         &self,

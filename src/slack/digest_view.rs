@@ -3,47 +3,41 @@
 
 use slack_morphism::prelude::*;
 
-use super::blocks::{context, plain, section, sections};
+use super::action;
+use super::blocks::{actions, context, plain, section, sections};
 use super::digest_message::entry_line;
 use super::modal::metadata;
+use super::page::Page;
 use super::text::{code, count};
-use crate::finding::digest::Member;
+use crate::finding::digest::Entry;
 use crate::finding::plan_list::Counts;
-use crate::ids::{AccountId, DigestId, FindingId, PlanListId};
-
-/// The callback id of the list.
-pub const SHOW_ALL_CALLBACK_ID: &str = "show_all";
+use crate::ids::{AccountId, DigestId, PlanListId};
 
 /// The callback id of the question.
 pub const FIX_ALL_CALLBACK_ID: &str = "fix_all";
 
 /// How many findings one page shows.
-pub const PAGE: usize = 30;
+const PAGE: usize = 30;
 
-/// One page of a digest's findings; `more` where there is another.
-pub fn show_all_view(id: &DigestId, members: &[Member], more: bool) -> SlackModalView {
-    let mut blocks = sections(members.iter().map(|member| entry_line(&member.entry)));
-    if blocks.is_empty() {
-        blocks.push(section("There is no finding on this page."));
+/// The page of a digest's findings that begins behind `from` of them.
+pub fn show_all_view(id: &DigestId, entries: &[Entry], from: usize) -> SlackModalView {
+    let (page, shown) = Page::of(entries, from, PAGE, true);
+    let mut blocks = Vec::new();
+    let ids = [action::PREVIOUS_IN_DIGEST, action::NEXT_IN_DIGEST];
+    let buttons = page.buttons(ids, |from| format!("{id} {from}"));
+    blocks.extend(
+        page.span()
+            .map(|span| section(&format!("*{span}*, the worst first"))),
+    );
+    blocks.extend(sections(shown.iter().map(entry_line)));
+    if shown.is_empty() {
+        blocks.push(section("There is no finding in this digest any more."));
     }
+    blocks.extend((!buttons.is_empty()).then(|| actions(buttons)));
     blocks.push(context(
         "`/dd show &lt;id&gt;` tells a finding's whole story; `/dd fix &lt;id&gt;` and `/dd ignore &lt;id&gt;` act on one.",
     ));
-    let view = SlackModalView::new(plain("All findings", 24), blocks)
-        .with_callback_id(SHOW_ALL_CALLBACK_ID.into())
-        .with_close(plain("Close", 24));
-    match members.last().filter(|_| more) {
-        Some(last) => view
-            .with_private_metadata(format!("{id} {}", last.entry.finding))
-            .with_submit(plain("Next page", 24)),
-        None => view,
-    }
-}
-
-/// Where the next page of a submitted list begins.
-pub fn show_all_submission(view: &SlackStatefulView) -> Option<(DigestId, FindingId)> {
-    let (digest, behind) = metadata(view)?.split_once(' ')?;
-    Some((digest.parse().ok()?, behind.parse().ok()?))
+    SlackModalView::new(plain("All findings", 24), blocks).with_close(plain("Close", 24))
 }
 
 /// Asks before all open findings of a digest are fixed. `cap` is how many fixes are under way at a
@@ -113,7 +107,7 @@ mod tests {
     use super::*;
     use crate::controls::Severity;
     use crate::finding::StateName;
-    use crate::finding::digest::{Entry, Tally};
+    use crate::finding::digest::{Member, Tally};
     use crate::ids::PlanDigest;
 
     fn members(number: usize) -> Vec<Member> {
@@ -140,12 +134,17 @@ mod tests {
         (0..number).map(member).collect()
     }
 
+    fn entries(number: usize) -> Vec<Entry> {
+        let members = members(number).into_iter();
+        members.map(|member| member.entry).collect()
+    }
+
     #[test]
     fn a_page_of_all_findings() {
         let id = "d-3fa9c01b22de".parse().unwrap();
-        insta::assert_json_snapshot!(SlackView::Modal(show_all_view(&id, &members(3), true)));
-        let page: Vec<Member> = members(400).split_off(400 - PAGE);
-        let view = serde_json::to_value(show_all_view(&id, &page, false)).unwrap();
+        insta::assert_json_snapshot!(SlackView::Modal(show_all_view(&id, &entries(33), 30)));
+        let entries = entries(400);
+        let view = serde_json::to_value(show_all_view(&id, &entries, 390)).unwrap();
         for block in view["blocks"].as_array().unwrap() {
             assert!(
                 block["text"]["text"]
@@ -156,7 +155,10 @@ mod tests {
                     < 3000
             );
         }
-        assert_eq!(view.get("submit"), None, "the last page leads nowhere");
+        assert!(
+            !view.to_string().contains(action::NEXT_IN_DIGEST),
+            "the last page leads nowhere"
+        );
     }
 
     #[test]

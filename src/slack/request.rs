@@ -42,6 +42,8 @@ pub struct BlockAction {
     pub response_url: Option<SlackResponseUrl>,
     /// Whether it was pressed in the Home tab.
     pub in_home: bool,
+    /// The modal in which it was pressed.
+    pub modal: Option<SlackViewId>,
 }
 
 /// The workspace and app that a request comes from.
@@ -192,6 +194,14 @@ struct Click {
     trigger_id: SlackTriggerId,
     response_url: Option<SlackResponseUrl>,
     container: Option<Container>,
+    view: Option<ClickedView>,
+}
+
+#[derive(Deserialize)]
+struct ClickedView {
+    id: SlackViewId,
+    #[serde(rename = "type")]
+    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -239,6 +249,12 @@ impl From<SlackInteractionEvent> for SlackRequest {
 /// A click that the library has read, in Socket Mode.
 fn of_library(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction> {
     let action = event.actions?.into_iter().next()?;
+    let modal = match (&event.view, &event.container) {
+        (Some(SlackView::Modal(_)), SlackInteractionActionContainer::View(container)) => {
+            Some(container.view_id.clone())
+        }
+        _ => None,
+    };
     Some(BlockAction {
         action_id: action.action_id.to_string(),
         value: action.value.unwrap_or_default(),
@@ -246,7 +262,9 @@ fn of_library(event: SlackInteractionBlockActionsEvent) -> Option<BlockAction> {
         channel: event.channel.map(|channel| channel.id),
         trigger_id: event.trigger_id,
         response_url: event.response_url,
-        in_home: matches!(event.container, SlackInteractionActionContainer::View(_)),
+        in_home: modal.is_none()
+            && matches!(event.container, SlackInteractionActionContainer::View(_)),
+        modal,
     })
 }
 
@@ -254,8 +272,11 @@ fn block_action(click: Click) -> Option<BlockAction> {
     let element = click.actions.into_iter().next()?;
     let channel = click.channel.map(|channel| channel.id);
     let container = click.container;
+    let is_home = container.is_some_and(|container| container.is_home(channel.is_some()));
+    let modal = click.view.filter(|view| view.kind == "modal");
     Some(BlockAction {
-        in_home: container.is_some_and(|container| container.is_home(channel.is_some())),
+        in_home: is_home && modal.is_none(),
+        modal: modal.map(|view| view.id),
         action_id: element.action_id,
         value: element.value.unwrap_or_default(),
         user: click.user?.id,
@@ -328,6 +349,19 @@ mod tests {
             Value::Null
         ));
         assert!(is_in_home(json!({"type": "message"}), Value::Null));
+    }
+
+    #[test]
+    fn a_click_in_a_modal_is_none_in_the_home_tab() {
+        let payload = json!({"type": "block_actions", "team": {"id": "T1"}, "api_app_id": "A1",
+            "user": {"id": "U1"}, "trigger_id": "1.2", "container": {"type": "view", "view_id": "V1"},
+            "view": {"id": "V1", "type": "modal", "blocks": [{"type": "of_tomorrow"}]},
+            "actions": [{"action_id": "next_in_digest", "value": "d-1 30"}]});
+        let SlackRequest::BlockAction(action) = interaction(&payload) else {
+            panic!("{payload}");
+        };
+        let modal = action.modal.map(|view| view.0);
+        assert_eq!((action.in_home, modal.as_deref()), (false, Some("V1")));
     }
 
     #[test]

@@ -101,16 +101,16 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// The members of a digest behind a finding, at most `limit`, by the findings' ids; and whether
-    /// there are more.
-    pub async fn members(
-        &self,
-        id: &DigestId,
-        behind: Option<&FindingId>,
-        limit: usize,
-    ) -> Result<(Vec<Member>, bool), TableError> {
-        let query = self.members_behind(id, behind);
-        query.page(limit + 1, None).await?.first(limit)
+    /// What a list shows of a digest's findings, open ones first, the worst of these first.
+    pub async fn entries_of(&self, id: &DigestId) -> Result<Vec<Entry>, TableError> {
+        let mut entries = Vec::new();
+        let take = |member: Member| {
+            entries.extend((!member.retired).then_some(member.entry));
+            ControlFlow::Continue(())
+        };
+        self.members(id).each(COUNTED_AT_ONCE, None, take).await?;
+        entries.sort_by_cached_key(Entry::rank);
+        Ok(entries)
     }
 
     /// Counts a digest's findings, a page at a time.
@@ -126,8 +126,7 @@ impl Table {
             }
             ControlFlow::Continue(())
         };
-        let query = self.members_behind(id, None);
-        query.each(COUNTED_AT_ONCE, None, count).await?;
+        self.members(id).each(COUNTED_AT_ONCE, None, count).await?;
         Ok(tally)
     }
 
@@ -172,9 +171,7 @@ impl Table {
         self.get_item(key(id), DIGEST).await
     }
 
-    fn members_behind(&self, id: &DigestId, behind: Option<&FindingId>) -> Query {
-        let begin =
-            behind.map_or_else(|| "MEMBER#".to_owned(), |finding| member_key(finding) + "!");
-        self.query(&key(id), &begin, "MEMBER#~")
+    fn members(&self, id: &DigestId) -> Query {
+        self.query(&key(id), "MEMBER#", "MEMBER#~")
     }
 }

@@ -137,9 +137,15 @@ impl Table {
             Some(id) => self.query(&key(id).0, "HISTORY#", "HISTORY#~"),
             None => self.query_state(INDEXED_AS),
         };
-        let page = query.backward().page(limit, None).await?;
-        let (items, _) = page.first::<EntryItem>(limit)?;
-        let mut entries: Vec<Entry> = items.into_iter().map(Entry::from).collect();
+        let mut entries: Vec<Entry> = Vec::new();
+        let take = |item: EntryItem| {
+            entries.push(item.into());
+            match entries.len() < limit {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        query.backward().each(limit.min(PAGE), None, take).await?;
         // A refusal has the beginning of its hour as its time.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         Ok(entries)

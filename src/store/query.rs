@@ -19,11 +19,11 @@ pub(super) struct Query(QueryFluentBuilder);
 
 /// Some of a query's items.
 #[derive(Debug)]
-pub(super) struct Page {
+struct Page {
     /// The items, in order, as DynamoDB has them. The caller parses them.
     items: Vec<Item>,
     /// The place of the next page, if there may be one.
-    pub(super) next: Option<Item>,
+    next: Option<Item>,
 }
 
 impl Table {
@@ -62,18 +62,6 @@ impl Table {
     }
 }
 
-impl Page {
-    /// The first items, at most `limit`; and whether there are more.
-    pub(super) fn first<T: DeserializeOwned>(
-        self,
-        limit: usize,
-    ) -> Result<(Vec<T>, bool), TableError> {
-        let more = self.items.len() > limit || self.next.is_some();
-        let first = self.items.into_iter().take(limit).map(from_item);
-        Ok((first.collect::<Result<_, _>>()?, more))
-    }
-}
-
 impl Query {
     fn between(self, from: &str, to: &str) -> Self {
         let query = self.0.expression_attribute_values(":from", text(from));
@@ -86,7 +74,7 @@ impl Query {
     }
 
     /// Reads at most `size` items.
-    pub(super) async fn page(&self, size: usize, from: Option<Item>) -> Result<Page, TableError> {
+    async fn page(&self, size: usize, from: Option<Item>) -> Result<Page, TableError> {
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         let page = send(self.0.clone().limit(size), from).boxed().await?;
         Ok(Page {

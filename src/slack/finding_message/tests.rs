@@ -641,7 +641,8 @@ proptest! {
         let digest = Digest { channel: "C1".to_owned(), begun_at: at(0), ts: None, fix_all: None,
             called: false, counts: tally.counts.clone(), list: None };
         check_limits(&serde_json::to_value(digest_message(&id, &digest, &tally, Some(&PlanListId::of("l")))).unwrap());
-        let shown = serde_json::to_value(SlackView::Modal(show_all_view(&id, &members, true))).unwrap();
+        let entries: Vec<Entry> = members.iter().map(|member| member.entry.clone()).collect();
+        let shown = serde_json::to_value(SlackView::Modal(show_all_view(&id, &entries, 0))).unwrap();
         check_limits(&shown);
         let lines = shown.to_string().matches("• ").count();
         prop_assert_eq!(lines, members.len(), "every finding has its line");

@@ -212,6 +212,13 @@ impl Slack {
 
     /// The text of the open modal; empty where none is open.
     pub async fn modal(&self) -> String {
+        let mut words = String::new();
+        collect_texts(&self.modals().await, &mut words);
+        words
+    }
+
+    /// The open modals, the uppermost last.
+    async fn modals(&self) -> Value {
         let state = self
             .browser()
             .await
@@ -222,9 +229,15 @@ impl Slack {
             .into_text()
             .unwrap();
         let state: Value = serde_json::from_str(&state).unwrap();
-        let mut words = String::new();
-        collect_texts(&state["state"]["modalStack"], &mut words);
-        words
+        state["state"]["modalStack"].clone()
+    }
+
+    /// The id of the open modal, and its blocks as a message.
+    pub async fn open_modal(&self) -> (String, Message) {
+        let modals = self.modals().await;
+        let view = modals.as_array().and_then(|modals| modals.last()).cloned();
+        let view = view.expect("an open modal");
+        (view["id"].as_str().unwrap().to_owned(), Message(view))
     }
 
     /// Waits until the open modal contains `words`.
