@@ -437,3 +437,23 @@ async fn the_rule_asks_for_the_account_s_block_and_whether_the_policy_is_public(
         assert!(block.ignore_public_acls && !block.restrict_public_buckets);
     }
 }
+
+#[tokio::test]
+async fn a_change_that_fails_is_not_made_again_by_itself() {
+    let cases: [(Bucket, &dyn Remediation); 2] = [
+        (Bucket::of_acl(&["global/AllUsers"]), &PublicAcl),
+        (Bucket::of_policy(&[OPEN, CLOSED]), &PublicPolicy),
+    ];
+    for (bucket, remediation) in cases {
+        let client = TestClient::new(move |asked| match asked.method.as_str() {
+            "PUT" => (503, "<Error><Code>SlowDown</Code></Error>".to_owned()),
+            _ => bucket.clone().answer(asked),
+        });
+        let (aws, rules, resource) = (client.aws(&account()), RuleDefaults::default(), resource());
+        let prepared = remediation.prepare(&aws, &rules, &resource).await.unwrap();
+        let Prepared { changes, live, .. } = prepared;
+        live.apply(&aws, &resource, &changes).await.unwrap_err();
+        let puts = client.requests().into_iter();
+        assert_eq!(puts.filter(|asked| asked.method == "PUT").count(), 1);
+    }
+}

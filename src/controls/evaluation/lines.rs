@@ -170,4 +170,13 @@ mod tests {
         let deleted = said(&event("ResourceDeleted"));
         assert!(deleted.contains("NOT_APPLICABLE"), "{deleted}");
     }
+
+    #[test]
+    fn an_object_that_is_neither_an_item_nor_an_event_is_no_item() {
+        let complaint = said(&serde_json::json!({"resourceId": "sg-1"}));
+        assert!(
+            complaint.starts_with("line 1: not a configuration item: missing field `resourceType`"),
+            "{complaint}"
+        );
+    }
 }

@@ -271,6 +271,13 @@ mod tests {
         assert_eq!(authorised(&permission(443, all), &nothing), []);
         let every_port = json!({"ipProtocol": "-1", "ipRanges": [{"cidrIp": all}]});
         assert_eq!(authorised(&every_port, &nothing), [("ingress", LeftOpen)]);
+        // CloudTrail may have -1 where EC2 has nothing.
+        let every_tcp_port =
+            json!({"ipProtocol": "tcp", "fromPort": -1, "toPort": -1, "cidrIp": all});
+        assert_eq!(
+            authorised(&every_tcp_port, &nothing),
+            [("ingress", LeftOpen)]
+        );
     }
 
     #[test]

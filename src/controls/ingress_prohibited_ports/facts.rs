@@ -174,4 +174,22 @@ mod tests {
         );
         assert_eq!(rule.calls_on_others(), cause::OF_PREFIX_LISTS);
     }
+
+    #[test]
+    fn a_call_tells_what_it_did_to_the_rule() {
+        let rule = IngressRule {
+            rule_id: "sgr-1".to_owned(),
+            protocol: "tcp".to_owned(),
+            from_port: Some(22),
+            to_port: Some(22),
+            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
+            description: None,
+            is_left_to_people: false,
+        };
+        let call = serde_json::json!({"eventName": "AuthorizeSecurityGroupIngress",
+            "eventTime": "2026-01-01T00:00:00Z", "responseElements": {"securityGroupRuleId": "sgr-1",
+                "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIpv4": "0.0.0.0/0"}});
+        let call: Call = serde_json::from_value(call).unwrap();
+        assert_eq!(rule.effects(&call), [("ingress", Effect::Added)]);
+    }
 }

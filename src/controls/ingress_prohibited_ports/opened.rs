@@ -61,3 +61,22 @@ fn includes_ports(
         (wide, narrow) => wide == narrow,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_range_includes_itself_only() {
+        assert!(includes_addresses("pl-1", "pl-1") && !includes_addresses("pl-1", "pl-2"));
+        assert!(!includes_addresses("0.0.0.0/0", "pl-1"));
+        assert!(includes_addresses("0.0.0.0/0", "10.0.0.0/8"));
+    }
+
+    #[test]
+    fn types_and_codes_of_icmp_are_no_ranges() {
+        let (wide, narrow) = ((Some(0), Some(9)), (Some(3), Some(4)));
+        assert!(includes_ports("tcp", wide, narrow) && includes_ports("udp", wide, narrow));
+        assert!(!includes_ports("icmp", wide, narrow) && includes_ports("icmp", wide, wide));
+    }
+}

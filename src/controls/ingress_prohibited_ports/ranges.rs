@@ -67,3 +67,20 @@ impl<'de, R: Deserialize<'de> + Into<Cidr>> Visitor<'de> for Ranges<R> {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_a_list_says_what_is_expected() {
+        let said = |text: &str| {
+            let ranges = serde_json::from_str::<Ranges<Cidr>>(text);
+            ranges.err().map(|error| error.to_string())
+        };
+        let says = |text: &str, words: &str| said(text).is_some_and(|said| said.contains(words));
+        assert!(says("[7]", "expected an address range"));
+        assert!(says("7", "expected a list of address ranges"));
+        assert_eq!((said("null"), said(r#"["no range"]"#)), (None, None));
+    }
+}

@@ -308,6 +308,8 @@ async fn the_rule_asks_for_the_entries_of_the_prefix_lists_that_matter() {
         part: "configuration",
     };
     assert!(!rule.has_to_ask(&Err(unread)));
+    let completed = rule.complete(&ec2.aws, (&account, &region), &item).await;
+    assert_eq!(completed.unwrap(), None, "an item of a group is whole");
     let AwsAnswer::PrefixLists(lists) = answer else {
         panic!("{answer:?}");
     };

@@ -361,3 +361,20 @@ proptest! {
         prop_assert_eq!(without_ids(&undone), without_ids(&group));
     }
 }
+
+#[test]
+fn of_what_was_removed_twice_one_rule_is_missing_and_a_prefix_list_is_known_by_its_id() {
+    let removed = [
+        range("sgr-1", "tcp", 22, 22, "0.0.0.0/0"),
+        range("sgr-2", "tcp", 22, 22, "0.0.0.0/0"),
+    ];
+    let removed = removed.map(Change::RevokeIngress);
+    assert_eq!(missing(&[], &removed).unwrap().len(), 1);
+    let of_list = |id: &str, entries: &[&str]| IngressRule {
+        source: list(id, entries, false),
+        ..range("sgr-3", "tcp", 22, 22, "pl-1")
+    };
+    let one = of_list("pl-1", &["0.0.0.0/0"]);
+    assert!(one.opens_the_same(&of_list("pl-1", &[])));
+    assert!(!one.opens_the_same(&of_list("pl-2", &["0.0.0.0/0"])));
+}
