@@ -112,6 +112,9 @@ pub(super) async fn switch(
     switch: Switch,
     user: &SlackUserId,
 ) -> Answer {
+    if let Some(already) = already(auto_response, switch).await {
+        return Ok(already);
+    }
     let wanted = Wanted {
         switch,
         by: user.to_string(),
@@ -152,6 +155,24 @@ pub(super) async fn switch(
         true => format!("Auto-response is *{}*. Everybody in the channel is told.", switch.as_str()),
         false => ":warning: Auto-response is recorded as *off*, and nothing is fixed automatically. AWS did not switch the schedule's rule off; that is tried again every minute.".to_owned(),
     }))
+}
+
+/// The answer where auto-response is what is asked for, by the record and by the rule: nobody else need be told.
+/// Where one of them cannot be read it is switched.
+async fn already(auto_response: &AutoResponseActions, switch: Switch) -> Option<Content> {
+    let (rule, recorded) = tokio::join!(
+        auto_response.schedule.state(),
+        auto_response.table.auto_response()
+    );
+    let recorded = recorded.ok()?;
+    let is_recorded = recorded.wanted.as_ref()?.switch == switch;
+    let is_settled = rule.ok()? == switch && recorded.carried_out.is_some();
+    // "On" also answers a run that has stopped.
+    let is_asked = recorded.hold.is_some();
+    (is_recorded && is_settled && !is_asked).then(|| {
+        let line = auto_response_line(switch, &recorded);
+        note(&format!("{line}. Nothing was changed."))
+    })
 }
 
 /// Puts the answer where the button was: nobody should press it again.

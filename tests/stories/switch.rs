@@ -46,6 +46,31 @@ async fn off_holds_and_is_retried_when_aws_does_not_disable_the_rule() {
 }
 
 #[tokio::test]
+async fn off_while_it_is_off_tells_only_the_person_who_typed_it() {
+    let world = World::seeded().await;
+    let off = async || world.slack.command(ALICE, "autoresponse off").await.words();
+    assert!(off().await.contains("Everybody in the channel is told"));
+    world
+        .slack
+        .channel_says("<@U0ALICE> turned auto-response *off*")
+        .await;
+    let before = world.slack.channel().await.len();
+    let again = off().await;
+    assert!(
+        again.contains("*Auto-response is off* since") && again.contains("Nothing was changed"),
+        "{again}"
+    );
+    several_ticks().await;
+    assert_eq!(world.slack.channel().await.len(), before);
+    // Where AWS has another opinion, it is switched again.
+    let rule = "defendable-auto-response";
+    let enabled = world.aws.events.enable_rule().name(rule).send();
+    enabled.await.unwrap();
+    assert!(off().await.contains("Everybody in the channel is told"));
+    assert!(!world.aws.rule_is_enabled().await);
+}
+
+#[tokio::test]
 async fn a_first_run_records_what_was_deployed_and_only_that_is_obeyed() {
     // The rule is deployed as off and enabled in the console: nobody has said "on".
     let world = World::seeded_with(FAST).await;
