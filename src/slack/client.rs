@@ -1,5 +1,7 @@
 //! The Slack client: the few calls that we make, each under a deadline.
 
+mod response_url;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,23 +292,6 @@ impl Slack {
         .map(drop)
     }
 
-    /// Replaces the ephemeral message in which somebody pressed a button.
-    pub async fn replace(
-        &self,
-        response_url: &SlackResponseUrl,
-        content: &Content,
-    ) -> Result<(), SlackError> {
-        let request =
-            SlackApiPostWebhookMessageRequest::new(self.fit(content)).with_replace_original(true);
-        let client = self.client().await?;
-        match tokio::time::timeout(AT_ONCE, client.respond_to_event(response_url, &request)).await {
-            Ok(answer) => answer
-                .map(drop)
-                .map_err(|error| SlackError::of("response_url", error)),
-            Err(_) => Err(SlackError::Timeout("response_url")),
-        }
-    }
-
     /// A link to a message.
     pub async fn permalink(
         &self,
@@ -386,3 +371,6 @@ fn strip_date_tokens(json: &mut serde_json::Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -3,13 +3,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::routing::any;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
-use crate::secrets::{SecretSource, Secrets};
-use crate::slack::settings::SlackSettings;
+use crate::slack::client::tests::client_of;
 
 /// A Slack that answers every question after a user group with `answer`, and to whom Dave is a member
 /// who was deactivated; local-slack knows neither. It counts the questions.
@@ -43,24 +41,7 @@ async fn slack(answer: Value) -> (Slack, Arc<AtomicUsize>) {
     drop(tokio::spawn(
         async move { axum::serve(listener, app).await },
     ));
-    let ssm = aws_sdk_ssm::Config::builder()
-        .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest());
-    let secrets = Secrets {
-        ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
-        clock: Clock::system(),
-    };
-    let settings = SlackSettings {
-        channel: "C1".into(),
-        team: String::new(),
-        app: String::new(),
-        api_url: Some(url),
-        bot_token: SecretSource::Value(SecretString::from("xoxb-test")),
-        signing_secret: SecretSource::Value(SecretString::from("unused")),
-        app_token: None,
-        operators: Vec::new(),
-        plain_dates: false,
-    };
-    (Slack::new(settings, secrets), calls)
+    (client_of(url), calls)
 }
 
 fn operators(list: &[&str]) -> Vec<Operator> {
