@@ -16,8 +16,10 @@ use crate::finding::StateName;
 use crate::finding::auto_response::{AutoResponse, BY_DEPLOYMENT};
 use crate::slack::Content;
 use crate::slack::blocks::{context, message, section};
-use crate::slack::text::{age, count, mention, when};
+use crate::slack::finding_words::headline;
+use crate::slack::text::{actor, age, code, count, escape, mention, when};
 use crate::store::TableError;
+use crate::text::cut;
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
@@ -33,15 +35,19 @@ pub(super) const DEFINITION: Definition = Definition {
 pub(super) const DEADLINE: Duration = Duration::from_millis(1800);
 
 pub(super) async fn run(overview: &Overview) -> Content {
-    let (auto_response, rules, findings, waiting, dead) = tokio::join!(
+    let (auto_response, rules, findings, approvals, waiting, dead) = tokio::join!(
         part("Auto-response", auto_response(overview)),
         part("Compliance", compliance::run(overview)),
         part("Findings", findings(overview)),
+        part("Approvals", approvals(overview)),
         part("What auto-response would do", waiting(overview)),
         part("Dead letters", dead_letters(overview)),
     );
     let queues = format!("{waiting}\n{dead}");
-    let parts = [auto_response, rules, findings, queues];
+    let parts: Vec<String> = [auto_response, rules, findings, approvals, queues]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     let mut blocks: Vec<_> = parts.iter().map(|text| section(text)).collect();
     blocks.push(context(&format!("As of {}", when(overview.clock.now()))));
     message(&parts.join("\n"), blocks)
@@ -120,6 +126,32 @@ async fn findings(overview: &Overview) -> Result<String, TableError> {
     Ok(format!(
         "*Findings:* {open} open, {fixing} fixing, {ignored} ignored{oldest}"
     ))
+}
+
+/// The requests that wait for a second operator; empty where there are none.
+async fn approvals(overview: &Overview) -> Result<String, TableError> {
+    let now = overview.clock.now();
+    let waiting = overview.table.approvals(now).await?;
+    let lines: Vec<String> = waiting
+        .iter()
+        .filter_map(|finding| Some((finding, finding.waiting(now)?)))
+        .map(|(finding, approval)| {
+            let (id, word) = (&finding.id, approval.request.word());
+            format!(
+                "• {} · {}: {} asked for {} {word} {} (`/dd approve {id}`)",
+                code(id.as_str()),
+                escape(&cut(&headline(finding), 120)),
+                actor(&approval.asked_by),
+                if word == "undo" { "an" } else { "a" },
+                when(approval.since),
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        return Ok(String::new());
+    }
+    let title = ":busts_in_silhouette: *Waiting for a second operator*";
+    Ok(format!("{title}\n{}", lines.join("\n")))
 }
 
 async fn waiting(overview: &Overview) -> Result<String, TableError> {

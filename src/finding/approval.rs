@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::HistoryEvent;
-use super::{Actor, Finding, Refusal, State};
+use super::{Actor, Finding, Recipient, Refusal, State};
 use crate::controls::{AgreedPlan, Change};
 use crate::ids::PlanDigest;
 
@@ -122,6 +122,15 @@ impl Finding {
                 what: request.word().to_owned(),
             },
         );
+        let what = match &request {
+            ActionRequest::Fix { .. } => "a fix".to_owned(),
+            ActionRequest::Undo { reason, .. } => format!("an undo ({reason})"),
+        };
+        finding.tell_to(
+            Some(Recipient::Operators),
+            Some(asked_by.clone()),
+            format!("asks for {what}. A second operator approves or declines it in the message."),
+        );
         finding.episode.approval = Some(Approval {
             request,
             asked_by,
@@ -157,7 +166,9 @@ impl Finding {
                 what: request.word().to_owned(),
             },
         );
-        finding.asked(asked_by, &request, agreed, now)
+        let mut finding = finding.asked(asked_by, &request, agreed, now)?;
+        finding.episode.approved_by = Some(by.clone());
+        Ok(finding)
     }
 
     /// Ends a request whose plan has grown, or is not stored any more. The finding asks again.
@@ -172,11 +183,9 @@ impl Finding {
     /// The finding after an operator declines. That may be the operator who asked, and the request may have
     /// expired.
     pub fn declined(&self, by: &Actor, now: Timestamp) -> Result<Self, Refusal> {
-        let request = self
-            .shows_waiting()
-            .ok_or(Refusal::NotWaiting)?
-            .request
-            .clone();
+        let Approval {
+            request, asked_by, ..
+        } = self.shows_waiting().ok_or(Refusal::NotWaiting)?.clone();
         let mut finding = self.clone();
         finding.episode.approval = None;
         finding.record(
@@ -186,7 +195,9 @@ impl Finding {
                 what: request.word().to_owned(),
             },
         );
-        finding.tell(
+        let to = (asked_by != *by).then_some(Recipient::Asker(asked_by));
+        finding.tell_to(
+            to,
             Some(by.clone()),
             format!("declined the {}.", request.word()),
         );

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::attribution::Attribution;
-use super::{Approval, Failure, Ignore, Reply};
+use super::{Actor, Approval, Failure, Ignore, Reply};
 use crate::contracts::Attempt;
 use crate::controls::{Change, ViolationType};
 
@@ -27,6 +27,9 @@ pub struct Episode {
     /// A request of one operator that waits for the yes of a second one.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// The operator who approved what is under way, or was done last, where that took two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Actor>,
     /// The ignore of a part of what is open, while the rest is not ignored.
     #[serde(default)]
     pub left: Option<Ignore>,
@@ -66,6 +69,7 @@ impl Episode {
             opened_at,
             attribution: None,
             approval: None,
+            approved_by: None,
             left: None,
             beside: Vec::new(),
             removed: Vec::new(),

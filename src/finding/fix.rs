@@ -60,6 +60,7 @@ impl Finding {
         self.check_consent(agreed)?;
         let kinds = self.kinds_to_fix();
         let mut finding = self.begin_fix(kinds, asked_by.clone(), now, Some(agreed.digest()));
+        finding.episode.approved_by = None;
         finding.record(now, asked_by, HistoryEvent::FixAsked);
         Ok(finding)
     }

@@ -171,8 +171,8 @@ impl Finding {
         self.count_repeats(&taken, at);
         let done: Vec<String> = taken.iter().map(Change::done).collect();
         self.tell(
-            None,
-            format!("Done: {}. The rest is left to people.", done.join("; ")),
+            Some(by.clone()),
+            format!("{}. The rest is left to people.", done.join("; ")),
         );
         self.record(at, by.clone(), HistoryEvent::fixed(&taken));
         self.late.push(LateRemoval {
@@ -196,7 +196,7 @@ impl Finding {
             self.removed_at = self.removed_at.max(Some(at));
             self.count_repeats(changes, at);
             let done: Vec<String> = changes.iter().map(Change::done).collect();
-            self.tell(None, format!("Done: {}.", done.join("; ")));
+            self.tell(Some(by.clone()), format!("{}.", done.join("; ")));
             self.record(at, by.clone(), HistoryEvent::fixed(changes));
         }
         self.take_out_of_plan(kind);

@@ -47,7 +47,7 @@ pub use ignore::Ignore;
 pub use late::LateRemoval;
 pub use refusal::Refusal;
 pub use sources::SourceResult;
-pub use state::{Actor, AsksAgain, Failure, Reply, State, StateName};
+pub use state::{Actor, AsksAgain, Failure, Recipient, Reply, State, StateName};
 
 /// The time after which a fix that has not reported back counts as given up.
 pub const FIX_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
@@ -265,8 +265,12 @@ impl Finding {
     }
 
     fn tell(&mut self, by: Option<Actor>, text: String) {
+        self.tell_to(None, by, text);
+    }
+
+    fn tell_to(&mut self, to: Option<Recipient>, by: Option<Actor>, text: String) {
         if self.episode.thread.len() < THREAD_LIMIT {
-            self.episode.thread.push(Reply { by, text });
+            self.episode.thread.push(Reply { by, text, to });
         }
     }
 }

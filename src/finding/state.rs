@@ -57,6 +57,19 @@ pub struct Reply {
     pub by: Option<Actor>,
     /// Plain text.
     pub text: String,
+    /// The people whom it mentions, if it mentions any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Recipient>,
+}
+
+/// The people whom a reply mentions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Recipient {
+    /// The person who asked for something.
+    Asker(Actor),
+    /// The operators, where they are a user group of Slack.
+    Operators,
 }
 
 /// Where a finding stands; what exists only in one state lives in it.

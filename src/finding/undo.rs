@@ -90,6 +90,7 @@ impl Finding {
         finding.episode.undo_failure = None;
         finding.episode.undo_asked_at = Some(now);
         finding.episode.approval = None;
+        finding.episode.approved_by = None;
         finding.record(
             now,
             asked_by.clone(),

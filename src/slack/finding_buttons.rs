@@ -19,7 +19,12 @@ pub fn buttons(finding: &Finding) -> Option<SlackBlock> {
     let mut buttons = answers.into_iter().flatten().collect::<Vec<_>>();
     match &finding.state {
         State::Open { .. } => {
-            buttons.extend(match fix_button(finding) {
+            // Of two buttons that begin a fix, the one that answers the question stands out.
+            let fix = fix_button(finding).map(|mut fix| {
+                fix.style = fix.style.filter(|_| finding.shows_waiting().is_none());
+                fix
+            });
+            buttons.extend(match fix {
                 None if finding.plan != Plan::Unsupported => {
                     Some(button(action::LOOK_AGAIN, "Look again", id))
                 }

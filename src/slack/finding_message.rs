@@ -5,7 +5,7 @@ use super::blocks::{context, fields, message, section};
 use super::finding_body::body;
 use super::finding_buttons::buttons;
 use super::finding_words::{headline, status_line};
-use super::text::{actor, code, escape, plain_when, prose, when};
+use super::text::{actor, code, escape, group_mention, plain_when, prose, when};
 use crate::controls::console_link;
 use crate::finding::attribution::Attribution;
 use crate::finding::{APPROVAL_WINDOW, ActionRequest, Actor, Approval, FRESH, Finding, State};
@@ -121,12 +121,7 @@ fn waiting(
 
 /// The message with a mention of a user group, for the worst findings.
 pub fn mentioning(content: Content, group: &SlackUserGroupId) -> Content {
-    let id: String = group
-        .0
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    let call = section(&format!("<!subteam^{id}> this is critical."));
+    let call = section(&format!("{} this is critical.", group_mention(group)));
     let blocks = content.blocks.unwrap_or_default();
     message(
         &content.text.unwrap_or_default(),

@@ -84,8 +84,9 @@ fn standing(finding: &Finding) -> String {
             asked_by, since, ..
         } => {
             format!(
-                ":hourglass_flowing_sand: Fixing, asked by {} {}",
+                ":hourglass_flowing_sand: Fixing, asked by {}{} {}",
                 actor(asked_by),
+                approved(finding),
                 when(*since)
             )
         }
@@ -114,19 +115,27 @@ fn standing(finding: &Finding) -> String {
             format!(":white_check_mark: Compliant again {}", when(*at))
         }
         State::Fixed { by, at } => {
-            format!(":white_check_mark: Fixed by {} {}", actor(by), when(*at))
+            let (by, approved) = (actor(by), approved(finding));
+            format!(":white_check_mark: Fixed by {by}{approved} {}", when(*at))
         }
         State::Undoing {
             asked_by, since, ..
         } => {
             format!(
-                ":leftwards_arrow_with_hook: Undoing the fix, asked by {} {}",
+                ":leftwards_arrow_with_hook: Undoing the fix, asked by {}{} {}",
                 actor(asked_by),
+                approved(finding),
                 when(*since)
             )
         }
         State::Deleted { at } => format!(":wastebasket: Deleted {}", when(*at)),
     }
+}
+
+/// `, approved by @bob`, where it took two.
+fn approved(finding: &Finding) -> String {
+    let by = finding.episode.approved_by.as_ref();
+    by.map_or_else(String::new, |by| format!(", approved by {}", actor(by)))
 }
 
 /// Changes as a list, cut after a dozen.

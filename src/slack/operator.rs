@@ -31,6 +31,14 @@ impl Operator {
             Who::Group(_) => None,
         }
     }
+
+    /// The user group; `None` for a user.
+    pub fn group(&self) -> Option<&SlackUserGroupId> {
+        match &self.who {
+            Who::User(_) => None,
+            Who::Group(group) => Some(group),
+        }
+    }
 }
 
 /// The mistake in a text that names no operator.

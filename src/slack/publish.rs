@@ -17,12 +17,12 @@ use super::error::SlackError;
 use super::finding_message::{finding_message, moved_message};
 use super::mark::Mark;
 use super::publisher::{PublishError, Published, Publisher};
-use super::text::{actor, prose};
+use super::text::{actor, group_mention, prose};
 use crate::aws::AwsError;
 use crate::contracts::job::Job;
 use crate::finding::attribution::{LOOKS, can_be_known};
 use crate::finding::storm::Place;
-use crate::finding::{Finding, Plan};
+use crate::finding::{Finding, Plan, Recipient, Reply};
 use crate::ids::FindingId;
 use crate::metrics;
 use crate::store::Holder;
@@ -296,11 +296,7 @@ impl Publisher {
             };
         }
         if let Some(reply) = finding.episode.thread.get(posted.replies) {
-            let by = reply
-                .by
-                .as_ref()
-                .map_or_else(String::new, |by| format!("{} ", actor(by)));
-            let reply = note(&format!("{by}{}", prose(&reply.text, 2500)));
+            let reply = note(&self.reply_text(reply));
             let mark = Mark::reply(&finding.id, finding.episode.number, posted.replies);
             self.slack
                 .post_marked(&channel, &reply, Some(&ts), &mark, unsure)
@@ -310,6 +306,20 @@ impl Publisher {
             replies: posted.replies + 1,
             ..posted.clone()
         })
+    }
+
+    /// `<@U0ALICE>: <@U0CAROL> declined the fix.`
+    fn reply_text(&self, Reply { by, text, to }: &Reply) -> String {
+        let group = || self.operators.as_ref().map(group_mention);
+        let to = match to {
+            Some(Recipient::Asker(asker)) => Some(actor(asker)),
+            Some(Recipient::Operators) => group(),
+            None => None,
+        };
+        let to = to.map_or_else(String::new, |to| format!("{to}: "));
+        let by = by.as_ref();
+        let by = by.map_or_else(String::new, |by| format!("{} ", actor(by)));
+        format!("{to}{by}{}", prose(text, 2500))
     }
 
     pub(super) async fn post(

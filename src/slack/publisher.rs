@@ -56,6 +56,8 @@ pub struct Publisher {
     pub clock: Clock,
     /// The user group that messages of the worst findings mention.
     pub mention: Option<SlackUserGroupId>,
+    /// The user group of operators, which requests for approval mention.
+    pub operators: Option<SlackUserGroupId>,
     /// A lock for each channel. The findings of a batch ask for a place one at a time, since their
     /// conditional writes would fail one another.
     pub(super) placing: Arc<Mutex<HashMap<SlackChannelId, Arc<tokio::sync::Mutex<()>>>>>,
@@ -98,7 +100,7 @@ impl Publisher {
         slack: Slack,
         queues: Queues,
         clock: Clock,
-        mention: Option<SlackUserGroupId>,
+        [mention, operators]: [Option<SlackUserGroupId>; 2],
     ) -> Self {
         let (placing, asked) = (Arc::default(), AskedFor::default());
         Self {
@@ -107,6 +109,7 @@ impl Publisher {
             queues,
             clock,
             mention,
+            operators,
             placing,
             failed_at: Arc::default(),
             draws: true,

@@ -1,6 +1,7 @@
 //! Text for Slack. Everything that comes from outside passes through here.
 
 use jiff::Timestamp;
+use slack_morphism::prelude::SlackUserGroupId;
 
 use crate::controls::IGNORE_TAG;
 use crate::finding::Actor;
@@ -82,6 +83,16 @@ pub fn plain_when(time: Timestamp) -> String {
 pub fn mention(user: &str) -> String {
     let plain: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("<@{plain}>")
+}
+
+/// A mention of a user group, which notifies its members.
+pub fn group_mention(group: &SlackUserGroupId) -> String {
+    let plain: String = group
+        .0
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    format!("<!subteam^{plain}>")
 }
 
 /// An actor, for people: a mention, or the function's name.

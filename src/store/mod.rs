@@ -6,6 +6,7 @@
 //! page; `lease.rs` decides which process may work on a Slack message.
 
 mod alias;
+mod approval;
 mod auto_response;
 mod by_state;
 mod claim;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::slack::Message;
 use crate::support::{ALICE, BOB, CAROL, Options, World, because, eventually};
 
 const HERE: &str = "123456789012";
@@ -30,7 +31,25 @@ async fn a_fix_and_its_undo_wait_for_a_second_operator() {
         .finding_says(&group, "<@U0ALICE> wants this fixed")
         .await;
     assert!(waiting.button("ignore").is_some() && waiting.button("approve").is_some());
+    let green = |action| waiting.button(action).unwrap()["style"] == "primary";
+    assert!(green("approve") && !green("fix"), "one button stands out");
     let id = waiting.finding_id();
+    let thread = async |words: &str| {
+        eventually(words, async || {
+            let replies = world.slack.thread(&waiting).await;
+            let says = |reply: &Message| reply.words().contains(words);
+            replies.iter().any(says).then_some(())
+        })
+        .await;
+    };
+    thread("<@U0ALICE> asks for a fix. A second operator approves").await;
+    let status = world.slack.command(BOB, "status").await.words();
+    assert!(
+        status.contains("*Waiting for a second operator*")
+            && status.contains("<@U0ALICE> asked for a fix")
+            && status.contains(&format!("/dd approve {id}")),
+        "{status}"
+    );
 
     world.slack.click(ALICE, &waiting, "approve").await;
     world
@@ -51,6 +70,9 @@ async fn a_fix_and_its_undo_wait_for_a_second_operator() {
     world.slack.click(CAROL, &waiting, "decline").await;
     let declined = world.slack.finding_says(&group, "Fix will").await;
     assert!(declined.button("fix").is_some());
+    thread("<@U0ALICE>: <@U0CAROL> declined the fix.").await;
+    let status = world.slack.command(BOB, "status").await.words();
+    assert!(!status.contains("second operator"), "{status}");
     let asked = world.slack.command(ALICE, &format!("fix {id}")).await;
     world.slack.click(ALICE, &asked, "fix").await;
     world.slack.finding_says(&group, "wants this fixed").await;
@@ -72,7 +94,9 @@ async fn a_fix_and_its_undo_wait_for_a_second_operator() {
     world.slack.submit(CAROL, json!({})).await;
     let fixed = world.slack.finding_says(&group, "*What was done*").await;
     assert!(
-        fixed.words().contains("Fixed by <@U0ALICE>"),
+        fixed
+            .words()
+            .contains("Fixed by <@U0ALICE>, approved by <@U0CAROL>"),
         "{}",
         fixed.words()
     );

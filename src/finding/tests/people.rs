@@ -140,7 +140,7 @@ fn a_finding_stays_open_where_auto_response_leaves_a_part() {
     assert_eq!(half.removed_at, Some(at(5)));
     assert_eq!(
         half.episode.thread[0].text,
-        "Done: revoked tcp 22 from 0.0.0.0/0 (sgr-22). The rest is left to people."
+        "revoked tcp 22 from 0.0.0.0/0 (sgr-22). The rest is left to people."
     );
     // A second delivery has done the same.
     let twice = told(&half, None, 6, Outcome::Fixed, &[ingress(22, "tcp")]);
