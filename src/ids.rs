@@ -106,6 +106,17 @@ id! {
 }
 
 id! {
+    /// A channel of Slack: `C0ALERTS`, and `G0ALERTS` of older private ones.
+    ChannelId,
+    "a channel's id (such as C0ALERTS)",
+    |text| {
+        text.len() >= 2
+            && text.starts_with(['C', 'G'])
+            && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    }
+}
+
+id! {
     /// The id of a message in SQS: `5fea7756-0ea4-451a-a703-a558b933e274`. At most 100 characters
     /// ([identifiers](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html)).
     MessageId,

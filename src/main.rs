@@ -2,9 +2,10 @@
 
 mod cli;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use defendable::doctor;
 use defendable::lambda::{self, Function};
@@ -13,7 +14,7 @@ use defendable::serve::{Transport, serve, shutdown_signal};
 use defendable::settings::Settings;
 use defendable::wiring::{Wiring, aws_config};
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -35,17 +36,14 @@ fn main() -> ExitCode {
 fn run_role(role: Role) -> anyhow::Result<ExitCode> {
     match role {
         Role::Evaluate(evaluate) => return evaluate.run(),
-        Role::Actions => print!("{}", defendable::controls::actions_file()),
+        Role::Actions => print_out(defendable::controls::actions_file().as_bytes())?,
         Role::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "defendable",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "defendable", &mut script);
+            print_out(&script)?;
         }
         Role::Doctor => {
-            start_logging();
+            start_logging(levels()?);
             let settings = Settings::from_env()?;
             let found = runtime()?
                 .block_on(async { anyhow::Ok(doctor::examine(&wire(settings).await?).await) })?;
@@ -57,7 +55,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
             });
         }
         Role::Serve { socket_mode } => {
-            start_logging();
+            start_logging(levels()?);
             let settings = Settings::from_env()?;
             runtime()?.block_on(async {
                 let wiring = wire(settings).await?;
@@ -71,7 +69,7 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
         }
         #[cfg(feature = "sandbox")]
         Role::Sandbox(options) => {
-            start_logging();
+            start_logging(levels()?);
             runtime()?
                 .block_on(async { defendable::sandbox::run(&options, shutdown_signal()?).await })?;
         }
@@ -81,7 +79,15 @@ fn run_role(role: Role) -> anyhow::Result<ExitCode> {
 
 /// One request at a time, and mostly waiting for others: one thread is enough.
 fn run_on_lambda() -> anyhow::Result<ExitCode> {
-    start_logging();
+    // A function with wrong levels works, and its log says so.
+    let (levels, mistake) = match levels() {
+        Ok(levels) => (levels, None),
+        Err(error) => (Targets::new().with_default(Level::INFO), Some(error)),
+    };
+    start_logging(levels);
+    if let Some(error) = mistake {
+        tracing::warn!("{error:#}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -124,14 +130,32 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// JSON lines on Lambda, and wherever nobody reads along; words on a terminal. slack-morphism prints bodies below info: DEFENDABLE_LOG's
-/// general level does not lower its own.
-fn start_logging() {
+/// Prints to the standard output. A reader that has closed it, such as `head`, has read enough.
+fn print_out(text: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// The levels of the log, of `DEFENDABLE_LOG`.
+fn levels() -> anyhow::Result<Targets> {
     let wanted = std::env::var("DEFENDABLE_LOG").unwrap_or_else(|_| "info".to_owned());
-    let (levels, mistake) = match wanted.parse::<Targets>() {
-        Ok(levels) => (levels, None),
-        Err(error) => (Targets::new().with_default(Level::INFO), Some(error)),
-    };
+    let expected = "expected levels, such as info or defendable=debug,info";
+    // A word that is no level would be read as the name of a part of the program.
+    let is_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    anyhow::ensure!(
+        wanted.split(',').all(is_level),
+        "DEFENDABLE_LOG is {wanted:?}: {expected}"
+    );
+    let levels = wanted.parse();
+    levels.with_context(|| format!("DEFENDABLE_LOG is {wanted:?}: {expected}"))
+}
+
+/// JSON lines on Lambda, and wherever nobody reads along; words on a terminal. slack-morphism prints bodies below info: the
+/// general level does not lower its own.
+fn start_logging(levels: Targets) {
     let filter = levels.with_targets([("slack_morphism", Level::WARN), ("hyper", Level::WARN)]);
     let registry = tracing_subscriber::registry().with(filter);
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -141,7 +165,4 @@ fn start_logging() {
         registry.with(log).init();
     }
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    if let Some(error) = mistake {
-        tracing::warn!(%error, "DEFENDABLE_LOG is {wanted:?}: expected levels, such as info or defendable=debug,info");
-    }
 }

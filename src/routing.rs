@@ -63,13 +63,13 @@ struct Route {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRouting {
     /// It is not TOML, or not of the table's shape.
-    #[error("TOML with mention, [severities] and [[routes]]: {0}")]
+    #[error("not TOML with mention, [severities] and [[routes]]: {0}")]
     Toml(#[from] toml::de::Error),
     /// It is not JSON, or not of the table's shape.
-    #[error("JSON with mention, severities and routes: {0}")]
+    #[error("not JSON with mention, severities and routes: {0}")]
     Json(#[from] serde_json::Error),
     /// A channel or user group is not an id.
-    #[error("{what} to be {expected}, not {found:?}")]
+    #[error("{what} is {found:?}, and not {expected}")]
     Id {
         /// The key: `"routes[1].severity"`.
         what: String,
@@ -79,7 +79,7 @@ pub enum InvalidRouting {
         found: String,
     },
     /// A route without any condition would leave nothing for the routes below it.
-    #[error("route {0} to have a condition: accounts, regions, rules, severity or tags")]
+    #[error("route {0} has no condition: accounts, regions, rules, severity or tags")]
     Unconditional(usize),
 }
 
@@ -293,11 +293,11 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (table, part) in [
-            ("mention = \"U0ALICE\"", "mention to be a user group's id"),
             (
-                "[[routes]]\nchannel = \"C1\"",
-                "route 1 to have a condition",
+                "mention = \"U0ALICE\"",
+                "mention is \"U0ALICE\", and not a user group's id",
             ),
+            ("[[routes]]\nchannel = \"C1\"", "route 1 has no condition"),
             (
                 "[[routes]]\nchannel = \"#alerts\"\nregions = [\"eu-west-1\"]",
                 "channel of route 1",

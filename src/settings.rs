@@ -2,6 +2,7 @@
 
 mod queues;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 use crate::controls::bucket_public::S3PublicAccess;
 use crate::controls::evaluation::{RuleDefaults, list};
 use crate::controls::ingress_prohibited_ports::RestrictedPorts;
-use crate::ids::{AccountId, RuleName};
+use crate::ids::{AccountId, ChannelId, RuleName};
 use crate::routing::Routing;
 use crate::secrets::SecretSource;
 use crate::shapes::address_block::Broadest;
@@ -59,9 +60,44 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     variable: String,
+    /// What was found: the value, or one item of a list. `None` where the variable is not set.
     found: Option<String>,
-    expected: String,
+    /// What is wrong with what was found, or what the variable is for where it is not set.
+    mistake: String,
     example: &'static str,
+}
+
+impl Problem {
+    /// Of a value that its type refuses. The errors of our types begin with the value; it is said once.
+    fn refused(variable: &str, found: &str, error: &impl Display, example: &'static str) -> Self {
+        let error = error.to_string();
+        let mistake = error
+            .strip_prefix(&format!("{found:?} is "))
+            .unwrap_or(&error);
+        Self {
+            variable: variable.to_owned(),
+            found: Some(found.to_owned()),
+            mistake: mistake.to_owned(),
+            example,
+        }
+    }
+}
+
+/// `DEFENDABLE_BLAST_RADIUS is "0": number would be zero for non-zero type, for example 20`
+impl Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            variable,
+            found,
+            mistake,
+            example,
+        } = self;
+        match found {
+            Some(found) => write!(f, "{variable} has {found:?}: {mistake}")?,
+            None => write!(f, "{variable} is not set: it is {mistake}")?,
+        }
+        write!(f, ", for example {example}")
+    }
 }
 
 /// All mistakes in the settings.
@@ -74,20 +110,8 @@ impl Display for InvalidSettings {
             1 => f.write_str("1 setting is invalid:")?,
             number => write!(f, "{number} settings are invalid:")?,
         }
-        for Problem {
-            variable,
-            found,
-            expected,
-            example,
-        } in &self.0
-        {
-            let found = found
-                .as_ref()
-                .map_or("is not set".to_owned(), |found| format!("is {found:?}"));
-            write!(
-                f,
-                "\n  {variable} {found}: expected {expected}, for example {example}"
-            )?;
+        for problem in &self.0 {
+            write!(f, "\n  {problem}")?;
         }
         Ok(())
     }
@@ -97,10 +121,13 @@ impl Display for InvalidSettings {
 struct Reader<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<Problem>,
+    /// The names of all variables that there are.
+    known: RefCell<BTreeSet<String>>,
 }
 
 impl Reader<'_> {
     fn text(&self, variable: &str) -> Option<String> {
+        self.known.borrow_mut().insert(variable.to_owned());
         (self.get)(variable)
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
@@ -115,13 +142,8 @@ impl Reader<'_> {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                let expected = error.to_string();
-                self.problems.push(Problem {
-                    variable: variable.to_owned(),
-                    found: Some(text),
-                    expected,
-                    example,
-                });
+                let problem = Problem::refused(variable, &text, &error, example);
+                self.problems.push(problem);
                 None
             }
         }
@@ -134,32 +156,30 @@ impl Reader<'_> {
         example: &'static str,
     ) -> Option<T> {
         if self.text(variable).is_none() {
-            let expected = expected.to_owned();
             self.problems.push(Problem {
                 variable: variable.to_owned(),
                 found: None,
-                expected,
+                mistake: expected.to_owned(),
                 example,
             });
         }
         self.optional(variable, example)
     }
 
+    /// The items of a list. Each that is refused is a problem of its own.
     fn list<T: FromStr<Err: Display>>(&mut self, variable: &str, example: &'static str) -> Vec<T> {
         let text = self.text(variable).unwrap_or_default();
-        let parse = |item: &String| item.parse::<T>().map_err(|error| error.to_string());
-        match list(&text).iter().map(parse).collect() {
-            Ok(items) => items,
-            Err(expected) => {
-                self.problems.push(Problem {
-                    variable: variable.to_owned(),
-                    found: Some(text),
-                    expected,
-                    example,
-                });
-                Vec::new()
+        let mut items = Vec::new();
+        for item in list(&text) {
+            match item.parse::<T>() {
+                Ok(parsed) => items.push(parsed),
+                Err(error) => {
+                    let problem = Problem::refused(variable, &item, &error, example);
+                    self.problems.push(problem);
+                }
             }
         }
+        items
     }
 
     /// Names of rules, `default` where there are none.
@@ -173,13 +193,11 @@ impl Reader<'_> {
 
     /// A secret's value, or the name of the parameter that holds it. The value is never printed.
     fn secret(&self, variable: &str) -> Option<SecretSource> {
-        let value = self
-            .text(variable)
-            .map(|value| SecretSource::Value(SecretString::from(value)));
-        value.or_else(|| {
-            self.text(&format!("{variable}_PARAMETER"))
-                .map(SecretSource::Parameter)
-        })
+        let parameter = self.text(&format!("{variable}_PARAMETER"));
+        let value = self.text(variable).map(SecretString::from);
+        value
+            .map(SecretSource::Value)
+            .or(parameter.map(SecretSource::Parameter))
     }
 
     fn required_secret(&mut self, variable: &str, example: &'static str) -> Option<SecretSource> {
@@ -188,7 +206,7 @@ impl Reader<'_> {
             self.problems.push(Problem {
                 variable: format!("{variable}_PARAMETER"),
                 found: None,
-                expected: format!(
+                mistake: format!(
                     "the name of an SSM parameter (or the secret itself in {variable})"
                 ),
                 example,
@@ -199,18 +217,30 @@ impl Reader<'_> {
 }
 
 impl Settings {
-    /// Reads the process's environment.
+    /// Reads the process's environment. Variables that look like settings and are none are warned of.
     pub fn from_env() -> Result<Self, InvalidSettings> {
-        Self::read(&|name| std::env::var(name).ok())
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        Self::warned(&|name| std::env::var(name).ok(), names)
     }
 
     /// Reads variables by `get`.
     pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        Self::warned(get, std::iter::empty())
+    }
+
+    fn warned(
+        get: &dyn Fn(&str) -> Option<String>,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Self, InvalidSettings> {
         let mut reader = Reader {
             get,
             problems: Vec::new(),
+            known: RefCell::default(),
         };
         let settings = Self::read_all(&mut reader);
+        for warning in unknown(&reader.known.borrow(), names) {
+            tracing::warn!("{warning}");
+        }
         settings
             .filter(|_| reader.problems.is_empty())
             .ok_or(InvalidSettings(reader.problems))
@@ -292,9 +322,25 @@ impl Settings {
     }
 }
 
+/// What to say of variables that look like settings and are none. The log's levels are read elsewhere.
+fn unknown(known: &BTreeSet<String>, names: impl Iterator<Item = String>) -> Vec<String> {
+    let is_unknown = |name: &String| {
+        name.starts_with("DEFENDABLE_") && name != "DEFENDABLE_LOG" && !known.contains(name)
+    };
+    let warning = |name: String| {
+        let near = known
+            .iter()
+            .min_by_key(|known| strsim::damerau_levenshtein(known, &name))
+            .filter(|known| strsim::damerau_levenshtein(known, &name) <= 3);
+        let meant = near.map_or_else(String::new, |near| format!(": did you mean {near}?"));
+        format!("{name} is no setting of Defendable{meant}")
+    };
+    names.filter(is_unknown).map(warning).collect()
+}
+
 impl SlackSettings {
     fn read(reader: &mut Reader) -> Option<Self> {
-        let channel: Option<String> =
+        let channel: Option<ChannelId> =
             reader.required("DEFENDABLE_SLACK_CHANNEL", "a channel's id", "C0ALERTS");
         let team = reader.required(
             "DEFENDABLE_SLACK_TEAM_ID",
@@ -318,7 +364,7 @@ impl SlackSettings {
             "U0ALICE,S0SECOPS,U0BOB@123456789012",
         );
         Some(Self {
-            channel: channel?.into(),
+            channel: channel?.as_str().into(),
             team: team?,
             app: app?,
             api_url: api_url.map(String::from),
@@ -372,26 +418,61 @@ mod tests {
     fn every_mistake_is_reported_at_once_with_an_example() {
         let wrong = |name: &str| match name {
             "DEFENDABLE_AWS_ACCOUNT_ID" => Some("12".to_owned()),
-            "DEFENDABLE_OPERATORS" => Some("alice".to_owned()),
+            "DEFENDABLE_OPERATORS" => Some("alice,U0ALICE,bob".to_owned()),
             "DEFENDABLE_BLAST_RADIUS" => Some("0".to_owned()),
             "DEFENDABLE_ROUTING" => Some("[[routes]]\nchannel = \"C0PAYMENTS\"".to_owned()),
-            "DEFENDABLE_SLACK_CHANNEL" => None,
+            "DEFENDABLE_SLACK_CHANNEL" => Some("#alerts".to_owned()),
+            "DEFENDABLE_FINDINGS_TABLE" => None,
             "DEFENDABLE_SLACK_SIGNING_SECRET" => Some("  ".to_owned()),
             name => complete(name),
         };
         let error = Settings::read(&wrong).unwrap_err().to_string();
-        assert!(error.starts_with("6 settings are invalid:"), "{error}");
+        assert!(error.starts_with("8 settings are invalid:"), "{error}");
         for part in [
-            "DEFENDABLE_AWS_ACCOUNT_ID is \"12\": expected",
-            "DEFENDABLE_OPERATORS is \"alice\"",
+            "DEFENDABLE_AWS_ACCOUNT_ID has \"12\": not an AWS account id (twelve digits, such as",
+            "DEFENDABLE_OPERATORS has \"alice\": neither a user id",
+            "DEFENDABLE_OPERATORS has \"bob\": neither a user id",
             "for example U0ALICE,S0SECOPS,U0BOB@123456789012",
-            "DEFENDABLE_ROUTING is \"[[routes]]",
-            "expected route 1 to have a condition",
-            "DEFENDABLE_BLAST_RADIUS is \"0\"",
-            "DEFENDABLE_SLACK_CHANNEL is not set: expected a channel's id, for example C0ALERTS",
+            "DEFENDABLE_ROUTING has \"[[routes]]",
+            ": route 1 has no condition",
+            "DEFENDABLE_BLAST_RADIUS has \"0\"",
+            "DEFENDABLE_SLACK_CHANNEL has \"#alerts\": not a channel's id (such as C0ALERTS)",
+            "DEFENDABLE_FINDINGS_TABLE is not set: it is a DynamoDB table's name, for example",
             "DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER is not set",
         ] {
             assert!(error.contains(part), "{part} is not in {error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_warned_of_with_the_one_that_is_near() {
+        let reader = Reader {
+            get: &complete,
+            problems: Vec::new(),
+            known: RefCell::default(),
+        };
+        let mut reader = reader;
+        assert!(Settings::read_all(&mut reader).is_some());
+        let names = [
+            "OPERATOR",
+            "LOG",
+            "SLACK_BOT_TOKEN",
+            "SLACK_BOT_TOKEN_PARAMETER",
+            "OF_TOMORROW",
+        ];
+        let names = names.map(|name| format!("DEFENDABLE_{name}")).into_iter();
+        let names = names.chain(["PATH".to_owned()]);
+        let warnings = unknown(&reader.known.borrow(), names);
+        let said: Vec<&str> = warnings
+            .iter()
+            .filter_map(|warning| warning.strip_prefix("DEFENDABLE_"))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "OPERATOR is no setting of Defendable: did you mean DEFENDABLE_OPERATORS?",
+                "OF_TOMORROW is no setting of Defendable"
+            ]
+        );
     }
 }

@@ -104,6 +104,7 @@ mod tests {
         let mut reader = Reader {
             get: &lookup,
             problems: Vec::new(),
+            known: std::cell::RefCell::default(),
         };
         RemediatorQueues::read(&mut reader, Service::Ec2)
     }

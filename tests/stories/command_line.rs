@@ -136,3 +136,42 @@ fn completions_are_printed() {
             .contains("_defendable")
     );
 }
+
+#[test]
+fn a_reader_that_closes_the_output_early_is_no_mistake() {
+    for arguments in [&["completions", "bash"][..], &["actions"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_defendable"))
+            .args(arguments)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && complaint.is_empty(),
+            "{arguments:?}: {complaint}"
+        );
+    }
+}
+
+#[test]
+fn a_level_that_is_none_is_an_error_that_says_what_is_expected() {
+    for wanted in ["shout", "defendable=shout", "info,shout"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_defendable"))
+            .arg("serve")
+            .env_clear()
+            .env("DEFENDABLE_LOG", wanted)
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            format!("error: DEFENDABLE_LOG is {wanted:?}: expected levels, such as info");
+        assert!(
+            !output.status.success() && complaint.starts_with(&expected),
+            "{complaint}"
+        );
+    }
+}
