@@ -60,7 +60,7 @@ pub fn fields(pairs: &[(&str, String)]) -> SlackBlock {
 
 /// A context block: small print.
 pub fn context(mrkdwn: &str) -> SlackBlock {
-    let text = SlackBlockMarkDownText::new(cut(mrkdwn, SECTION_LIMIT));
+    let text = verbatim(mrkdwn, SECTION_LIMIT);
     SlackContextBlock::new(vec![SlackContextBlockElement::MarkDown(text)]).into()
 }
 
@@ -88,7 +88,13 @@ pub fn plain(text: &str, limit: usize) -> SlackBlockPlainTextOnly {
 }
 
 fn markdown(text: &str, limit: usize) -> SlackBlockText {
-    SlackBlockMarkDownText::new(cut(text, limit)).into()
+    verbatim(text, limit).into()
+}
+
+/// mrkdwn in which Slack makes no links of its own: a group may have a name like an address or a channel.
+/// ([verbatim](https://docs.slack.dev/reference/block-kit/composition-objects/text-object))
+fn verbatim(text: &str, limit: usize) -> SlackBlockMarkDownText {
+    SlackBlockMarkDownText::new(cut(text, limit)).with_verbatim(true)
 }
 
 /// A message: blocks, and the text for those who do not see them.
