@@ -26,7 +26,7 @@ const FIXES: Course = course("waiting ", StateName::Fixing, 1000);
 const UNDOS: Course = course("waiting ", StateName::Undoing, 1000);
 const OPEN: Course = course("", StateName::Open, 200);
 const IGNORED: Course = course("", StateName::Ignored, 200);
-const FIXED: Course = course("after fixes ", StateName::Fixed, 200);
+const FIXED: Course = course("after fixes ", StateName::Fixed, LOOKS_AT_ONCE);
 
 const fn course(name: &'static str, state: StateName, at_most: usize) -> Course {
     Course {
@@ -40,8 +40,8 @@ const fn course(name: &'static str, state: StateName, at_most: usize) -> Course 
 /// The number of findings at which one run of a round looks.
 const LOOKS_AT_ONCE: usize = 40;
 
-/// The number of resources whose tags are read side by side.
-const TAGS_AT_ONCE: usize = 8;
+/// The number of resources that are looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
 
 /// The time after which the request of a fix or an undo is sent again, once a minute.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
@@ -69,14 +69,14 @@ impl Notifier {
             self.end_ignores(now).await,
             self.chase(FIXES, now).await,
             self.chase(UNDOS, now).await,
+            self.compare_switch().await,
+            self.draw_what_is_overdue(now).await,
+            self.weekly_report(now).await,
+            // What looks at resources comes last: it takes seconds where a service cannot be reached.
             self.look_after_fixes(now).await,
             self.look_for_tags(now).await,
             Box::pin(self.look_after(OPEN, now)).await,
             Box::pin(self.look_after(IGNORED, now)).await,
-            self.compare_switch().await,
-            self.draw_what_is_overdue(now).await,
-            self.weekly_report(now).await,
-            // This comes last, because it takes seconds where S3 Control cannot be reached.
             self.judge_again(now).await,
         ];
         // What fails does not keep the rest from being done.
@@ -125,7 +125,7 @@ impl Notifier {
     /// ignore of a part ends, and a record of version 0.1 moves to its new id.
     async fn look_after(&self, course: Course, now: Timestamp) -> Result<(), NotifierError> {
         let mut round = self.begin_round(course, |_| true).await?;
-        let mut due = Vec::new();
+        let (mut due, mut looks) = (Vec::new(), 0);
         while let Some(record) = round.next() {
             let finding = &record.finding;
             let done = if Table::is_of_older_version(&record, &self.remediations.rules) {
@@ -137,12 +137,16 @@ impl Notifier {
                 Ok(())
             };
             round.take(done);
-            if due.len() == LOOKS_AT_ONCE {
+            if due.len() == SIDE_BY_SIDE {
+                looks += due.len();
+                round.take_all(self.see_some(&due).await);
+                due.clear();
+            }
+            if looks >= LOOKS_AT_ONCE {
                 round.stop();
             }
         }
-        let seen = self.see_all(&due).await;
-        round.take(seen);
+        round.take_all(self.see_some(&due).await);
         self.end_round(round).await
     }
 
@@ -208,15 +212,13 @@ impl Notifier {
         };
         let is_unconfirmed = |finding: &Finding| finding.is_unconfirmed(now);
         let mut round = self.begin_round(course, is_unconfirmed).await?;
-        let mut unconfirmed = Vec::new();
-        while let Some(record) = round.next() {
-            unconfirmed.push(record.finding);
-            if unconfirmed.len() == LOOKS_AT_ONCE {
-                round.stop();
+        loop {
+            let some = round.some(SIDE_BY_SIDE);
+            if some.is_empty() {
+                break;
             }
+            round.take_all(self.see_some(&some).await);
         }
-        let seen = self.see_all(&unconfirmed).await;
-        round.take(seen);
         self.end_round(round).await
     }
 
@@ -228,16 +230,12 @@ impl Notifier {
         };
         let mut round = self.begin_round(TAGS, by_tag).await?;
         loop {
-            let some: Vec<Finding> = std::iter::from_fn(|| round.next())
-                .take(TAGS_AT_ONCE)
-                .map(|record| record.finding)
-                .collect();
+            let some = round.some(SIDE_BY_SIDE);
             if some.is_empty() {
                 break;
             }
             let looks = some.iter().map(|finding| self.look_for_tag(finding, now));
-            let looked = join_all(looks).await;
-            looked.into_iter().for_each(|looked| round.take(looked));
+            round.take_all(join_all(looks).await);
         }
         self.end_round(round).await
     }

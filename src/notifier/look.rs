@@ -284,19 +284,18 @@ impl Notifier {
         .await
     }
 
-    /// Several findings are looked at side by side.
-    pub(super) async fn see_all(&self, findings: &[Finding]) -> Result<(), NotifierError> {
-        for some in findings.chunks(8) {
-            let looks = some
-                .iter()
-                .map(|finding| self.preview(finding.control, &finding.resource));
-            for (finding, preview) in some.iter().zip(join_all(looks).await) {
-                if !matches!(preview.plan, Plan::Unknown { .. }) {
-                    self.see(&finding.id, &preview).await?;
-                }
+    /// Several findings are looked at side by side. One that fails does not hold up the others.
+    pub(super) async fn see_some(&self, findings: &[Finding]) -> Vec<Result<(), NotifierError>> {
+        let looks = findings
+            .iter()
+            .map(|finding| self.preview(finding.control, &finding.resource));
+        let mut seen = Vec::new();
+        for (finding, preview) in findings.iter().zip(join_all(looks).await) {
+            if !matches!(preview.plan, Plan::Unknown { .. }) {
+                seen.push(self.see(&finding.id, &preview).await);
             }
         }
-        Ok(())
+        seen
     }
 
     /// Nothing was changed, for it went beyond what was agreed to, or it is not known what that was: the

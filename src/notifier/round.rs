@@ -11,8 +11,8 @@ use super::{Notifier, NotifierError};
 use crate::finding::{Finding, StateName};
 use crate::store::{Cursor, Record};
 
-/// How long one run works at one round. A run has six rounds, and the function has 60 seconds.
-const TURN: Duration = Duration::from_secs(7);
+/// How long one run begins work at one round. A run has seven rounds, and the function has 60 seconds.
+const TURN: Duration = Duration::from_secs(5);
 
 /// What a round goes through.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +52,12 @@ impl Round {
         Some(record)
     }
 
+    /// The next findings, at most `number`, while there is time.
+    pub(super) fn some(&mut self, number: usize) -> Vec<Finding> {
+        let next = std::iter::from_fn(|| self.next());
+        next.take(number).map(|record| record.finding).collect()
+    }
+
     /// Leaves what is left to the next run.
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
@@ -63,6 +69,11 @@ impl Round {
             tracing::warn!(%error, round = self.name, "housekeeping fails at a finding");
             self.failure.get_or_insert(error);
         }
+    }
+
+    /// The same of several findings.
+    pub(super) fn take_all(&mut self, done: Vec<Result<(), NotifierError>>) {
+        done.into_iter().for_each(|done| self.take(done));
     }
 
     fn place(&self) -> Option<&Cursor> {
