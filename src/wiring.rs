@@ -123,16 +123,13 @@ impl Wiring {
     }
 
     fn publisher(&self, table: &Table, queues: &Queues, slack: &Slack) -> Publisher {
-        let mut operators = self.settings.slack.operators.iter();
         Publisher::new(
             table.clone(),
             slack.clone(),
             queues.clone(),
             self.clock.clone(),
-            [
-                self.settings.routing.mention.clone(),
-                operators.find_map(|operator| operator.group()).cloned(),
-            ],
+            self.settings.routing.mention.clone(),
+            self.settings.slack.operators.clone(),
         )
     }
 

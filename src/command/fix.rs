@@ -171,7 +171,11 @@ pub(super) async fn request(
 ) -> Result<Option<Content>, CommandError> {
     let (by, now) = (Actor::User(user.to_string()), findings.clock.now());
     if !findings.two_person_accounts.is_empty() {
-        findings.table.note_approval(id, now).await?;
+        let record = findings.table.get(id).await?;
+        let account = record.map(|record| record.finding.resource.account);
+        if account.is_some_and(|account| findings.two_person_accounts.contains(&account)) {
+            findings.table.note_approval(id, now).await?;
+        }
         // Nothing else would show the buttons of a request that waits for approval.
         findings.publisher.show_later(id).await?;
     }

@@ -60,7 +60,6 @@ impl Finding {
         self.check_consent(agreed)?;
         let kinds = self.kinds_to_fix();
         let mut finding = self.begin_fix(kinds, asked_by.clone(), now, Some(agreed.digest()));
-        finding.episode.approved_by = None;
         finding.record(now, asked_by, HistoryEvent::FixAsked);
         Ok(finding)
     }
@@ -145,6 +144,7 @@ impl Finding {
             ..self.clone()
         };
         finding.episode.approval = None;
+        finding.episode.approved_by = None;
         finding
     }
 

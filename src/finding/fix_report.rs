@@ -184,6 +184,12 @@ impl Finding {
 
     fn remediate(&mut self, kind: ViolationType, by: Actor, at: Timestamp, changes: &[Change]) {
         self.episode.remediated.insert(kind);
+        let is_asker =
+            |state: &State| matches!(state, State::Fixing { asked_by, .. } if *asked_by == by);
+        if !is_asker(&self.state) {
+            // What was approved is not what is reported.
+            self.episode.approved_by = None;
+        }
         // Two deliveries of a request at once may both have done it.
         let new: Vec<Change> = changes
             .iter()

@@ -81,12 +81,16 @@ fn many(row: &[Entry]) -> Option<Fold<'_>> {
             findings.push(id.clone());
         }
     }
-    let made = row
-        .iter()
-        .filter(|entry| matches!(entry.event, HistoryEvent::Fixed { .. }));
+    let is_made = |id: &&FindingId| {
+        let made = |entry: &Entry| matches!(entry.event, HistoryEvent::Fixed { .. });
+        row.iter()
+            .any(|entry| made(entry) && entry.finding.as_ref() == Some(*id))
+    };
     let what = match row.first()?.event {
         HistoryEvent::Found => Row::Found,
-        _ => Row::Fixes { made: made.count() },
+        _ => Row::Fixes {
+            made: findings.iter().filter(is_made).count(),
+        },
     };
     (findings.len() >= MANY).then(|| Fold::Many {
         newest: &row[0],

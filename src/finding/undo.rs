@@ -184,6 +184,7 @@ impl Finding {
             ..self.clone()
         };
         finding.tell(None, format!("Not undone: {reason}. {advice}"));
+        finding.episode.approved_by = None;
         let asked_by = asked_by.clone();
         finding.record(
             at,
@@ -336,6 +337,7 @@ impl Finding {
             .begun
             .retain(|begun| !put_back.contains(&begun.change));
         finding.episode.remediated.clear();
+        finding.episode.approved_by = None;
         let back: Vec<String> = put_back.iter().map(Change::reopens).collect();
         finding.record(
             at,

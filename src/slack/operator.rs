@@ -32,11 +32,12 @@ impl Operator {
         }
     }
 
-    /// The user group; `None` for a user.
-    pub fn group(&self) -> Option<&SlackUserGroupId> {
+    /// The user group, if it is one whose members may act in an account.
+    pub fn group_for(&self, account: &AccountId) -> Option<&SlackUserGroupId> {
+        let may_act = self.account.as_ref().is_none_or(|own| own == account);
         match &self.who {
-            Who::User(_) => None,
-            Who::Group(group) => Some(group),
+            Who::Group(group) if may_act => Some(group),
+            Who::Group(_) | Who::User(_) => None,
         }
     }
 }
@@ -67,5 +68,27 @@ impl FromStr for Operator {
             _ => return Err(invalid()),
         };
         Ok(Self { who, account })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_of_an_account_are_those_that_may_act_there() {
+        let operators = [
+            "U0ALICE",
+            "S0SECOPS",
+            "S0DEV@111111111111",
+            "S0PROD@222222222222",
+        ];
+        let operators = operators.map(|text| text.parse::<Operator>().unwrap());
+        let prod = "222222222222".parse().unwrap();
+        let groups = operators
+            .iter()
+            .filter_map(|operator| operator.group_for(&prod));
+        let groups: Vec<&str> = groups.map(|group| group.0.as_str()).collect();
+        assert_eq!(groups, ["S0SECOPS", "S0PROD"]);
     }
 }

@@ -296,7 +296,7 @@ impl Publisher {
             };
         }
         if let Some(reply) = finding.episode.thread.get(posted.replies) {
-            let reply = note(&self.reply_text(reply));
+            let reply = note(&self.reply_text(finding, reply));
             let mark = Mark::reply(&finding.id, finding.episode.number, posted.replies);
             self.slack
                 .post_marked(&channel, &reply, Some(&ts), &mark, unsure)
@@ -309,14 +309,21 @@ impl Publisher {
     }
 
     /// `<@U0ALICE>: <@U0CAROL> declined the fix.`
-    fn reply_text(&self, Reply { by, text, to }: &Reply) -> String {
-        let group = || self.operators.as_ref().map(group_mention);
-        let to = match to {
-            Some(Recipient::Asker(asker)) => Some(actor(asker)),
-            Some(Recipient::Operators) => group(),
-            None => None,
+    fn reply_text(&self, finding: &Finding, Reply { by, text, to }: &Reply) -> String {
+        let account = &finding.resource.account;
+        let to: Vec<String> = match to {
+            Some(Recipient::Asker(asker)) => vec![actor(asker)],
+            Some(Recipient::Operators) => {
+                let groups = self.operators.iter();
+                let groups = groups.filter_map(|operator| operator.group_for(account));
+                groups.map(group_mention).collect()
+            }
+            None => Vec::new(),
         };
-        let to = to.map_or_else(String::new, |to| format!("{to}: "));
+        let to = match to.is_empty() {
+            true => String::new(),
+            false => format!("{}: ", to.join(" ")),
+        };
         let by = by.as_ref();
         let by = by.map_or_else(String::new, |by| format!("{} ", actor(by)));
         format!("{to}{by}{}", prose(text, 2500))

@@ -11,6 +11,7 @@ use super::Content;
 use super::client::Slack;
 use super::error::SlackError;
 use super::mark::Mark;
+use super::operator::Operator;
 use crate::aws::AwsError;
 use crate::clock::Clock;
 use crate::ids::DigestId;
@@ -56,8 +57,8 @@ pub struct Publisher {
     pub clock: Clock,
     /// The user group that messages of the worst findings mention.
     pub mention: Option<SlackUserGroupId>,
-    /// The user group of operators, which requests for approval mention.
-    pub operators: Option<SlackUserGroupId>,
+    /// The operators: requests for approval mention the user groups among them.
+    pub operators: Vec<Operator>,
     /// A lock for each channel. The findings of a batch ask for a place one at a time, since their
     /// conditional writes would fail one another.
     pub(super) placing: Arc<Mutex<HashMap<SlackChannelId, Arc<tokio::sync::Mutex<()>>>>>,
@@ -100,7 +101,8 @@ impl Publisher {
         slack: Slack,
         queues: Queues,
         clock: Clock,
-        [mention, operators]: [Option<SlackUserGroupId>; 2],
+        mention: Option<SlackUserGroupId>,
+        operators: Vec<Operator>,
     ) -> Self {
         let (placing, asked) = (Arc::default(), AskedFor::default());
         Self {

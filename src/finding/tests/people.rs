@@ -373,3 +373,75 @@ fn what_is_left_to_people_does_not_end_a_fix_that_is_under_way() {
     let left = told(&fixing, None, 5, Outcome::LeftToPeople, &[broad(3306)]);
     assert_eq!(left, None);
 }
+
+/// A finding whose fix Alice asked for and Bob approved.
+fn approved(finding: &Finding) -> Finding {
+    let plan = finding.fix_plan().unwrap();
+    let request = ActionRequest::Fix {
+        even_ignored: false,
+        plan: Some(plan.digest()),
+    };
+    let waiting = finding.approval_asked(alice(), request, Some(&plan), at(5));
+    let bob = Actor::User("U0BOB".to_owned());
+    let digest = plan.digest();
+    let approved = waiting
+        .unwrap()
+        .approved(&bob, Some(&digest), Some(&plan), at(6));
+    approved.unwrap()
+}
+
+#[test]
+fn what_was_approved_has_both_names_and_nothing_else_has() {
+    let finding = group(&[ingress(22, "tcp")]);
+    let bob = Some(Actor::User("U0BOB".to_owned()));
+    let approved = approved(&finding);
+    assert_eq!(approved.episode.approved_by, bob);
+    let fixed = done(
+        &approved,
+        Some("U0ALICE"),
+        8,
+        Outcome::Fixed,
+        &[ingress(22, "tcp")],
+    );
+    assert!(matches!(&fixed.state, State::Fixed { by, .. } if *by == alice()));
+    assert_eq!(fixed.episode.approved_by, bob);
+    // An undo that nobody had to approve, and that fails: the fix is no longer said to be approved by anybody.
+    let undoing = fixed.agreed_undo(alice(), "the website is down", at(9));
+    let given_up = undoing.unwrap().undo_not_queued(at(10));
+    assert!(matches!(given_up.state, State::Fixed { .. }));
+    assert_eq!(given_up.episode.approved_by, None);
+    // The approved fix fails, and auto-response fixes it later.
+    let denied = Outcome::Failed {
+        reason: "denied".to_owned(),
+        advice: "allow".to_owned(),
+    };
+    let failed = done(&approved, Some("U0ALICE"), 8, denied, &[]);
+    assert!(matches!(failed.state, State::Open { .. }));
+    let by_auto_response = done(&failed, None, 20, Outcome::Fixed, &[ingress(22, "tcp")]);
+    let by = Actor::AutoResponse;
+    assert!(
+        matches!(&by_auto_response.state, State::Fixed { by: fixed_by, .. } if *fixed_by == by)
+    );
+    assert_eq!(by_auto_response.episode.approved_by, None);
+}
+
+#[test]
+fn the_person_who_asked_is_told_of_a_decline() {
+    let finding = group(&[ingress(22, "tcp")]);
+    let plan = finding.fix_plan().unwrap();
+    let request = ActionRequest::Fix {
+        even_ignored: false,
+        plan: Some(plan.digest()),
+    };
+    let waiting = finding.approval_asked(alice(), request, Some(&plan), at(5));
+    let waiting = waiting.unwrap();
+    let asked = waiting.episode.thread.last().unwrap();
+    assert_eq!(asked.to, Some(Recipient::Operators));
+    let told = |by: &Actor| {
+        let declined = waiting.declined(by, at(6)).unwrap();
+        declined.episode.thread.last().unwrap().to.clone()
+    };
+    let bob = Actor::User("U0BOB".to_owned());
+    assert_eq!(told(&bob), Some(Recipient::Asker(alice())));
+    assert_eq!(told(&alice()), None, "who takes it back knows");
+}
