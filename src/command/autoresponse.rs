@@ -1,5 +1,7 @@
 //! `/dd autoresponse [on|off]`, its confirmation, and the answer to a run that stopped.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use slack_morphism::prelude::*;
 
@@ -17,6 +19,9 @@ use crate::slack::blocks::{actions, button, message, note, section};
 use crate::slack::client::Slack;
 use crate::slack::request::BlockAction;
 use crate::slack::{Content, action, notice_message};
+
+/// How long the state of the rule is waited for where the record says already what is asked for.
+const SOON: Duration = Duration::from_millis(500);
 
 /// The command.
 pub(super) const DEFINITION: Definition = Definition {
@@ -160,16 +165,18 @@ pub(super) async fn switch(
 /// The answer where auto-response is what is asked for, by the record and by the rule: nobody else need be told.
 /// Where one of them cannot be read it is switched.
 async fn already(auto_response: &AutoResponseActions, switch: Switch) -> Option<Content> {
-    let (rule, recorded) = tokio::join!(
-        auto_response.schedule.state(),
-        auto_response.table.auto_response()
-    );
-    let recorded = recorded.ok()?;
-    let is_recorded = recorded.wanted.as_ref()?.switch == switch;
-    let is_settled = rule.ok()? == switch && recorded.carried_out.is_some();
+    let recorded = auto_response.table.auto_response().await.ok()?;
     // "On" also answers a run that has stopped.
-    let is_asked = recorded.hold.is_some();
-    (is_recorded && is_settled && !is_asked).then(|| {
+    let is_recorded = recorded.wanted.as_ref()?.switch == switch
+        && recorded.carried_out.is_some()
+        && recorded.hold.is_none();
+    if !is_recorded {
+        return None;
+    }
+    // A rule that cannot be read soon must not keep "off" from being carried out.
+    let rule = tokio::time::timeout(SOON, auto_response.schedule.state());
+    let rule = rule.await.ok()?.ok()?;
+    (rule == switch).then(|| {
         let line = auto_response_line(switch, &recorded);
         note(&format!("{line}. Nothing was changed."))
     })
