@@ -69,7 +69,7 @@ async fn a_modal_that_did_not_open_opens_at_the_next_click() {
 /// The number that a line of the history has: "(3 times within the hour)".
 fn times_in(line: &str) -> usize {
     let times = line
-        .split_once(" times within the hour")
+        .split_once(" times)")
         .and_then(|(before, _)| before.rsplit('(').next());
     times.map_or(1, |times| times.parse().unwrap())
 }
