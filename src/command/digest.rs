@@ -51,8 +51,8 @@ async fn page(
     id: &DigestId,
     from: usize,
 ) -> Result<SlackModalView, CommandError> {
-    let entries = digests.table.entries_of(id).await?;
-    Ok(show_all_view(id, &entries, from))
+    let (entries, is_whole) = digests.table.entries_of(id).await?;
+    Ok(show_all_view(id, &entries, from, is_whole))
 }
 
 /// Whether the operator may have findings of an account fixed by **Fix all**: not in an account where it

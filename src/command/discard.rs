@@ -11,7 +11,6 @@ use super::retry::DEADLINE;
 use super::{Answer, Backlog};
 use crate::finding::event::HistoryEvent;
 use crate::ids::MessageId;
-use crate::queue::dead_letters::DeadLetter;
 use crate::slack::blocks::note;
 use crate::slack::text::{code, prose};
 
@@ -28,42 +27,39 @@ pub(super) const DEFINITION: Definition = Definition {
     },
 };
 
-/// Looks for the dead letter in all queues, and deletes it.
+/// Looks for the dead letter in all queues, and deletes it. The history has it first: a letter that is gone can be
+/// read nowhere else.
 pub(super) async fn run(backlog: &Backlog, id: &MessageId, user: &SlackUserId) -> Answer {
     let until = Instant::now() + DEADLINE;
-    let queues = backlog.watched_queues.iter();
-    let discards = queues.map(async |queue| {
-        let discarded = backlog.queues.discard_dead_letter(queue, id, until).await;
-        discarded.map(|letter| letter.map(|letter| (queue, letter)))
+    let looks = backlog.watched_queues.iter().map(async |queue| {
+        let found = backlog.queues.find_dead_letters(queue, id, until).await;
+        found.map(|letters| (queue, letters))
     });
-    let (discarded, failed): (Vec<_>, Vec<_>) = join_all(discards)
-        .await
-        .into_iter()
-        .partition(Result::is_ok);
-    let discarded = discarded
-        .into_iter()
-        .filter_map(Result::ok)
-        .flatten()
-        .next();
-    if let Some((queue, DeadLetter { reason, .. })) = discarded {
-        let event = HistoryEvent::Discarded {
-            queue: queue.name().to_owned(),
-            message: id.clone(),
-            reason: reason.clone(),
+    let looks = join_all(looks).await;
+    let found = looks.iter().flatten();
+    let Some((queue, letters)) = found.into_iter().find(|(_, letters)| !letters.is_empty()) else {
+        return match looks.into_iter().find_map(Result::err) {
+            Some(error) => Err(error.into()),
+            None => Ok(note(&format!(
+                "I see no dead letter {}. One that somebody has just looked for is hidden for two seconds. `/dd queue` lists them.",
+                code(id.as_str())
+            ))),
         };
-        backlog.history.remember(user, event).await;
-        return Ok(note(&format!(
-            "The dead letter {} of {} was deleted. It was there because: {}",
-            code(id.as_str()),
-            code(queue.name()),
-            prose(&reason, 300)
-        )));
+    };
+    let reason = &letters[0].reason;
+    let event = HistoryEvent::Discarded {
+        queue: queue.name().to_owned(),
+        message: id.clone(),
+        reason: reason.clone(),
+    };
+    backlog.history.remember(user, event).await;
+    for letter in letters {
+        backlog.queues.discard(queue, letter).await?;
     }
-    match failed.into_iter().find_map(Result::err) {
-        Some(error) => Err(error.into()),
-        None => Ok(note(&format!(
-            "I see no dead letter {}. It may be hidden for a few seconds after somebody looked for it. `/dd queue` lists them.",
-            code(id.as_str())
-        ))),
-    }
+    Ok(note(&format!(
+        "The dead letter {} of {} was deleted. It was there because: {}",
+        code(id.as_str()),
+        code(queue.name()),
+        prose(reason, 300)
+    )))
 }

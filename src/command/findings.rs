@@ -102,11 +102,11 @@ pub(super) async fn run(table: &Table, filter: &FindingsFilter) -> Answer {
         .iter()
         .map(async |state| page(table, filter, *state, 0).await);
     let lists = try_join_all(lists).await?;
-    let total: usize = lists.iter().map(|(number, _)| number).sum();
-    if total == 0 {
-        return Ok(none(filter));
+    let is_whole = lists.iter().all(|(is_whole, _)| *is_whole);
+    let blocks: Vec<SlackBlock> = lists.into_iter().flat_map(|(_, blocks)| blocks).collect();
+    if blocks.is_empty() {
+        return Ok(none(filter, is_whole));
     }
-    let blocks = lists.into_iter().flat_map(|(_, blocks)| blocks).collect();
     Ok(message(TEXT, blocks))
 }
 
@@ -124,26 +124,25 @@ pub(super) async fn turned(
         state: Some(state),
         words,
     };
-    let (number, blocks) = page(&findings.table, &filter, state, from).await?;
-    let content = match number {
-        0 => none(&filter),
-        _ => message(TEXT, blocks),
+    let (is_whole, blocks) = page(&findings.table, &filter, state, from).await?;
+    let content = match blocks.is_empty() {
+        true => none(&filter, is_whole),
+        false => message(TEXT, blocks),
     };
     super::autoresponse::settle(&findings.slack, action, content).await
 }
 
-/// One page of a state's findings, behind `from` of them; and the number of all of them.
+/// One page of a state's findings, behind `from` of them, and whether all of them could be read.
 async fn page(
     table: &Table,
     filter: &FindingsFilter,
     state: StateName,
     from: usize,
-) -> Result<(usize, Vec<SlackBlock>), CommandError> {
+) -> Result<(bool, Vec<SlackBlock>), CommandError> {
     let mut reading = table.read_state(state).await?;
     reading.findings.retain(|finding| filter.wants(finding));
     worst_first(&mut reading.findings);
-    let number = reading.findings.len();
-    Ok((number, show(&reading, from, filter, state)))
+    Ok((reading.is_whole, show(&reading, from, filter, state)))
 }
 
 pub(super) fn bullet(finding: &Finding) -> String {
@@ -182,10 +181,20 @@ pub(super) fn totals(page: &Page, findings: &[Finding]) -> String {
     let span = page
         .span()
         .map_or_else(String::new, |span| format!(" · {span}, the worst first"));
-    format!("{} ({}){span}", page.total(), numbers.join(", "))
+    let read = if page.is_whole() {
+        ""
+    } else {
+        " of those read"
+    };
+    format!("{} ({}{read}){span}", page.total(), numbers.join(", "))
 }
 
-fn none(filter: &FindingsFilter) -> Content {
+fn none(filter: &FindingsFilter, is_whole: bool) -> Content {
+    if !is_whole {
+        return note(
+            "There are more findings than could be read in time, and none of those that were read is asked for. Name a state: `/dd findings open …`.",
+        );
+    }
     let Some(words) = &filter.words else {
         let nothing = match filter.state {
             None => "No finding is open, fixing, undoing or ignored",

@@ -1,7 +1,5 @@
 //! `/dd history [id]`: who did what when, page by page.
 
-use slack_morphism::prelude::SlackBlock;
-
 use super::definition::{Definition, Who};
 use super::parse::{Command, with_id};
 use super::{Answer, CommandError};
@@ -30,8 +28,11 @@ pub(super) const DEFINITION: Definition = Definition {
     },
 };
 
-/// The number of entries of one page.
+/// The number of lines of one page.
 const LIMIT: usize = 30;
+
+/// The number of entries that are read first.
+const READ_AT_ONCE: usize = 250;
 
 /// The number of findings of a fold that are named.
 const NAMED: usize = 3;
@@ -52,13 +53,18 @@ pub(super) async fn turned(
     super::autoresponse::settle(slack, action, answer).await
 }
 
-/// The entries behind the newest `from`. One more is read, which tells whether there is another page.
+/// The lines behind the newest `from`. As many entries are read as it takes to fill the page: what repeats itself
+/// is folded before it is cut into pages.
 async fn page(table: &Table, finding: Option<&FindingId>, from: usize) -> Answer {
-    let read = from + LIMIT + 1;
-    let entries = match finding {
-        Some(id) => table.history_of(id, read).await?,
-        None => table.history(None, read).await?,
-    };
+    let (mut read, mut entries, mut is_whole) = (READ_AT_ONCE, Vec::new(), false);
+    while !is_whole && folded(&entries).len() <= from + LIMIT {
+        entries = match finding {
+            Some(id) => table.history_of(id, read).await?,
+            None => table.history(None, read).await?,
+        };
+        is_whole = entries.len() < read;
+        read *= 4;
+    }
     if entries.is_empty() {
         return Ok(match finding {
             Some(id) => note(&format!(
@@ -68,7 +74,8 @@ async fn page(table: &Table, finding: Option<&FindingId>, from: usize) -> Answer
             None => note("Nobody has done anything yet."),
         });
     }
-    let (page, shown) = Page::of(&entries, from, LIMIT, entries.len() < read);
+    let lines = lines(&folded(&entries), finding.is_none());
+    let (page, shown) = Page::of(&lines, from, LIMIT, is_whole);
     let heading = match finding {
         Some(id) => format!("*The history of {}*", code(id.as_str())),
         None => "*Who did what*".to_owned(),
@@ -78,19 +85,18 @@ async fn page(table: &Table, finding: Option<&FindingId>, from: usize) -> Answer
         .map_or_else(String::new, |span| format!(", {span}"));
     let text = format!("{heading}, the newest first{span}");
     let mut blocks = vec![section(&text)];
-    blocks.extend(lines(shown, finding.is_none()));
-    let buttons = page.buttons(
-        [action::PREVIOUS_IN_HISTORY, action::NEXT_IN_HISTORY],
-        |from| format!("{from} {}", finding.map_or("", FindingId::as_str)),
-    );
+    blocks.extend(sections(shown.iter().cloned()));
+    let ids = [action::PREVIOUS_IN_HISTORY, action::NEXT_IN_HISTORY];
+    let buttons = page.buttons(ids, |from| {
+        format!("{from} {}", finding.map_or("", FindingId::as_str))
+    });
     blocks.extend((!buttons.is_empty()).then(|| actions(buttons)));
     Ok(message(&text, blocks))
 }
 
-/// Lines about entries, the newest first: refusals by person and verb, and what one actor did to many findings
-/// in a row, are one line each.
-pub(super) fn lines(entries: &[Entry], with_finding: bool) -> Vec<SlackBlock> {
-    sections(folded(entries).iter().map(|fold| match fold {
+/// The lines of a list of the history.
+pub(super) fn lines(folds: &[Fold<'_>], with_finding: bool) -> Vec<String> {
+    let line = |fold: &Fold<'_>| match fold {
         Fold::One(entry) => line(entry, with_finding),
         Fold::Refusals {
             newest,
@@ -102,7 +108,8 @@ pub(super) fn lines(entries: &[Entry], with_finding: bool) -> Vec<SlackBlock> {
             what,
             findings,
         } => many(newest, *what, findings),
-    }))
+    };
+    folds.iter().map(line).collect()
 }
 
 fn refusals(newest: &Entry, what: &str, times: u32) -> String {

@@ -3,15 +3,16 @@
 
 use jiff::SignedDuration;
 use slack_morphism::prelude::*;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::{Overview, findings, help, history, status};
 use crate::contracts::Switch;
 use crate::finding::StateName;
-use crate::finding::fold::is_by_somebody;
+use crate::finding::fold::{folded, is_by_somebody};
 use crate::finding::order::worst_first;
 use crate::slack::action;
-use crate::slack::blocks::{actions, button, confirm, section};
+use crate::slack::blocks::{actions, button, confirm, section, sections};
 use crate::slack::finding_buttons::buttons;
 use crate::slack::finding_words::finding_line;
 use crate::slack::page::Page;
@@ -24,7 +25,7 @@ const FINDINGS: usize = 5;
 const LINES: usize = 10;
 
 /// The number of events of the history that are looked through for what people and auto-response did.
-const LOOKED_THROUGH: usize = 50;
+const LOOKED_THROUGH: usize = 250;
 
 /// What a user sees; `from` the number of open findings before those that are shown, `told` what came of a click.
 pub(super) async fn run(
@@ -37,7 +38,7 @@ pub(super) async fn run(
         timeout(status::DEADLINE, overview.schedule.state()),
         status::part("Open by age", ages(overview)),
         timeout(status::DEADLINE, open(overview, from)),
-        status::part("Ignored", ignored(overview)),
+        timeout(status::DEADLINE, ignored(overview)),
         timeout(status::DEADLINE, events(overview)),
     );
     let mut blocks = told.unwrap_or_default();
@@ -54,22 +55,10 @@ pub(super) async fn run(
     ));
     blocks.push(SlackDividerBlock::new().into());
     blocks.push(section(&ages));
-    blocks.extend(match open {
-        Ok(Ok(open)) => open,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "cannot list the open findings");
-            vec![section(":warning: *Open findings* could not be read")]
-        }
-        Err(_) => vec![section(
-            ":warning: *Open findings* could not be read in time",
-        )],
-    });
+    blocks.extend(or_warning("Open findings", open));
     blocks.push(SlackDividerBlock::new().into());
-    blocks.push(section(&ignored));
-    blocks.extend(match events {
-        Ok(Ok(events)) => events,
-        Ok(Err(_)) | Err(_) => vec![section(":warning: *Who did what* could not be read")],
-    });
+    blocks.extend(or_warning("Ignored", ignored));
+    blocks.extend(or_warning("Who did what", events));
     blocks.push(SlackDividerBlock::new().into());
     blocks.extend(
         help::run(&super::registry::COMMANDS)
@@ -77,6 +66,23 @@ pub(super) async fn run(
             .unwrap_or_default(),
     );
     SlackHomeView::new(blocks)
+}
+
+/// A part's blocks, or that it could not be read.
+fn or_warning(
+    name: &str,
+    part: Result<Result<Vec<SlackBlock>, TableError>, Elapsed>,
+) -> Vec<SlackBlock> {
+    match part {
+        Ok(Ok(blocks)) => blocks,
+        Ok(Err(error)) => {
+            tracing::error!(%error, part = name, "cannot read a part of the Home tab");
+            vec![section(&format!(":warning: *{name}* could not be read"))]
+        }
+        Err(_) => vec![section(&format!(
+            ":warning: *{name}* could not be read in time"
+        ))],
+    }
 }
 
 fn switch_button(rule: Switch) -> SlackBlockButtonElement {
@@ -133,34 +139,34 @@ async fn open(overview: &Overview, from: usize) -> Result<Vec<SlackBlock>, Table
     Ok(blocks)
 }
 
-async fn ignored(overview: &Overview) -> Result<String, TableError> {
+async fn ignored(overview: &Overview) -> Result<Vec<SlackBlock>, TableError> {
     let Reading {
         mut findings,
         is_whole,
     } = overview.table.read_state(StateName::Ignored).await?;
     if findings.is_empty() {
-        return Ok("*Ignored:* nothing".to_owned());
+        return Ok(vec![section("*Ignored:* nothing")]);
     }
     worst_first(&mut findings);
     let (page, shown) = Page::of(&findings, 0, LINES, is_whole);
-    let lines: Vec<String> = shown.iter().map(findings::bullet).collect();
-    let more = match findings.len() - shown.len() {
-        0 => String::new(),
-        more => format!("\n• and {more} more: `/dd ignored` lists them"),
-    };
     let totals = findings::totals(&page, &findings);
-    Ok(format!("*Ignored:* {totals}\n{}{more}", lines.join("\n")))
+    let mut blocks = vec![section(&format!("*Ignored:* {totals}"))];
+    let more = findings.len() - shown.len();
+    let more = (more > 0).then(|| format!("• and {more} more: `/dd ignored` lists them"));
+    blocks.extend(sections(shown.iter().map(findings::bullet).chain(more)));
+    Ok(blocks)
 }
 
 /// What people and auto-response did last.
 async fn events(overview: &Overview) -> Result<Vec<SlackBlock>, TableError> {
     let mut entries = overview.table.history(None, LOOKED_THROUGH).await?;
     entries.retain(is_by_somebody);
-    entries.truncate(LINES);
+    let mut folds = folded(&entries);
+    folds.truncate(LINES);
     let mut blocks = vec![section("*Who did what*")];
-    match entries.is_empty() {
+    match folds.is_empty() {
         true => blocks.push(section("nothing yet")),
-        false => blocks.extend(history::lines(&entries, true)),
+        false => blocks.extend(sections(history::lines(&folds, true))),
     }
     Ok(blocks)
 }

@@ -242,6 +242,7 @@ pub fn is_to_change(request: &SlackRequest) -> bool {
 fn sorry(error: &CommandError) -> Content {
     tracing::error!(%error, "a command failed");
     let what = match error {
+        CommandError::Table(TableError::Late) => return sorry(&CommandError::Slow),
         CommandError::Table(_) => "the findings table did not answer",
         CommandError::Aws(_) => "AWS did not do as it was asked",
         CommandError::Slack(_) => "Slack did not do as it was asked",

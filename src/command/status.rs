@@ -31,6 +31,9 @@ pub(super) const DEFINITION: Definition = Definition {
     read: |words| words.is_empty().then_some(Command::Status),
 };
 
+/// The number of requests for approval that are listed.
+const APPROVALS: usize = 10;
+
 /// Slack waits three seconds, and the Home tab has its own way to Slack still before it.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1800);
 
@@ -132,8 +135,9 @@ async fn findings(overview: &Overview) -> Result<String, TableError> {
 async fn approvals(overview: &Overview) -> Result<String, TableError> {
     let now = overview.clock.now();
     let waiting = overview.table.approvals(now).await?;
-    let lines: Vec<String> = waiting
+    let mut lines: Vec<String> = waiting
         .iter()
+        .take(APPROVALS)
         .filter_map(|finding| Some((finding, finding.waiting(now)?)))
         .map(|(finding, approval)| {
             let (id, word) = (&finding.id, approval.request.word());
@@ -149,6 +153,9 @@ async fn approvals(overview: &Overview) -> Result<String, TableError> {
         .collect();
     if lines.is_empty() {
         return Ok(String::new());
+    }
+    if waiting.len() > APPROVALS {
+        lines.push(format!("• and {} more", waiting.len() - APPROVALS));
     }
     let title = ":busts_in_silhouette: *Waiting for a second operator*";
     Ok(format!("{title}\n{}", lines.join("\n")))

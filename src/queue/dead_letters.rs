@@ -23,9 +23,11 @@ pub const ACTIONS: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:S
 /// How long a listed dead letter is invisible: not at all, so that a retry or a discard finds what the list shows.
 const LISTED: i32 = 0;
 
-/// How long a dead letter is invisible that is being retried or looked at, so that the next look finds others.
-/// Seconds.
-const AT_WORK: i32 = 5;
+/// How long a dead letter is invisible that is being retried, so that the next look finds others. Seconds.
+const RETRYING: i32 = 5;
+
+/// The same of one that is looked at, and is to be seen again by the next person who looks. Seconds.
+const LOOKED_AT: i32 = 2;
 
 /// A long poll asks all of SQS's servers: a short one may miss the few that there are. Seconds.
 const LONG_POLL: i32 = 1;
@@ -128,7 +130,7 @@ impl Queues {
         let mut seen = HashSet::new();
         let mut poll = LONG_POLL;
         while Instant::now() < until {
-            let mut letters = self.receive_dead_letters(queue, AT_WORK, poll).await?;
+            let mut letters = self.receive_dead_letters(queue, RETRYING, poll).await?;
             poll = 0;
             // What is here again already has failed again.
             letters.retain(|letter| seen.insert(letter.id.clone()));
@@ -158,33 +160,37 @@ impl Queues {
         Ok(Retry::OfSome)
     }
 
-    /// Deletes the dead letter of `queue` with an id, if it is seen before `until`, and returns it. Others that
-    /// are looked at are invisible for a few seconds.
-    pub async fn discard_dead_letter(
+    /// The dead letters of `queue` with an id, as far as they are seen before `until`: one that was parked twice,
+    /// because nobody heard that it was parked, is two. Others that are looked at are invisible for a moment.
+    pub async fn find_dead_letters(
         &self,
         queue: &QueueUrl,
         id: &MessageId,
         until: Instant,
-    ) -> Result<Option<DeadLetter>, AwsError> {
-        let (mut seen, mut discarded, mut poll) = (HashSet::new(), None, LONG_POLL);
+    ) -> Result<Vec<DeadLetter>, AwsError> {
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
         while Instant::now() < until {
-            let letters = self.receive_dead_letters(queue, AT_WORK, poll).await?;
-            poll = 0;
-            let mut is_new = false;
+            let letters = self
+                .receive_dead_letters(queue, LOOKED_AT, LONG_POLL)
+                .await?;
+            let before = seen.len();
             for letter in letters {
-                is_new |= seen.insert(letter.receipt_handle.clone());
-                // It was parked twice where nobody heard that it was parked.
-                if letter.id == id.as_str() {
-                    self.delete(queue.dead_letters().as_str(), &letter.receipt_handle)
-                        .await?;
-                    discarded = Some(letter);
+                let is_new = seen.insert(letter.receipt_handle.clone());
+                if is_new && letter.id == id.as_str() {
+                    found.push(letter);
                 }
             }
-            if !is_new {
+            if seen.len() == before || !found.is_empty() {
                 break;
             }
         }
-        Ok(discarded)
+        Ok(found)
+    }
+
+    /// Deletes a dead letter of `queue` that was found.
+    pub async fn discard(&self, queue: &QueueUrl, letter: &DeadLetter) -> Result<(), AwsError> {
+        self.delete(queue.dead_letters().as_str(), &letter.receipt_handle)
+            .await
     }
 
     async fn receive_dead_letters(

@@ -20,8 +20,13 @@ pub const FIX_ALL_CALLBACK_ID: &str = "fix_all";
 const PAGE: usize = 30;
 
 /// The page of a digest's findings that begins behind `from` of them.
-pub fn show_all_view(id: &DigestId, entries: &[Entry], from: usize) -> SlackModalView {
-    let (page, shown) = Page::of(entries, from, PAGE, true);
+pub fn show_all_view(
+    id: &DigestId,
+    entries: &[Entry],
+    from: usize,
+    is_whole: bool,
+) -> SlackModalView {
+    let (page, shown) = Page::of(entries, from, PAGE, is_whole);
     let mut blocks = Vec::new();
     let ids = [action::PREVIOUS_IN_DIGEST, action::NEXT_IN_DIGEST];
     let buttons = page.buttons(ids, |from| format!("{id} {from}"));
@@ -142,9 +147,9 @@ mod tests {
     #[test]
     fn a_page_of_all_findings() {
         let id = "d-3fa9c01b22de".parse().unwrap();
-        insta::assert_json_snapshot!(SlackView::Modal(show_all_view(&id, &entries(33), 30)));
+        insta::assert_json_snapshot!(SlackView::Modal(show_all_view(&id, &entries(33), 30, true)));
         let entries = entries(400);
-        let view = serde_json::to_value(show_all_view(&id, &entries, 390)).unwrap();
+        let view = serde_json::to_value(show_all_view(&id, &entries, 390, true)).unwrap();
         for block in view["blocks"].as_array().unwrap() {
             assert!(
                 block["text"]["text"]

@@ -36,6 +36,11 @@ impl Page {
         (page, on_it)
     }
 
+    /// Whether the list has no more items than were read.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// `212`, or `at least 5000`.
     pub fn total(&self) -> String {
         match self.is_whole {

@@ -16,8 +16,11 @@ const PAGE: usize = 100;
 /// The number of findings that one list reads, at most.
 const LISTED: usize = 5000;
 
+/// How many findings a list reads at a time. A page that is late loses no more than these.
+const READ_AT_ONCE: usize = 250;
+
 /// How long a list reads. What a person waits for must be answered within three seconds.
-const PATIENCE: Duration = Duration::from_millis(1300);
+pub(super) const PATIENCE: Duration = Duration::from_millis(1300);
 
 /// The findings of a state, as far as they could be read in the time that there is.
 #[derive(Debug, Clone)]
@@ -62,7 +65,7 @@ impl Table {
     }
 
     /// The findings in a state, those first that have been in it the longest: as many as can be read while a
-    /// person waits.
+    /// person waits. It is an error where none could be read in time.
     pub async fn read_state(&self, state: StateName) -> Result<Reading, TableError> {
         let mut findings = Vec::new();
         let take = |record: Record| {
@@ -73,9 +76,10 @@ impl Table {
             }
         };
         let query = self.in_state(state, Order::OldestFirst);
-        let reading = Box::pin(query.each(LISTED, None, take));
+        let reading = Box::pin(query.each(READ_AT_ONCE, None, take));
         let is_in_time = match tokio::time::timeout(PATIENCE, reading).await {
             Ok(read) => read.map(|()| true)?,
+            Err(_) if findings.is_empty() => return Err(TableError::Late),
             Err(_) => false,
         };
         let is_whole = is_in_time && findings.len() < LISTED;

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
+use super::by_state::PATIENCE;
 use super::query::Query;
 use super::table::{Table, TableError};
 use super::update::Update;
@@ -101,16 +102,23 @@ impl Table {
         update.make().await.map(drop)
     }
 
-    /// What a list shows of a digest's findings, open ones first, the worst of these first.
-    pub async fn entries_of(&self, id: &DigestId) -> Result<Vec<Entry>, TableError> {
+    /// What a list shows of a digest's findings, open ones first, the worst of these first: as many as can be read
+    /// while a person waits, and whether these are all.
+    pub async fn entries_of(&self, id: &DigestId) -> Result<(Vec<Entry>, bool), TableError> {
         let mut entries = Vec::new();
         let take = |member: Member| {
             entries.extend((!member.retired).then_some(member.entry));
             ControlFlow::Continue(())
         };
-        self.members(id).each(COUNTED_AT_ONCE, None, take).await?;
+        let members = self.members(id);
+        let reading = Box::pin(members.each(COUNTED_AT_ONCE, None, take));
+        let is_whole = match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(read) => read.map(|()| true)?,
+            Err(_) if entries.is_empty() => return Err(TableError::Late),
+            Err(_) => false,
+        };
         entries.sort_by_cached_key(Entry::rank);
-        Ok(entries)
+        Ok((entries, is_whole))
     }
 
     /// Counts a digest's findings, a page at a time.

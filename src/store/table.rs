@@ -41,6 +41,9 @@ pub enum TableError {
     /// An item is not of the shape that we write.
     #[error("an item of the findings table cannot be read: {0}")]
     Shape(#[from] serde_dynamo::Error),
+    /// Nothing could be read while a person waits.
+    #[error("the findings table takes long")]
+    Late,
     /// Others kept winning.
     #[error("the finding keeps changing; try again")]
     Contended,

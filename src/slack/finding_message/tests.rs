@@ -642,7 +642,7 @@ proptest! {
             called: false, counts: tally.counts.clone(), list: None };
         check_limits(&serde_json::to_value(digest_message(&id, &digest, &tally, Some(&PlanListId::of("l")))).unwrap());
         let entries: Vec<Entry> = members.iter().map(|member| member.entry.clone()).collect();
-        let shown = serde_json::to_value(SlackView::Modal(show_all_view(&id, &entries, 0))).unwrap();
+        let shown = serde_json::to_value(SlackView::Modal(show_all_view(&id, &entries, 0, true))).unwrap();
         check_limits(&shown);
         let lines = shown.to_string().matches("• ").count();
         prop_assert_eq!(lines, members.len(), "every finding has its line");
