@@ -60,24 +60,37 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     variable: String,
-    /// What was found: the value, or one item of a list. `None` where the variable is not set.
-    found: Option<String>,
-    /// What is wrong with what was found, or what the variable is for where it is not set.
+    /// What was found: `is "12"` of a value, `has "12"` of an item of a list, `is not set`.
+    found: String,
+    /// What is wrong with it, or what the variable is for where it is not set.
     mistake: String,
     example: &'static str,
 }
 
 impl Problem {
-    /// Of a value that its type refuses. The errors of our types begin with the value; it is said once.
-    fn refused(variable: &str, found: &str, error: &impl Display, example: &'static str) -> Self {
+    /// Of a text that its type refuses. The errors of our types begin with the text; it is said once.
+    fn refused(
+        variable: &str,
+        (verb, text): (&str, &str),
+        error: &impl Display,
+        example: &'static str,
+    ) -> Self {
         let error = error.to_string();
-        let mistake = error
-            .strip_prefix(&format!("{found:?} is "))
-            .unwrap_or(&error);
+        let mistake = error.strip_prefix(&format!("{text:?} is "));
         Self {
             variable: variable.to_owned(),
-            found: Some(found.to_owned()),
-            mistake: mistake.to_owned(),
+            found: format!("{verb} {text:?}"),
+            mistake: mistake.unwrap_or(&error).to_owned(),
+            example,
+        }
+    }
+
+    /// Of a variable that is not set.
+    fn missing(variable: &str, what: &str, example: &'static str) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            found: "is not set".to_owned(),
+            mistake: format!("it is {what}"),
             example,
         }
     }
@@ -92,11 +105,7 @@ impl Display for Problem {
             mistake,
             example,
         } = self;
-        match found {
-            Some(found) => write!(f, "{variable} has {found:?}: {mistake}")?,
-            None => write!(f, "{variable} is not set: it is {mistake}")?,
-        }
-        write!(f, ", for example {example}")
+        write!(f, "{variable} {found}: {mistake}, for example {example}")
     }
 }
 
@@ -142,7 +151,7 @@ impl Reader<'_> {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                let problem = Problem::refused(variable, &text, &error, example);
+                let problem = Problem::refused(variable, ("is", &text), &error, example);
                 self.problems.push(problem);
                 None
             }
@@ -156,12 +165,8 @@ impl Reader<'_> {
         example: &'static str,
     ) -> Option<T> {
         if self.text(variable).is_none() {
-            self.problems.push(Problem {
-                variable: variable.to_owned(),
-                found: None,
-                mistake: expected.to_owned(),
-                example,
-            });
+            self.problems
+                .push(Problem::missing(variable, expected, example));
         }
         self.optional(variable, example)
     }
@@ -174,7 +179,7 @@ impl Reader<'_> {
             match item.parse::<T>() {
                 Ok(parsed) => items.push(parsed),
                 Err(error) => {
-                    let problem = Problem::refused(variable, &item, &error, example);
+                    let problem = Problem::refused(variable, ("has", &item), &error, example);
                     self.problems.push(problem);
                 }
             }
@@ -203,14 +208,10 @@ impl Reader<'_> {
     fn required_secret(&mut self, variable: &str, example: &'static str) -> Option<SecretSource> {
         let secret = self.secret(variable);
         if secret.is_none() {
-            self.problems.push(Problem {
-                variable: format!("{variable}_PARAMETER"),
-                found: None,
-                mistake: format!(
-                    "the name of an SSM parameter (or the secret itself in {variable})"
-                ),
-                example,
-            });
+            let parameter = format!("{variable}_PARAMETER");
+            let what = format!("the name of an SSM parameter (or the secret itself in {variable})");
+            self.problems
+                .push(Problem::missing(&parameter, &what, example));
         }
         secret
     }
@@ -429,14 +430,14 @@ mod tests {
         let error = Settings::read(&wrong).unwrap_err().to_string();
         assert!(error.starts_with("8 settings are invalid:"), "{error}");
         for part in [
-            "DEFENDABLE_AWS_ACCOUNT_ID has \"12\": not an AWS account id (twelve digits, such as",
+            "DEFENDABLE_AWS_ACCOUNT_ID is \"12\": not an AWS account id (twelve digits, such as",
             "DEFENDABLE_OPERATORS has \"alice\": neither a user id",
             "DEFENDABLE_OPERATORS has \"bob\": neither a user id",
             "for example U0ALICE,S0SECOPS,U0BOB@123456789012",
-            "DEFENDABLE_ROUTING has \"[[routes]]",
+            "DEFENDABLE_ROUTING is \"[[routes]]",
             ": route 1 has no condition",
-            "DEFENDABLE_BLAST_RADIUS has \"0\"",
-            "DEFENDABLE_SLACK_CHANNEL has \"#alerts\": not a channel's id (such as C0ALERTS)",
+            "DEFENDABLE_BLAST_RADIUS is \"0\"",
+            "DEFENDABLE_SLACK_CHANNEL is \"#alerts\": not a channel's id (such as C0ALERTS)",
             "DEFENDABLE_FINDINGS_TABLE is not set: it is a DynamoDB table's name, for example",
             "DEFENDABLE_SLACK_SIGNING_SECRET_PARAMETER is not set",
         ] {
