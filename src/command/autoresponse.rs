@@ -8,6 +8,7 @@ use slack_morphism::prelude::*;
 use super::definition::{Definition, Who};
 use super::forecast::Forecast;
 use super::parse::Command;
+use super::settle::settle;
 use super::status::auto_response_line;
 use super::{Answer, AutoResponseActions, CommandError};
 use crate::contracts::Switch;
@@ -16,7 +17,6 @@ use crate::finding::auto_response::Wanted;
 use crate::finding::event::HistoryEvent;
 use crate::ids::PlanListId;
 use crate::slack::blocks::{actions, button, message, note, section};
-use crate::slack::client::Slack;
 use crate::slack::request::BlockAction;
 use crate::slack::{Content, action, notice_message};
 
@@ -180,22 +180,4 @@ async fn already(auto_response: &AutoResponseActions, switch: Switch) -> Option<
         let line = auto_response_line(switch, &recorded);
         note(&format!("{line}. Nothing was changed."))
     })
-}
-
-/// Puts the answer where the button was: nobody should press it again.
-pub(super) async fn settle(
-    slack: &Slack,
-    action: &BlockAction,
-    answer: Content,
-) -> Result<Option<Content>, CommandError> {
-    let Some(url) = &action.response_url else {
-        return Ok(Some(answer));
-    };
-    match slack.replace(url, &answer).await {
-        Ok(()) => Ok(None),
-        Err(error) => {
-            tracing::warn!(%error, "cannot replace a message");
-            Ok(Some(answer))
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::authorise::{Authorised, Subject};
 use super::{
     CommandError, SlackFunction, approve, autoresponse, decline, digest, discard, findings, fix,
-    history, ignore, in_time, queue, retry, sorry, undo,
+    history, ignore, in_time, queue, retry, settle, sorry, undo,
 };
 use crate::contracts::Switch;
 use crate::slack::authorisation::Reach;
@@ -73,7 +73,7 @@ impl SlackFunction {
             action::AUTORESPONSE_ON => autoresponse::on_clicked(&self.auto_response, action).await,
             action::AUTORESPONSE_OFF => {
                 let answer = autoresponse::switch(&self.auto_response, Switch::Off, user).await?;
-                autoresponse::settle(&self.slack, action, answer).await
+                settle::settle(&self.slack, action, answer).await
             }
             about_a_finding => {
                 let Some((id, plan)) = action::read_value(&action.value) else {

@@ -9,7 +9,7 @@ use super::{Answer, CommandError, FindingActions};
 use crate::finding::order::{by_severity, worst_first};
 use crate::finding::{Finding, StateName};
 use crate::slack::blocks::{actions, message, note, section, sections};
-use crate::slack::finding_words::{finding_line, headline};
+use crate::slack::finding_words::{bullet, headline};
 use crate::slack::page::Page;
 use crate::slack::request::BlockAction;
 use crate::slack::text::{code, prose};
@@ -129,7 +129,7 @@ pub(super) async fn turned(
         true => none(&filter, is_whole),
         false => message(TEXT, blocks),
     };
-    super::autoresponse::settle(&findings.slack, action, content).await
+    super::settle::settle(&findings.slack, action, content).await
 }
 
 /// One page of a state's findings, behind `from` of them, and whether all of them could be read.
@@ -143,10 +143,6 @@ async fn page(
     reading.findings.retain(|finding| filter.wants(finding));
     worst_first(&mut reading.findings);
     Ok((reading.is_whole, show(&reading, from, filter, state)))
-}
-
-pub(super) fn bullet(finding: &Finding) -> String {
-    format!("• {}", finding_line(finding))
 }
 
 fn show(

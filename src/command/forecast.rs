@@ -7,10 +7,8 @@ use crate::controls::Change;
 use crate::coordinator::{CONTESTED, Next, next};
 use crate::finding::order::worst_first;
 use crate::finding::{Finding, Plan, StateName};
-use crate::slack::finding_words::changes_list;
+use crate::slack::finding_words::{bullet, changes_list};
 use crate::store::{Reading, Table, TableError};
-
-use super::findings::bullet;
 
 /// What auto-response would do about the findings that are open or ignored.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ pub(super) async fn turned(
     let (from, finding) = action.value.split_once(' ').unwrap_or_default();
     let (from, finding) = (from.parse().unwrap_or_default(), finding.parse().ok());
     let answer = page(table, finding.as_ref(), from).await?;
-    super::autoresponse::settle(slack, action, answer).await
+    super::settle::settle(slack, action, answer).await
 }
 
 /// The lines behind the newest `from`. As many entries are read as it takes to fill the page: what repeats itself

@@ -14,7 +14,7 @@ use crate::finding::order::worst_first;
 use crate::slack::action;
 use crate::slack::blocks::{actions, button, confirm, section, sections};
 use crate::slack::finding_buttons::buttons;
-use crate::slack::finding_words::finding_line;
+use crate::slack::finding_words::{bullet, finding_line};
 use crate::slack::page::Page;
 use crate::store::{Reading, TableError};
 
@@ -153,7 +153,7 @@ async fn ignored(overview: &Overview) -> Result<Vec<SlackBlock>, TableError> {
     let mut blocks = vec![section(&format!("*Ignored:* {totals}"))];
     let more = findings.len() - shown.len();
     let more = (more > 0).then(|| format!("• and {more} more: `/dd ignored` lists them"));
-    blocks.extend(sections(shown.iter().map(findings::bullet).chain(more)));
+    blocks.extend(sections(shown.iter().map(bullet).chain(more)));
     Ok(blocks)
 }
 

@@ -25,6 +25,7 @@ mod queue;
 mod registry;
 mod report;
 mod retry;
+mod settle;
 mod show;
 mod status;
 mod undo;

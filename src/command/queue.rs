@@ -46,7 +46,7 @@ pub(super) async fn turned(
     action: &BlockAction,
 ) -> Result<Option<Content>, CommandError> {
     let answer = page(overview, action.value.parse().unwrap_or_default()).await?;
-    super::autoresponse::settle(slack, action, answer).await
+    super::settle::settle(slack, action, answer).await
 }
 
 async fn page(overview: &Overview, from: usize) -> Answer {

@@ -6,7 +6,7 @@ use super::{Notifier, NotifierError};
 use crate::contracts::Switch;
 use crate::contracts::notice::Notice;
 use crate::ids::PlanListId;
-use crate::slack::finding_words::finding_line;
+use crate::slack::finding_words::bullet;
 use crate::slack::{Content, notice_message};
 use crate::store::TableError;
 
@@ -91,7 +91,7 @@ impl Notifier {
         let mut lines = Vec::new();
         for entry in entries.iter().take(SHOWN) {
             if let Some(record) = self.table.get(&entry.finding).await? {
-                lines.push(format!("• {}", finding_line(&record.finding)));
+                lines.push(bullet(&record.finding));
             }
         }
         Ok(notice_message::held(

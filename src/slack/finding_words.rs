@@ -166,3 +166,8 @@ pub fn finding_line(finding: &Finding) -> String {
         status_line(finding)
     )
 }
+
+/// The line of a finding in a list, with the list's mark.
+pub fn bullet(finding: &Finding) -> String {
+    format!("• {}", finding_line(finding))
+}
