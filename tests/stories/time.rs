@@ -34,11 +34,8 @@ async fn a_signing_secret_that_was_rotated_out_stops_working_within_a_minute() {
     assert_eq!(by_the_old().await, 401);
 }
 
-#[tokio::test]
-async fn an_ignore_ends_on_its_day_and_the_finding_is_open_again() {
-    let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
-    let clock = MovableClock::default();
-    let world = Installation::start_by(&clock, vec![schedule]).await;
+/// An open group whose finding Alice ignores for a week.
+async fn ignored_for_a_week(world: &Installation) -> String {
     let group = world.aws.open_group("ignored-for-a-week").await;
     let message = world.slack.finding_says(&group, "• revoke tcp 22").await;
     world.slack.click(ALICE, &message, "ignore").await;
@@ -47,6 +44,15 @@ async fn an_ignore_ends_on_its_day_and_the_finding_is_open_again() {
         .slack
         .finding_says(&group, "Ignored by <@U0ALICE>")
         .await;
+    group
+}
+
+#[tokio::test]
+async fn an_ignore_ends_on_its_day_and_the_finding_is_open_again() {
+    let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "1".to_owned());
+    let clock = MovableClock::default();
+    let world = Installation::start_by(&clock, vec![schedule]).await;
+    let group = ignored_for_a_week(&world).await;
     let state = async || {
         let record = world.aws.finding(&finding_of_group(&group)).await.unwrap();
         record["state"].clone()
@@ -70,14 +76,7 @@ async fn an_ignore_ends_on_its_day_behind_a_thousand_others() {
     let schedule = ("DEFENDABLE_SCHEDULE_SECONDS", "5".to_owned());
     let clock = MovableClock::default();
     let world = Installation::start_by(&clock, vec![schedule]).await;
-    let group = world.aws.open_group("ignored-for-a-week").await;
-    let message = world.slack.finding_says(&group, "• revoke tcp 22").await;
-    world.slack.click(ALICE, &message, "ignore").await;
-    world.slack.submit(ALICE, filled_in("7d")).await;
-    world
-        .slack
-        .finding_says(&group, "Ignored by <@U0ALICE>")
-        .await;
+    let group = ignored_for_a_week(&world).await;
     let (table, id) = (world.aws.table(), finding_of_group(&group));
     let ignored = table.get(&id).await.unwrap().unwrap().finding;
     // They were ignored an hour before, and for good. Nobody looks at them, since they have no fix.

@@ -117,17 +117,27 @@ impl ChangeFacts for IngressRule {
 mod tests {
     use super::*;
 
+    /// SSH from everywhere.
+    fn ssh() -> IngressRule {
+        IngressRule {
+            rule_id: "sgr-1".to_owned(),
+            protocol: "tcp".to_owned(),
+            from_port: Some(22),
+            to_port: Some(22),
+            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
+            description: None,
+            is_left_to_people: false,
+        }
+    }
+
     #[test]
     fn a_database_outranks_a_login_and_that_a_web_port() {
         let of = |protocol: &str, from, to| {
             let rule = IngressRule {
-                rule_id: "sgr-1".to_owned(),
                 protocol: protocol.to_owned(),
                 from_port: Some(from),
                 to_port: Some(to),
-                source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
-                description: None,
-                is_left_to_people: false,
+                ..ssh()
             };
             rule.severity()
         };
@@ -142,13 +152,8 @@ mod tests {
     #[test]
     fn a_rule_is_told_of_by_its_traffic_its_source_and_its_id() {
         let mut rule = IngressRule {
-            rule_id: "sgr-1".to_owned(),
-            protocol: "tcp".to_owned(),
-            from_port: Some(22),
-            to_port: Some(22),
-            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
-            description: None,
             is_left_to_people: true,
+            ..ssh()
         };
         assert!(rule.is_left_to_people() && !rule.is_by_hand());
         assert_eq!(rule.exposes(), "tcp 22 is reachable from 0.0.0.0/0");
@@ -177,15 +182,7 @@ mod tests {
 
     #[test]
     fn a_call_tells_what_it_did_to_the_rule() {
-        let rule = IngressRule {
-            rule_id: "sgr-1".to_owned(),
-            protocol: "tcp".to_owned(),
-            from_port: Some(22),
-            to_port: Some(22),
-            source: IngressSource::Cidr("0.0.0.0/0".to_owned()),
-            description: None,
-            is_left_to_people: false,
-        };
+        let rule = ssh();
         let call = serde_json::json!({"eventName": "AuthorizeSecurityGroupIngress",
             "eventTime": "2026-01-01T00:00:00Z", "responseElements": {"securityGroupRuleId": "sgr-1",
                 "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIpv4": "0.0.0.0/0"}});
